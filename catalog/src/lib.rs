@@ -1,0 +1,1 @@
+//! What bolid knows of sites, photos, scores and verdicts, in SQLite.

@@ -1,0 +1,1 @@
+//! Gallery sites to links to bytes.

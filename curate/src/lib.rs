@@ -1,0 +1,1 @@
+//! Photos to scores, verdicts and tensors.

@@ -1,0 +1,166 @@
+//! How the download of a photo ended. A failure is data: stored, counted and shown.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Digest;
+
+/// The closed list of what can go wrong between a link and stored bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// The host has no address.
+    Dns,
+    /// The host does not accept the connection.
+    Connect,
+    /// The certificate or the handshake is wrong.
+    Tls,
+    /// No answer, or no progress, within the limit.
+    Timeout,
+    /// The connection broke while the body came.
+    Reset,
+    /// A 4xx status other than 429.
+    #[serde(rename = "http_4xx")]
+    Http4xx,
+    /// A 5xx status.
+    #[serde(rename = "http_5xx")]
+    Http5xx,
+    /// 429, or 503 with `Retry-After`.
+    Throttled,
+    /// robots.txt forbids the path.
+    Robots,
+    /// The page or the file asks not to be used (`noai`, `noimageai`, `noindex`, …).
+    OptOut,
+    /// The size hint or the image header is below the smallest side.
+    TooSmall,
+    /// The body is longer than the limit.
+    TooLarge,
+    /// The body is no image.
+    NotAnImage,
+    /// The body ended before its declared length.
+    Truncated,
+    /// A redirect leads where the profile does not allow, or in circles.
+    RedirectRefused,
+    /// The photo page links no file.
+    NoLink,
+    /// The file could not be read from the disk (import).
+    Unreadable,
+}
+
+/// Every class, in the order of the closing table.
+pub const FAILURE_CLASSES: [FailureClass; 17] = [
+    FailureClass::Dns,
+    FailureClass::Connect,
+    FailureClass::Tls,
+    FailureClass::Timeout,
+    FailureClass::Reset,
+    FailureClass::Http4xx,
+    FailureClass::Http5xx,
+    FailureClass::Throttled,
+    FailureClass::Robots,
+    FailureClass::OptOut,
+    FailureClass::TooSmall,
+    FailureClass::TooLarge,
+    FailureClass::NotAnImage,
+    FailureClass::Truncated,
+    FailureClass::RedirectRefused,
+    FailureClass::NoLink,
+    FailureClass::Unreadable,
+];
+
+impl FailureClass {
+    /// The class's name in tables, the database and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Reset => "reset",
+            Self::Http4xx => "http_4xx",
+            Self::Http5xx => "http_5xx",
+            Self::Throttled => "throttled",
+            Self::Robots => "robots",
+            Self::OptOut => "opt_out",
+            Self::TooSmall => "too_small",
+            Self::TooLarge => "too_large",
+            Self::NotAnImage => "not_an_image",
+            Self::Truncated => "truncated",
+            Self::RedirectRefused => "redirect_refused",
+            Self::NoLink => "no_link",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// Whether the same request may well succeed a little later.
+    pub fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::Dns
+                | Self::Connect
+                | Self::Timeout
+                | Self::Reset
+                | Self::Http5xx
+                | Self::Throttled
+                | Self::Truncated
+        )
+    }
+
+    /// Whether the photo was left out on purpose, so that nothing is wrong with the run.
+    pub fn is_by_choice(self) -> bool {
+        matches!(self, Self::Robots | Self::OptOut | Self::TooSmall)
+    }
+}
+
+impl fmt::Display for FailureClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A text that names no failure class.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no failure class; the classes are {list}", list = FAILURE_CLASSES.map(FailureClass::name).join(", "))]
+pub struct ParseFailureClassError(String);
+
+impl FromStr for FailureClass {
+    type Err = ParseFailureClassError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = FAILURE_CLASSES.into_iter().find(|class| class.name() == text);
+        found.ok_or_else(|| ParseFailureClassError(text.to_owned()))
+    }
+}
+
+/// How the download of a photo ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FetchOutcome {
+    /// The bytes are stored under their digest.
+    Stored {
+        /// The name of the blob.
+        sha256: Digest,
+    },
+    /// There are no bytes.
+    Failed {
+        /// What kind of failure.
+        class: FailureClass,
+        /// What exactly: the status, the robots rule, the size, the system's message.
+        detail: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_is_read_back_from_its_name_and_from_json() {
+        for class in FAILURE_CLASSES {
+            assert_eq!(class.name().parse::<FailureClass>().unwrap(), class);
+            assert_eq!(serde_json::to_string(&class).unwrap(), format!("\"{class}\""));
+        }
+        assert!("http_4x".parse::<FailureClass>().unwrap_err().to_string().contains("http_4xx"));
+    }
+}

@@ -1,0 +1,32 @@
+//! The vocabulary that all stages share. Pure data: no network, no clock, no database, no model.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`digest`] | SHA-256 digests, the names of blobs, models, rules and snapshots |
+//! | [`geometry`] | boxes and affine maps in pixels |
+//! | [`joints`] | the 17 COCO joints and the limbs between them |
+//! | [`tiles`] | the parts of a photo that are searched for watermarks one by one |
+//! | [`score`] | what models and pixels say of a photo |
+//! | [`verdict`] | keep, or drop with every reason |
+//! | [`fetch`] | how the download of a photo ended |
+//! | [`split`] | train, validation or test, from the identity's name |
+//! | [`rules`] | the thresholds between scores and verdicts |
+
+pub mod digest;
+pub mod fetch;
+pub mod geometry;
+pub mod joints;
+pub mod rules;
+pub mod score;
+pub mod split;
+pub mod tiles;
+pub mod verdict;
+
+pub use digest::Digest;
+pub use fetch::{FailureClass, FetchOutcome};
+pub use geometry::{Affine, BoundingBox};
+pub use joints::{Joint, Joints};
+pub use rules::Rules;
+pub use score::{Detection, ImageFacts, Person, WatermarkScore};
+pub use split::Split;
+pub use verdict::{Reason, Verdict};

@@ -1,0 +1,118 @@
+//! The thresholds between scores and verdicts, as a recipe's `[rules]` section holds them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Digest;
+
+/// What a photo must be like to be kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rules {
+    /// The smallest width and height in pixels (paper, sec. 6: at least 1000×1000).
+    pub min_side: u32,
+    /// The fewest kept photos an identity may have (paper, sec. 6: 100).
+    pub min_photos: usize,
+    /// Watermarks.
+    pub watermark: WatermarkRule,
+    /// Faces; exactly one is kept (paper, sec. 6).
+    pub faces: FacesRule,
+    /// People.
+    pub people: PeopleRule,
+    /// Joints.
+    pub joints: JointsRule,
+    /// Duplicates.
+    pub duplicates: DuplicatesRule,
+}
+
+/// When a watermark drops a photo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WatermarkRule {
+    /// The highest probability that is still kept, in 0..=1.
+    pub max_score: f32,
+}
+
+/// When a face counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FacesRule {
+    /// The lowest score of a face that counts, in 0..=1.
+    pub min_score: f32,
+}
+
+/// When a person counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PeopleRule {
+    /// The lowest score of a person that counts, in 0..=1.
+    pub min_score: f32,
+    /// People smaller than this share of the largest one's box height are background, in 0..=1.
+    pub min_relative_height: f32,
+}
+
+/// When a joint is visible.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JointsRule {
+    /// Joints with a lower confidence count as not visible, in 0..=1.
+    pub min_score: f32,
+}
+
+/// When two photos of one identity are the same photo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DuplicatesRule {
+    /// Perceptual hashes that differ in at most this many of 64 bits are near-duplicates.
+    pub max_distance: u32,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            min_side: 1000,
+            min_photos: 100,
+            watermark: WatermarkRule::default(),
+            faces: FacesRule::default(),
+            people: PeopleRule::default(),
+            joints: JointsRule::default(),
+            duplicates: DuplicatesRule::default(),
+        }
+    }
+}
+
+impl Default for WatermarkRule {
+    fn default() -> Self {
+        Self { max_score: 0.5 } // the more likely class of a two-class classifier
+    }
+}
+
+impl Default for FacesRule {
+    fn default() -> Self {
+        Self { min_score: 0.4 } // below, detectors of this family fire on animals and logos
+    }
+}
+
+impl Default for PeopleRule {
+    fn default() -> Self {
+        Self { min_score: 0.4, min_relative_height: 0.0 }
+    }
+}
+
+impl Default for JointsRule {
+    fn default() -> Self {
+        Self { min_score: 0.5 } // the threshold below which Ultralytics' own drawing hides a joint
+    }
+}
+
+impl Default for DuplicatesRule {
+    fn default() -> Self {
+        Self { max_distance: 4 } // re-encoded and rescaled copies differ in 0 to 4 bits of a 64-bit hash
+    }
+}
+
+impl Rules {
+    /// The name under which verdicts by these rules are stored.
+    pub fn digest(&self) -> Digest {
+        Digest::of_json(self)
+    }
+}

@@ -1,0 +1,65 @@
+//! What models and pixels say of a photo. Coordinates are pixels of the upright photo (EXIF rotation applied).
+
+use serde::{Deserialize, Serialize};
+
+use crate::tiles::Region;
+use crate::{BoundingBox, Joints};
+
+/// One object that a detector found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Detection {
+    /// Where.
+    pub bbox: BoundingBox,
+    /// How sure, in 0..=1.
+    pub score: f32,
+}
+
+/// One person that the pose model found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Person {
+    /// Where.
+    pub bbox: BoundingBox,
+    /// How sure, in 0..=1.
+    pub score: f32,
+    /// The joints as predicted, not yet gated by confidence.
+    pub joints: Joints,
+}
+
+/// How likely the photo carries a watermark.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WatermarkScore {
+    /// The probability of "watermark" for every region that was looked at, in 0..=1.
+    pub regions: Vec<(Region, f32)>,
+}
+
+impl WatermarkScore {
+    /// The region most likely to carry a mark, and its probability; `None` where none was looked at.
+    pub fn highest(&self) -> Option<(Region, f32)> {
+        self.regions.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+}
+
+/// What the pixels themselves say, without any model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImageFacts {
+    /// The format of the bytes (not of the name): `jpeg`, `png`, `webp`, …
+    pub format: String,
+    /// Width in pixels, upright.
+    pub width: u32,
+    /// Height in pixels, upright.
+    pub height: u32,
+    /// The EXIF orientation, 1 to 8, that was applied.
+    pub orientation: u8,
+    /// Variance of the Laplacian of the luma at a fixed size: small is blurred.
+    pub sharpness: f32,
+    /// The mean luma in 0..=1.
+    pub brightness: f32,
+    /// A 64-bit perceptual hash as 16 hex digits: near-duplicates differ in few bits.
+    pub perceptual_hash: String,
+}
+
+/// A score rounded to 4 decimals. Stored scores are rounded, so that the last bits of a sum that depend on the
+/// batch or the number of threads never move a verdict or a digest.
+pub fn rounded(score: f32) -> f32 {
+    (score * 1e4).round() / 1e4
+}

@@ -1,0 +1,127 @@
+//! Keep, or drop with every reason.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Digest;
+use crate::tiles::Region;
+
+/// Why a photo is dropped, with the score or the fact behind it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Reason {
+    /// The bytes are no photo that can be read.
+    Unreadable {
+        /// What the decoder said.
+        detail: String,
+    },
+    /// Width or height is below `min_side`.
+    TooSmall {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// The watermark model is too sure that there is a watermark.
+    Watermark {
+        /// The probability.
+        score: f32,
+        /// The region with the highest probability.
+        region: Region,
+    },
+    /// No face and no person was found.
+    NoPerson,
+    /// A person was found, but no face.
+    NoFace,
+    /// More than one person was found.
+    SeveralPeople {
+        /// Faces above the score.
+        faces: usize,
+        /// People above the score.
+        people: usize,
+    },
+    /// No joint is visible, so that the weighting (paper, eq. 12) is a maximum over nothing.
+    NoVisibleJoint,
+    /// The same bytes stand earlier under this identity.
+    Duplicate {
+        /// The photo's bytes.
+        of: Digest,
+    },
+    /// A better photo that looks the same stands under this identity.
+    NearDuplicate {
+        /// The photo that is kept in its place.
+        of: Digest,
+        /// In how many bits of 64 the perceptual hashes differ.
+        distance: u32,
+    },
+    /// The identity has fewer photos left than `min_photos`.
+    TooFewPhotos {
+        /// How many are left.
+        kept: usize,
+    },
+}
+
+impl Reason {
+    /// The reason's name in tables, filters and files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "unreadable",
+            Self::TooSmall { .. } => "too_small",
+            Self::Watermark { .. } => "watermark",
+            Self::NoPerson => "no_person",
+            Self::NoFace => "no_face",
+            Self::SeveralPeople { .. } => "several_people",
+            Self::NoVisibleJoint => "no_visible_joint",
+            Self::Duplicate { .. } => "duplicate",
+            Self::NearDuplicate { .. } => "near_duplicate",
+            Self::TooFewPhotos { .. } => "too_few_photos",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::Unreadable { detail } => write!(f, ": {detail}"),
+            Self::TooSmall { width, height } => write!(f, ": {width}×{height} px"),
+            Self::Watermark { score, region } => write!(f, ": {score:.3} in {region:?}"),
+            Self::SeveralPeople { faces, people } => write!(f, ": {faces} faces, {people} people"),
+            Self::Duplicate { of } => write!(f, " of {}", of.short()),
+            Self::NearDuplicate { of, distance } => write!(f, " of {}, {distance} of 64 bits differ", of.short()),
+            Self::TooFewPhotos { kept } => write!(f, ": {kept} left"),
+            Self::NoPerson | Self::NoFace | Self::NoVisibleJoint => Ok(()),
+        }
+    }
+}
+
+/// What the rules make of a photo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It goes into snapshots.
+    Keep,
+    /// It does not, for every reason listed (at least one).
+    Drop(Vec<Reason>),
+}
+
+impl Verdict {
+    /// `Keep` without reasons, otherwise `Drop`.
+    pub fn from_reasons(reasons: Vec<Reason>) -> Self {
+        if reasons.is_empty() { Self::Keep } else { Self::Drop(reasons) }
+    }
+
+    /// Whether the photo is kept.
+    pub fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+
+    /// The reasons; none for a kept photo.
+    pub fn reasons(&self) -> &[Reason] {
+        match self {
+            Self::Keep => &[],
+            Self::Drop(reasons) => reasons,
+        }
+    }
+}

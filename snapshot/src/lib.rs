@@ -1,0 +1,1 @@
+//! The immutable dataset format: write, read, verify.

@@ -1,0 +1,3 @@
+//! The `bolid` command line.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Synthetic people with known bodies, and a gallery that shows them.
