@@ -1,1 +1,42 @@
-//! What bolid knows of sites, photos, scores and verdicts, in SQLite.
+//! What bolid knows, in one SQLite file, and the bytes it stored, in one folder. The only place with SQL.
+//!
+//! ```text
+//! <workdir>/catalog.db      the tables of ../migrations, one module each
+//! <workdir>/blobs/ab/abcd…  photos as downloaded, named by their SHA-256
+//! <workdir>/.lock           held by the one bolid process at work in this folder
+//! ```
+//!
+//! | module | table | written by |
+//! |---|---|---|
+//! | [`identity`], [`photo`] | `identity`, `photo` | crawl, import |
+//! | [`page`] | `crawl`, `page`: the frontier | crawl |
+//! | [`fetch`] | `fetch` | crawl, import |
+//! | [`blob`] | `blob`, and the files | crawl, import |
+//! | [`measurement`] | `measurement` | measure |
+//! | [`verdict`] | `verdict` | judge |
+//! | [`prepared`] | `prepared` | prepare |
+//! | [`snapshot`] | `snapshot`, `snapshot_photo` | snapshot |
+//! | [`summary`] | reads all of them | nobody |
+//!
+//! Every row is written whole in one transaction, after the file it speaks of is in place; a killed process
+//! therefore leaves either the row or nothing, and the next run finds its work by what is missing.
+
+pub mod blob;
+mod error;
+pub mod fetch;
+pub mod identity;
+pub mod measurement;
+mod open;
+pub mod page;
+pub mod photo;
+pub mod prepared;
+pub mod snapshot;
+pub mod summary;
+pub mod verdict;
+
+pub use blob::{BlobStore, BlobWriter};
+pub use error::Error;
+pub use open::Catalog;
+
+/// The result of a catalog call.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,95 @@
+//! What can go wrong, with the operation and the object.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A catalog call that failed. What was stored before is untouched.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder could not be read or written.
+    #[error("{operation} {path}: {source}{advice}", path = .path.display(), advice = advice(.source))]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process works in the same folder.
+    #[error("another bolid process is at work in {path}; wait for it, or give this one its own --workdir", path = .0.display())]
+    Locked(PathBuf),
+    /// SQLite refused.
+    #[error("{operation} in the catalog: {source}{advice}", advice = database_advice(.source))]
+    Database {
+        /// What was tried.
+        operation: &'static str,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+    /// The tables could not be brought to this version.
+    #[error("prepare the tables of {path}: {source}; was it written by a newer bolid?", path = .path.display())]
+    Migrate {
+        /// The database file.
+        path: PathBuf,
+        /// What went wrong.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A stored value is not what this version writes.
+    #[error("read {what} from the catalog: {detail}; the row was changed by hand or by another version")]
+    Corrupt {
+        /// Which column of which row.
+        what: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The bytes on disk are not those that were stored.
+    #[error("read blob {path}: {detail}; delete the file and run the crawl or import again", path = .path.display())]
+    DamagedBlob {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { operation, path, source }
+    }
+
+    pub(crate) fn db(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database { operation, source }
+    }
+
+    pub(crate) fn corrupt(what: impl Into<String>, detail: impl ToString) -> Self {
+        Self::Corrupt { what: what.into(), detail: detail.to_string() }
+    }
+
+    /// Whether the disk is full: no later item can succeed either.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            // SQLITE_FULL
+            Self::Database { source: sqlx::Error::Database(error), .. } => error.code().as_deref() == Some("13"),
+            _ => false,
+        }
+    }
+}
+
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull => "; free some space and run the same command again, nothing stored is lost",
+        _ => "",
+    }
+}
+
+fn database_advice(source: &sqlx::Error) -> &'static str {
+    match source {
+        sqlx::Error::Database(error) if error.code().as_deref() == Some("13") => {
+            "; free some space and run the same command again, nothing stored is lost"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,170 @@
+//! Downloads of photos: which are due, and how they ended.
+
+use photo::{Digest, FailureClass};
+use sqlx::{FromRow, SqliteConnection};
+
+use crate::blob::Stored;
+use crate::open::now_ms;
+use crate::{Catalog, Error, Result};
+
+/// A photo to download, or to ask whether it changed.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct DuePhoto {
+    /// Row number of the photo.
+    pub id: i64,
+    /// The person.
+    pub identity_id: i64,
+    /// The photo page, or the file itself where there is none.
+    pub source_url: String,
+    /// The full-size file, where it is known.
+    pub file_url: Option<String>,
+    /// Width in pixels as the gallery states it.
+    pub hint_width: Option<u32>,
+    /// Height in pixels as the gallery states it.
+    pub hint_height: Option<u32>,
+    /// The bytes of the last answer.
+    pub sha256: Option<String>,
+    /// The validator of the last answer.
+    pub etag: Option<String>,
+    /// The `Last-Modified` of the last answer.
+    pub last_modified: Option<String>,
+}
+
+/// How a download ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FetchRecord {
+    /// The bytes, already in the blob store, or why there are none.
+    pub result: std::result::Result<Stored, (FailureClass, String)>,
+    /// The full-size file that was asked for.
+    pub file_url: Option<String>,
+    /// The last HTTP status.
+    pub http_status: Option<u16>,
+    /// The answer's `ETag`.
+    pub etag: Option<String>,
+    /// The answer's `Last-Modified`.
+    pub last_modified: Option<String>,
+    /// How many requests were made.
+    pub attempts: u32,
+}
+
+impl Catalog {
+    /// Photos of the site without a download, or with one before `cutoff` (Unix milliseconds): the next `limit`
+    /// ones after the row `after`.
+    pub async fn due_photos(&self, site: &str, cutoff: i64, after: i64, limit: u32) -> Result<Vec<DuePhoto>> {
+        sqlx::query_as(
+            "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height,
+                    sha256, etag, last_modified
+             FROM photo JOIN identity ON identity.id = identity_id LEFT JOIN fetch ON fetch.photo_id = photo.id
+             WHERE site = ? AND photo.id > ? AND (fetched_at IS NULL OR fetched_at < ?)
+             ORDER BY photo.id LIMIT ?",
+        )
+        .bind(site)
+        .bind(after)
+        .bind(cutoff)
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(Error::db("list due photos"))
+    }
+
+    /// Stores how a download ended. A failure that may pass (a timeout, a 5xx) does not forget the bytes of an
+    /// earlier success; one that will not (gone, forbidden) does.
+    pub async fn record_fetch(&self, photo_id: i64, record: &FetchRecord) -> Result<()> {
+        let operation = "store a download's outcome";
+        let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
+        write(&mut transaction, photo_id, record).await.map_err(Error::db(operation))?;
+        transaction.commit().await.map_err(Error::db(operation))
+    }
+
+    /// Notes that the server was asked and the bytes are still the same (304).
+    pub async fn record_unchanged(&self, photo_id: i64) -> Result<()> {
+        sqlx::query("UPDATE fetch SET fetched_at = ? WHERE photo_id = ?")
+            .bind(now_ms())
+            .bind(photo_id)
+            .execute(&self.writer)
+            .await
+            .map(drop)
+            .map_err(Error::db("store an unchanged photo"))
+    }
+
+    /// Forgets failed downloads of these classes, so that the next crawl tries them again; gives their number.
+    pub async fn forget_failures(&self, classes: &[FailureClass]) -> Result<u64> {
+        let operation = "forget failures";
+        let mut forgotten = 0;
+        let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
+        for class in classes {
+            let done = sqlx::query("DELETE FROM fetch WHERE failure = ?")
+                .bind(class.name())
+                .execute(&mut *transaction)
+                .await
+                .map_err(Error::db(operation))?;
+            forgotten += done.rows_affected();
+            sqlx::query("UPDATE page SET fetched_at = NULL, failure = NULL, detail = NULL WHERE failure = ?")
+                .bind(class.name())
+                .execute(&mut *transaction)
+                .await
+                .map_err(Error::db(operation))?;
+        }
+        transaction.commit().await.map_err(Error::db(operation))?;
+        Ok(forgotten)
+    }
+}
+
+async fn write(connection: &mut SqliteConnection, photo_id: i64, record: &FetchRecord) -> sqlx::Result<()> {
+    if let Some(file_url) = &record.file_url {
+        sqlx::query("UPDATE photo SET file_url = ? WHERE id = ?")
+            .bind(file_url)
+            .bind(photo_id)
+            .execute(&mut *connection)
+            .await?;
+    }
+    if let Err((class, detail)) = &record.result
+        && class.is_transient()
+    {
+        let kept = sqlx::query(
+            "UPDATE fetch SET fetched_at = ?, detail = 'last check failed, ' || ? || ': ' || ?
+             WHERE photo_id = ? AND sha256 IS NOT NULL",
+        )
+        .bind(now_ms())
+        .bind(class.name())
+        .bind(detail)
+        .bind(photo_id)
+        .execute(&mut *connection)
+        .await?;
+        if kept.rows_affected() > 0 {
+            return Ok(());
+        }
+    }
+    let (sha256, failure, detail): (Option<Digest>, _, _) = match &record.result {
+        Ok(stored) => {
+            sqlx::query("INSERT INTO blob (sha256, bytes, stored_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+                .bind(stored.sha256.to_string())
+                .bind(stored.bytes as i64)
+                .bind(now_ms())
+                .execute(&mut *connection)
+                .await?;
+            (Some(stored.sha256), None, None)
+        }
+        Err((class, detail)) => (None, Some(class), Some(detail)),
+    };
+    sqlx::query(
+        "INSERT INTO fetch (photo_id, sha256, failure, detail, http_status, etag, last_modified, attempts, fetched_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (photo_id) DO UPDATE SET
+             sha256 = excluded.sha256, failure = excluded.failure, detail = excluded.detail,
+             http_status = excluded.http_status, etag = excluded.etag, last_modified = excluded.last_modified,
+             attempts = excluded.attempts, fetched_at = excluded.fetched_at",
+    )
+    .bind(photo_id)
+    .bind(sha256.map(|digest| digest.to_string()))
+    .bind(failure.map(|class| class.name()))
+    .bind(detail)
+    .bind(record.http_status)
+    .bind(&record.etag)
+    .bind(&record.last_modified)
+    .bind(record.attempts)
+    .bind(now_ms())
+    .execute(connection)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,74 @@
+//! People on sites.
+
+use sqlx::{FromRow, SqliteConnection};
+
+use crate::{Catalog, Error, Result};
+
+/// A row of `identity`.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Identity {
+    /// Row number.
+    pub id: i64,
+    /// The site's name, or the import's.
+    pub site: String,
+    /// Unique within the site; safe as part of a file name.
+    pub slug: String,
+    /// As shown to people.
+    pub name: String,
+    /// Where the gallery starts.
+    pub page_url: Option<String>,
+}
+
+impl Identity {
+    /// `site/slug`: the identity's name in snapshots and splits.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.site, self.slug)
+    }
+}
+
+/// A person as a site shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewIdentity {
+    /// Unique within the site.
+    pub slug: String,
+    /// As shown to people.
+    pub name: String,
+    /// Where the gallery starts.
+    pub page_url: Option<String>,
+}
+
+impl Catalog {
+    /// Adds a person, or brings the name and page up to date; gives the row number.
+    pub async fn add_identity(&self, site: &str, identity: &NewIdentity) -> Result<i64> {
+        let operation = "add an identity";
+        let mut connection = self.writer.acquire().await.map_err(Error::db(operation))?;
+        upsert(&mut connection, site, identity).await.map_err(Error::db(operation))
+    }
+
+    /// The people of a site, in the order of their slugs.
+    pub async fn identities(&self, site: &str) -> Result<Vec<Identity>> {
+        sqlx::query_as("SELECT id, site, slug, name, page_url FROM identity WHERE site = ? ORDER BY slug")
+            .bind(site)
+            .fetch_all(&self.reader)
+            .await
+            .map_err(Error::db("list identities"))
+    }
+}
+
+pub(crate) async fn upsert(
+    connection: &mut SqliteConnection,
+    site: &str,
+    identity: &NewIdentity,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "INSERT INTO identity (site, slug, name, page_url) VALUES (?, ?, ?, ?)
+         ON CONFLICT (site, slug) DO UPDATE SET name = excluded.name, page_url = excluded.page_url
+         RETURNING id",
+    )
+    .bind(site)
+    .bind(&identity.slug)
+    .bind(&identity.name)
+    .bind(&identity.page_url)
+    .fetch_one(connection)
+    .await
+}

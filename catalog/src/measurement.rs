@@ -1,0 +1,134 @@
+//! Scores, kept per content and probe: what was once computed is never computed again.
+
+use photo::Digest;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Catalog, Error, Result};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Decoding: format, size, sharpness, perceptual hash; or why it cannot be read.
+    Image,
+    /// The watermark model.
+    Watermark,
+    /// The face model.
+    Faces,
+    /// The pose model.
+    People,
+}
+
+impl Kind {
+    /// The name in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Watermark => "watermark",
+            Self::Faces => "faces",
+            Self::People => "people",
+        }
+    }
+}
+
+/// A probe: what is measured, and by which model and preprocessing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// What.
+    pub kind: Kind,
+    /// By which model and preprocessing.
+    pub digest: Digest,
+}
+
+impl Catalog {
+    /// Contents of the sites' photos that lack a measurement by one of the probes, in the order of their digests.
+    pub async fn unmeasured(&self, sites: &[String], probes: &[Probe]) -> Result<Vec<Digest>> {
+        let operation = "list unmeasured photos";
+        let mut digests = std::collections::BTreeSet::new();
+        for site in sites {
+            for probe in probes {
+                let rows: Vec<String> = sqlx::query_scalar(
+                    "SELECT DISTINCT fetch.sha256 FROM fetch
+                     JOIN photo ON photo.id = photo_id JOIN identity ON identity.id = identity_id
+                     LEFT JOIN measurement ON measurement.sha256 = fetch.sha256 AND kind = ? AND probe = ?
+                     WHERE site = ? AND fetch.sha256 IS NOT NULL AND measurement.sha256 IS NULL",
+                )
+                .bind(probe.kind.name())
+                .bind(probe.digest.to_string())
+                .bind(site)
+                .fetch_all(&self.reader)
+                .await
+                .map_err(Error::db(operation))?;
+                for row in rows {
+                    digests.insert(parse_digest(&row)?);
+                }
+            }
+        }
+        Ok(digests.into_iter().collect())
+    }
+
+    /// Stores all that was measured of one content, in one transaction.
+    pub async fn add_measurements(&self, sha256: Digest, values: &[(Probe, serde_json::Value)]) -> Result<()> {
+        let operation = "store measurements";
+        let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
+        for (probe, value) in values {
+            sqlx::query("INSERT OR REPLACE INTO measurement (sha256, kind, probe, value) VALUES (?, ?, ?, ?)")
+                .bind(sha256.to_string())
+                .bind(probe.kind.name())
+                .bind(probe.digest.to_string())
+                .bind(value.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(Error::db(operation))?;
+        }
+        transaction.commit().await.map_err(Error::db(operation))
+    }
+
+    /// What a probe said of a content.
+    pub async fn measurement<T: DeserializeOwned>(&self, sha256: Digest, probe: Probe) -> Result<Option<T>> {
+        let value: Option<String> =
+            sqlx::query_scalar("SELECT value FROM measurement WHERE sha256 = ? AND kind = ? AND probe = ?")
+                .bind(sha256.to_string())
+                .bind(probe.kind.name())
+                .bind(probe.digest.to_string())
+                .fetch_optional(&self.reader)
+                .await
+                .map_err(Error::db("read a measurement"))?;
+        value.map(|text| parse_json(probe.kind.name(), &text)).transpose()
+    }
+
+    /// What a probe said of every photo of a person: photo row, content, value.
+    pub async fn measurements<T: DeserializeOwned>(
+        &self,
+        identity_id: i64,
+        probe: Probe,
+    ) -> Result<Vec<(i64, Digest, T)>> {
+        let rows: Vec<(i64, String, String)> = sqlx::query_as(
+            "SELECT photo.id, fetch.sha256, value FROM photo JOIN fetch ON fetch.photo_id = photo.id
+             JOIN measurement ON measurement.sha256 = fetch.sha256 AND kind = ? AND probe = ?
+             WHERE identity_id = ? ORDER BY photo.id",
+        )
+        .bind(probe.kind.name())
+        .bind(probe.digest.to_string())
+        .bind(identity_id)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(Error::db("read measurements"))?;
+        let parse = |(id, sha256, value): (i64, String, String)| {
+            Ok((id, parse_digest(&sha256)?, parse_json(probe.kind.name(), &value)?))
+        };
+        rows.into_iter().map(parse).collect()
+    }
+}
+
+pub(crate) fn parse_digest(text: &str) -> Result<Digest> {
+    text.parse().map_err(|error| Error::corrupt("a digest", error))
+}
+
+pub(crate) fn parse_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| Error::corrupt(format!("{what} `{text}`"), error))
+}
+
+pub(crate) fn to_json<T: Serialize>(what: &str, value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::corrupt(what, error))
+}

@@ -1,0 +1,99 @@
+//! Opening the catalog of a work folder.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::{BlobStore, Error, Result};
+
+/// Reads run beside the one writer; more than a few only wait for the disk.
+const READERS: u32 = 4;
+
+/// How long a statement waits for another process that reads the same file (a browser of the database, say).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The catalog of one work folder, held by one process at a time.
+#[derive(Debug)]
+pub struct Catalog {
+    workdir: PathBuf,
+    /// One connection: SQLite has one writer, and queueing here is fairer than its busy handler.
+    pub(crate) writer: SqlitePool,
+    pub(crate) reader: SqlitePool,
+    blobs: BlobStore,
+    /// Freed by the system when the process ends, however it ends.
+    _lock: File,
+}
+
+impl Catalog {
+    /// Opens the catalog in `workdir`; creates folder, database and tables where they are missing.
+    pub async fn open(workdir: &Path) -> Result<Self> {
+        fs::create_dir_all(workdir).map_err(Error::io("create the work folder", workdir))?;
+        let lock_path = workdir.join(".lock");
+        let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => Error::Locked(workdir.to_owned()),
+            TryLockError::Error(source) => Error::Io { operation: "lock", path: lock_path, source },
+        })?;
+
+        let path = workdir.join("catalog.db");
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // With WAL a killed process loses nothing; a power cut at most the last rows, never the file.
+            .synchronous(SqliteSynchronous::Normal)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let open = Error::db("open the database");
+        let writer =
+            SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(open)?;
+        sqlx::migrate!("../migrations").run(&writer).await.map_err(|source| Error::Migrate { path, source })?;
+        let open = Error::db("open the database for reading");
+        let reader = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true))
+            .await
+            .map_err(open)?;
+        let blobs = BlobStore::open(&workdir.join("blobs"))?;
+        Ok(Self { workdir: workdir.to_owned(), writer, reader, blobs, _lock: lock })
+    }
+
+    /// The folder that everything is written under.
+    pub fn workdir(&self) -> &Path {
+        &self.workdir
+    }
+
+    /// The stored bytes.
+    pub fn blobs(&self) -> &BlobStore {
+        &self.blobs
+    }
+
+    /// Ends all connections and folds the write-ahead log into the database file.
+    pub async fn close(self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Now, in Unix milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_second_process_in_the_same_folder_is_refused_and_let_in_after_the_first_is_gone() {
+        let workdir = tempfile::tempdir().unwrap();
+        let first = Catalog::open(workdir.path()).await.unwrap();
+        let error = Catalog::open(workdir.path()).await.unwrap_err();
+        assert!(matches!(error, Error::Locked(_)), "{error}");
+        first.close().await;
+        Catalog::open(workdir.path()).await.unwrap();
+    }
+}

@@ -1,0 +1,266 @@
+//! The frontier: pages to read, and what reading them found. It survives the process.
+
+use std::time::Duration;
+
+use photo::FailureClass;
+use sqlx::{FromRow, SqliteConnection};
+
+use crate::identity::NewIdentity;
+use crate::open::now_ms;
+use crate::photo::NewPhoto;
+use crate::{Catalog, Error, Result, identity, photo as photo_table};
+
+/// What a page lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageKind {
+    /// Further index pages, or people.
+    Index,
+    /// The photos of one person, or further pages of them.
+    Identity,
+}
+
+impl PageKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Index => "index",
+            Self::Identity => "identity",
+        }
+    }
+}
+
+/// A run of the crawler over a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
+pub struct Crawl {
+    /// Row number.
+    pub id: i64,
+    /// Start in Unix milliseconds; a continued run keeps its first start.
+    pub started_at: i64,
+}
+
+impl Crawl {
+    /// Whatever was fetched before this moment (Unix milliseconds) is asked for again.
+    pub fn cutoff(&self, fresh_for: Duration) -> i64 {
+        self.started_at.saturating_sub(i64::try_from(fresh_for.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A page that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuePage {
+    /// Row number.
+    pub id: i64,
+    /// Its address on the site (never a mirror's).
+    pub url: String,
+    /// What it lists.
+    pub kind: PageKind,
+    /// The person whose photos it lists.
+    pub identity_id: Option<i64>,
+    /// The validator of the last answer.
+    pub etag: Option<String>,
+    /// The `Last-Modified` of the last answer.
+    pub last_modified: Option<String>,
+}
+
+/// A page to read later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPage {
+    /// Its address on the site.
+    pub url: String,
+    /// What it lists.
+    pub kind: PageKind,
+    /// The person whose photos it lists, for further pages of a gallery.
+    pub identity_id: Option<i64>,
+}
+
+/// What reading a page found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Further pages of the same kind of list.
+    pub pages: Vec<NewPage>,
+    /// People, each with the first page of the gallery as `page_url`, which is queued.
+    pub identities: Vec<NewIdentity>,
+    /// Photos of the page's person.
+    pub photos: Vec<NewPhoto>,
+}
+
+/// How reading a page ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PageOutcome {
+    /// It was read.
+    Read {
+        /// What it lists.
+        found: Found,
+        /// The answer's `ETag`.
+        etag: Option<String>,
+        /// The answer's `Last-Modified`.
+        last_modified: Option<String>,
+    },
+    /// The server says it has not changed (304).
+    Unchanged,
+    /// It could not be read.
+    Failed {
+        /// What kind of failure.
+        class: FailureClass,
+        /// What exactly.
+        detail: String,
+    },
+}
+
+impl Catalog {
+    /// Goes on with the site's unfinished crawl, or begins a new one.
+    pub async fn begin_crawl(&self, site: &str) -> Result<Crawl> {
+        let operation = "begin a crawl";
+        let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
+        let unfinished = sqlx::query_as(
+            "SELECT id, started_at FROM crawl WHERE site = ? AND finished_at IS NULL ORDER BY id DESC LIMIT 1",
+        )
+        .bind(site)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(Error::db(operation))?;
+        let crawl = match unfinished {
+            Some(crawl) => crawl,
+            None => sqlx::query_as("INSERT INTO crawl (site, started_at) VALUES (?, ?) RETURNING id, started_at")
+                .bind(site)
+                .bind(now_ms())
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(Error::db(operation))?,
+        };
+        transaction.commit().await.map_err(Error::db(operation))?;
+        Ok(crawl)
+    }
+
+    /// Marks the crawl as finished, so that the next one asks for changes.
+    pub async fn finish_crawl(&self, crawl: Crawl) -> Result<()> {
+        sqlx::query("UPDATE crawl SET finished_at = ? WHERE id = ?")
+            .bind(now_ms())
+            .bind(crawl.id)
+            .execute(&self.writer)
+            .await
+            .map(drop)
+            .map_err(Error::db("finish a crawl"))
+    }
+
+    /// Queues a page that is not known yet.
+    pub async fn add_page(&self, site: &str, page: &NewPage) -> Result<()> {
+        let operation = "queue a page";
+        let mut connection = self.writer.acquire().await.map_err(Error::db(operation))?;
+        insert(&mut connection, site, page).await.map_err(Error::db(operation))
+    }
+
+    /// Pages of the site never fetched, fetched before `cutoff` (Unix milliseconds), or failed before this crawl:
+    /// the next `limit` ones after the row `after`.
+    pub async fn due_pages(
+        &self,
+        site: &str,
+        crawl: Crawl,
+        cutoff: i64,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<DuePage>> {
+        let rows: Vec<(i64, String, String, Option<i64>, Option<String>, Option<String>)> = sqlx::query_as(
+            "SELECT id, url, kind, identity_id, etag, last_modified FROM page
+             WHERE site = ? AND id > ?
+               AND (fetched_at IS NULL OR fetched_at < ? OR (failure IS NOT NULL AND fetched_at < ?))
+             ORDER BY id LIMIT ?",
+        )
+        .bind(site)
+        .bind(after)
+        .bind(cutoff)
+        .bind(crawl.started_at)
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(Error::db("list due pages"))?;
+        let page = |(id, url, kind, identity_id, etag, last_modified): (_, _, String, _, _, _)| {
+            let kind = if kind == "identity" { PageKind::Identity } else { PageKind::Index };
+            DuePage { id, url, kind, identity_id, etag, last_modified }
+        };
+        Ok(rows.into_iter().map(page).collect())
+    }
+
+    /// Stores how reading a page ended, with everything it lists, in one transaction.
+    pub async fn record_page(&self, site: &str, page: &DuePage, outcome: &PageOutcome) -> Result<()> {
+        let operation = "store a page's links";
+        let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
+        write_outcome(&mut transaction, site, page, outcome).await.map_err(Error::db(operation))?;
+        transaction.commit().await.map_err(Error::db(operation))
+    }
+
+    /// Pages of the site that could not be read, with class and detail.
+    pub async fn failed_pages(&self, site: &str) -> Result<Vec<(String, String, String)>> {
+        sqlx::query_as(
+            "SELECT url, failure, coalesce(detail, '') FROM page WHERE site = ? AND failure IS NOT NULL ORDER BY url",
+        )
+        .bind(site)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(Error::db("list failed pages"))
+    }
+}
+
+async fn write_outcome(
+    connection: &mut SqliteConnection,
+    site: &str,
+    page: &DuePage,
+    outcome: &PageOutcome,
+) -> sqlx::Result<()> {
+    let (etag, last_modified, failure, detail) = match outcome {
+        PageOutcome::Read { found, etag, last_modified } => {
+            write_found(connection, site, page, found).await?;
+            (etag.as_ref(), last_modified.as_ref(), None, None)
+        }
+        PageOutcome::Unchanged => (page.etag.as_ref(), page.last_modified.as_ref(), None, None),
+        PageOutcome::Failed { class, detail } => {
+            (page.etag.as_ref(), page.last_modified.as_ref(), Some(class.name()), Some(detail))
+        }
+    };
+    sqlx::query(
+        "UPDATE page SET etag = ?, last_modified = ?, failure = ?, detail = ?, fetched_at = ? WHERE id = ?",
+    )
+    .bind(etag)
+    .bind(last_modified)
+    .bind(failure)
+    .bind(detail)
+    .bind(now_ms())
+    .bind(page.id)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+async fn write_found(
+    connection: &mut SqliteConnection,
+    site: &str,
+    page: &DuePage,
+    found: &Found,
+) -> sqlx::Result<()> {
+    for further in &found.pages {
+        insert(connection, site, further).await?;
+    }
+    for person in &found.identities {
+        let id = identity::upsert(connection, site, person).await?;
+        if let Some(url) = &person.page_url {
+            let first = NewPage { url: url.clone(), kind: PageKind::Identity, identity_id: Some(id) };
+            insert(connection, site, &first).await?;
+        }
+    }
+    if let Some(identity_id) = page.identity_id {
+        for photo in &found.photos {
+            photo_table::upsert(connection, identity_id, photo).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn insert(connection: &mut SqliteConnection, site: &str, page: &NewPage) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO page (site, url, kind, identity_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+        .bind(site)
+        .bind(&page.url)
+        .bind(page.kind.name())
+        .bind(page.identity_id)
+        .execute(connection)
+        .await
+        .map(drop)
+}
