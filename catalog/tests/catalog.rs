@@ -1,0 +1,222 @@
+//! The catalog as stages use it: what is due, what is remembered, what is never done twice.
+
+use std::path::Path;
+use std::time::Duration;
+
+use catalog::Catalog;
+use catalog::fetch::FetchRecord;
+use catalog::identity::NewIdentity;
+use catalog::measurement::{Kind, Probe};
+use catalog::page::{DuePage, Found, NewPage, PageKind, PageOutcome};
+use catalog::photo::NewPhoto;
+use photo::{Digest, FailureClass, Reason, Verdict};
+use serde_json::json;
+
+const SITE: &str = "demo";
+
+async fn catalog_with_photos(folder: &Path, count: usize) -> (Catalog, i64) {
+    let catalog = Catalog::open(folder).await.unwrap();
+    let person = NewIdentity { slug: "ada".into(), name: "Ada".into(), page_url: None };
+    let identity = catalog.add_identity(SITE, &person).await.unwrap();
+    let photo = |i| NewPhoto { source_url: format!("http://demo/{i}"), ..NewPhoto::default() };
+    catalog.add_photos(identity, &(0..count).map(photo).collect::<Vec<_>>()).await.unwrap();
+    (catalog, identity)
+}
+
+fn stored(catalog: &Catalog, bytes: &[u8]) -> FetchRecord {
+    FetchRecord {
+        result: Ok(catalog.blobs().store(bytes).unwrap()),
+        file_url: Some("http://demo/file.jpg".into()),
+        http_status: Some(200),
+        etag: Some("\"1\"".into()),
+        last_modified: None,
+        attempts: 1,
+    }
+}
+
+fn failed(class: FailureClass) -> FetchRecord {
+    FetchRecord {
+        result: Err((class, "as the test wants it".into())),
+        file_url: None,
+        http_status: None,
+        etag: None,
+        last_modified: None,
+        attempts: 3,
+    }
+}
+
+async fn due_page(catalog: &Catalog, cutoff: i64) -> Option<DuePage> {
+    let crawl = catalog.begin_crawl(SITE).await.unwrap();
+    catalog.due_pages(SITE, crawl, cutoff, 0, 1).await.unwrap().pop()
+}
+
+#[tokio::test]
+async fn a_photo_is_due_until_its_download_is_recorded_and_again_after_the_cutoff() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = catalog_with_photos(folder.path(), 2).await;
+    let due = catalog.due_photos(SITE, 0, 0, 10).await.unwrap();
+    assert_eq!(due.len(), 2);
+    catalog.record_fetch(due[0].id, &stored(&catalog, b"one")).await.unwrap();
+    assert_eq!(catalog.due_photos(SITE, 0, 0, 10).await.unwrap(), due[1..]);
+    let again = catalog.due_photos(SITE, i64::MAX, 0, 10).await.unwrap();
+    assert_eq!(again[0].etag.as_deref(), Some("\"1\""));
+    assert_eq!(again[0].file_url.as_deref(), Some("http://demo/file.jpg"));
+}
+
+#[tokio::test]
+async fn a_passing_failure_keeps_earlier_bytes_and_a_lasting_one_forgets_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, identity) = catalog_with_photos(folder.path(), 1).await;
+    let id = catalog.due_photos(SITE, 0, 0, 1).await.unwrap()[0].id;
+    catalog.record_fetch(id, &stored(&catalog, b"one")).await.unwrap();
+    catalog.record_fetch(id, &failed(FailureClass::Timeout)).await.unwrap();
+    let row = catalog.photos(identity).await.unwrap().remove(0);
+    assert_eq!(row.sha256, Some(Digest::of("one").to_string()));
+    assert!(row.detail.unwrap().contains("timeout"));
+    catalog.record_fetch(id, &failed(FailureClass::Http4xx)).await.unwrap();
+    let row = catalog.photos(identity).await.unwrap().remove(0);
+    assert_eq!((row.sha256, row.failure.as_deref()), (None, Some("http_4xx")));
+}
+
+#[tokio::test]
+async fn forgotten_failures_are_due_again_and_only_those_of_the_named_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = catalog_with_photos(folder.path(), 2).await;
+    let due = catalog.due_photos(SITE, 0, 0, 10).await.unwrap();
+    catalog.record_fetch(due[0].id, &failed(FailureClass::Timeout)).await.unwrap();
+    catalog.record_fetch(due[1].id, &failed(FailureClass::Robots)).await.unwrap();
+    assert_eq!(catalog.failure_counts(SITE).await.unwrap(), [("robots".into(), 1), ("timeout".into(), 1)]);
+    assert_eq!(catalog.forget_failures(&[FailureClass::Timeout]).await.unwrap(), 1);
+    assert_eq!(catalog.due_photos(SITE, 0, 0, 10).await.unwrap(), due[..1]);
+}
+
+#[tokio::test]
+async fn reading_an_index_page_queues_the_people_it_lists_and_their_photos() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(folder.path()).await.unwrap();
+    let index = NewPage { url: "http://demo/photos".into(), kind: PageKind::Index, identity_id: None };
+    catalog.add_page(SITE, &index).await.unwrap();
+    catalog.add_page(SITE, &index).await.unwrap();
+
+    let person =
+        NewIdentity { slug: "ada".into(), name: "Ada".into(), page_url: Some("http://demo/ada".into()) };
+    let read = |found| PageOutcome::Read { found, etag: None, last_modified: None };
+    let page = due_page(&catalog, 0).await.unwrap();
+    assert_eq!((page.kind, page.identity_id), (PageKind::Index, None));
+    let found = Found { identities: vec![person], ..Found::default() };
+    catalog.record_page(SITE, &page, &read(found)).await.unwrap();
+
+    let page = due_page(&catalog, 0).await.unwrap();
+    assert_eq!((page.url.as_str(), page.kind), ("http://demo/ada", PageKind::Identity));
+    let photo = NewPhoto { source_url: "http://demo/1".into(), hint: Some((800, 900)), ..NewPhoto::default() };
+    let found = Found { photos: vec![photo], ..Found::default() };
+    catalog.record_page(SITE, &page, &read(found)).await.unwrap();
+    assert_eq!(due_page(&catalog, 0).await, None);
+    assert_eq!(catalog.due_photos(SITE, 0, 0, 9).await.unwrap()[0].hint_width, Some(800));
+}
+
+#[tokio::test]
+async fn an_unfinished_crawl_goes_on_and_a_finished_one_is_followed_by_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(folder.path()).await.unwrap();
+    let first = catalog.begin_crawl(SITE).await.unwrap();
+    assert_eq!(catalog.begin_crawl(SITE).await.unwrap(), first);
+    assert_ne!(catalog.begin_crawl("other").await.unwrap().id, first.id);
+    catalog.finish_crawl(first).await.unwrap();
+    assert_ne!(catalog.begin_crawl(SITE).await.unwrap().id, first.id);
+    assert_eq!(first.cutoff(Duration::from_millis(5)), first.started_at - 5);
+}
+
+#[tokio::test]
+async fn a_failed_page_is_due_in_the_next_crawl_but_not_again_in_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(folder.path()).await.unwrap();
+    let crawl = catalog.begin_crawl(SITE).await.unwrap();
+    let index = NewPage { url: "http://demo/photos".into(), kind: PageKind::Index, identity_id: None };
+    catalog.add_page(SITE, &index).await.unwrap();
+    let page = due_page(&catalog, 0).await.unwrap();
+    let failure = PageOutcome::Failed { class: FailureClass::Http5xx, detail: "503".into() };
+    catalog.record_page(SITE, &page, &failure).await.unwrap();
+    assert_eq!(due_page(&catalog, 0).await, None);
+    assert_eq!(catalog.failed_pages(SITE).await.unwrap()[0].1, "http_5xx");
+    catalog.finish_crawl(crawl).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(due_page(&catalog, 0).await.map(|page| page.url), Some("http://demo/photos".into()));
+}
+
+#[tokio::test]
+async fn a_content_is_measured_once_per_probe_even_when_two_photos_share_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, identity) = catalog_with_photos(folder.path(), 2).await;
+    for photo in catalog.due_photos(SITE, 0, 0, 10).await.unwrap() {
+        catalog.record_fetch(photo.id, &stored(&catalog, b"same")).await.unwrap();
+    }
+    let probe = |model: &str| Probe { kind: Kind::Watermark, digest: Digest::of(model) };
+    let sites = [SITE.to_owned()];
+    let (old, new) = (probe("old"), probe("new"));
+    assert_eq!(catalog.unmeasured(&sites, &[old]).await.unwrap(), [Digest::of("same")]);
+    catalog.add_measurements(Digest::of("same"), &[(old, json!({"score": 0.25}))]).await.unwrap();
+    assert_eq!(catalog.unmeasured(&sites, &[old]).await.unwrap(), []);
+    assert_eq!(catalog.unmeasured(&sites, &[old, new]).await.unwrap(), [Digest::of("same")]);
+    let values: Vec<(i64, Digest, serde_json::Value)> = catalog.measurements(identity, old).await.unwrap();
+    assert_eq!(values.len(), 2);
+    assert_eq!(values[1].2["score"], 0.25);
+}
+
+#[tokio::test]
+async fn verdicts_of_new_rules_stand_beside_the_old_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, identity) = catalog_with_photos(folder.path(), 1).await;
+    let id = catalog.due_photos(SITE, 0, 0, 1).await.unwrap()[0].id;
+    let (strict, loose) = (Digest::of("strict"), Digest::of("loose"));
+    let drop = Verdict::Drop(vec![Reason::NoFace, Reason::TooSmall { width: 900, height: 1200 }]);
+    catalog.record_verdicts(strict, &[(id, drop.clone())]).await.unwrap();
+    catalog.record_verdicts(loose, &[(id, Verdict::Keep)]).await.unwrap();
+    assert_eq!(catalog.verdicts(identity, strict).await.unwrap(), [(id, drop)]);
+    assert_eq!(catalog.verdicts_on(id).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_photo_is_found_by_row_digest_beginning_and_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = catalog_with_photos(folder.path(), 2).await;
+    let id = catalog.due_photos(SITE, 0, 0, 1).await.unwrap()[0].id;
+    catalog.record_fetch(id, &stored(&catalog, b"one")).await.unwrap();
+    let digest = Digest::of("one");
+    for text in [id.to_string(), digest.short(), digest.to_string(), "http://demo/0".into()] {
+        assert_eq!(catalog.find_photos(&text).await.unwrap(), [id], "{text}");
+    }
+    assert_eq!(catalog.find_photos("http://demo/none").await.unwrap(), Vec::<i64>::new());
+}
+
+#[tokio::test]
+async fn counts_follow_photos_from_waiting_to_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = catalog_with_photos(folder.path(), 3).await;
+    let due = catalog.due_photos(SITE, 0, 0, 10).await.unwrap();
+    catalog.record_fetch(due[0].id, &stored(&catalog, b"one")).await.unwrap();
+    catalog.record_fetch(due[1].id, &failed(FailureClass::Dns)).await.unwrap();
+    let probe = Probe { kind: Kind::Image, digest: Digest::of("decoder") };
+    catalog.add_measurements(Digest::of("one"), &[(probe, json!({}))]).await.unwrap();
+    let counts = catalog.site_counts().await.unwrap().remove(0);
+    let got = (counts.identities, counts.photos, counts.stored, counts.failed, counts.waiting, counts.measured);
+    assert_eq!(got, (1, 3, 1, 1, 1, 1));
+}
+
+#[tokio::test]
+async fn what_is_stored_is_there_after_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, identity) = catalog_with_photos(folder.path(), 1).await;
+    let id = catalog.due_photos(SITE, 0, 0, 1).await.unwrap()[0].id;
+    catalog.record_fetch(id, &stored(&catalog, b"one")).await.unwrap();
+    catalog.record_snapshot("0123456789ab", "demo", "snapshots/demo", &[(id, true)]).await.unwrap();
+    let settings = Digest::of("settings");
+    catalog.record_prepared(Digest::of("one"), settings, &json!({"sigma_px": 80})).await.unwrap();
+    catalog.close().await;
+    let catalog = Catalog::open(folder.path()).await.unwrap();
+    assert_eq!(catalog.photos(identity).await.unwrap()[0].sha256, Some(Digest::of("one").to_string()));
+    assert_eq!(catalog.snapshots_with(id).await.unwrap()[0].0.id, "0123456789ab");
+    let value: serde_json::Value = catalog.prepared(Digest::of("one"), settings).await.unwrap().unwrap();
+    assert_eq!(value["sigma_px"], 80);
+    assert_eq!(catalog.origin(id).await.unwrap().unwrap().slug, "ada");
+}
