@@ -1,0 +1,138 @@
+"""Writes faces.onnx, pose.onnx and watermark.onnx, and declares them in models.toml.
+
+    python export.py --people people.pt --marks marks.pt
+"""
+
+import argparse
+import hashlib
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from network import GRID, INPUT, JOINTS, MARK_INPUT, STRIDE, MarkNet, PeopleNet, decode_boxes, decode_joints
+
+MODELS = Path(__file__).resolve().parents[1]
+LARGEST = 4_000_000  # bytes of a file in the repository
+
+
+class Finder(nn.Module):
+    """What the two detectors share: [n, 3, 640, 640] in 0..1 -> boxes and scores in pixels of 640."""
+
+    def __init__(self, net: PeopleNet, head: nn.Module, shift: float):
+        super().__init__()
+        self.backbone, self.head, self.shift = net.backbone, head, shift
+
+    def raw(self, images: torch.Tensor) -> torch.Tensor:
+        """Raw channels [n, c, 40, 40]."""
+        return self.head(self.backbone(F.avg_pool2d(images, 640 // INPUT)))
+
+    def boxes(self, raw: torch.Tensor) -> torch.Tensor:
+        """[n, 5, 1600] = cx, cy, w, h, score."""
+        corners = decode_boxes(raw[:, 1:5]) * 2
+        low, high = corners[:, :2], corners[:, 2:]
+        score = (raw[:, :1] + self.shift).sigmoid()
+        return torch.cat([(low + high) / 2, high - low, score], 1).flatten(2)
+
+
+class Faces(Finder):
+    """-> [n, 5, 1600]"""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.boxes(self.raw(images))
+
+
+class Pose(Finder):
+    """-> [n, 56, 1600]
+
+    A joint is first placed as seen from the person's centre; the field is then read in the cell where it fell, and
+    moves it as far as that cell is sure that the joint is near.
+    """
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raw = self.raw(images)
+        placed = decode_joints(raw[:, 5:39]).flatten(3)  # [n, 17, 2, 1600]
+        cell = (placed / STRIDE).floor().clamp(0, GRID - 1)
+        index = (cell[:, :, 1] * GRID + cell[:, :, 0]).long()
+        field = raw[:, 56:].flatten(2).unflatten(1, (JOINTS, 3))
+        sure, x, y = (field[:, :, c].gather(2, index) for c in range(3))
+        seen = torch.stack([cell[:, :, 0] + 0.5 + x, cell[:, :, 1] + 0.5 + y], 2) * STRIDE
+        place = (placed + sure.sigmoid()[:, :, None] * (seen - placed)) * 2
+        visible = raw[:, 39:56].flatten(2).sigmoid()
+        joints = torch.cat([place, visible[:, :, None]], 2).flatten(1, 2)
+        return torch.cat([self.boxes(raw), joints], 1)
+
+
+class Watermark(nn.Module):
+    """-> logits [n, 2] = clean, watermark, scaled and shifted so that 0.5 is the threshold of a photo's ten regions."""
+
+    def __init__(self, net: MarkNet, scale: float, shift: float):
+        super().__init__()
+        self.net = net
+        with torch.no_grad():
+            net.out.weight *= scale
+            net.out.bias *= scale
+            net.out.bias[1] += shift
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x)[0]
+
+
+def write(module: nn.Module, path: Path, name: str, side: int, output: str) -> None:
+    """Exports with a dynamic batch and refuses a file that is too large."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations and traced constants
+        torch.onnx.export(
+            module.eval(), (torch.rand(2, 3, side, side),), str(path), dynamo=False, opset_version=17,
+            input_names=[name], output_names=[output], dynamic_axes={name: {0: "n"}, output: {0: "n"}},
+        )  # fmt: skip
+    size = path.stat().st_size
+    assert size <= LARGEST, f"{path} has {size} bytes, more than {LARGEST}"
+    print(f"{path.name}: {size} bytes")
+
+
+def declare(rows: list[tuple]) -> None:
+    """models.toml from (role, file, side, normalisation, output)."""
+    text = "# The demo models, made by training/export.py. One table per model; `role` is watermark, faces or people.\n"
+    for role, file, side, normalisation, output in rows:
+        digest = hashlib.sha256((MODELS / file).read_bytes()).hexdigest()
+        text += (
+            f'\n[[model]]\nname = "demo-{role}"\nrole = "{role}"\nfile = "{file}"\nsha256 = "{digest}"\n'
+            f'input_size = [{side}, {side}]\nnormalisation = "{normalisation}"\noutput = "{output}"\n'
+            f'licence = "Apache-2.0"\nsource = "data/models/training"\n'
+        )
+    (MODELS / "models.toml").write_text(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=Path, help="checkpoint of PeopleNet; left out: its two files stay")
+    parser.add_argument("--marks", type=Path, help="checkpoint of MarkNet; left out: its file stays")
+    parser.add_argument("--face-shift", type=float, default=0.0, help="added to the faces' score logits")
+    parser.add_argument("--person-shift", type=float, default=0.0, help="added to the people's score logits")
+    parser.add_argument("--mark-scale", type=float, default=1.0, help="the watermark logits are multiplied by it")
+    parser.add_argument("--mark-shift", type=float, default=0.0, help="then added to the watermark's logit")
+    args = parser.parse_args()
+    if args.people:
+        net = PeopleNet()
+        net.load_state_dict(torch.load(args.people, map_location="cpu")["average"])
+        write(Faces(net, net.faces, args.face_shift), MODELS / "faces.onnx", "images", 640, "output0")
+        write(Pose(net, net.people, args.person_shift), MODELS / "pose.onnx", "images", 640, "output0")
+    if args.marks:
+        net = MarkNet()
+        net.load_state_dict(torch.load(args.marks, map_location="cpu")["average"])
+        module = Watermark(net, args.mark_scale, args.mark_shift)
+        write(module, MODELS / "watermark.onnx", "input", MARK_INPUT, "logits")
+    declare(
+        [
+            ("watermark", "watermark.onnx", MARK_INPUT, "imagenet", "logits[n,2]"),
+            ("faces", "faces.onnx", 640, "unit", "yolo[n,5,anchors]"),
+            ("people", "pose.onnx", 640, "unit", "yolo[n,56,anchors]"),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
