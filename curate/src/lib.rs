@@ -1,1 +1,45 @@
-//! Photos to scores, verdicts and tensors.
+//! Photos' bytes to scores, verdicts and tensors. Pure, or running models; no database, no network, no clock.
+//!
+//! ```text
+//! bytes ─ decode ─► Photo ─ measure ─► Measurements ─ judge ─► Verdict
+//!                     └──────────── prepare ◄── Person ──┘ keep
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`decode`] | bytes to an upright RGB photo and the facts of its pixels; limits on size |
+//! | [`hash`] | the perceptual hash by which near-duplicates are found |
+//! | [`model`] | `models.toml`, the contract of each role, ONNX Runtime, sessions |
+//! | [`letterbox`], [`tensor`] | photos to a network's input |
+//! | [`yolo`], [`watermark`] | a network's output to boxes, joints and probabilities |
+//! | [`measure`] | the three models over one photo or many |
+//! | [`people`] | how many people that makes |
+//! | [`judge`] | measurements and rules to keep or drop, with every reason |
+//! | [`gaussian`] | the weighting of the paper, eqs. 11–13 |
+//! | [`prepare`] | a kept photo to the tensors that are trained on |
+//! | [`contact_sheet`] | many photos with their boxes and joints drawn, for the eye |
+
+pub mod contact_sheet;
+pub mod decode;
+mod facts;
+mod font;
+pub mod gaussian;
+pub mod hash;
+mod jpeg;
+pub mod judge;
+pub mod letterbox;
+pub mod measure;
+pub mod model;
+pub mod people;
+pub mod prepare;
+mod resize;
+pub mod tensor;
+pub mod watermark;
+pub mod yolo;
+
+pub use decode::{DecodeError, Photo, decode};
+pub use judge::{Candidate, judge};
+pub use measure::{Detectors, MeasureError, Measurements, ModelChoice};
+pub use model::{ModelError, Registry, Role, Runtime};
+pub use people::PeopleClass;
+pub use prepare::{PrepareSettings, Prepared, prepare};

@@ -1,0 +1,85 @@
+//! What the pixels say of a photo without any model: sharpness, brightness, perceptual hash.
+
+use image::RgbImage;
+use photo::ImageFacts;
+use photo::score::rounded;
+
+use crate::hash::PerceptualHash;
+use crate::resize::{self, Filter};
+
+/// The longer side in px at which sharpness is measured, so that it compares across photo sizes.
+const SHARPNESS_SIDE_PX: u32 = 512;
+
+/// The facts of an upright photo. `format` and `orientation` are those of the file.
+pub(crate) fn of(image: &RgbImage, format: &str, orientation: u8) -> ImageFacts {
+    let (width, height) = image.dimensions();
+    let scale = f64::from(SHARPNESS_SIDE_PX) / f64::from(width.max(height));
+    let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
+    let small = resize::whole(image, side(width), side(height), Filter::Bilinear);
+    let luma = luma(&small);
+    let brightness = luma.iter().map(|&value| f64::from(value)).sum::<f64>() / luma.len() as f64 / 255.0;
+    ImageFacts {
+        format: format.to_owned(),
+        width,
+        height,
+        orientation,
+        sharpness: rounded(laplacian_variance(&luma, small.width() as usize)),
+        brightness: rounded(brightness as f32),
+        perceptual_hash: PerceptualHash::of(image).to_string(),
+    }
+}
+
+/// Luma by ITU-R BT.601, the weights of JPEG, in 0..=255.
+pub(crate) fn luma(image: &RgbImage) -> Vec<f32> {
+    let weigh = |p: &image::Rgb<u8>| {
+        0.299 * f32::from(p.0[0]) + 0.587 * f32::from(p.0[1]) + 0.114 * f32::from(p.0[2])
+    };
+    image.pixels().map(weigh).collect()
+}
+
+/// The variance of the 4-neighbour Laplacian, with luma in 0..=255; 0 where there is no inner pixel.
+fn laplacian_variance(luma: &[f32], width: usize) -> f32 {
+    let height = luma.len() / width;
+    let (mut count, mut sum, mut squares) = (0_u64, 0.0_f64, 0.0_f64);
+    for y in 1..height.saturating_sub(1) {
+        for x in 1..width.saturating_sub(1) {
+            let at = y * width + x;
+            let value =
+                luma[at - 1] + luma[at + 1] + luma[at - width] + luma[at + width] - 4.0 * luma[at];
+            count += 1;
+            sum += f64::from(value);
+            squares += f64::from(value) * f64::from(value);
+        }
+    }
+    if count == 0 {
+        return 0.0;
+    }
+    let mean = sum / count as f64;
+    (squares / count as f64 - mean * mean).max(0.0) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkers(side: u32, cell: u32) -> RgbImage {
+        RgbImage::from_fn(side, side, |x, y| {
+            image::Rgb([if (x / cell + y / cell).is_multiple_of(2) { 200 } else { 40 }; 3])
+        })
+    }
+
+    #[test]
+    fn a_blurred_photo_is_less_sharp_and_as_bright() {
+        let sharp = of(&checkers(512, 16), "png", 1);
+        let blurred = of(&image::imageops::blur(&checkers(512, 16), 3.0), "png", 1);
+        assert!(sharp.sharpness > 20.0 * blurred.sharpness, "{} {}", sharp.sharpness, blurred.sharpness);
+        assert!((sharp.brightness - 120.0 / 255.0).abs() < 0.01);
+        assert!((sharp.brightness - blurred.brightness).abs() < 0.02);
+    }
+
+    #[test]
+    fn a_single_pixel_has_facts() {
+        let facts = of(&RgbImage::from_pixel(1, 1, image::Rgb([255; 3])), "png", 1);
+        assert_eq!((facts.width, facts.height, facts.brightness), (1, 1, 1.0));
+    }
+}

@@ -1,0 +1,145 @@
+//! A 64-bit perceptual hash: the signs of the lowest frequencies of a photo.
+//!
+//! Each bit is the sign of one coefficient of the discrete cosine transform of the luma at 32×32, the 64 lowest
+//! frequencies without the constant one. Brightness, size and compression hardly move the signs. Mirroring a photo
+//! flips the sign of every odd horizontal frequency and nothing else, so the hash of the mirrored photo follows from
+//! the hash itself, and [`PerceptualHash::distance`] takes the smaller of the two distances.
+
+use std::f64::consts::PI;
+use std::fmt;
+use std::str::FromStr;
+
+use image::RgbImage;
+
+use crate::facts::luma;
+use crate::resize::{self, Filter};
+
+/// The side in px at which frequencies are taken: four times the highest one kept.
+const SIDE: usize = 32;
+const BITS: usize = 64;
+
+/// The hash of one photo; written as 16 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PerceptualHash(u64);
+
+/// A text that is no perceptual hash.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no perceptual hash: 16 hex digits are expected")]
+pub struct ParseHashError(String);
+
+/// The kept frequencies, (horizontal, vertical), lowest first.
+fn frequencies() -> [(usize, usize); BITS] {
+    let mut found = [(0, 0); BITS];
+    let along_diagonals = (1..).flat_map(|sum| (0..=sum).map(move |u| (u, sum - u)));
+    for (slot, frequency) in found.iter_mut().zip(along_diagonals) {
+        *slot = frequency;
+    }
+    found
+}
+
+impl PerceptualHash {
+    /// The hash of a photo.
+    pub fn of(image: &RgbImage) -> Self {
+        let small = luma(&resize::whole(image, SIDE as u32, SIDE as u32, Filter::Bilinear));
+        let wave = |frequency: usize, place: usize| {
+            (PI * frequency as f64 * (2 * place + 1) as f64 / (2 * SIDE) as f64).cos()
+        };
+        let highest = 11; // the 64 lowest frequencies lie on the diagonals u + v = 1..=10
+        let waves: Vec<[f64; SIDE]> = (0..highest).map(|f| std::array::from_fn(|place| wave(f, place))).collect();
+        // rows first: along[y][u] = Σ_x luma(x, y)·cos(u, x)
+        let along: Vec<Vec<f64>> = small
+            .chunks_exact(SIDE)
+            .map(|row| waves.iter().map(|w| row.iter().zip(w).map(|(&l, c)| f64::from(l) * c).sum()).collect())
+            .collect();
+        let mut bits = 0;
+        for (bit, (u, v)) in frequencies().into_iter().enumerate() {
+            let coefficient: f64 = along.iter().zip(&waves[v]).map(|(row, c)| row[u] * c).sum();
+            // The margin keeps a flat photo's rounding errors from choosing signs.
+            bits |= u64::from(coefficient > 1e-6) << bit;
+        }
+        Self(bits)
+    }
+
+    /// The hash of the photo mirrored left to right.
+    pub fn mirrored(self) -> Self {
+        let odd = frequencies().iter().enumerate().fold(0, |mask, (bit, (u, _))| mask | ((*u as u64 & 1) << bit));
+        Self(self.0 ^ odd)
+    }
+
+    /// In how many of 64 bits two photos differ, one of them mirrored where that is nearer.
+    pub fn distance(self, other: Self) -> u32 {
+        let apart = |a: Self, b: Self| (a.0 ^ b.0).count_ones();
+        apart(self, other).min(apart(self, other.mirrored()))
+    }
+}
+
+impl fmt::Display for PerceptualHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for PerceptualHash {
+    type Err = ParseHashError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || ParseHashError(text.to_owned());
+        if text.len() != 16 {
+            return Err(error());
+        }
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Rgb, imageops};
+
+    /// A picture of soft spots whose places follow from `seed`.
+    fn spots(seed: u32) -> RgbImage {
+        let place = |i: u32| f64::from((seed * 7919 + i * 104_729) % 997) / 997.0;
+        RgbImage::from_fn(300, 400, |x, y| {
+            let (x, y) = (f64::from(x) / 300.0, f64::from(y) / 400.0);
+            let light = (0..8).map(|i| {
+                let (dx, dy) = (x - place(3 * i), y - place(3 * i + 1));
+                (place(3 * i + 2) - 0.4) * (-(dx * dx + dy * dy) / 0.02).exp()
+            });
+            Rgb([(110.0 + 150.0 * light.sum::<f64>()).clamp(0.0, 255.0) as u8; 3])
+        })
+    }
+
+    #[test]
+    fn the_mirrored_hash_is_the_hash_of_the_mirrored_photo() {
+        let photo = spots(1);
+        let mirrored = PerceptualHash::of(&imageops::flip_horizontal(&photo));
+        assert!((mirrored.0 ^ PerceptualHash::of(&photo).mirrored().0).count_ones() <= 1);
+        assert!(PerceptualHash::of(&photo).distance(mirrored) <= 1);
+    }
+
+    #[test]
+    fn changed_copies_are_near_and_other_photos_far() {
+        let photo = spots(2);
+        let hash = PerceptualHash::of(&photo);
+        let smaller = imageops::resize(&photo, 270, 360, imageops::FilterType::Triangle);
+        let brighter = imageops::brighten(&photo, 12);
+        let cropped = imageops::crop_imm(&photo, 5, 6, 291, 388).to_image(); // 3 % of each side's length
+        for copy in [smaller, brighter, cropped] {
+            let distance = hash.distance(PerceptualHash::of(&copy));
+            assert!(distance <= 8, "{distance}");
+        }
+        for seed in 3..30 {
+            let distance = hash.distance(PerceptualHash::of(&spots(seed)));
+            assert!(distance > 12, "seed {seed}: {distance}");
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_hash_is_read_back() {
+        let hash = PerceptualHash::of(&spots(4));
+        assert_eq!(hash.to_string().parse::<PerceptualHash>().unwrap(), hash);
+        for text in ["", "12", "zzzzzzzzzzzzzzzz", "+123456789abcdef0"] {
+            assert!(text.parse::<PerceptualHash>().unwrap_err().to_string().contains(text));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! JPEG, stricter than the `image` crate, which shows a truncated file with its missing part in grey.
+
+use image::RgbImage;
+use image::metadata::Orientation;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use crate::decode::{DecodeError, check_size};
+
+const FORMAT: &str = "jpeg";
+
+/// Markers (second byte; the first is 0xFF).
+const START_OF_SCAN: u8 = 0xDA;
+const END_OF_IMAGE: u8 = 0xD9;
+
+/// Decodes a JPEG to RGB that is not yet upright.
+///
+/// Four-channel files are taken as inverted, Adobe's convention: Photoshop writes no other, and browsers, Pillow and
+/// ImageMagick assume it whether or not the file carries Adobe's marker.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(RgbImage, Orientation), DecodeError> {
+    if !has_end(bytes) {
+        return Err(truncated("the end-of-image marker is missing"));
+    }
+    // Headers leniently: odd bytes between segments are common and harmless.
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let failed = |error: zune_jpeg::errors::DecodeErrors| damaged(&error.to_string());
+    decoder.decode_headers().map_err(failed)?;
+    let (width, height) = decoder.dimensions().ok_or_else(|| damaged("the header holds no size"))?;
+    let (width, height) = (width as u32, height as u32);
+    check_size(FORMAT, width, height, 3)?;
+    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    // The scan strictly: a code that does not exist is damage, not a grey block.
+    decoder.set_options(options.set_strict_mode(true));
+    let mut pixels = vec![0; width as usize * height as usize * 3];
+    decoder.decode_into(&mut pixels).map_err(failed)?;
+    let image = RgbImage::from_raw(width, height, pixels).ok_or_else(|| damaged("the size does not fit"))?;
+    Ok((image, orientation.unwrap_or(Orientation::NoTransforms)))
+}
+
+fn damaged(detail: &str) -> DecodeError {
+    DecodeError::Damaged { format: FORMAT, detail: detail.to_owned() }
+}
+
+fn truncated(detail: &str) -> DecodeError {
+    DecodeError::Truncated { format: FORMAT, detail: detail.to_owned() }
+}
+
+/// Whether an end-of-image marker stands behind the start of the first scan. Within a scan 0xFF is always followed by
+/// 0 or a restart marker, so a cut file has none; a thumbnail's own marker lies in a segment before the scan.
+fn has_end(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while at + 4 <= bytes.len() {
+        if bytes[at] != 0xFF {
+            at += 1; // stray bytes between segments
+            continue;
+        }
+        match bytes[at + 1] {
+            START_OF_SCAN => {
+                return bytes[at..].windows(2).rev().any(|pair| pair == [0xFF, END_OF_IMAGE]);
+            }
+            0xFF => at += 1,                                 // fill byte
+            0x00 | 0x01 | 0xD0..=END_OF_IMAGE => at += 2,    // markers without a length
+            _ => at += 2 + usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]])),
+        }
+    }
+    false
+}

@@ -1,0 +1,145 @@
+//! The models: `models.toml`, the contract of each role, ONNX Runtime, and the sessions.
+
+mod add;
+mod contract;
+mod network;
+mod registry;
+mod runtime;
+
+use std::path::PathBuf;
+
+use photo::Digest;
+
+pub use add::{NewModel, add};
+pub use contract::Role;
+pub(crate) use network::Network;
+pub use registry::{ModelEntry, Registry};
+pub use runtime::Runtime;
+
+/// Why a model cannot be used. Each text names the model and its file, what was expected and found, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The library that runs the models is missing or unusable.
+    #[error(
+        "cannot load ONNX Runtime from `{}`: {detail}. Run `make onnxruntime`, or point ORT_DYLIB_PATH at \
+         libonnxruntime.so, version 1.24 or newer", path.display()
+    )]
+    Runtime {
+        /// The library that was tried.
+        path: PathBuf,
+        /// What the loader said.
+        detail: String,
+    },
+    /// `models.toml` cannot be read or written.
+    #[error("cannot {doing} the model registry `{}`: {source}", path.display())]
+    RegistryFile {
+        /// `read` or `write`.
+        doing: &'static str,
+        /// The registry.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// `models.toml` is no registry.
+    #[error("`{}` is no model registry: {detail}", path.display())]
+    RegistrySyntax {
+        /// The registry.
+        path: PathBuf,
+        /// What the parser said, with line and column.
+        detail: String,
+    },
+    /// Two entries have one name.
+    #[error("`{}` declares the model `{name}` twice; remove one of the entries", path.display())]
+    DuplicateName {
+        /// The registry.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+    /// No entry has the role.
+    #[error("`{}` declares no model with the role `{role}`; add one with `bolid models add`", path.display())]
+    NoModel {
+        /// The registry.
+        path: PathBuf,
+        /// The role.
+        role: Role,
+    },
+    /// No entry has the name, or the entry has another role.
+    #[error("`{}` declares no model `{name}` with the role `{role}`; it declares {declared}", path.display())]
+    NoSuchModel {
+        /// The registry.
+        path: PathBuf,
+        /// The role.
+        role: Role,
+        /// The name asked for.
+        name: String,
+        /// The names with that role.
+        declared: String,
+    },
+    /// Several entries have the role and none was named.
+    #[error("`{}` declares several models with the role `{role}` ({names}); name one of them", path.display())]
+    Ambiguous {
+        /// The registry.
+        path: PathBuf,
+        /// The role.
+        role: Role,
+        /// Their names.
+        names: String,
+    },
+    /// The model's file cannot be read.
+    #[error("the file `{}` of the model `{name}` cannot be read: {source}", file.display())]
+    File {
+        /// The model.
+        name: String,
+        /// Its file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not the one that was declared.
+    #[error(
+        "the file `{}` of the model `{name}` has the SHA-256 {found}, but {expected} is declared: the file is damaged \
+         or another one; fetch it again, or declare it anew with `bolid models add`", file.display()
+    )]
+    WrongDigest {
+        /// The model.
+        name: String,
+        /// Its file.
+        file: PathBuf,
+        /// The declared digest.
+        expected: Digest,
+        /// The file's digest.
+        found: Digest,
+    },
+    /// The file or its entry does not fit the role.
+    #[error(
+        "the model `{name}` (`{}`) does not fit the role `{role}`: {what} should be {expected}, but is {found}; \
+         export it with that contract, or declare the role it has", file.display()
+    )]
+    Contract {
+        /// The model.
+        name: String,
+        /// Its file.
+        file: PathBuf,
+        /// The role.
+        role: Role,
+        /// The input or output, with its name.
+        what: String,
+        /// What the role needs.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// ONNX Runtime refuses the file or fails to run it.
+    #[error("ONNX Runtime cannot {doing} the model `{name}` (`{}`): {detail}", file.display())]
+    Onnx {
+        /// `load` or `run`.
+        doing: &'static str,
+        /// The model.
+        name: String,
+        /// Its file.
+        file: PathBuf,
+        /// What ONNX Runtime said.
+        detail: String,
+    },
+}

@@ -1,0 +1,222 @@
+//! One model, checked against its role's contract, and the sessions that run it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
+use photo::Digest;
+
+use super::contract::{fits, shown};
+use super::{ModelEntry, ModelError, Runtime};
+
+/// A model that fits its role.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub entry: ModelEntry,
+    file: PathBuf,
+    bytes: Vec<u8>,
+    /// The batch that the file fixes; `None` where any batch is accepted.
+    batch: Option<usize>,
+    environment: Environment,
+    /// Idle sessions. A session runs one batch at a time, so each thread that measures takes one and puts it back;
+    /// there are never more than threads.
+    idle: Mutex<Vec<Session>>,
+}
+
+/// The outputs of a batch.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    values: Vec<f32>,
+    /// Values per image.
+    each: usize,
+}
+
+impl Outputs {
+    /// One slice per image of the batch.
+    pub fn images(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.each)
+    }
+}
+
+impl Network {
+    /// Reads, verifies and loads the model, and runs it once on an empty image: what does not fit is refused here,
+    /// before any photo is touched.
+    pub fn load(entry: &ModelEntry, file: &Path, runtime: &Runtime) -> Result<Self, ModelError> {
+        let bytes = read(&entry.name, file)?;
+        let found = Digest::of(&bytes);
+        if found != entry.sha256 {
+            return Err(ModelError::WrongDigest {
+                name: entry.name.clone(),
+                file: file.to_owned(),
+                expected: entry.sha256,
+                found,
+            });
+        }
+        Self::from_bytes(entry.clone(), file, bytes, runtime)
+    }
+
+    /// The same, of bytes that are taken as they are.
+    pub fn from_bytes(
+        entry: ModelEntry,
+        file: &Path,
+        bytes: Vec<u8>,
+        runtime: &Runtime,
+    ) -> Result<Self, ModelError> {
+        let mut network = Self {
+            entry,
+            file: file.to_owned(),
+            bytes,
+            batch: None,
+            environment: runtime.environment.clone(),
+            idle: Mutex::default(),
+        };
+        if network.entry.output != network.entry.role.output() {
+            let declared = format!("`{}`", network.entry.output);
+            return Err(network.misfit("the declared output", network.entry.role.output(), &declared));
+        }
+        let session = network.session()?;
+        network.batch = network.check_outlets(&session)?;
+        network.put_back(session);
+        let [width, height] = network.entry.input_size;
+        let empty = vec![0.0; 3 * width as usize * height as usize];
+        network.run(&empty)?; // an output of open size shows its shape only when it is run
+        Ok(network)
+    }
+
+    /// Runs images of `[3, height, width]` floats, one after the other, as one batch where the file allows it.
+    pub fn run(&self, images: &[f32]) -> Result<Outputs, ModelError> {
+        let [width, height] = self.entry.input_size;
+        let (width, height) = (width as usize, height as usize);
+        let size = 3 * width * height;
+        let count = images.len() / size;
+        let batch = self.batch.unwrap_or(count).max(1);
+        let mut session = self.session()?;
+        let mut outputs = Outputs { values: Vec::new(), each: 0 };
+        for chunk in images.chunks(batch * size) {
+            let taken = chunk.len() / size;
+            // A file with a fixed batch gets its last one filled up with empty images.
+            let mut padded = Vec::new();
+            let chunk = if taken < batch {
+                padded.extend_from_slice(chunk);
+                padded.resize(batch * size, 0.0);
+                &padded
+            } else {
+                chunk
+            };
+            let input = TensorRef::from_array_view(([batch, 3, height, width], chunk));
+            let input = input.map_err(|error| self.failed("run", &error))?;
+            let found = session.run(ort::inputs![input]).map_err(|error| self.failed("run", &error))?;
+            let (shape, values) =
+                found[0].try_extract_tensor::<f32>().map_err(|error| self.failed("run", &error))?;
+            let contract: Vec<_> =
+                std::iter::once(Some(batch)).chain(self.entry.role.output_dimensions().iter().copied()).collect();
+            if !fits(shape, &contract) || values.is_empty() {
+                return Err(self.misfit("the computed output", self.entry.role.output(), &shown(shape)));
+            }
+            outputs.each = values.len() / batch;
+            outputs.values.extend_from_slice(&values[..taken * outputs.each]);
+        }
+        self.put_back(session);
+        Ok(outputs)
+    }
+
+    fn session(&self) -> Result<Session, ModelError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| self.open(), Ok)
+    }
+
+    fn put_back(&self, session: Session) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+    }
+
+    fn open(&self) -> Result<Session, ModelError> {
+        let failed = |error: &dyn std::fmt::Display| self.failed("load", error);
+        Session::builder(&self.environment)
+            .map_err(|error| failed(&error))?
+            .with_optimization_level(GraphOptimizationLevel::All)
+            .map_err(|error| failed(&error))?
+            // One thread per session: photos run in parallel, which is faster than threads within an operator.
+            .with_intra_threads(1)
+            .map_err(|error| failed(&error))?
+            .with_log_level(LogLevel::Error)
+            .map_err(|error| failed(&error))?
+            .commit_from_memory(&self.bytes)
+            .map_err(|error| failed(&error))
+    }
+
+    /// The batch that the input fixes, or what does not fit.
+    fn check_outlets(&self, session: &Session) -> Result<Option<usize>, ModelError> {
+        let role = self.entry.role;
+        let [width, height] = self.entry.input_size;
+        let wanted_input = format!("one input f32 [n,3,{height},{width}]");
+        let [input] = session.inputs() else {
+            return Err(self.misfit("the input", &wanted_input, &format!("{} inputs", session.inputs().len())));
+        };
+        let contract = [None, Some(3), Some(height as usize), Some(width as usize)];
+        let dimensions = float_dimensions(input).filter(|dimensions| fits(dimensions, &contract));
+        let Some(dimensions) = dimensions else {
+            return Err(self.misfit(&outlet("input", input), &wanted_input, &described(input)));
+        };
+        let wanted_output = format!("f32 {}", role.output());
+        let Some(output) = session.outputs().first() else {
+            return Err(self.misfit("the output", &wanted_output, "missing"));
+        };
+        let contract: Vec<_> =
+            std::iter::once(None).chain(role.output_dimensions().iter().copied()).collect();
+        if !float_dimensions(output).is_some_and(|dimensions| fits(dimensions, &contract)) {
+            return Err(self.misfit(&outlet("output", output), &wanted_output, &described(output)));
+        }
+        Ok(usize::try_from(dimensions[0]).ok().filter(|&batch| batch > 0))
+    }
+
+    fn failed(&self, doing: &'static str, error: &dyn std::fmt::Display) -> ModelError {
+        let (name, file) = (self.entry.name.clone(), self.file.clone());
+        ModelError::Onnx { doing, name, file, detail: error.to_string() }
+    }
+
+    fn misfit(&self, what: &str, expected: &str, found: &str) -> ModelError {
+        ModelError::Contract {
+            name: self.entry.name.clone(),
+            file: self.file.clone(),
+            role: self.entry.role,
+            what: what.to_owned(),
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+        }
+    }
+}
+
+/// The bytes of a model's file.
+pub(super) fn read(name: &str, file: &Path) -> Result<Vec<u8>, ModelError> {
+    fs::read(file).map_err(|source| ModelError::File { name: name.to_owned(), file: file.to_owned(), source })
+}
+
+/// The dimensions of the input of an ONNX file, as far as they are fixed: `[n, 3, height, width]`.
+pub(super) fn input_dimensions(bytes: &[u8], runtime: &Runtime) -> ort::Result<Option<Vec<i64>>> {
+    let session = Session::builder(&runtime.environment)?.commit_from_memory(bytes)?;
+    Ok(session.inputs().first().and_then(float_dimensions).map(<[i64]>::to_vec))
+}
+
+fn float_dimensions(outlet: &Outlet) -> Option<&[i64]> {
+    match outlet.dtype() {
+        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => Some(shape),
+        _ => None,
+    }
+}
+
+fn outlet(kind: &str, outlet: &Outlet) -> String {
+    format!("the {kind} `{}`", outlet.name())
+}
+
+fn described(outlet: &Outlet) -> String {
+    match outlet.dtype() {
+        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => format!("f32 {}", shown(shape)),
+        ValueType::Tensor { ty, shape, .. } => format!("{ty} {}", shown(shape)),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,100 @@
+//! `models.toml`: which models there are.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use photo::Digest;
+use serde::{Deserialize, Serialize};
+
+use super::{ModelError, Role};
+use crate::tensor::Normalisation;
+
+/// One `[[model]]` of the registry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelEntry {
+    /// The name, unique within the registry.
+    pub name: String,
+    /// What the model is for.
+    pub role: Role,
+    /// The ONNX file, relative to the registry's folder or absolute.
+    pub file: PathBuf,
+    /// The file's digest.
+    pub sha256: Digest,
+    /// Width and height of the input in px.
+    pub input_size: [u32; 2],
+    /// How the input's pixels are scaled.
+    pub normalisation: Normalisation,
+    /// The output contract, see [`Role::output`].
+    pub output: String,
+    /// The licence of the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Where the file comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// A read `models.toml`.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    path: PathBuf,
+    models: Vec<ModelEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    model: Vec<ModelEntry>,
+}
+
+impl Registry {
+    /// Reads a registry. The models' files are not touched yet.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no registry, or declares a name twice.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| ModelError::RegistryFile { doing: "read", path: path.to_owned(), source })?;
+        let syntax = |error: toml::de::Error| ModelError::RegistrySyntax {
+            path: path.to_owned(),
+            detail: error.to_string().trim_end().to_owned(),
+        };
+        let File { model: models } = toml::from_str(&text).map_err(syntax)?;
+        let mut names = BTreeSet::new();
+        if let Some(twice) = models.iter().find(|model| !names.insert(&model.name)) {
+            return Err(ModelError::DuplicateName { path: path.to_owned(), name: twice.name.clone() });
+        }
+        Ok(Self { path: path.to_owned(), models })
+    }
+
+    /// The entries in the file's order.
+    pub fn models(&self) -> &[ModelEntry] {
+        &self.models
+    }
+
+    /// The model for a role: the one named, or the only one there is.
+    ///
+    /// # Errors
+    /// When there is none, or several and none is named.
+    pub fn choose(&self, role: Role, name: Option<&str>) -> Result<&ModelEntry, ModelError> {
+        let path = || self.path.clone();
+        let of_role: Vec<&ModelEntry> = self.models.iter().filter(|model| model.role == role).collect();
+        let names = || of_role.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(", ");
+        match (name, of_role.as_slice()) {
+            (_, []) => Err(ModelError::NoModel { path: path(), role }),
+            (Some(name), _) => of_role.iter().copied().find(|model| model.name == name).ok_or_else(|| {
+                ModelError::NoSuchModel { path: path(), role, name: name.to_owned(), declared: names() }
+            }),
+            (None, [only]) => Ok(only),
+            (None, _) => Err(ModelError::Ambiguous { path: path(), role, names: names() }),
+        }
+    }
+
+    /// Where a model's file lies.
+    pub fn file(&self, model: &ModelEntry) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(&model.file)
+    }
+}

@@ -1,0 +1,218 @@
+//! A kept photo to what is trained on: the square image, the weighted image, the joints, the map between them.
+
+use image::RgbImage;
+use photo::{Affine, BoundingBox, Digest, Joints, Person};
+use serde::{Deserialize, Serialize};
+
+use crate::gaussian::{GaussianWeights, NoVisibleJoint};
+use crate::resize::{self, Filter, SourceRect};
+
+/// Raised whenever the same settings would give other bytes.
+const VERSION: u32 = 1;
+
+/// How the photo is brought into the square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// The whole photo, centred, with bars: the whole body and its surroundings stay.
+    Pad,
+    /// A square around the person, with bars where it reaches beyond the photo: the body is as large as it can be.
+    Crop,
+}
+
+/// A recipe's `[prepare]` section.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrepareSettings {
+    /// Side of the square in px.
+    pub size_px: u32,
+    /// How the photo is brought into it.
+    pub fit: Fit,
+    /// With `crop`: the room left around the person on every side, as a share of the person's longer side.
+    pub crop_margin: f64,
+    /// σ of the weighting in px of the square.
+    pub sigma_px: f64,
+    /// What is left of a pixel far from every joint, in 0..=1.
+    pub alpha: f32,
+    /// Joints with a lower confidence count as not visible, in 0..=1.
+    pub min_joint_score: f32,
+    /// The grey of the bars, 0..=255.
+    pub pad_value: u8,
+}
+
+impl Default for PrepareSettings {
+    fn default() -> Self {
+        Self {
+            size_px: 1024, // paper, 4.2
+            fit: Fit::Pad,
+            crop_margin: 0.1,     // hair, hands and shoes reach about that far beyond the joints' box
+            sigma_px: 64.0,       // about the half-width of a thigh of a person who fills the square
+            alpha: 0.1,           // the background stays faintly visible
+            min_joint_score: 0.5, // as the rule for joints
+            pad_value: 0,         // no light, as far from every joint as the weighting itself
+        }
+    }
+}
+
+/// Settings that make no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("`prepare.{key} = {value}` is out of range: {expected}")]
+pub struct SettingsError {
+    key: &'static str,
+    value: String,
+    expected: &'static str,
+}
+
+impl PrepareSettings {
+    /// The digest under which prepared tensors are stored.
+    pub fn digest(&self) -> Digest {
+        Digest::of_json(&(VERSION, self))
+    }
+
+    /// Checks the values against their ranges.
+    ///
+    /// # Errors
+    /// Naming the first key that is out of range.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let refuse = |key, value: String, expected| Err(SettingsError { key, value, expected });
+        if !(16..=8192).contains(&self.size_px) {
+            return refuse("size_px", self.size_px.to_string(), "16 to 8192");
+        }
+        if !(self.sigma_px.is_finite() && self.sigma_px > 0.0) {
+            return refuse("sigma_px", self.sigma_px.to_string(), "above 0");
+        }
+        if !(0.0..=1.0).contains(&self.alpha) {
+            return refuse("alpha", self.alpha.to_string(), "0 to 1");
+        }
+        if !(0.0..=1.0).contains(&self.min_joint_score) {
+            return refuse("min_joint_score", self.min_joint_score.to_string(), "0 to 1");
+        }
+        if !(0.0..=10.0).contains(&self.crop_margin) {
+            return refuse("crop_margin", self.crop_margin.to_string(), "0 to 10");
+        }
+        Ok(())
+    }
+}
+
+/// What training reads of one photo.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prepared {
+    /// Side of the square in px.
+    pub size_px: u32,
+    /// The image: planes R, G, B, `[3, size, size]`.
+    pub image: Vec<u8>,
+    /// The image weighted by eqs. 11–13: `[3, size, size]`.
+    pub weighted: Vec<u8>,
+    /// The joints in px of the square; the confidence is 0 where one is not visible.
+    pub joints: Joints,
+    /// The person's box in px of the square; it may reach beyond.
+    pub person: BoundingBox,
+    /// From px of the photo to px of the square, both counted at pixel centres.
+    pub affine: Affine,
+}
+
+/// Brings a photo and its person into the square.
+///
+/// # Errors
+/// [`NoVisibleJoint`] when no joint reaches `min_joint_score`.
+pub fn prepare(image: &RgbImage, person: &Person, settings: &PrepareSettings) -> Result<Prepared, NoVisibleJoint> {
+    let gated = person.joints.gated(settings.min_joint_score);
+    if gated.visible().next().is_none() {
+        return Err(NoVisibleJoint); // before the work on pixels
+    }
+    let square = match settings.fit {
+        Fit::Pad => Square::around_frame(image.width(), image.height()),
+        Fit::Crop => Square::around_person(&person.bbox, &gated, settings.crop_margin),
+    };
+    let affine = square.affine(settings.size_px);
+    let joints = gated.mapped(&affine);
+    let size = settings.size_px as usize;
+    let weights = GaussianWeights::new(&joints, size, size, settings.sigma_px)?;
+    let planes = planes(&square.cut(image, settings.size_px, settings.pad_value));
+    let corner = |x: f32, y: f32| affine.apply(f64::from(x), f64::from(y));
+    let ((x0, y0), (x1, y1)) = (corner(person.bbox.x0, person.bbox.y0), corner(person.bbox.x1, person.bbox.y1));
+    Ok(Prepared {
+        size_px: settings.size_px,
+        weighted: weights.weigh(&planes, settings.alpha),
+        image: planes,
+        joints,
+        person: BoundingBox { x0: x0 as f32, y0: y0 as f32, x1: x1 as f32, y1: y1 as f32 },
+        affine,
+    })
+}
+
+/// A square of the photo's plane in px, edges between pixels; it may reach beyond the photo.
+#[derive(Clone, Copy, Debug)]
+struct Square {
+    x: f64,
+    y: f64,
+    side: f64,
+}
+
+impl Square {
+    fn around_frame(width: u32, height: u32) -> Self {
+        let (width, height) = (f64::from(width), f64::from(height));
+        let side = width.max(height);
+        Self { x: (width - side) / 2.0, y: (height - side) / 2.0, side }
+    }
+
+    /// Around the box and every visible joint.
+    fn around_person(bbox: &BoundingBox, joints: &Joints, margin: f64) -> Self {
+        let all = joints.visible().fold(*bbox, |all, joint| BoundingBox {
+            x0: all.x0.min(joint.x),
+            y0: all.y0.min(joint.y),
+            x1: all.x1.max(joint.x),
+            y1: all.y1.max(joint.y),
+        });
+        let longer = f64::from(all.width().max(all.height())).max(1.0);
+        let side = longer * (1.0 + 2.0 * margin);
+        let (x, y) = (f64::from(all.x0 + all.x1) / 2.0, f64::from(all.y0 + all.y1) / 2.0);
+        Self { x: x - side / 2.0, y: y - side / 2.0, side }
+    }
+
+    /// Pixel centres to pixel centres: x' = (x + ½ − x₀)·s − ½.
+    fn affine(&self, size_px: u32) -> Affine {
+        let scale = f64::from(size_px) / self.side;
+        let shift = |origin: f64| (0.5 - origin) * scale - 0.5;
+        Affine::scale_then_shift(scale, scale, shift(self.x), shift(self.y))
+    }
+
+    /// The pixels of the square at `size_px`; the bars have the value `pad`.
+    fn cut(&self, image: &RgbImage, size_px: u32, pad: u8) -> RgbImage {
+        let scale = f64::from(size_px) / self.side;
+        // The photo's edges in px of the square, moved inward to whole px; the source rectangle follows them exactly,
+        // so that the map stays the same on both axes and only a fraction of a px at the edge goes to the bar.
+        let inside = |origin: f64, length: u32| {
+            let first = ((-origin * scale).ceil()).clamp(0.0, f64::from(size_px));
+            let last = (((f64::from(length) - origin) * scale + 1e-9).floor()).clamp(first, f64::from(size_px));
+            (first as u32, (last - first) as u32, origin + first / scale, (last - first) / scale)
+        };
+        let (left, width, x, source_width) = inside(self.x, image.width());
+        let (top, height, y, source_height) = inside(self.y, image.height());
+        let mut out = RgbImage::from_pixel(size_px, size_px, image::Rgb([pad; 3]));
+        if width == 0 || height == 0 {
+            return out;
+        }
+        let rect = SourceRect { x, y, width: source_width, height: source_height };
+        let cut = resize::part(image, rect, width, height, Filter::Lanczos3);
+        let stride = size_px as usize * 3;
+        let (from, length) = (left as usize * 3, width as usize * 3);
+        let rows = out.chunks_exact_mut(stride).skip(top as usize);
+        for (row, source) in rows.zip(cut.chunks_exact(length)) {
+            row[from..from + length].copy_from_slice(source);
+        }
+        out
+    }
+}
+
+/// Interleaved pixels to planes R, G, B.
+fn planes(image: &RgbImage) -> Vec<u8> {
+    let size = image.as_raw().len() / 3;
+    let mut planes = vec![0; 3 * size];
+    let (red, rest) = planes.split_at_mut(size);
+    let (green, blue) = rest.split_at_mut(size);
+    for (((pixel, r), g), b) in image.as_raw().chunks_exact(3).zip(red).zip(green).zip(blue) {
+        (*r, *g, *b) = (pixel[0], pixel[1], pixel[2]);
+    }
+    planes
+}
