@@ -28,6 +28,10 @@ pub struct DuePhoto {
     pub etag: Option<String>,
     /// The `Last-Modified` of the last answer.
     pub last_modified: Option<String>,
+    /// The validator of the photo page.
+    pub page_etag: Option<String>,
+    /// The `Last-Modified` of the photo page.
+    pub page_last_modified: Option<String>,
 }
 
 /// How a download ended.
@@ -43,6 +47,12 @@ pub struct FetchRecord {
     pub etag: Option<String>,
     /// The answer's `Last-Modified`.
     pub last_modified: Option<String>,
+    /// The photo page's `ETag`.
+    pub page_etag: Option<String>,
+    /// The photo page's `Last-Modified`.
+    pub page_last_modified: Option<String>,
+    /// The text that allowed or forbade it: a robots rule, an `X-Robots-Tag`, a meta element.
+    pub permission: Option<String>,
     /// How many requests were made.
     pub attempts: u32,
 }
@@ -53,7 +63,7 @@ impl Catalog {
     pub async fn due_photos(&self, site: &str, cutoff: i64, after: i64, limit: u32) -> Result<Vec<DuePhoto>> {
         sqlx::query_as(
             "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height,
-                    sha256, etag, last_modified
+                    sha256, etag, last_modified, page_etag, page_last_modified
              FROM photo JOIN identity ON identity.id = identity_id LEFT JOIN fetch ON fetch.photo_id = photo.id
              WHERE site = ? AND photo.id > ? AND (fetched_at IS NULL OR fetched_at < ?)
              ORDER BY photo.id LIMIT ?",
@@ -148,12 +158,14 @@ async fn write(connection: &mut SqliteConnection, photo_id: i64, record: &FetchR
         Err((class, detail)) => (None, Some(class), Some(detail)),
     };
     sqlx::query(
-        "INSERT INTO fetch (photo_id, sha256, failure, detail, http_status, etag, last_modified, attempts, fetched_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        "INSERT INTO fetch (photo_id, sha256, failure, detail, http_status, etag, last_modified,
+                            page_etag, page_last_modified, permission, attempts, fetched_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (photo_id) DO UPDATE SET
              sha256 = excluded.sha256, failure = excluded.failure, detail = excluded.detail,
              http_status = excluded.http_status, etag = excluded.etag, last_modified = excluded.last_modified,
-             attempts = excluded.attempts, fetched_at = excluded.fetched_at",
+             page_etag = excluded.page_etag, page_last_modified = excluded.page_last_modified,
+             permission = excluded.permission, attempts = excluded.attempts, fetched_at = excluded.fetched_at",
     )
     .bind(photo_id)
     .bind(sha256.map(|digest| digest.to_string()))
@@ -162,6 +174,9 @@ async fn write(connection: &mut SqliteConnection, photo_id: i64, record: &FetchR
     .bind(record.http_status)
     .bind(&record.etag)
     .bind(&record.last_modified)
+    .bind(&record.page_etag)
+    .bind(&record.page_last_modified)
+    .bind(&record.permission)
     .bind(record.attempts)
     .bind(now_ms())
     .execute(connection)

@@ -11,6 +11,7 @@
 //! | [`identity`], [`photo`] | `identity`, `photo` | crawl, import |
 //! | [`page`] | `crawl`, `page`: the frontier | crawl |
 //! | [`fetch`] | `fetch` | crawl, import |
+//! | [`robots`] | `robots` | crawl |
 //! | [`blob`] | `blob`, and the files | crawl, import |
 //! | [`measurement`] | `measurement` | measure |
 //! | [`verdict`] | `verdict` | judge |
@@ -30,6 +31,7 @@ mod open;
 pub mod page;
 pub mod photo;
 pub mod prepared;
+pub mod robots;
 pub mod snapshot;
 pub mod summary;
 pub mod verdict;

@@ -1,5 +1,7 @@
 //! Scores, kept per content and probe: what was once computed is never computed again.
 
+use std::collections::BTreeMap;
+
 use photo::Digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,10 +43,10 @@ pub struct Probe {
 }
 
 impl Catalog {
-    /// Contents of the sites' photos that lack a measurement by one of the probes, in the order of their digests.
-    pub async fn unmeasured(&self, sites: &[String], probes: &[Probe]) -> Result<Vec<Digest>> {
-        let operation = "list unmeasured photos";
-        let mut digests = std::collections::BTreeSet::new();
+    /// Contents of the sites' photos that lack a measurement by one of the probes, each with the probes it lacks,
+    /// in the order of their digests.
+    pub async fn unmeasured(&self, sites: &[String], probes: &[Probe]) -> Result<BTreeMap<Digest, Vec<Probe>>> {
+        let mut missing: BTreeMap<Digest, Vec<Probe>> = BTreeMap::new();
         for site in sites {
             for probe in probes {
                 let rows: Vec<String> = sqlx::query_scalar(
@@ -58,13 +60,16 @@ impl Catalog {
                 .bind(site)
                 .fetch_all(&self.reader)
                 .await
-                .map_err(Error::db(operation))?;
+                .map_err(Error::db("list unmeasured photos"))?;
                 for row in rows {
-                    digests.insert(parse_digest(&row)?);
+                    let probes = missing.entry(parse_digest(&row)?).or_default();
+                    if !probes.contains(probe) {
+                        probes.push(*probe);
+                    }
                 }
             }
         }
-        Ok(digests.into_iter().collect())
+        Ok(missing)
     }
 
     /// Stores all that was measured of one content, in one transaction.

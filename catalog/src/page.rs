@@ -81,6 +81,8 @@ pub struct Found {
     pub identities: Vec<NewIdentity>,
     /// Photos of the page's person.
     pub photos: Vec<NewPhoto>,
+    /// Further pages are queued only up to this many in all, per person and for the index: a calendar has no end.
+    pub max_pages: Option<u32>,
 }
 
 /// How reading a page ended.
@@ -237,6 +239,11 @@ async fn write_found(
     found: &Found,
 ) -> sqlx::Result<()> {
     for further in &found.pages {
+        if let Some(limit) = found.max_pages
+            && count_pages(connection, site, further).await? >= i64::from(limit)
+        {
+            break;
+        }
         insert(connection, site, further).await?;
     }
     for person in &found.identities {
@@ -252,6 +259,15 @@ async fn write_found(
         }
     }
     Ok(())
+}
+
+async fn count_pages(connection: &mut SqliteConnection, site: &str, like: &NewPage) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT count(*) FROM page WHERE site = ? AND kind = ? AND identity_id IS ?")
+        .bind(site)
+        .bind(like.kind.name())
+        .bind(like.identity_id)
+        .fetch_one(connection)
+        .await
 }
 
 async fn insert(connection: &mut SqliteConnection, site: &str, page: &NewPage) -> sqlx::Result<()> {

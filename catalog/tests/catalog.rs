@@ -30,6 +30,9 @@ fn stored(catalog: &Catalog, bytes: &[u8]) -> FetchRecord {
         http_status: Some(200),
         etag: Some("\"1\"".into()),
         last_modified: None,
+        page_etag: None,
+        page_last_modified: None,
+        permission: None,
         attempts: 1,
     }
 }
@@ -41,6 +44,9 @@ fn failed(class: FailureClass) -> FetchRecord {
         http_status: None,
         etag: None,
         last_modified: None,
+        page_etag: None,
+        page_last_modified: None,
+        permission: None,
         attempts: 3,
     }
 }
@@ -154,10 +160,10 @@ async fn a_content_is_measured_once_per_probe_even_when_two_photos_share_it() {
     let probe = |model: &str| Probe { kind: Kind::Watermark, digest: Digest::of(model) };
     let sites = [SITE.to_owned()];
     let (old, new) = (probe("old"), probe("new"));
-    assert_eq!(catalog.unmeasured(&sites, &[old]).await.unwrap(), [Digest::of("same")]);
+    assert_eq!(catalog.unmeasured(&sites, &[old]).await.unwrap()[&Digest::of("same")], [old]);
     catalog.add_measurements(Digest::of("same"), &[(old, json!({"score": 0.25}))]).await.unwrap();
-    assert_eq!(catalog.unmeasured(&sites, &[old]).await.unwrap(), []);
-    assert_eq!(catalog.unmeasured(&sites, &[old, new]).await.unwrap(), [Digest::of("same")]);
+    assert!(catalog.unmeasured(&sites, &[old]).await.unwrap().is_empty());
+    assert_eq!(catalog.unmeasured(&sites, &[old, new]).await.unwrap()[&Digest::of("same")], [new]);
     let values: Vec<(i64, Digest, serde_json::Value)> = catalog.measurements(identity, old).await.unwrap();
     assert_eq!(values.len(), 2);
     assert_eq!(values[1].2["score"], 0.25);

@@ -21,6 +21,8 @@ pub enum FailureClass {
     Timeout,
     /// The connection broke while the body came.
     Reset,
+    /// The answer is no valid HTTP, or has too many or too long headers.
+    Protocol,
     /// A 4xx status other than 429.
     #[serde(rename = "http_4xx")]
     Http4xx,
@@ -50,12 +52,13 @@ pub enum FailureClass {
 }
 
 /// Every class, in the order of the closing table.
-pub const FAILURE_CLASSES: [FailureClass; 17] = [
+pub const FAILURE_CLASSES: [FailureClass; 18] = [
     FailureClass::Dns,
     FailureClass::Connect,
     FailureClass::Tls,
     FailureClass::Timeout,
     FailureClass::Reset,
+    FailureClass::Protocol,
     FailureClass::Http4xx,
     FailureClass::Http5xx,
     FailureClass::Throttled,
@@ -79,6 +82,7 @@ impl FailureClass {
             Self::Tls => "tls",
             Self::Timeout => "timeout",
             Self::Reset => "reset",
+            Self::Protocol => "protocol",
             Self::Http4xx => "http_4xx",
             Self::Http5xx => "http_5xx",
             Self::Throttled => "throttled",
