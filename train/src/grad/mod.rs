@@ -1,0 +1,44 @@
+//! Differentiable building blocks for training through a frozen network.
+//!
+//! Candle's fused operators either cut the gradient without saying so (`softmax_last_dim`, fused layer norms, `sdpa`) or compute and keep
+//! weight gradients nobody asked for. Here, every function has a gradient that is tested against central differences, and a weight that is
+//! no [`candle_core::Var`] (nor descends from one) costs nothing in the backward pass.
+//!
+//! | file | functions |
+//! |---|---|
+//! | `activation` | [`silu`], [`gelu`], [`geglu`] |
+//! | `softmax` | [`softmax`] |
+//! | `norm` | [`layer_norm`], [`group_norm`], [`group_norm_silu`] |
+//! | `attention` | [`attention`]: no n×m matrix is kept, the backward pass recomputes it tile by tile |
+//! | `linear` | [`linear`] |
+//! | `conv` | [`conv2d`] |
+//! | `upsample` | [`upsample_nearest2x`] |
+//! | `node` | an operation made of a ready result and a backward closure |
+//!
+//! On the CPU the functions run kernels of their own (SIMD, threads, matrix products); on other devices the same functions are composed of
+//! Candle's operators.
+
+mod activation;
+mod attention;
+mod conv;
+mod linear;
+mod node;
+mod norm;
+mod softmax;
+mod upsample;
+
+pub use activation::{geglu, gelu, silu};
+pub use attention::attention;
+pub use conv::conv2d;
+pub use linear::linear;
+pub use norm::{group_norm, group_norm_silu, layer_norm};
+pub use softmax::softmax;
+pub use upsample::upsample_nearest2x;
+
+use crate::error::Error;
+use candle_core::Tensor;
+
+/// Refuses `tensor` by name where its shape is not as an operation needs it.
+fn shape_error(op: &'static str, tensor: &str, found: &Tensor, expected: impl Into<String>) -> Error {
+    Error::Shape { op, tensor: tensor.to_string(), found: found.shape().clone(), expected: expected.into() }
+}

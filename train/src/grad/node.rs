@@ -1,0 +1,160 @@
+//! A graph node made of a ready result and a backward closure.
+//!
+//! Candle's `CustomOp` wants the forward pass written per device on raw storage. Where the forward pass is a composition of tensor
+//! operations, the node takes the finished result instead, so that only the backward pass is ours, on any device.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp2, CustomOp3, Layout, MetalStorage, Result, Shape, Storage, Tensor};
+
+/// Backward closure: gradients of the arguments, given the gradient of the result. `None` where an argument needs none.
+pub(crate) type Backward<const N: usize> = Box<dyn Fn(&Tensor) -> Result<[Option<Tensor>; N]> + Send + Sync>;
+
+struct Node<const N: usize> {
+    name: &'static str,
+    result: Tensor,
+    backward: Backward<N>,
+}
+
+impl<const N: usize> Node<N> {
+    fn new(name: &'static str, result: &Tensor, backward: Backward<N>) -> Result<Self> {
+        // A view would hand out its whole storage.
+        let result = result.detach().force_contiguous()?;
+        Ok(Self { name, result, backward })
+    }
+
+    fn cpu(&self) -> Result<(CpuStorage, Shape)> {
+        let (storage, layout) = self.result.storage_and_layout();
+        match &*storage {
+            Storage::Cpu(storage) => Ok((storage.clone(), layout.shape().clone())),
+            _ => candle_core::bail!("{}: result is not on the CPU", self.name),
+        }
+    }
+
+    fn cuda(&self) -> Result<(CudaStorage, Shape)> {
+        let (storage, layout) = self.result.storage_and_layout();
+        match &*storage {
+            Storage::Cuda(storage) => Ok((storage.try_clone(layout)?, layout.shape().clone())),
+            _ => candle_core::bail!("{}: result is not on the CUDA device", self.name),
+        }
+    }
+
+    fn metal(&self) -> Result<(MetalStorage, Shape)> {
+        let (storage, layout) = self.result.storage_and_layout();
+        match &*storage {
+            Storage::Metal(storage) => Ok((storage.try_clone(layout)?, layout.shape().clone())),
+            _ => candle_core::bail!("{}: result is not on the Metal device", self.name),
+        }
+    }
+}
+
+impl CustomOp1 for Node<1> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        self.cpu()
+    }
+    fn cuda_fwd(&self, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+        self.cuda()
+    }
+    fn metal_fwd(&self, _: &MetalStorage, _: &Layout) -> Result<(MetalStorage, Shape)> {
+        self.metal()
+    }
+    fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let [a] = (self.backward)(grad)?;
+        Ok(a)
+    }
+}
+
+impl CustomOp2 for Node<2> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        self.cpu()
+    }
+    fn cuda_fwd(&self, _: &CudaStorage, _: &Layout, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+        self.cuda()
+    }
+    fn metal_fwd(&self, _: &MetalStorage, _: &Layout, _: &MetalStorage, _: &Layout) -> Result<(MetalStorage, Shape)> {
+        self.metal()
+    }
+    fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [a, b] = (self.backward)(grad)?;
+        Ok((a, b))
+    }
+}
+
+impl CustomOp3 for Node<3> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        self.cpu()
+    }
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.cuda()
+    }
+    fn metal_fwd(
+        &self,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+    ) -> Result<(MetalStorage, Shape)> {
+        self.metal()
+    }
+    fn bwd(
+        &self,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [a, b, c] = (self.backward)(grad)?;
+        Ok((a, b, c))
+    }
+}
+
+/// `result`, tied into the graph as a function of `arg`.
+pub(crate) fn node1(name: &'static str, arg: &Tensor, result: &Tensor, backward: Backward<1>) -> Result<Tensor> {
+    if !arg.track_op() {
+        return Ok(result.detach());
+    }
+    arg.apply_op1(Node::new(name, result, backward)?)
+}
+
+/// `result`, tied into the graph as a function of two arguments.
+pub(crate) fn node2(name: &'static str, args: [&Tensor; 2], result: &Tensor, backward: Backward<2>) -> Result<Tensor> {
+    if !args.iter().any(|a| a.track_op()) {
+        return Ok(result.detach());
+    }
+    args[0].apply_op2(args[1], Node::new(name, result, backward)?)
+}
+
+/// `result`, tied into the graph as a function of three arguments.
+pub(crate) fn node3(name: &'static str, args: [&Tensor; 3], result: &Tensor, backward: Backward<3>) -> Result<Tensor> {
+    if !args.iter().any(|a| a.track_op()) {
+        return Ok(result.detach());
+    }
+    args[0].apply_op3(args[1], args[2], Node::new(name, result, backward)?)
+}
