@@ -1,1 +1,43 @@
 //! Synthetic people with known bodies, and a gallery that shows them.
+//!
+//! A [`Shot`] describes a photo, [`render`] draws it: a posed skeleton is dressed in triangles, lit, seen by a camera
+//! and developed to bytes, and since everything is known, so is the truth about every pixel.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`body`] | an identity: measures, skin, hair |
+//! | [`pose`], [`skeleton`] | what it does, and where its joints are |
+//! | [`mesh`], [`figure`], [`limb`], [`head`] | the solid person |
+//! | [`surface`], [`face`], [`clothes`], [`colour`] | what it looks like |
+//! | [`backdrop`], [`clutter`] | what is around it |
+//! | [`scene`], [`camera`] | all of it, seen from somewhere |
+//! | [`raster`], [`shade`], [`render`](mod@render), [`develop`] | triangles to pixels |
+//! | [`truth`] | what is known |
+//! | [`noise`] | seeds and smooth noise |
+
+pub mod backdrop;
+pub mod body;
+pub mod camera;
+pub mod clothes;
+pub mod clutter;
+pub mod colour;
+pub mod develop;
+pub mod face;
+pub mod figure;
+pub mod head;
+pub mod limb;
+pub mod mesh;
+pub mod noise;
+pub mod pose;
+pub mod raster;
+pub mod render;
+pub mod scene;
+pub mod shade;
+pub mod skeleton;
+pub mod surface;
+pub mod truth;
+
+pub use body::Body;
+pub use render::{Rendered, render};
+pub use scene::{Framing, Shot};
+pub use truth::{PersonTruth, Truth};

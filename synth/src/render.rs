@@ -1,0 +1,260 @@
+//! A scene to linear light, and what is visible of whom.
+
+use glam::Vec3;
+use photo::{BoundingBox, Joint, Joints};
+
+use crate::develop::{self, Picture};
+use crate::face::{EYE_X, EYE_Y, NOSE_Y};
+use crate::figure::Figure;
+use crate::head::HeadShape;
+use crate::mesh::Mesh;
+use crate::raster::{self, EMPTY, Raster};
+use crate::scene::{Scene, Shot};
+use crate::shade::{self, Shadow};
+use crate::surface::{Group, Look, OBJECT};
+use crate::truth::{PersonTruth, Truth, caption};
+
+/// Samples per pixel and side at silhouettes.
+const SAMPLES: usize = 2;
+
+/// A rendered photo.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// sRGB bytes, row by row.
+    pub rgb: Vec<u8>,
+    /// What is known of it.
+    pub truth: Truth,
+}
+
+/// What the camera sees of one layer of triangles.
+struct View<'a> {
+    mesh: &'a Mesh,
+    corners: Vec<Vec3>,
+    raster: Raster,
+    samples: usize,
+}
+
+impl<'a> View<'a> {
+    fn new(scene: &Scene, mesh: &'a Mesh, width: usize, height: usize, samples: usize) -> Self {
+        let scale = samples as f32;
+        let camera = scene.camera.scaled(scale);
+        let corners: Vec<Vec3> = mesh.vertices.iter().map(|vertex| camera.project(vertex.position)).collect();
+        let mut raster = Raster::new(width * samples, height * samples);
+        raster.draw(&corners, &mesh.triangles);
+        Self { mesh, corners, raster, samples }
+    }
+
+    /// Light from triangle `index` through the point (x, y) of the photo, in pixels.
+    fn colour(&self, scene: &Scene, shadow: &Shadow, index: u32, x: f32, y: f32) -> Vec3 {
+        let triangle = self.mesh.triangles[index as usize].map(|i| i as usize);
+        let scale = self.samples as f32;
+        let w = raster::weights(triangle.map(|i| self.corners[i]), x * scale, y * scale);
+        let [a, b, c] = triangle.map(|i| &self.mesh.vertices[i]);
+        let blend = |p: Vec3, q: Vec3, r: Vec3| p * w[0] + q * w[1] + r * w[2];
+        let position = blend(a.position, b.position, c.position);
+        let normal = blend(a.normal, b.normal, c.normal);
+        let local = blend(a.local, b.local, c.local);
+        // `around` jumps from 1 to 0 at the seam of a tube
+        let [ua, ub, uc] = [a.around, b.around, c.around];
+        let seam = ua.max(ub).max(uc) - ua.min(ub).min(uc) > 0.5;
+        let lift = |u: f32| if seam && u < 0.5 { u + 1.0 } else { u };
+        let around = lift(ua) * w[0] + lift(ub) * w[1] + lift(uc) * w[2];
+        let surface = &self.mesh.surfaces[self.mesh.surface_of[index as usize] as usize];
+        let paint = surface.look.paint(local, around);
+        shade::lit(scene, shadow, &paint, position, normal)
+    }
+
+    fn surface(&self, index: u32) -> u16 {
+        self.mesh.surface_of[index as usize]
+    }
+}
+
+/// Draws a shot: pixels as a camera would store them, and the truth about them.
+pub fn render(shot: &Shot) -> Rendered {
+    let scene = Scene::new(shot);
+    let (width, height) = (shot.width as usize, shot.height as usize);
+    let shadow = Shadow::new(&scene, if width * height > 700_000 { 640 } else { 384 });
+    let mut picture = background(&scene, &shadow, width, height);
+    let view = View::new(&scene, &scene.near, width, height, SAMPLES);
+    let mut seen = vec![Seen::default(); scene.figures.len()];
+    for y in 0..height {
+        for x in 0..width {
+            let first = y * SAMPLES * view.raster.width + x * SAMPLES;
+            let ids = [first, first + 1, first + view.raster.width, first + view.raster.width + 1].map(|i| view.raster.triangle[i]);
+            if ids == [EMPTY; 4] {
+                continue;
+            }
+            let (px, py) = (x as f32 + 0.5, y as f32 + 0.5);
+            let surfaces = ids.map(|id| if id == EMPTY { u16::MAX } else { view.surface(id) });
+            let pixel = &mut picture.pixels[y * width + x];
+            if surfaces == [surfaces[0]; 4] {
+                *pixel = view.colour(&scene, &shadow, ids[0], px, py);
+            } else {
+                let mut sum = Vec3::ZERO;
+                for (i, &id) in ids.iter().enumerate() {
+                    let (sx, sy) = (px - 0.25 + 0.5 * (i % 2) as f32, py - 0.25 + 0.5 * (i / 2) as f32);
+                    sum += if id == EMPTY { *pixel } else { view.colour(&scene, &shadow, id, sx, sy) };
+                }
+                *pixel = sum * 0.25;
+            }
+            for surface in surfaces {
+                if surface != u16::MAX {
+                    let surface = &scene.near.surfaces[surface as usize];
+                    if surface.owner != OBJECT {
+                        seen[surface.owner as usize].add(x, y, matches!(surface.look, Look::Face(_)));
+                    }
+                }
+            }
+        }
+    }
+    let rgb = develop::to_bytes(picture, &scene.film, shot.seed);
+    let people = scene.figures.iter().zip(&seen).enumerate();
+    let people: Vec<PersonTruth> = people
+        .filter(|(_, (_, seen))| seen.samples > 0)
+        .map(|(owner, (figure, seen))| person(&scene, &view, owner as u8, figure, seen, width, height))
+        .collect();
+    let described: Vec<_> = people.iter().map(|p| (p.body.clone(), p.clothes.clone())).collect();
+    let truth = Truth { width: shot.width, height: shot.height, caption: caption(&described), people, watermark: None };
+    Rendered { width: shot.width, height: shot.height, rgb, truth }
+}
+
+/// Everything behind the near layer, at half the pixels when the photo is large, since it is out of focus anyway.
+fn background(scene: &Scene, shadow: &Shadow, width: usize, height: usize) -> Picture {
+    let scale = if width * height > 700_000 { 2 } else { 1 };
+    let (w, h) = (width.div_ceil(scale), height.div_ceil(scale));
+    let small = Scene { camera: scene.camera.scaled(1.0 / scale as f32), near: Mesh::default(), far: Mesh::default(), figures: Vec::new(), backdrop: scene.backdrop.clone(), ..*scene };
+    let view = View::new(&small, &scene.far, w, h, 1);
+    let feet: Vec<Vec3> = scene.figures.iter().flat_map(|f| f.skeleton.ankle).collect();
+    let mut picture = Picture::new(w, h);
+    for y in 0..h {
+        for x in 0..w {
+            let (px, py) = (x as f32 + 0.5, y as f32 + 0.5);
+            let id = view.raster.triangle[y * w + x];
+            picture.pixels[y * w + x] = if id == EMPTY {
+                let ray = small.camera.ray(px, py);
+                let across = (px / w as f32 - 0.5) * 2.0;
+                let behind = small.backdrop.at(small.camera.eye, ray, across, 1.0 - py / h as f32);
+                shade::behind(scene, shadow, &behind, &feet)
+            } else {
+                view.colour(&small, shadow, id, px, py)
+            };
+        }
+    }
+    let sigma_px = scene.film.background_blur * w.max(h) as f32;
+    develop::blur(&mut picture, sigma_px);
+    if scale == 1 { picture } else { develop::enlarge(&picture, width, height) }
+}
+
+/// What was seen of a person while drawing.
+#[derive(Clone, Debug)]
+struct Seen {
+    samples: usize,
+    x0: usize,
+    y0: usize,
+    x1: usize,
+    y1: usize,
+    face: usize,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { samples: 0, x0: usize::MAX, y0: usize::MAX, x1: 0, y1: 0, face: 0 }
+    }
+}
+
+impl Seen {
+    fn add(&mut self, x: usize, y: usize, face: bool) {
+        self.samples += 1;
+        self.face += usize::from(face);
+        (self.x0, self.y0) = (self.x0.min(x), self.y0.min(y));
+        (self.x1, self.y1) = (self.x1.max(x + 1), self.y1.max(y + 1));
+    }
+}
+
+fn person(scene: &Scene, view: &View<'_>, owner: u8, figure: &Figure, seen: &Seen, width: usize, height: usize) -> PersonTruth {
+    let s = &figure.skeleton;
+    let h = figure.body.height_m;
+    let half = 0.5 * figure.body.head * h;
+    let shape = HeadShape::new(&figure.body);
+    let on_head = |p: Vec3| s.head + s.head_frame * (p * half);
+    let eye = |sign: f32| on_head(Vec3::new(sign * EYE_X, EYE_Y, shape.point(Vec3::new(sign * 0.36, 0.02, 0.93).normalize()).z + 0.02));
+    let nose = on_head(shape.point(Vec3::new(0.0, NOSE_Y, (1.0 - NOSE_Y * NOSE_Y).sqrt())));
+    let ear = |sign: f32| on_head(Vec3::new(sign * figure.body.face_width * 1.02, -0.03, -0.08));
+    // what may lie over a joint without hiding it: the joint's own flesh and clothes
+    let torso = |g: Group| matches!(g, Group::Torso | Group::Skirt);
+    let head = |g: Group| g == Group::Head;
+    let mut joints = Joints::default();
+    let mut put = |index: usize, point: Vec3, own: &dyn Fn(Group) -> bool, depth_m: f32| {
+        let p = scene.camera.project(point);
+        let inside = p.z > 0.0 && (0.0..width as f32).contains(&p.x) && (0.0..height as f32).contains(&p.y);
+        let visible = inside && {
+            let at = (p.y * SAMPLES as f32) as usize * view.raster.width + (p.x * SAMPLES as f32) as usize;
+            let id = view.raster.triangle[at];
+            let near_enough = id == EMPTY || 1.0 / p.z - 1.0 / view.raster.nearness[at] < depth_m;
+            let mine = id == EMPTY || {
+                let surface = &view.mesh.surfaces[view.surface(id) as usize];
+                surface.owner == owner && own(surface.group)
+            };
+            near_enough && mine
+        };
+        joints.0[index] = Joint { x: p.x - 0.5, y: p.y - 0.5, confidence: f32::from(u8::from(visible)) };
+    };
+    put(0, nose, &head, 0.03);
+    for side in 0..2u8 {
+        let i = side as usize;
+        let sign = [1.0, -1.0][i];
+        put(1 + i, eye(sign), &head, 0.025);
+        put(3 + i, ear(sign), &head, 0.045);
+        put(5 + i, s.shoulder[i], &|g| torso(g) || g == Group::Arm(side) || head(g), 0.095 * h);
+        put(7 + i, s.elbow[i], &|g| g == Group::Arm(side), 0.065 * h);
+        put(9 + i, s.wrist[i], &|g| g == Group::Arm(side), 0.06 * h);
+        let leg = move |g: Group| g == Group::Leg(side);
+        put(11 + i, s.hip[i] + s.pelvis_frame.col(0) * (sign * 0.012 * h), &move |g| torso(g) || leg(g), 0.105 * h);
+        put(13 + i, s.knee[i], &move |g| leg(g) || g == Group::Skirt, 0.10 * h);
+        put(15 + i, s.ankle[i], &move |g| leg(g) || g == Group::Skirt, 0.08 * h);
+    }
+    let bbox = BoundingBox { x0: seen.x0 as f32, y0: seen.y0 as f32, x1: seen.x1 as f32, y1: seen.y1 as f32 };
+    PersonTruth {
+        bbox,
+        face: face_box(scene, figure, &joints, seen, width, height),
+        joints,
+        area_px: seen.samples as f32 / (SAMPLES * SAMPLES) as f32,
+        body: figure.body.clone(),
+        clothes: figure.outfit.words.clone(),
+    }
+}
+
+/// The box of the front of the head that turns towards the camera, where enough of it is seen.
+fn face_box(scene: &Scene, figure: &Figure, joints: &Joints, seen: &Seen, width: usize, height: usize) -> Option<BoundingBox> {
+    let s = &figure.skeleton;
+    let half = 0.5 * figure.body.head * figure.body.height_m;
+    let shape = HeadShape::new(&figure.body);
+    let to_eye = (scene.camera.eye - s.head).normalize();
+    let facing = s.head_frame.col(2).dot(to_eye);
+    let features = joints.0[..3].iter().filter(|joint| joint.confidence > 0.0).count();
+    if facing < 0.25 || features < 2 {
+        return None;
+    }
+    let mut bbox = BoundingBox { x0: f32::INFINITY, y0: f32::INFINITY, x1: f32::NEG_INFINITY, y1: f32::NEG_INFINITY };
+    for row in 0..24 {
+        for column in 0..25 {
+            let (y, longitude) = (0.62 - 1.62 * row as f32 / 23.0, (column as f32 / 24.0 - 0.5) * 2.9);
+            let level = (1.0 - y * y).max(0.0).sqrt();
+            let direction = Vec3::new(level * longitude.sin(), y, level * longitude.cos());
+            let point = s.head + s.head_frame * (shape.point(direction) * half);
+            let p = scene.camera.project(point);
+            bbox.x0 = bbox.x0.min(p.x);
+            bbox.y0 = bbox.y0.min(p.y);
+            bbox.x1 = bbox.x1.max(p.x);
+            bbox.y1 = bbox.y1.max(p.y);
+        }
+    }
+    let whole = bbox.area();
+    let bbox = bbox.clipped(width as f32, height as f32);
+    let enough = bbox.area() > 0.6 * whole && seen.face as f32 / (SAMPLES * SAMPLES) as f32 > 0.22 * whole;
+    (enough && bbox.height() >= 6.0).then_some(bbox)
+}
