@@ -1,1 +1,65 @@
-//! The immutable dataset format: write, read, verify.
+//! The immutable dataset format: write, read, verify, diff.
+//!
+//! ```text
+//! <name>-<id>/          id = first 12 hex digits of the SHA-256 of manifest.json
+//!   manifest.json       recipe, rules, settings, models, counts; path, length and SHA-256 of every file below
+//!   photos.parquet      a row per kept photo: source, scores, box, joints, where its tensors are
+//!   dropped.parquet     a row per dropped photo: every reason and the scores behind it
+//!   shards/*.safetensors   per person: image and weighted u8 [n,3,s,s], joints f32 [n,17,3], confidence f32 [n,17]
+//!   croissant.json      the files and columns in MLCommons' vocabulary
+//!   README.md  report.html
+//!   build.json          when this copy was built, and the digest of:
+//!   fetches.parquet     when each photo was fetched
+//! ```
+//!
+//! **The id stands for content.** The same rows, settings and models give the same bytes and the same id, in whatever
+//! order they come, on any number of threads, today and next year. So everything is sorted by what does not change from
+//! run to run, and no wall-clock time is in a file that the manifest lists. The fetch time column stands in
+//! `fetches.parquet` because a rebuild from nothing fetches at another time and has to end with the same id. `build.json`
+//! lists that table, and carries a seal over itself, so that [`verify`] finds a flipped byte in those two as well.
+//!
+//! **There is all of it or nothing.** A [`Writer`] works in `.tmp-…` and renames when everything is on the disk. What a
+//! crash leaves there, the next writer removes.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`row`] | what a snapshot says of each photo |
+//! | [`manifest`] | `manifest.json` and `build.json` |
+//! | [`writer`] | writing, person by person |
+//! | [`snapshot`] | reading |
+//! | [`find`](mod@find) | listing, and finding by id, name or inputs |
+//! | [`verify`](mod@verify) | checking every byte |
+//! | [`diff`](mod@diff) | what two snapshots make of the same photos |
+//! | [`shard`] | the tensors of one person, by position |
+//! | `table`, `columns` | rows in Parquet; the only place that knows it |
+//! | `croissant`, `readme`, `report` | the pages for people and tools |
+//! | `temporary` | the folder in which a snapshot grows |
+//! | `files` | digests of files, what lies in a folder |
+
+mod columns;
+mod croissant;
+pub mod diff;
+pub mod error;
+mod files;
+pub mod find;
+pub mod manifest;
+mod readme;
+mod report;
+pub mod row;
+pub mod shard;
+pub mod snapshot;
+mod table;
+mod temporary;
+mod thumbnail;
+pub mod verify;
+pub mod writer;
+
+pub use diff::{Diff, diff};
+pub use error::Error;
+pub use find::{Listing, find, find_inputs, list};
+pub use manifest::{Counts, Manifest, ModelRef, SnapshotSpec};
+pub use row::{Dropped, DroppedRow, FetchRow, IdentityRows, Photo, PhotoRow, PreparedTensors, Scores};
+pub use shard::{Pixels, Shard};
+pub use snapshot::{Snapshot, SnapshotRef};
+pub use verify::{Verified, VerifyError, verify};
+pub use writer::{WriteError, Writer, inputs_digest};

@@ -1,0 +1,102 @@
+//! What can go wrong with the files of a snapshot.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+
+/// A snapshot could not be read or found.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused.
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried: `open`, `read`, …
+        action: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A JSON file is not what the format asks for.
+    #[error("{path} is not a snapshot's: {source}", path = path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: serde_json::Error,
+    },
+    /// The format is newer or older than this program.
+    #[error("{path} has format version {found}, this program reads version {expected}", path = path.display())]
+    FormatVersion {
+        /// The manifest.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        expected: u32,
+    },
+    /// A Parquet file cannot be read.
+    #[error("cannot read the table {path}: {source}", path = path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: ParquetError,
+    },
+    /// A Parquet file lacks a column, or has other values in it than the format asks for.
+    #[error("{path}: {what}", path = path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// Which column, and what is wrong.
+        what: String,
+    },
+    /// A shard's header does not describe the four tensors.
+    #[error("{path} is not a shard of a snapshot: {what}; run `bolid snapshot verify`", path = path.display())]
+    Shard {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file is not the one that the manifest lists.
+    #[error("{path} has changed since the snapshot was written; run `bolid snapshot verify`", path = path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nothing has that id or name.
+    #[error("no snapshot `{wanted}` in {dir}; there are: {known}", dir = dir.display())]
+    NotFound {
+        /// The text that was searched for.
+        wanted: String,
+        /// Where.
+        dir: PathBuf,
+        /// The folders that are there.
+        known: String,
+    },
+    /// Several have that name, or ids that begin so.
+    #[error("`{wanted}` fits several snapshots: {candidates}; give more of the id")]
+    Ambiguous {
+        /// The text that was searched for.
+        wanted: String,
+        /// The folders that fit.
+        candidates: String,
+    },
+}
+
+impl Error {
+    /// A closure for `map_err` that names the action and the path.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn parquet(path: &Path) -> impl Fn(ParquetError) -> Self {
+        move |source| Self::Parquet { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self {
+        move |source| Self::Json { path: path.to_owned(), source }
+    }
+}

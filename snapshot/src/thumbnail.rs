@@ -1,0 +1,79 @@
+//! Small JPEGs inside a page.
+
+use image::ExtendedColorType;
+use image::codecs::jpeg::JpegEncoder;
+
+/// Side of a thumbnail in pixels, at most: sharp in a sixth of a page's width, about 5 kB.
+const SIDE_PX: usize = 176;
+/// Below 70, the blocks of JPEG show in the dark of weighted photos.
+const QUALITY: u8 = 75;
+
+/// A square photo, `[3, size, size]`, as a small JPEG in a `data:` URI.
+pub(crate) fn data_uri(planes: &[u8], size_px: usize) -> String {
+    let side = size_px.min(SIDE_PX);
+    let small = shrink(planes, size_px, side);
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, QUALITY)
+        .encode(&small, side as u32, side as u32, ExtendedColorType::Rgb8)
+        .expect("a thumbnail of the length of its size goes into memory");
+    format!("data:image/jpeg;base64,{}", base64(&jpeg))
+}
+
+/// Planes of `size`² to interleaved RGB of `side`²: each pixel the mean of the pixels it covers.
+fn shrink(planes: &[u8], size: usize, side: usize) -> Vec<u8> {
+    let mut small = vec![0; 3 * side * side];
+    let edge = |i: usize| i * size / side;
+    for (channel, plane) in planes.chunks_exact(size * size).enumerate() {
+        for y in 0..side {
+            for x in 0..side {
+                let (top, bottom, left, right) = (edge(y), edge(y + 1), edge(x), edge(x + 1));
+                let sum: u32 = (top..bottom)
+                    .map(|row| {
+                        plane[row * size + left..row * size + right]
+                            .iter()
+                            .map(|&p| u32::from(p))
+                            .sum::<u32>()
+                    })
+                    .sum();
+                let count = ((bottom - top) * (right - left)) as u32;
+                small[3 * (y * side + x) + channel] = ((sum + count / 2) / count) as u8;
+            }
+        }
+    }
+    small
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let at = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let bits = at(0) << 16 | at(1) << 8 | at(2);
+        for i in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * i) & 63) as usize];
+            text.push(if i <= chunk.len() { letter as char } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_rfc_4648_section_10() {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn shrinking_keeps_the_mean_and_interleaves_the_channels() {
+        let planes: Vec<u8> = [[0, 2, 10, 20], [50; 4], [255; 4]].concat();
+        assert_eq!(shrink(&planes, 2, 1), [8, 50, 255]);
+        assert_eq!(shrink(&planes, 2, 2)[..6], [0, 50, 255, 2, 50, 255]);
+    }
+}

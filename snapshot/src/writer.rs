@@ -1,0 +1,344 @@
+//! Writing a snapshot: into a temporary folder, which gets its name when everything is on the disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use photo::{Digest, Split};
+use rayon::prelude::*;
+use sha2::Digest as _;
+
+use crate::error::Error;
+use crate::manifest::{
+    BUILD, Build, Counts, DROPPED, FETCHES, FORMAT_VERSION, FileEntry, MANIFEST, Manifest, PHOTOS,
+    SnapshotSpec,
+};
+use crate::row::{Dropped, FetchRow, IdentityRows, Photo, PhotoRow, PreparedTensors};
+use crate::shard::{self, Pixels, ShardWriter};
+use crate::temporary::Temporary;
+use crate::{SnapshotRef, columns, croissant, files, readme, report, table};
+
+/// A snapshot could not be written. Nothing is left under a final name.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// A file could not be written or read.
+    #[error(transparent)]
+    File(#[from] Error),
+    /// The disk is full.
+    #[error("the disk is full: cannot {action} {path}; make room and run again, nothing stored is lost", path = path.display())]
+    DiskFull {
+        /// What was tried.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+    },
+    /// The tensors of a photo could not be had.
+    #[error("cannot prepare photo {sha256} of `{identity}`: {source}")]
+    Prepare {
+        /// Whose photo.
+        identity: String,
+        /// Which one.
+        sha256: Digest,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The tensors of a photo have another size than the spec says.
+    #[error(
+        "photo {sha256} of `{identity}`: tensors of {image} and {weighted} bytes, 3 × {size_px} × {size_px} expected"
+    )]
+    TensorSize {
+        /// Whose photo.
+        identity: String,
+        /// Which one.
+        sha256: Digest,
+        /// Length of the image.
+        image: usize,
+        /// Length of the weighted image.
+        weighted: usize,
+        /// Side that the spec asks for.
+        size_px: u32,
+    },
+    /// The name does not do for a folder.
+    #[error("`{0}` cannot name a snapshot: letters, digits, `_` and `-` are allowed, at most 100 of them")]
+    Name(String),
+    /// The person was added before.
+    #[error("the identity `{0}` was added twice")]
+    IdentityTwice(String),
+    /// A photo is kept twice under one person.
+    #[error("photo {sha256} is kept twice under `{identity}`")]
+    PhotoTwice {
+        /// Whose photo.
+        identity: String,
+        /// Which one.
+        sha256: Digest,
+    },
+    /// The final folder is there and is not this snapshot.
+    #[error("{path} exists and holds something else; run `bolid snapshot verify` and move it away", path = path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+/// Writes a snapshot, person by person.
+#[derive(Debug)]
+pub struct Writer {
+    snapshots_dir: PathBuf,
+    temporary: Temporary,
+    spec: SnapshotSpec,
+    inputs: BTreeMap<String, Digest>,
+    photos: Vec<Photo>,
+    dropped: Vec<Dropped>,
+    fetches: Vec<FetchRow>,
+    shards: Vec<FileEntry>,
+}
+
+impl Writer {
+    /// Begins a snapshot under `snapshots_dir`, which is made if it is not there. What crashed runs left there is
+    /// removed first.
+    pub fn create(snapshots_dir: &Path, spec: SnapshotSpec) -> Result<Self, WriteError> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if spec.name.is_empty() || spec.name.len() > 100 || !spec.name.chars().all(is_plain) {
+            return Err(WriteError::Name(spec.name));
+        }
+        Ok(Self {
+            snapshots_dir: snapshots_dir.to_owned(),
+            temporary: Temporary::create(snapshots_dir, &spec.name)?,
+            spec: normal(spec),
+            inputs: BTreeMap::new(),
+            photos: Vec::new(),
+            dropped: Vec::new(),
+            fetches: Vec::new(),
+            shards: Vec::new(),
+        })
+    }
+
+    /// Adds one person. `prepare` is called once for each kept photo, from several threads; no more than one photo per
+    /// thread of rayon's pool is in memory. After an error the person is not in the snapshot, and may be added again.
+    pub fn add_identity<F, E>(&mut self, mut rows: IdentityRows, prepare: F) -> Result<(), WriteError>
+    where
+        F: Fn(&PhotoRow) -> Result<PreparedTensors, E> + Sync,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        rows.sort();
+        let identity = rows.identity.clone();
+        if self.inputs.contains_key(&identity) {
+            return Err(WriteError::IdentityTwice(identity));
+        }
+        if let Some(pair) = rows.photos.array_windows().find(|[a, b]| a.sha256 == b.sha256) {
+            return Err(WriteError::PhotoTwice { identity, sha256: pair[0].sha256 });
+        }
+        let digest = rows_digest(&rows);
+        if !rows.photos.is_empty() {
+            let shard = self.write_shard(&rows, prepare).map_err(disk_full)?;
+            let split = Split::of(&identity);
+            self.photos.extend(rows.photos.into_iter().enumerate().map(|(row, facts)| Photo {
+                identity: identity.clone(),
+                split,
+                shard: shard.path.clone(),
+                row: row as u32,
+                facts,
+            }));
+            self.shards.push(shard);
+        }
+        self.dropped
+            .extend(rows.dropped.into_iter().map(|facts| Dropped { identity: identity.clone(), facts }));
+        self.fetches.extend(rows.fetches);
+        self.inputs.insert(identity, digest);
+        Ok(())
+    }
+
+    fn write_shard<F, E>(&self, rows: &IdentityRows, prepare: F) -> Result<FileEntry, WriteError>
+    where
+        F: Fn(&PhotoRow) -> Result<PreparedTensors, E> + Sync,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let path = shard::path_of(&rows.identity);
+        let full = self.temporary.path().join(&path);
+        let folder = self.temporary.path().join(shard::FOLDER);
+        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        let joints: Vec<_> = rows.photos.iter().map(|photo| photo.joints).collect();
+        let writer = ShardWriter::create(&full, self.spec.size_px, &joints)?;
+        let written = self.write_tensors(&writer, rows, prepare).and_then(|()| Ok(writer.finish()?));
+        match written {
+            Ok((bytes, sha256)) => {
+                tracing::debug!(identity = rows.identity, photos = rows.photos.len(), bytes, "shard written");
+                Ok(FileEntry { path, bytes, sha256 })
+            }
+            Err(error) => {
+                fs::remove_file(&full).map_err(Error::io("remove", &full))?;
+                Err(error)
+            }
+        }
+    }
+
+    fn write_tensors<F, E>(
+        &self,
+        writer: &ShardWriter,
+        rows: &IdentityRows,
+        prepare: F,
+    ) -> Result<(), WriteError>
+    where
+        F: Fn(&PhotoRow) -> Result<PreparedTensors, E> + Sync,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let size_px = self.spec.size_px;
+        let expected = 3 * (size_px as usize).pow(2);
+        rows.photos.par_iter().enumerate().try_for_each(|(row, photo)| {
+            let (identity, sha256) = (rows.identity.clone(), photo.sha256);
+            let PreparedTensors { image, weighted } = match prepare(photo) {
+                Ok(tensors) => tensors,
+                Err(error) => return Err(WriteError::Prepare { identity, sha256, source: error.into() }),
+            };
+            if image.len() != expected || weighted.len() != expected {
+                let (image, weighted) = (image.len(), weighted.len());
+                return Err(WriteError::TensorSize { identity, sha256, image, weighted, size_px });
+            }
+            writer.write(Pixels::Image, row, &image)?;
+            writer.write(Pixels::Weighted, row, &weighted)?;
+            Ok(())
+        })
+    }
+
+    /// Writes the tables, the pages and the manifest, sees everything to the disk and gives the folder its name. If a
+    /// snapshot of the same id is there, that one is returned and this one removed.
+    ///
+    /// `created_at_ms` is Unix time in milliseconds; it stands in `build.json` and does not move the id.
+    pub fn finish(mut self, created_at_ms: i64) -> Result<SnapshotRef, WriteError> {
+        let (digest, counts) = self.write_rest(created_at_ms).map_err(disk_full)?;
+        let path = self.snapshots_dir.join(format!("{}-{}", self.spec.name, digest.short()));
+        let result = SnapshotRef { id: digest.short(), name: self.spec.name.clone(), path, counts };
+        match fs::rename(&self.temporary.path(), &result.path) {
+            Ok(()) => self.temporary.keep(),
+            Err(error) => {
+                let there = fs::read(result.path.join(MANIFEST)).ok().map(Digest::of);
+                match there {
+                    Some(there) if there == digest => {
+                        tracing::debug!(snapshot = result.id, "the same snapshot is there already");
+                        return Ok(result);
+                    }
+                    _ if result.path.exists() => return Err(WriteError::Occupied { path: result.path }),
+                    _ => return Err(Error::io("rename", &self.temporary.path())(error).into()),
+                }
+            }
+        }
+        files::sync_dir(&self.snapshots_dir)?;
+        tracing::info!(snapshot = result.id, path = %result.path.display(), "snapshot written");
+        Ok(result)
+    }
+
+    /// Everything but the shards; returns the digest of the manifest.
+    fn write_rest(&mut self, created_at_ms: i64) -> Result<(Digest, Counts), WriteError> {
+        self.photos.sort_by(|a, b| (&a.identity, a.row).cmp(&(&b.identity, b.row)));
+        let key = |row: &Dropped| (row.identity.clone(), row.facts.sha256, row.facts.url.clone());
+        self.dropped.sort_by_cached_key(key);
+        self.fetches.sort();
+        self.fetches.dedup();
+        self.shards.sort();
+        let dir = &self.temporary.path();
+        table::write(&dir.join(PHOTOS), &columns::of_photos(&self.photos))?;
+        table::write(&dir.join(DROPPED), &columns::of_dropped(&self.dropped))?;
+        table::write(&dir.join(FETCHES), &columns::of_fetches(&self.fetches))?;
+        let counts = counts_of(&self.photos, &self.dropped);
+        let tables = [files::entry(dir, PHOTOS)?, files::entry(dir, DROPPED)?];
+        files::write_new(&dir.join(croissant::FILE), &croissant::page(&self.spec, &tables))?;
+        files::write_new(&dir.join(readme::FILE), readme::page(&self.spec, &counts).as_bytes())?;
+        let page = report::page(dir, &self.spec, &counts, &self.photos, &self.dropped)?;
+        files::write_new(&dir.join(report::FILE), page.as_bytes())?;
+
+        let mut files = self.shards.clone();
+        files.extend(tables);
+        for page in [croissant::FILE, readme::FILE, report::FILE] {
+            files.push(files::entry(dir, page)?);
+        }
+        files.sort();
+        let inputs = spec_and_rows_digest(&self.spec, &self.inputs);
+        let manifest = Manifest {
+            format_version: FORMAT_VERSION,
+            spec: self.spec.clone(),
+            inputs,
+            counts: counts.clone(),
+            files,
+        };
+        let bytes = manifest.to_bytes();
+        let digest = Digest::of(&bytes);
+        files::write_new(&dir.join(MANIFEST), &bytes)?;
+        let fetches = vec![files::entry(dir, FETCHES)?];
+        let build = Build { created_at_ms, manifest: digest, files: fetches, seal: None }.sealed();
+        files::write_new(&dir.join(BUILD), &build.to_bytes())?;
+        if !self.shards.is_empty() {
+            files::sync_dir(&dir.join(shard::FOLDER))?;
+        }
+        files::sync_dir(dir)?;
+        Ok((digest, counts))
+    }
+}
+
+/// The digest of what a snapshot is made from: the spec and all rows, in any order. It is known before any tensor is
+/// prepared, so [`find_inputs`](crate::find_inputs) can tell whether there is anything to write.
+pub fn inputs_digest<'a>(
+    spec: &SnapshotSpec,
+    identities: impl IntoIterator<Item = &'a IdentityRows>,
+) -> Digest {
+    let digests = identities.into_iter().map(|rows| {
+        let mut rows = rows.clone();
+        rows.sort();
+        (rows.identity.clone(), rows_digest(&rows))
+    });
+    spec_and_rows_digest(&normal(spec.clone()), &digests.collect())
+}
+
+fn spec_and_rows_digest(spec: &SnapshotSpec, rows: &BTreeMap<String, Digest>) -> Digest {
+    Digest::of_json(&(FORMAT_VERSION, spec, rows))
+}
+
+/// The digest of sorted rows, fetch times left out.
+fn rows_digest(rows: &IdentityRows) -> Digest {
+    let mut hasher = sha2::Sha256::new();
+    let lengths = (&rows.identity, rows.photos.len(), rows.dropped.len());
+    hasher.update(crate::manifest::compact(&lengths));
+    rows.photos.iter().for_each(|row| hasher.update(crate::manifest::compact(row)));
+    rows.dropped.iter().for_each(|row| hasher.update(crate::manifest::compact(row)));
+    Digest::from_bytes(hasher.finalize().into())
+}
+
+/// The spec with everything in a fixed order.
+fn normal(mut spec: SnapshotSpec) -> SnapshotSpec {
+    spec.recipe = crate::manifest::sorted(spec.recipe);
+    spec.prepare = crate::manifest::sorted(spec.prepare);
+    spec.models.sort();
+    spec
+}
+
+fn counts_of(photos: &[Photo], dropped: &[Dropped]) -> Counts {
+    let identities: BTreeSet<_> = photos.iter().map(|photo| (&photo.identity, photo.split)).collect();
+    let mut counts = Counts {
+        identities: identities.len(),
+        photos: photos.len(),
+        dropped: dropped.len(),
+        ..Counts::default()
+    };
+    for split in [Split::Train, Split::Validation, Split::Test] {
+        let side = counts.splits.entry(split.name().to_owned()).or_default();
+        side.identities = identities.iter().filter(|(_, on)| *on == split).count();
+        side.photos = photos.iter().filter(|photo| photo.split == split).count();
+    }
+    for photo in dropped {
+        let names: BTreeSet<_> = photo.facts.reasons.iter().map(photo::Reason::name).collect();
+        names.into_iter().for_each(|name| *counts.reasons.entry(name.to_owned()).or_default() += 1);
+    }
+    counts
+}
+
+/// Says it plainly when the system's refusal is a full disk.
+fn disk_full(error: WriteError) -> WriteError {
+    match error {
+        WriteError::File(Error::Io { action, path, source })
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+        {
+            WriteError::DiskFull { action, path }
+        }
+        other => other,
+    }
+}
