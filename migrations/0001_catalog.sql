@@ -81,10 +81,11 @@ CREATE TABLE measurement (
 
 -- What a set of rules makes of a photo, given the probes that were asked.
 CREATE TABLE verdict (
-    photo_id INTEGER NOT NULL REFERENCES photo (id) ON DELETE CASCADE,
-    rules    TEXT NOT NULL,              -- digest of rules and probes
-    keep     INTEGER NOT NULL,
-    reasons  TEXT NOT NULL,              -- JSON list
+    photo_id  INTEGER NOT NULL REFERENCES photo (id) ON DELETE CASCADE,
+    rules     TEXT NOT NULL,             -- digest of rules and probes
+    keep      INTEGER NOT NULL,
+    reasons   TEXT NOT NULL,             -- JSON list
+    judged_at INTEGER NOT NULL,
     PRIMARY KEY (photo_id, rules)
 ) STRICT, WITHOUT ROWID;
 

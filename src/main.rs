@@ -1,3 +1,143 @@
-//! The `bolid` command line.
+//! The `bolid` command line: parse, delegate, print an error once.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`cli`], [`config`], [`recipe`] | what can be typed, and where values come from |
+//! | [`plan`] | a recipe with everything it names, loaded and checked before anything is touched |
+//! | [`dataset`] | the whole way; [`crawl`], [`measure`], [`judge`], [`prepare`], [`publish`] are its stages |
+//! | [`scores`] | what is stored of a photo, put together again |
+//! | [`status`], [`explain`], [`snapshots`], [`models`], [`closing`] | what is shown |
+//! | [`demo`], [`check_real`] | the demo gallery; the check on labelled real photos |
+//! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
-fn main() {}
+mod check_real;
+mod cli;
+mod closing;
+mod config;
+mod crawl;
+mod dataset;
+mod demo;
+mod explain;
+mod judge;
+mod measure;
+mod models;
+mod output;
+mod plan;
+mod prepare;
+mod progress;
+mod publish;
+mod recipe;
+mod runtime;
+mod scores;
+mod snapshots;
+mod status;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use catalog::Catalog;
+use clap::Parser;
+
+use cli::{Cli, Command, Global, ModelsCommand, SnapshotCommand};
+use output::Output;
+use plan::Plan;
+
+/// How a command that did not fail ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// All went well.
+    Well,
+    /// Some items failed; why is stored.
+    WithFailures,
+}
+
+impl Done {
+    /// By the number of items that failed.
+    pub fn with(failed: usize) -> Self {
+        if failed == 0 { Self::Well } else { Self::WithFailures }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    progress::init_logging(cli.global.verbose);
+    match run(cli) {
+        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::WithFailures) => ExitCode::from(3),
+        Err(error) => {
+            eprintln!("bolid: {error:#}");
+            ExitCode::from(if is_bad_configuration(&error) { 2 } else { 1 })
+        }
+    }
+}
+
+fn is_bad_configuration(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<config::ConfigError>() || cause.is::<crawler::ProfileError>() || cause.is::<plan::PlanError>()
+    })
+}
+
+fn run(cli: Cli) -> Result<Done> {
+    runtime::use_threads(cli.global.threads)?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command(cli.command, &cli.global))
+}
+
+async fn command(command: Command, global: &Global) -> Result<Done> {
+    let output = Output { json: global.json };
+    let snapshots_folder = global.workdir.join("snapshots");
+    match command {
+        Command::Dataset(args) => {
+            let plan = Plan::load(&args)?;
+            let detectors = plan.detectors()?;
+            return dataset::run(&open(global).await?, &plan, &detectors, output).await;
+        }
+        Command::Crawl(args) => return crawl::command(&args, global, output).await,
+        Command::Import(args) => return crawl::import(&open(global).await?, &args.path, args.name, output).await,
+        Command::Retry { class } => crawl::retry(&open(global).await?, &class, output).await?,
+        Command::Measure(args) => {
+            let plan = Plan::load(&args)?;
+            let detectors = plan.detectors()?;
+            let measured = measure::run(&open(global).await?, &plan, &detectors).await?;
+            output.show(&serde_json::json!({ "measured": measured }), |_| format!("{measured} photos measured"))?;
+        }
+        Command::Judge { recipe, dry_run } => {
+            let plan = Plan::load(&recipe)?;
+            return dataset::judge(&open(global).await?, &plan, dry_run, output).await;
+        }
+        Command::Prepare(args) => {
+            let plan = Plan::load(&args)?;
+            let prepared = dataset::prepare(&open(global).await?, &plan).await?;
+            output.show(&serde_json::json!({ "prepared": prepared }), |_| format!("{prepared} photos prepared"))?;
+        }
+        Command::Snapshot(SnapshotCommand::Create(args)) => {
+            let plan = Plan::load(&args)?;
+            dataset::snapshot(&open(global).await?, &plan, output).await?;
+        }
+        Command::Snapshot(SnapshotCommand::List) => snapshots::list(&snapshots_folder, output)?,
+        Command::Snapshot(SnapshotCommand::Verify { snapshot }) => {
+            snapshots::verify(&snapshots_folder, &snapshot, output)?;
+        }
+        Command::Snapshot(SnapshotCommand::Diff { from, to }) => {
+            snapshots::diff(&snapshots_folder, &from, &to, output)?;
+        }
+        Command::Status => status::run(&*open(global).await?, output).await?,
+        Command::Explain { photo, recipe } => {
+            // Without a usable recipe the photo is still explained; only "the recipe's rules" cannot be marked.
+            let rules = Plan::load(&recipe).and_then(|plan| plan.rules_digest()).ok();
+            explain::run(&*open(global).await?, &photo, rules.map(|digest| digest.to_string()), output).await?;
+        }
+        Command::Models(ModelsCommand::List(args)) => models::list(&args.models, output)?,
+        Command::Models(ModelsCommand::Verify(args)) => models::verify(&args.models, output)?,
+        Command::Models(ModelsCommand::Add { file, role, name, licence, registry }) => {
+            models::add(&registry.models, file, role, name, licence, output)?;
+        }
+        Command::ServeDemo(args) => demo::serve(&args, output).await?,
+        Command::CheckReal(args) => check_real::run(&args, output)?,
+    }
+    Ok(Done::Well)
+}
+
+async fn open(global: &Global) -> Result<Arc<Catalog>> {
+    Ok(Arc::new(Catalog::open(&global.workdir).await?))
+}

@@ -37,6 +37,10 @@ pub struct PhotoRow {
     pub source_url: String,
     /// The full-size file.
     pub file_url: Option<String>,
+    /// Width in pixels as the gallery states it.
+    pub hint_width: Option<u32>,
+    /// Height in pixels as the gallery states it.
+    pub hint_height: Option<u32>,
     /// Alt text, title or sidecar text.
     pub caption: Option<String>,
     /// The bytes, where there are some.
@@ -65,8 +69,8 @@ impl Catalog {
     /// The photos of a person, in the order of their source URLs.
     pub async fn photos(&self, identity_id: i64) -> Result<Vec<PhotoRow>> {
         sqlx::query_as(
-            "SELECT photo.id, identity_id, source_url, file_url, caption, sha256, failure, detail,
-                    last_modified, fetched_at
+            "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height, caption,
+                    sha256, failure, detail, last_modified, fetched_at
              FROM photo LEFT JOIN fetch ON fetch.photo_id = photo.id
              WHERE identity_id = ? ORDER BY source_url",
         )

@@ -177,7 +177,9 @@ async fn verdicts_of_new_rules_stand_beside_the_old_ones() {
     let (strict, loose) = (Digest::of("strict"), Digest::of("loose"));
     let drop = Verdict::Drop(vec![Reason::NoFace, Reason::TooSmall { width: 900, height: 1200 }]);
     catalog.record_verdicts(strict, &[(id, drop.clone())]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
     catalog.record_verdicts(loose, &[(id, Verdict::Keep)]).await.unwrap();
+    assert_eq!(catalog.newest_verdicts(identity).await.unwrap(), [(id, Verdict::Keep)]);
     assert_eq!(catalog.verdicts(identity, strict).await.unwrap(), [(id, drop)]);
     assert_eq!(catalog.verdicts_on(id).await.unwrap().len(), 2);
 }

@@ -125,3 +125,13 @@ impl Verdict {
         }
     }
 }
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Drop(reasons) = self else { return f.write_str("keep") };
+        for (i, reason) in reasons.iter().enumerate() {
+            write!(f, "{} {reason}", if i == 0 { "drop:" } else { ";" })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+# make help   lists the targets
+# Needs: a Rust toolchain, a C compiler, make, Python 3 with pip. Nothing else is installed on the system.
+
+RECIPE  ?= data/recipes/demo.toml
+WORKDIR ?= data/work
+PYTHON  ?= python3
+
+# ONNX Runtime comes as a Python wheel; only its library is used. A library of your own: ORT_DYLIB_PATH=/path/libonnxruntime.so
+ORT_VERSION := 1.31.1
+ORT_LIBRARY := $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
+export ORT_DYLIB_PATH ?= $(ORT_LIBRARY)
+ORT := $(if $(filter $(ORT_LIBRARY),$(ORT_DYLIB_PATH)),$(ORT_LIBRARY))
+
+BOLID := target/release/bolid
+
+.DEFAULT_GOAL := help
+.PHONY: help build onnxruntime dataset test lint bench demo check-real evaluate-models
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: $(ORT)  ## build the program
+	cargo build --release --locked
+
+onnxruntime: $(ORT)  ## fetch the library that runs the models
+
+dataset: build  ## crawl, measure, judge, prepare, snapshot; RECIPE=… WORKDIR=…
+	$(BOLID) dataset --recipe $(RECIPE) --workdir $(WORKDIR)
+
+test: $(ORT)  ## run every test
+	cargo test --release --locked --workspace
+
+lint:  ## formatting and lints, no warnings allowed
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- --deny warnings
+
+bench: $(ORT)  ## speed, each as a ratio measured in one run
+	cargo bench --locked --workspace
+
+demo: build  ## serve the demo gallery, to look at in a browser
+	$(BOLID) serve-demo
+
+check-real: build  ## people counts on labelled real photos; MODELS=DIR PHOTOS=DIR
+	$(BOLID) check-real --models $(MODELS) --photos $(PHOTOS) --sheet check-real.png
+
+evaluate-models: build  ## figures of the demo models on people never trained on; SEED=…
+	data/models/training/evaluate.sh $(SEED)
+
+$(ORT_LIBRARY):
+	@mkdir -p $(@D)
+	$(PYTHON) -m pip download --quiet --no-deps --only-binary=:all: --dest $(@D) onnxruntime==$(ORT_VERSION)
+	$(PYTHON) -m zipfile -e $(@D)/onnxruntime-$(ORT_VERSION)-*.whl $(@D)
+	mv $(@D)/onnxruntime/capi/libonnxruntime.so.$(ORT_VERSION) $@
+	rm -rf $(@D)/onnxruntime $(@D)/onnxruntime-*

@@ -1,0 +1,212 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use url::Url;
+
+/// Builds identity datasets of bodies from photo galleries.
+///
+/// Results go to stdout, everything else to stderr.
+/// Exit codes: 0 done; 1 failed; 2 bad usage or configuration; 3 finished, but some items failed.
+#[derive(Debug, Parser)]
+#[command(name = "bolid", version, max_term_width = 100)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The folder that everything is written under.
+    #[arg(long, global = true, env = "BOLID_WORKDIR", default_value = "data/work", value_name = "DIR")]
+    pub workdir: PathBuf,
+    /// Print one JSON object per result on stdout instead of tables.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Threads for decoding, models and tensors [default: one per core].
+    #[arg(long, global = true, env = "BOLID_THREADS", value_name = "N")]
+    pub threads: Option<usize>,
+    /// Log more (-v: what is done, -vv: how).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The recipe, and single values that override it.
+#[derive(Debug, Clone, Args)]
+pub struct RecipeArgs {
+    /// The recipe (TOML): which sites, which rules, which models.
+    #[arg(long, env = "BOLID_RECIPE", default_value = "data/recipes/demo.toml", value_name = "FILE")]
+    pub recipe: PathBuf,
+    /// Override a value of the recipe, e.g. `rules.min_side=800` (may be repeated).
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Crawl, measure, judge, prepare, snapshot: the whole way.
+    Dataset(RecipeArgs),
+    /// Crawl the recipe's sites, or one site.
+    Crawl(CrawlArgs),
+    /// Take in a folder of photos (a subfolder is an identity), or a CSV or JSONL list.
+    Import(ImportArgs),
+    /// Forget failed downloads, so that the next crawl tries them again.
+    Retry {
+        /// The failure classes, e.g. `timeout,throttled`.
+        #[arg(long, value_delimiter = ',', required = true, value_name = "CLASS,…")]
+        class: Vec<photo::FailureClass>,
+    },
+    /// Compute the scores that are missing.
+    Measure(RecipeArgs),
+    /// Apply the rules to the scores: keep or drop, with every reason.
+    Judge {
+        /// The recipe.
+        #[command(flatten)]
+        recipe: RecipeArgs,
+        /// Only print what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Compute joints and weighted tensors of the kept photos.
+    Prepare(RecipeArgs),
+    /// Write, list or verify snapshots.
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
+    /// Show how far every site is.
+    Status,
+    /// Show one photo's whole way: URL, page, scores, reasons, snapshots.
+    Explain {
+        /// A photo's URL, SHA-256 (or its beginning) or row number.
+        photo: String,
+        /// The recipe whose rules are shown first.
+        #[command(flatten)]
+        recipe: RecipeArgs,
+    },
+    /// List, add or verify ONNX models.
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Serve the demo gallery of synthetic people, to look at or to crawl.
+    ServeDemo(ServeDemoArgs),
+    /// Compare people counts on labelled real photos, and draw what the models see.
+    CheckReal(CheckRealArgs),
+}
+
+/// `bolid crawl`.
+#[derive(Debug, Args)]
+pub struct CrawlArgs {
+    /// The recipe.
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Crawl this site profile instead of the recipe's sites.
+    #[arg(long, value_name = "FILE")]
+    pub site: Option<PathBuf>,
+    /// Send the requests to another host that serves the same pages (a mirror, a test server).
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<Url>,
+    /// Walk one identity, say which selector matched what, and store nothing.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `bolid import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// A folder, a CSV or a JSONL file.
+    pub path: PathBuf,
+    /// The name that the photos' site gets [default: the folder's or file's name].
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+/// `bolid snapshot …`.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotCommand {
+    /// Write a snapshot of what is kept.
+    Create(RecipeArgs),
+    /// List the snapshots in the work folder.
+    List,
+    /// Check every byte of a snapshot.
+    Verify {
+        /// A snapshot's id (or its beginning), name or folder.
+        snapshot: String,
+    },
+    /// Show which photos differ between two snapshots.
+    Diff {
+        /// The older one.
+        from: String,
+        /// The newer one.
+        to: String,
+    },
+}
+
+/// `bolid models …`.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// List the registered models.
+    List(RegistryArgs),
+    /// Register an ONNX file for a role, after a check of its inputs and outputs.
+    Add {
+        /// The ONNX file.
+        file: PathBuf,
+        /// watermark, faces or people.
+        #[arg(long)]
+        role: curate::Role,
+        /// Its name [default: the file's name].
+        #[arg(long)]
+        name: Option<String>,
+        /// Its licence, for the record.
+        #[arg(long)]
+        licence: Option<String>,
+        /// Where it is registered.
+        #[command(flatten)]
+        registry: RegistryArgs,
+    },
+    /// Check digests, inputs and outputs of all registered models.
+    Verify(RegistryArgs),
+}
+
+/// Which list of models.
+#[derive(Debug, Clone, Args)]
+pub struct RegistryArgs {
+    /// The list of models (TOML).
+    #[arg(long, env = "BOLID_MODELS", default_value = "data/models/models.toml", value_name = "FILE")]
+    pub models: PathBuf,
+}
+
+/// `bolid serve-demo`.
+#[derive(Debug, Args)]
+pub struct ServeDemoArgs {
+    /// The address to listen on; loopback unless you say otherwise.
+    #[arg(long, default_value = "127.0.0.1:8765")]
+    pub listen: std::net::SocketAddr,
+    /// Another seed shows other people.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many people.
+    #[arg(long, default_value_t = 8)]
+    pub identities: usize,
+    /// How many photos of each.
+    #[arg(long, default_value_t = 24)]
+    pub photos: usize,
+}
+
+/// `bolid check-real`.
+#[derive(Debug, Args)]
+pub struct CheckRealArgs {
+    /// A folder with a faces and a people model, or a models.toml.
+    #[arg(long, value_name = "DIR|FILE")]
+    pub models: PathBuf,
+    /// A folder of photos with a manifest.csv (columns `file` and `people`: 0, 1, 2, …, many).
+    #[arg(long, value_name = "DIR")]
+    pub photos: PathBuf,
+    /// The picture to write.
+    #[arg(long, default_value = "check-real.png", value_name = "PNG")]
+    pub sheet: PathBuf,
+}

@@ -1,0 +1,118 @@
+//! The closing table: what happened to how many photos.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use photo::Verdict;
+use serde::Serialize;
+use snapshot::SnapshotRef;
+
+use crate::judge::Judged;
+use crate::output::Output;
+
+#[derive(Serialize)]
+struct IdentityLine {
+    identity: String,
+    photos: usize,
+    kept: usize,
+    dropped: usize,
+    failed: usize,
+    reasons: BTreeMap<&'static str, usize>,
+    failures: BTreeMap<String, usize>,
+}
+
+impl IdentityLine {
+    fn of(judged: &Judged) -> Self {
+        let mut line = Self::named(judged.identity.key());
+        for (photo, verdict) in &judged.photos {
+            line.photos += 1;
+            match verdict {
+                Some(Verdict::Keep) => line.kept += 1,
+                Some(Verdict::Drop(reasons)) => {
+                    line.dropped += 1;
+                    for reason in reasons {
+                        *line.reasons.entry(reason.name()).or_default() += 1;
+                    }
+                }
+                None => {
+                    line.failed += 1;
+                    let class = photo.row.failure.clone().unwrap_or_else(|| "not fetched yet".to_owned());
+                    *line.failures.entry(class).or_default() += 1;
+                }
+            }
+        }
+        line
+    }
+
+    fn named(identity: String) -> Self {
+        let (reasons, failures) = (BTreeMap::new(), BTreeMap::new());
+        Self { identity, photos: 0, kept: 0, dropped: 0, failed: 0, reasons, failures }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.photos += other.photos;
+        self.kept += other.kept;
+        self.dropped += other.dropped;
+        self.failed += other.failed;
+        for (reason, count) in &other.reasons {
+            *self.reasons.entry(reason).or_default() += count;
+        }
+        for (class, count) in &other.failures {
+            *self.failures.entry(class.clone()).or_default() += count;
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let reasons = self.reasons.iter().map(|(reason, count)| format!("{count} {reason}"));
+        let failures = self.failures.iter().map(|(class, count)| format!("{count} {class}"));
+        let numbers = [self.photos, self.kept, self.dropped, self.failed].map(|number| number.to_string());
+        let why: Vec<_> = reasons.chain(failures).collect();
+        [self.identity.clone()].into_iter().chain(numbers).chain([why.join(", ")]).collect()
+    }
+}
+
+/// How many photos never came, through no choice of ours: the run ends with exit code 3 when there are some.
+pub fn failed(all: &[Judged]) -> usize {
+    all.iter().flat_map(|judged| &judged.photos).filter(|(_, verdict)| verdict.is_none()).count()
+}
+
+/// Shows a row per person and one for all. A photo with two reasons counts under both.
+pub fn show(all: &[Judged], output: Output) -> io::Result<()> {
+    let mut lines: Vec<_> = all.iter().map(IdentityLine::of).collect();
+    let mut total = IdentityLine::named("all".to_owned());
+    for line in &lines {
+        total.add(line);
+    }
+    lines.push(total);
+    output.show_all(&lines, &["identity", "photos", "kept", "dropped", "failed", "why"], IdentityLine::cells)
+}
+
+#[derive(Serialize)]
+struct SnapshotLine<'a> {
+    snapshot: String,
+    id: &'a str,
+    identities: usize,
+    photos: usize,
+    dropped: usize,
+    path: String,
+    verified: bool,
+}
+
+/// Shows where the snapshot is. It was verified before this is called.
+pub fn show_snapshot(snapshot: &SnapshotRef, output: Output) -> io::Result<()> {
+    let line = SnapshotLine {
+        snapshot: format!("{}-{}", snapshot.name, snapshot.id),
+        id: &snapshot.id,
+        identities: snapshot.counts.identities,
+        photos: snapshot.counts.photos,
+        dropped: snapshot.counts.dropped,
+        path: snapshot.path.display().to_string(),
+        verified: true,
+    };
+    output.show(&line, |line| {
+        format!(
+            "snapshot {}: {} photos of {} people, {} dropped; every byte verified\n  {}\n  look at {}/report.html",
+            line.snapshot, line.photos, line.identities, line.dropped, line.path, line.path
+        )
+    })
+}

@@ -1,0 +1,176 @@
+//! Where values come from: flags (`--set`) > environment (`BOLID_*`) > the recipe > defaults.
+//!
+//! `BOLID_RULES__MIN_SIDE=800` sets `rules.min_side`: two underscores stand for a dot. An unknown key is an error
+//! that names where it stands and the nearest key that exists.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use crate::recipe::Recipe;
+
+/// Variables that are not recipe keys.
+const OTHER_VARIABLES: [&str; 6] =
+    ["BOLID_WORKDIR", "BOLID_THREADS", "BOLID_RECIPE", "BOLID_MODELS", "BOLID_GOLDEN", "BOLID_LOG"];
+
+/// A configuration that cannot be used: exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("read recipe {path}: {source}", path = .path.display())]
+    Read {
+        /// The recipe.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A key or value in the file is wrong.
+    #[error("recipe {path}, line {line}: {message}", path = .path.display())]
+    File {
+        /// The recipe.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong, with the nearest known key.
+        message: String,
+    },
+    /// A key or value of the environment or a flag is wrong.
+    #[error("{origin}: {message}")]
+    Override {
+        /// The variable or flag.
+        origin: String,
+        /// What is wrong, with the nearest known key.
+        message: String,
+    },
+}
+
+/// Reads a recipe and puts the environment and the flags over it.
+pub fn load(
+    path: &Path,
+    flags: &[String],
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Recipe, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let in_file = |error: &toml::de::Error| {
+        let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+        let line = before.matches('\n').count() + 1;
+        ConfigError::File { path: path.to_owned(), line, message: with_nearest(error.message()) }
+    };
+    let mut recipe: Recipe = toml::from_str(&text).map_err(|error| in_file(&error))?;
+    let mut table: Table = toml::from_str(&text).map_err(|error| in_file(&error))?;
+
+    let mut variables: Vec<_> = environment
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("BOLID_") && !OTHER_VARIABLES.contains(&name.as_str()))
+        .map(|(name, value)| (format!("environment variable {name}"), key_of(&name), value))
+        .collect();
+    variables.sort();
+    let flags = flags.iter().map(|flag| {
+        let (key, value) = flag.split_once('=').unwrap_or((flag, ""));
+        (format!("--set {flag}"), key.to_owned(), value.to_owned())
+    });
+    for (origin, key, value) in variables.into_iter().chain(flags) {
+        let wrong = |message: String| ConfigError::Override { origin: origin.clone(), message };
+        if value.is_empty() {
+            return Err(wrong("KEY=VALUE is expected".to_owned()));
+        }
+        set(&mut table, &key, parse_value(&value)).map_err(wrong)?;
+        recipe = table.clone().try_into().map_err(|error: toml::de::Error| wrong(with_nearest(error.message())))?;
+    }
+    Ok(recipe.relative_to(path.parent().unwrap_or(Path::new(""))))
+}
+
+impl Recipe {
+    /// Paths in a recipe are relative to its folder.
+    fn relative_to(mut self, folder: &Path) -> Self {
+        self.models = folder.join(&self.models);
+        for site in &mut self.sites {
+            *site = folder.join(&*site);
+        }
+        for import in &mut self.imports {
+            import.path = folder.join(&import.path);
+        }
+        self
+    }
+}
+
+fn key_of(variable: &str) -> String {
+    variable.trim_start_matches("BOLID_").to_ascii_lowercase().replace("__", ".")
+}
+
+/// A TOML value, or else a text that needs no quotes.
+fn parse_value(text: &str) -> Value {
+    let parsed = toml::from_str::<Table>(&format!("value = {text}")).ok();
+    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+fn set(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+            Ok(())
+        }
+        Some((head, rest)) => {
+            let entry = table.entry(head).or_insert_with(|| Value::Table(Table::new()));
+            let inner = entry.as_table_mut().ok_or_else(|| format!("`{head}` is no section, so it has no `{rest}`"))?;
+            set(inner, rest, value)
+        }
+    }
+}
+
+/// Adds the nearest known key to serde's "unknown field `x`, expected one of `a`, `b`".
+fn with_nearest(message: &str) -> String {
+    let message = message.trim_end();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    match quoted.next() {
+        Some(unknown) if message.starts_with("unknown field") => {
+            let nearest = quoted.min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
+            nearest.map_or(message.to_owned(), |known| format!("unknown key `{unknown}`; did you mean `{known}`?"))
+        }
+        _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECIPE: &str = "name = \"demo\"\nmodels = \"../models/models.toml\"\n\n[rules]\nmin_side = 900\n";
+
+    fn load_text(text: &str, flags: &[&str], environment: &[(&str, &str)]) -> Result<Recipe, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.toml");
+        fs::write(&path, text).unwrap();
+        let flags: Vec<_> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        load(&path, &flags, environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())))
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+        let environment = [("BOLID_RULES__MIN_SIDE", "800"), ("BOLID_RULES__MIN_PHOTOS", "7"), ("BOLID_LOG", "x")];
+        let recipe = load_text(RECIPE, &["rules.min_photos=5"], &environment).unwrap();
+        assert_eq!((recipe.rules.min_side, recipe.rules.min_photos), (800, 5));
+        assert_eq!(load_text(RECIPE, &[], &[]).unwrap().rules.min_side, 900);
+        assert_eq!(load_text(RECIPE, &["name=other"], &[]).unwrap().name, "other");
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_file_line_and_nearest_key() {
+        let text = format!("{RECIPE}min_photo = 3\n");
+        let error = load_text(&text, &[], &[]).unwrap_err().to_string();
+        assert!(error.contains("recipe.toml, line 6"), "{error}");
+        assert!(error.contains("`min_photo`; did you mean `min_photos`?"), "{error}");
+        let error = load_text(RECIPE, &["rules.min_sid=3"], &[]).unwrap_err().to_string();
+        assert!(error.starts_with("--set rules.min_sid=3") && error.contains("`min_side`"), "{error}");
+        let error = load_text(RECIPE, &[], &[("BOLID_RULE__MIN_SIDE", "3")]).unwrap_err().to_string();
+        assert!(error.contains("BOLID_RULE__MIN_SIDE") && error.contains("`rules`"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_refused_with_its_line() {
+        let error = load_text(&RECIPE.replace("900", "\"big\""), &[], &[]).unwrap_err().to_string();
+        assert!(error.contains("line 5") && error.contains("invalid type"), "{error}");
+        assert!(load_text(RECIPE, &["rules.min_side"], &[]).is_err());
+    }
+}

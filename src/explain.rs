@@ -1,0 +1,150 @@
+//! `bolid explain`: one photo's whole way, from its URL to the snapshots it stands in.
+
+use anyhow::{Result, bail};
+use catalog::Catalog;
+use catalog::summary::PhotoOrigin;
+use photo::Verdict;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::output::Output;
+
+#[derive(Serialize)]
+struct Explanation {
+    origin: PhotoOrigin,
+    scores: Vec<Score>,
+    verdicts: Vec<RulesVerdict>,
+    snapshots: Vec<Membership>,
+}
+
+#[derive(Serialize)]
+struct Score {
+    kind: String,
+    probe: String,
+    value: Value,
+}
+
+#[derive(Serialize)]
+struct RulesVerdict {
+    rules: String,
+    current: bool,
+    verdict: Verdict,
+}
+
+#[derive(Serialize)]
+struct Membership {
+    snapshot: String,
+    path: String,
+    keep: bool,
+}
+
+/// Shows every photo that `text` may mean. `current_rules`: the digest of the recipe's rules and models.
+pub async fn run(catalog: &Catalog, text: &str, current_rules: Option<String>, output: Output) -> Result<()> {
+    let ids = catalog.find_photos(text).await?;
+    if ids.is_empty() {
+        bail!("explain `{text}`: no photo has this URL, digest or row number; `bolid status` shows what there is");
+    }
+    for id in ids {
+        let Some(origin) = catalog.origin(id).await? else { continue };
+        let mut scores = Vec::new();
+        for (kind, probe, value) in catalog.measurements_of(origin.sha256.as_deref().unwrap_or("")).await? {
+            let value = serde_json::from_str(&value)?;
+            scores.push(Score { kind, probe, value });
+        }
+        let verdicts = catalog.verdicts_on(id).await?.into_iter().map(|(rules, verdict)| RulesVerdict {
+            current: current_rules.as_ref() == Some(&rules),
+            rules,
+            verdict,
+        });
+        let snapshots = catalog.snapshots_with(id).await?.into_iter().map(|(snapshot, keep)| Membership {
+            snapshot: format!("{}-{}", snapshot.name, snapshot.id),
+            path: snapshot.path,
+            keep,
+        });
+        let explanation =
+            Explanation { origin, scores, verdicts: verdicts.collect(), snapshots: snapshots.collect() };
+        output.show(&explanation, describe)?;
+    }
+    Ok(())
+}
+
+fn describe(explanation: &Explanation) -> String {
+    let Explanation { origin, scores, verdicts, snapshots } = explanation;
+    let mut lines = vec![format!("photo {} of {} ({}/{})", origin.id, origin.identity, origin.site, origin.slug)];
+    let mut line = |name: &str, text: String| lines.push(format!("  {name:<10} {text}"));
+    if let Some(url) = &origin.gallery_url {
+        line("gallery", url.clone());
+    }
+    line("page", origin.source_url.clone());
+    line("file", origin.file_url.clone().unwrap_or_else(|| "not known yet".to_owned()));
+    if let (Some(width), Some(height)) = (origin.hint_width, origin.hint_height) {
+        line("hint", format!("{width}×{height} px, as the gallery states it"));
+    }
+    if let Some(caption) = &origin.caption {
+        line("caption", caption.clone());
+    }
+    line("download", download(origin));
+    if scores.is_empty() {
+        line("scores", "none yet".to_owned());
+    }
+    for score in scores {
+        line(&score.kind, summarise(&score.kind, &score.value));
+    }
+    if verdicts.is_empty() {
+        line("verdict", "none yet".to_owned());
+    }
+    for verdict in verdicts {
+        let rules = &verdict.rules[..12.min(verdict.rules.len())];
+        let which = if verdict.current { "the recipe's rules" } else { "other rules" };
+        line("verdict", format!("{}   ({which}, {rules})", verdict.verdict));
+    }
+    if snapshots.is_empty() {
+        line("snapshots", "in none".to_owned());
+    }
+    for membership in snapshots {
+        let place = if membership.keep { "in" } else { "among the dropped of" };
+        line("snapshots", format!("{place} {}", membership.snapshot));
+    }
+    lines.join("\n")
+}
+
+fn download(origin: &PhotoOrigin) -> String {
+    let attempts = origin.attempts.unwrap_or(0);
+    match (&origin.sha256, &origin.failure) {
+        (Some(sha256), _) => format!("stored as {sha256} after {attempts} request(s)"),
+        (None, Some(class)) => {
+            format!("failed, {class}: {} ({attempts} requests)", origin.detail.as_deref().unwrap_or("no detail"))
+        }
+        (None, None) => "not tried yet".to_owned(),
+    }
+}
+
+/// The few numbers of a score that decide; `--json` shows all.
+fn summarise(kind: &str, value: &Value) -> String {
+    let detections = |name: &str| {
+        let scores: Vec<_> = value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|found| found["score"].as_f64())
+            .map(|score| format!("{score:.2}"))
+            .collect();
+        if scores.is_empty() { format!("no {name}") } else { format!("{} {name}: {}", scores.len(), scores.join(", ")) }
+    };
+    match kind {
+        _ if value.is_null() => "not measured: the photo cannot be read".to_owned(),
+        "faces" => detections("face(s)"),
+        "people" => detections("person(s)"),
+        "watermark" => {
+            let regions = value["regions"].as_array();
+            let highest = regions.into_iter().flatten().max_by(|a, b| {
+                let score = |region: &Value| region[1].as_f64().unwrap_or(0.0);
+                score(a).total_cmp(&score(b))
+            });
+            highest.map_or("no region".to_owned(), |region| {
+                format!("{:.3} at most, in {}", region[1].as_f64().unwrap_or(0.0), region[0].as_str().unwrap_or("?"))
+            })
+        }
+        _ => value.to_string(),
+    }
+}

@@ -1,0 +1,76 @@
+//! `bolid models list|add|verify`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use curate::{ModelEntry, NewModel, Registry, Role};
+use serde::Serialize;
+
+use crate::output::Output;
+use crate::runtime;
+
+/// A row per registered model.
+pub fn list(registry: &Path, output: Output) -> Result<()> {
+    let registry = Registry::read(registry)?;
+    let header = ["model", "role", "file", "sha256", "input", "output", "licence"];
+    output.show_all(registry.models(), &header, |model: &ModelEntry| {
+        let [width, height] = model.input_size;
+        vec![
+            model.name.clone(),
+            model.role.to_string(),
+            model.file.display().to_string(),
+            model.sha256.short(),
+            format!("{width}×{height}"),
+            model.output.clone(),
+            model.licence.clone().unwrap_or_else(|| "not stated".to_owned()),
+        ]
+    })?;
+    Ok(())
+}
+
+/// Registers a file, after a check that it fits its role.
+pub fn add(
+    registry: &Path,
+    file: PathBuf,
+    role: Role,
+    name: Option<String>,
+    licence: Option<String>,
+    output: Output,
+) -> Result<()> {
+    let stem = || file.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let name = name.unwrap_or_else(stem);
+    let new = NewModel { name, role, file, normalisation: None, licence, source: None };
+    let entry = curate::add_model(registry, &new, &runtime::onnx_runtime()?)?;
+    output.show(&entry, |entry| {
+        format!("registered {} for {} in {} ({})", entry.name, entry.role, registry.display(), entry.sha256)
+    })?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Checked {
+    name: String,
+    role: Role,
+    problem: Option<String>,
+}
+
+/// Checks digest, inputs and outputs of every registered model.
+pub fn verify(path: &Path, output: Output) -> Result<()> {
+    let registry = Registry::read(path)?;
+    let runtime = runtime::onnx_runtime()?;
+    let check = |entry: &ModelEntry| Checked {
+        name: entry.name.clone(),
+        role: entry.role,
+        problem: curate::check_model(&registry, entry, &runtime).err().map(|error| error.to_string()),
+    };
+    let checked: Vec<_> = registry.models().iter().map(check).collect();
+    output.show_all(&checked, &["model", "role", "state"], |checked| {
+        let state = checked.problem.clone().unwrap_or_else(|| "fits its role, digest right".to_owned());
+        vec![checked.name.clone(), checked.role.to_string(), state]
+    })?;
+    let wrong = checked.iter().filter(|checked| checked.problem.is_some()).count();
+    if wrong > 0 {
+        bail!("{wrong} of {} models in {} cannot be used", checked.len(), path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! A recipe with everything it names, loaded and checked before anything is touched.
+
+use std::env;
+use std::sync::Arc;
+
+use anyhow::Result;
+use catalog::measurement::Probe;
+use crawler::Profile;
+use curate::model::ModelEntry;
+use curate::{Detectors, ModelError, Registry, Role};
+use photo::Digest;
+
+use crate::cli::RecipeArgs;
+use crate::recipe::Recipe;
+use crate::{config, judge, measure, runtime};
+
+/// A recipe that cannot be carried out: exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Nothing to work on.
+    #[error("recipe `{0}` names no site and no import; add `sites = [\"….toml\"]` or an `[[imports]]`")]
+    NoSource(String),
+    /// Two sources with one name would be mixed up.
+    #[error("recipe `{recipe}` has two sources called `{name}`; give each import a name of its own")]
+    SourceTwice {
+        /// The recipe.
+        recipe: String,
+        /// The name.
+        name: String,
+    },
+    /// The settings of `prepare` make no sense.
+    #[error("recipe `{recipe}`: {source}")]
+    Prepare {
+        /// The recipe.
+        recipe: String,
+        /// Which, and what is expected.
+        source: curate::prepare::SettingsError,
+    },
+}
+
+/// A recipe that can be carried out.
+#[derive(Debug)]
+pub struct Plan {
+    /// The recipe, with paths made relative to the current folder.
+    pub recipe: Recipe,
+    /// The sites to crawl.
+    pub profiles: Vec<Profile>,
+}
+
+impl Plan {
+    /// Reads the recipe and the site profiles it names.
+    pub fn load(args: &RecipeArgs) -> Result<Self> {
+        let recipe = config::load(&args.recipe, &args.overrides, env::vars())?;
+        let profiles = recipe.sites.iter().map(|path| Profile::read(path)).collect::<Result<Vec<_>, _>>()?;
+        let plan = Self { recipe, profiles };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<(), PlanError> {
+        let recipe = self.recipe.name.clone();
+        let mut names = self.site_names();
+        if names.is_empty() {
+            return Err(PlanError::NoSource(recipe));
+        }
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(PlanError::SourceTwice { recipe, name: pair[0].clone() });
+        }
+        self.recipe.prepare.check().map_err(|source| PlanError::Prepare { recipe, source })
+    }
+
+    /// The names under which the catalog holds the recipe's photos.
+    pub fn site_names(&self) -> Vec<String> {
+        let sites = self.profiles.iter().map(|profile| profile.site.clone());
+        sites.chain(self.recipe.imports.iter().map(|import| import.name.clone())).collect()
+    }
+
+    /// The recipe's models, loaded and checked.
+    pub fn detectors(&self) -> Result<Arc<Detectors>> {
+        let registry = Registry::read(&self.recipe.models)?;
+        let runtime = runtime::onnx_runtime()?;
+        Ok(Arc::new(Detectors::load(&registry, &self.recipe.detectors, &runtime)?))
+    }
+
+    /// The registered model of each role, in the order of the roles.
+    pub fn models(&self) -> Result<Vec<ModelEntry>, ModelError> {
+        let registry = Registry::read(&self.recipe.models)?;
+        let choose = |role| registry.choose(role, self.recipe.detectors.name(role)).cloned();
+        Role::ALL.into_iter().map(choose).collect()
+    }
+
+    /// What is asked of every photo. Reads the list of models, not the models.
+    pub fn probes(&self) -> Result<[Probe; 4], ModelError> {
+        let registry = Registry::read(&self.recipe.models)?;
+        measure::probes(|role| registry.choose(role, self.recipe.detectors.name(role)).cloned())
+    }
+
+    /// The name under which verdicts by this recipe are stored.
+    pub fn rules_digest(&self) -> Result<Digest> {
+        Ok(judge::rules_digest(&self.recipe.rules, &self.probes()?))
+    }
+}

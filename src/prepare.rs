@@ -1,0 +1,152 @@
+//! `bolid prepare`: kept photos to tensors on disk, `<workdir>/prepared/<settings>/ab/abcd….safetensors`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use catalog::Catalog;
+use catalog::measurement::Probe;
+use curate::people::Counted;
+use curate::{PrepareSettings, Prepared};
+use photo::{Affine, BoundingBox, Digest, Joints, Person, Rules};
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use snapshot::PreparedTensors;
+use tokio::sync::mpsc;
+
+use crate::judge::Judged;
+use crate::progress;
+
+/// Finished photos that wait to be noted.
+const WAITING_RESULTS: usize = 16;
+
+/// What is noted of a prepared photo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PreparedFacts {
+    /// The joints in px of the tensor, gated.
+    pub joints: Joints,
+    /// The joints in px of the photo, gated likewise.
+    pub joints_in_photo: Joints,
+    /// The person in px of the photo.
+    pub person_box: BoundingBox,
+    /// From px of the photo to px of the tensor.
+    pub affine: Affine,
+}
+
+/// The tensors of one way of preparing: which settings, by which model's joints.
+#[derive(Clone, Debug)]
+pub struct PreparedStore {
+    folder: PathBuf,
+    /// The name under which the catalog notes what is prepared.
+    pub digest: Digest,
+    settings: PrepareSettings,
+}
+
+impl PreparedStore {
+    /// The store for a recipe's settings. The joints come from the people probe, and the rules say whose they are.
+    pub fn new(workdir: &Path, settings: &PrepareSettings, people: Probe, rules: &Rules) -> Self {
+        let digest = Digest::of_json(&(settings.digest(), people.digest, &rules.people));
+        Self { folder: workdir.join("prepared").join(digest.short()), digest, settings: settings.clone() }
+    }
+
+    fn path(&self, sha256: Digest) -> PathBuf {
+        let name = sha256.to_string();
+        self.folder.join(&name[..2]).join(format!("{name}.safetensors"))
+    }
+
+    /// Reads the tensors of a photo.
+    pub fn read(&self, sha256: Digest) -> Result<PreparedTensors> {
+        let path = self.path(sha256);
+        let read = || -> Result<PreparedTensors> {
+            let bytes = fs::read(&path)?;
+            let tensors = SafeTensors::deserialize(&bytes)?;
+            let plane = |name| anyhow::Ok(tensors.tensor(name)?.data().to_vec());
+            Ok(PreparedTensors { image: plane("image")?, weighted: plane("weighted")? })
+        };
+        read().with_context(|| format!("read tensors {}; delete the file and run `bolid prepare`", path.display()))
+    }
+
+    fn write(&self, sha256: Digest, prepared: &Prepared) -> Result<()> {
+        let side = prepared.size_px as usize;
+        let view = |data| TensorView::new(Dtype::U8, vec![3, side, side], data);
+        let tensors = [("image", view(&prepared.image)?), ("weighted", view(&prepared.weighted)?)];
+        let path = self.path(sha256);
+        let partial = path.with_extension("partial");
+        let write = || -> Result<()> {
+            fs::create_dir_all(path.parent().context("a tensor file has a folder")?)?;
+            fs::write(&partial, safetensors::serialize(tensors, None)?)?;
+            Ok(fs::rename(&partial, &path)?)
+        };
+        write().with_context(|| format!("write tensors {}; is the disk full?", path.display()))
+    }
+}
+
+/// A kept photo and the person in it.
+struct Work {
+    sha256: Digest,
+    person: Person,
+}
+
+/// Prepares every kept photo that is not prepared yet; gives the number of photos.
+pub async fn run(
+    catalog: &Arc<Catalog>,
+    store: &PreparedStore,
+    rules: &Rules,
+    all: &[Judged],
+) -> Result<u64> {
+    let mut work = BTreeMap::new();
+    for (photo, verdict) in all.iter().flat_map(|judged| &judged.photos) {
+        let (Some(content), true) = (&photo.content, verdict.as_ref().is_some_and(photo::Verdict::is_keep)) else {
+            continue;
+        };
+        let noted = catalog.prepared::<PreparedFacts>(content.sha256, store.digest).await?;
+        if noted.is_some() && store.path(content.sha256).exists() {
+            continue;
+        }
+        let Ok(measured) = &content.measured else { continue };
+        let Some(person) = Counted::new(&measured.faces, &measured.people, rules).main_person() else {
+            bail!("photo {} is kept, but nobody is in it", content.sha256);
+        };
+        work.insert(content.sha256, Work { sha256: content.sha256, person: *person });
+    }
+    let total = work.len() as u64;
+    if total == 0 {
+        return Ok(0);
+    }
+    let bar = progress::stage("prepare", total, "photos");
+    let (sender, mut results) = mpsc::channel(WAITING_RESULTS);
+    let worker = tokio::task::spawn_blocking({
+        let (catalog, store) = (Arc::clone(catalog), store.clone());
+        // One photo at a time per thread: memory is bounded by the number of threads.
+        move || {
+            let work: Vec<_> = work.into_values().collect();
+            work.into_par_iter().with_max_len(1).try_for_each(|work| {
+                let facts = prepare(&catalog, &store, &work)
+                    .with_context(|| format!("prepare photo {}", work.sha256))?;
+                sender.blocking_send((work.sha256, facts)).context("the tensors can no longer be noted")
+            })
+        }
+    });
+    while let Some((sha256, facts)) = results.recv().await {
+        catalog.record_prepared(sha256, store.digest, &facts).await?;
+        bar.inc(1);
+    }
+    worker.await.context("prepare photos")??;
+    bar.finish_and_clear();
+    Ok(total)
+}
+
+fn prepare(catalog: &Catalog, store: &PreparedStore, work: &Work) -> Result<PreparedFacts> {
+    let photo = curate::decode(&catalog.blobs().read(work.sha256)?)?;
+    let prepared = curate::prepare(&photo.image, &work.person, &store.settings)?;
+    store.write(work.sha256, &prepared)?;
+    Ok(PreparedFacts {
+        joints: prepared.joints,
+        joints_in_photo: work.person.joints.gated(store.settings.min_joint_score),
+        person_box: work.person.bbox,
+        affine: prepared.affine,
+    })
+}

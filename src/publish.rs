@@ -1,0 +1,159 @@
+//! `bolid snapshot create`: what is judged and prepared becomes an immutable snapshot.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use catalog::Catalog;
+use curate::model::ModelEntry;
+use photo::Verdict;
+use serde_json::json;
+use snapshot::{DroppedRow, FetchRow, IdentityRows, ModelRef, PhotoRow, Scores, SnapshotRef, SnapshotSpec, Writer};
+
+use crate::judge::Judged;
+use crate::plan::Plan;
+use crate::prepare::{PreparedFacts, PreparedStore};
+use crate::progress;
+use crate::scores::Scored;
+
+/// Writes the snapshot, or finds that the same one is there already.
+pub async fn run(
+    catalog: &Arc<Catalog>,
+    plan: &Plan,
+    store: &PreparedStore,
+    all: &[Judged],
+) -> Result<SnapshotRef> {
+    let spec = spec(plan)?;
+    let mut rows = Vec::new();
+    for judged in all {
+        rows.push(identity_rows(catalog, store, judged).await?);
+    }
+    let folder = catalog.workdir().join("snapshots");
+    let existing = snapshot::find_inputs(&folder, snapshot::inputs_digest(&spec, &rows))?;
+    let found = match existing {
+        Some(found) => found,
+        None => {
+            let store = store.clone();
+            tokio::task::spawn_blocking(move || write(&folder, spec, rows, &store)).await.context("write a snapshot")??
+        }
+    };
+    let judged = all.iter().flat_map(|judged| &judged.photos);
+    let photos: Vec<_> =
+        judged.filter_map(|(photo, verdict)| Some((photo.row.id, verdict.as_ref()?.is_keep()))).collect();
+    let path = found.path.strip_prefix(catalog.workdir()).unwrap_or(&found.path);
+    catalog.record_snapshot(&found.id, &found.name, &path.display().to_string(), &photos).await?;
+    Ok(found)
+}
+
+fn write(
+    folder: &std::path::Path,
+    spec: SnapshotSpec,
+    rows: Vec<IdentityRows>,
+    store: &PreparedStore,
+) -> Result<SnapshotRef> {
+    let bar = progress::stage("snapshot", rows.iter().map(|rows| rows.photos.len() as u64).sum(), "photos");
+    let mut writer = Writer::create(folder, spec)?;
+    for rows in rows {
+        writer.add_identity(rows, |photo| {
+            let tensors = store.read(photo.sha256);
+            bar.inc(1);
+            tensors
+        })?;
+    }
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as i64);
+    let written = writer.finish(now_ms)?;
+    bar.finish_and_clear();
+    Ok(written)
+}
+
+/// What the snapshot's id stands for besides the photos: nothing that depends on a machine, a folder or the time.
+fn spec(plan: &Plan) -> Result<SnapshotSpec> {
+    let recipe = &plan.recipe;
+    let model = |model: ModelEntry| ModelRef { role: model.role.to_string(), name: model.name, sha256: model.sha256 };
+    Ok(SnapshotSpec {
+        name: recipe.name.clone(),
+        recipe: json!({
+            "sites": plan.site_names(),
+            "demo": recipe.demo,
+            "identities": recipe.crawl.identities,
+            "max_photos": recipe.crawl.max_photos,
+        }),
+        rules: recipe.rules.clone(),
+        prepare: json!(recipe.prepare),
+        models: plan.models()?.into_iter().map(model).collect(),
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        size_px: recipe.prepare.size_px,
+    })
+}
+
+async fn identity_rows(catalog: &Catalog, store: &PreparedStore, judged: &Judged) -> Result<IdentityRows> {
+    let mut rows = IdentityRows { identity: judged.identity.key(), ..IdentityRows::default() };
+    for (photo, verdict) in &judged.photos {
+        let Some(verdict) = verdict else { continue };
+        let url = photo.row.file_url.clone().unwrap_or_else(|| photo.row.source_url.clone());
+        if let (Some(content), Some(fetched_at_ms)) = (&photo.content, photo.row.fetched_at) {
+            rows.fetches.push(FetchRow { sha256: content.sha256, url: url.clone(), fetched_at_ms });
+        }
+        match verdict {
+            Verdict::Keep => rows.photos.push(kept(catalog, store, photo, url).await?),
+            Verdict::Drop(reasons) => rows.dropped.push(dropped(photo, url, reasons.clone())),
+        }
+    }
+    Ok(rows)
+}
+
+async fn kept(catalog: &Catalog, store: &PreparedStore, photo: &Scored, url: String) -> Result<PhotoRow> {
+    let content = photo.content.as_ref().context("a kept photo has bytes")?;
+    let measured = content.measured.as_ref().ok().context("a kept photo can be read")?;
+    let facts: Option<PreparedFacts> = catalog.prepared(content.sha256, store.digest).await?;
+    let facts = facts.with_context(|| format!("photo {} is not prepared; run `bolid prepare`", content.sha256))?;
+    Ok(PhotoRow {
+        url,
+        page_url: page_url(photo),
+        sha256: content.sha256,
+        last_modified: photo.row.last_modified.clone(),
+        caption: photo.row.caption.clone(),
+        scores: scores(photo),
+        width: measured.facts.width,
+        height: measured.facts.height,
+        person_box: facts.person_box,
+        joints: facts.joints,
+        joints_in_photo: facts.joints_in_photo,
+        affine: facts.affine,
+    })
+}
+
+fn dropped(photo: &Scored, url: String, reasons: Vec<photo::Reason>) -> DroppedRow {
+    let measured = photo.content.as_ref().and_then(|content| content.measured.as_ref().ok());
+    DroppedRow {
+        url,
+        page_url: page_url(photo),
+        sha256: photo.content.as_ref().map(|content| content.sha256),
+        width: measured.map_or(photo.row.hint_width, |measured| Some(measured.facts.width)),
+        height: measured.map_or(photo.row.hint_height, |measured| Some(measured.facts.height)),
+        scores: scores(photo),
+        reasons,
+    }
+}
+
+/// The photo page, where the photo has one of its own.
+fn page_url(photo: &Scored) -> Option<String> {
+    let source = &photo.row.source_url;
+    (photo.row.file_url.as_ref() != Some(source)).then(|| source.clone())
+}
+
+fn scores(photo: &Scored) -> Scores {
+    let Some(measured) = photo.content.as_ref().and_then(|content| content.measured.as_ref().ok()) else {
+        return Scores::default();
+    };
+    let highest = measured.watermark.highest();
+    Scores {
+        watermark: highest.map(|(_, score)| score),
+        watermark_region: highest.map(|(region, _)| region),
+        face: measured.faces.iter().map(|face| face.score).reduce(f32::max),
+        person: measured.people.iter().map(|person| person.score).reduce(f32::max),
+        sharpness: Some(measured.facts.sharpness),
+        brightness: Some(measured.facts.brightness),
+        perceptual_hash: Some(measured.facts.perceptual_hash.clone()),
+    }
+}
