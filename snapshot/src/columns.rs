@@ -75,7 +75,8 @@ pub(crate) fn of_photos(photos: &[Photo]) -> Vec<Column> {
 
 /// The columns of `dropped.parquet`.
 pub(crate) fn of_dropped(dropped: &[Dropped]) -> Vec<Column> {
-    let digests: Vec<String> = dropped.iter().map(|photo| photo.facts.sha256.to_string()).collect();
+    let digests: Vec<Option<String>> =
+        dropped.iter().map(|photo| photo.facts.sha256.map(|digest| digest.to_string())).collect();
     let details: Vec<String> = dropped
         .iter()
         .map(|photo| String::from_utf8_lossy(&crate::manifest::compact(&photo.facts.reasons)).into())
@@ -89,7 +90,7 @@ pub(crate) fn of_dropped(dropped: &[Dropped]) -> Vec<Column> {
         ),
         Column::required("url", "address of the file", facts().map(|row| row.url.as_str())),
         Column::nullable("page_url", "page that shows the photo", facts().map(|row| row.page_url.as_deref())),
-        Column::required("sha256", "SHA-256 of the file's bytes", digests.iter().map(String::as_str)),
+        Column::nullable("sha256", "SHA-256 of the file's bytes", digests.iter().map(Option::as_deref)),
         Column::nullable("width", "px, upright", facts().map(|row| row.width.map(i64::from))),
         Column::nullable("height", "px, upright", facts().map(|row| row.height.map(i64::from))),
         Column::list(
@@ -219,7 +220,7 @@ pub(crate) fn read_dropped(table: &Table) -> Result<Vec<Dropped>> {
     let mut identity = one(table, "identity", table.texts("identity")?)?;
     let mut url = one(table, "url", table.texts("url")?)?;
     let mut page_url = maybe(table.texts("page_url")?);
-    let mut sha256 = one(table, "sha256", table.texts("sha256")?)?;
+    let mut sha256 = maybe(table.texts("sha256")?);
     let mut width = maybe(table.ints("width")?);
     let mut height = maybe(table.ints("height")?);
     let mut reasons = one(table, "reasons_json", table.texts("reasons_json")?)?;
@@ -231,7 +232,7 @@ pub(crate) fn read_dropped(table: &Table) -> Result<Vec<Dropped>> {
         let facts = DroppedRow {
             url: url.next().ok_or_else(short)?,
             page_url: page_url.next().ok_or_else(short)?,
-            sha256: digest(table, &sha256.next().ok_or_else(short)?)?,
+            sha256: sha256.next().ok_or_else(short)?.map(|text| digest(table, &text)).transpose()?,
             width: width.next().ok_or_else(short)?.map(|px| whole(table, "width", px)).transpose()?,
             height: height.next().ok_or_else(short)?.map(|px| whole(table, "height", px)).transpose()?,
             scores: scores.next().ok_or_else(short)??,

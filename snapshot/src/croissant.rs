@@ -87,6 +87,8 @@ fn context() -> Value {
     });
     for term in [
         "citeAs",
+        "equivalentProperty",
+        "samplingRate",
         "column",
         "extract",
         "field",

@@ -26,8 +26,8 @@ pub struct PhotoKey {
     pub identity: String,
     /// The file's address.
     pub url: String,
-    /// The digest of its bytes.
-    pub sha256: Digest,
+    /// The digest of its bytes, where there are some.
+    pub sha256: Option<Digest>,
 }
 
 /// A photo that one of the snapshots knows.
@@ -77,7 +77,7 @@ fn verdicts(snapshot: &Snapshot) -> Result<BTreeMap<PhotoKey, Verdict>, Error> {
     let kept = snapshot
         .photos()
         .iter()
-        .map(|photo| (key(&photo.identity, &photo.facts.url, photo.facts.sha256), Verdict::Keep));
+        .map(|photo| (key(&photo.identity, &photo.facts.url, Some(photo.facts.sha256)), Verdict::Keep));
     let dropped = snapshot.dropped()?.into_iter().map(|photo| {
         (key(&photo.identity, &photo.facts.url, photo.facts.sha256), Verdict::Drop(photo.facts.reasons))
     });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use photo::{Digest, Rules};
+use photo::{Digest, Rules, Split};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -86,12 +86,20 @@ pub struct Counts {
 }
 
 /// How many of what one side of a dataset holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitCounts {
     /// People.
     pub identities: usize,
     /// Kept photos.
     pub photos: usize,
+}
+
+impl Counts {
+    /// The three sides by name: train, validation, test.
+    pub(crate) fn sides(&self) -> impl Iterator<Item = (&'static str, SplitCounts)> {
+        let names = [Split::Train, Split::Validation, Split::Test].map(Split::name);
+        names.into_iter().map(|name| (name, self.splits.get(name).copied().unwrap_or_default()))
+    }
 }
 
 /// A file of a snapshot.

@@ -8,9 +8,8 @@ pub(crate) const FILE: &str = "README.md";
 pub(crate) fn page(spec: &SnapshotSpec, counts: &Counts) -> String {
     let SnapshotSpec { name, size_px, .. } = spec;
     let splits: String = counts
-        .splits
-        .iter()
-        .map(|(split, side)| format!("| {split} | {} | {} |\n", side.identities, side.photos))
+        .sides()
+        .map(|(name, side)| format!("| {name} | {} | {} |\n", side.identities, side.photos))
         .collect();
     let reasons: String =
         counts.reasons.iter().map(|(name, photos)| format!("| `{name}` | {photos} |\n")).collect();

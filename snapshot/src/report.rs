@@ -9,7 +9,7 @@ use photo::joints::{JOINT_NAMES, LIMBS};
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::manifest::{Counts, SnapshotSpec};
+use crate::manifest::{Counts, ModelRef, SnapshotSpec};
 use crate::row::{Dropped, Photo};
 use crate::shard::{Pixels, Shard};
 use crate::thumbnail;
@@ -44,7 +44,7 @@ pub(crate) fn page(
     );
     html.push_str(&tiles(counts));
     html.push_str("<div class=\"columns\">\n");
-    html.push_str(&reasons(counts));
+    let _ = write!(html, "<div>{}{}{}</div>\n", reasons(counts), sides(counts), models(spec));
     html.push_str(&visibility(photos));
     html.push_str("</div>\n");
     html.push_str(&people(dir, photos, dropped, MAX_BYTES - html.len())?);
@@ -61,10 +61,6 @@ fn tiles(counts: &Counts) -> String {
         let _ = write!(html, "<div><b>{number}</b><span>{what}</span></div>");
     }
     let _ = write!(html, "<div><b>{}</b><span>kept</span></div>", percent(counts.photos, seen));
-    for (split, side) in &counts.splits {
-        let _ =
-            write!(html, "<div><b>{}</b><span>{split}, {} people</span></div>", side.photos, side.identities);
-    }
     html.push_str("</section>\n");
     html
 }
@@ -84,6 +80,34 @@ fn reasons(counts: &Counts) -> String {
     format!(
         "<section><h2>Why photos were dropped</h2><p>A photo counts under each of its reasons.</p>{bars}</section>\n"
     )
+}
+
+fn sides(counts: &Counts) -> String {
+    let rows: String = counts
+        .sides()
+        .map(|(name, side)| {
+            let label = format!("{} of {}", side.photos, people_in_words(side.identities));
+            bar(name, side.photos, counts.photos, &label)
+        })
+        .collect();
+    format!(
+        "<section><h2>Splits</h2><p>By person: nobody is on two sides.</p><table>{rows}</table></section>\n"
+    )
+}
+
+fn models(spec: &SnapshotSpec) -> String {
+    let row = |model: &ModelRef| {
+        let (role, name) = (escape(&model.role), escape(&model.name));
+        format!("<tr><th>{role}</th><td>{name}</td><td><code>{}</code></td></tr>", model.sha256.short())
+    };
+    let rows: String = spec.models.iter().map(row).collect();
+    format!(
+        "<section><h2>Models</h2><p>With the beginnings of their digests.</p><table>{rows}</table></section>\n"
+    )
+}
+
+fn people_in_words(number: usize) -> String {
+    if number == 1 { "1 person".to_owned() } else { format!("{number} people") }
 }
 
 fn visibility(photos: &[Photo]) -> String {

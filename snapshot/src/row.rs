@@ -53,8 +53,8 @@ pub struct DroppedRow {
     pub url: String,
     /// The page that shows it.
     pub page_url: Option<String>,
-    /// The digest of its bytes.
-    pub sha256: Digest,
+    /// The digest of its bytes; `None` where what came was no image, or nothing was fetched on purpose.
+    pub sha256: Option<Digest>,
     /// Width in pixels; `None` where the bytes cannot be read as a photo.
     pub width: Option<u32>,
     /// Height in pixels, likewise.

@@ -244,7 +244,7 @@ fn a_diff_names_what_came_went_and_changed_its_verdict() {
     let gone = anna.photos.remove(0);
     anna.dropped.push(snapshot::DroppedRow {
         url: gone.url.clone(),
-        sha256: gone.sha256,
+        sha256: Some(gone.sha256),
         ..dropped("demo/anna", 1)
     });
     let after = write(dir.path(), spec(), vec![anna], 1);

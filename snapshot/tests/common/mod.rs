@@ -37,7 +37,8 @@ pub fn rows(identity: &str, photos: usize) -> IdentityRows {
     let dropped: Vec<_> = (0..2).map(|i| dropped(identity, i)).collect();
     let fetch = |sha256, url: &str| FetchRow { sha256, url: url.into(), fetched_at_ms: 1_700_000_000_000 };
     let fetches = photos.iter().map(|row| fetch(row.sha256, &row.url));
-    let fetches = fetches.chain(dropped.iter().map(|row| fetch(row.sha256, &row.url))).collect();
+    let fetches =
+        fetches.chain(dropped.iter().filter_map(|row| Some(fetch(row.sha256?, &row.url)))).collect();
     IdentityRows { identity: identity.into(), photos, dropped, fetches }
 }
 
@@ -82,7 +83,15 @@ pub fn dropped(identity: &str, i: usize) -> DroppedRow {
     } else {
         (None, Scores::default(), vec![Reason::Unreadable { detail: "no \"JPEG\"".into() }])
     };
-    DroppedRow { page_url: None, sha256, width, height: width.map(|_| 600), scores, reasons, url }
+    DroppedRow {
+        page_url: None,
+        sha256: Some(sha256),
+        width,
+        height: width.map(|_| 600),
+        scores,
+        reasons,
+        url,
+    }
 }
 
 /// Tensors that tell from which photo they are.
