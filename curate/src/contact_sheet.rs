@@ -95,7 +95,9 @@ fn write(image: &mut RgbImage, x: u32, y: u32, text: &str, colour: Rgb<u8>) {
     let advance = (font::GLYPH.0 as u32 + 1) * DOT_PX;
     for (place, character) in (0..TILE_PX / advance).zip(text.chars()) {
         for (row, bits) in (0..).zip(font::rows(character)) {
-            for column in (0..font::GLYPH.0 as u32).filter(|column| bits >> (font::GLYPH.0 as u32 - 1 - column) & 1 == 1) {
+            for column in (0..font::GLYPH.0 as u32)
+                .filter(|column| bits >> (font::GLYPH.0 as u32 - 1 - column) & 1 == 1)
+            {
                 let (dot_x, dot_y) = (x + place * advance + column * DOT_PX, y + row * DOT_PX);
                 put(image, dot_x as f32, dot_y as f32, colour);
             }
@@ -122,7 +124,8 @@ fn draw_box(image: &mut RgbImage, bbox: &BoundingBox, scale: f32, colour: Rgb<u8
     let x = |value: f32| (value * scale).clamp(0.0, last(image.width()));
     let y = |value: f32| (value * scale).clamp(0.0, last(image.height()));
     let (x0, y0, x1, y1) = (x(bbox.x0), y(bbox.y0), x(bbox.x1), y(bbox.y1));
-    for (from, to) in [((x0, y0), (x1, y0)), ((x0, y1), (x1, y1)), ((x0, y0), (x0, y1)), ((x1, y0), (x1, y1))] {
+    for (from, to) in [((x0, y0), (x1, y0)), ((x0, y1), (x1, y1)), ((x0, y0), (x0, y1)), ((x1, y0), (x1, y1))]
+    {
         draw_line(image, from, to, colour);
     }
 }
@@ -144,7 +147,8 @@ mod tests {
         let photo = RgbImage::from_pixel(480, 240, Rgb([10, 10, 10]));
         let face = BoundingBox { x0: 100.0, y0: 50.0, x1: 200.0, y1: 150.0 };
         let marks = Marks { faces: &[face], people: &[] };
-        let tiles = [Tile::new("a", &photo, marks, "1", true), Tile::new("b", &photo, Marks::default(), "0", false)];
+        let tiles =
+            [Tile::new("a", &photo, marks, "1", true), Tile::new("b", &photo, Marks::default(), "0", false)];
         let sheet = contact_sheet(&tiles, 2);
         assert_eq!(sheet.dimensions(), (2 * 246 + 6, 240 + LABEL_PX + 12));
         let count = |colour: Rgb<u8>| sheet.pixels().filter(|&&pixel| pixel == colour).count();

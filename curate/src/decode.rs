@@ -49,7 +49,9 @@ pub enum DecodeError {
         height: u32,
     },
     /// Decoding would take more memory than [`MAX_DECODED_BYTES`].
-    #[error("{format} of {width}×{height} px needs {bytes} bytes to decode; the limit is {MAX_DECODED_BYTES}")]
+    #[error(
+        "{format} of {width}×{height} px needs {bytes} bytes to decode; the limit is {MAX_DECODED_BYTES}"
+    )]
     TooManyBytes {
         /// The format of the bytes.
         format: &'static str,
@@ -107,8 +109,9 @@ pub fn decode(bytes: &[u8]) -> Result<Photo, DecodeError> {
         ImageFormat::Jpeg => jpeg::decode(bytes),
         other => decode_other(bytes, other, name),
     }));
-    let (decoded, orientation) = decoded
-        .unwrap_or_else(|_| Err(DecodeError::Damaged { format: name, detail: "the decoder panicked".to_owned() }))?;
+    let (decoded, orientation) = decoded.unwrap_or_else(|_| {
+        Err(DecodeError::Damaged { format: name, detail: "the decoder panicked".to_owned() })
+    })?;
     let mut decoded = DynamicImage::ImageRgb8(decoded);
     decoded.apply_orientation(orientation);
     let image = decoded.into_rgb8();

@@ -44,8 +44,7 @@ fn laplacian_variance(luma: &[f32], width: usize) -> f32 {
     for y in 1..height.saturating_sub(1) {
         for x in 1..width.saturating_sub(1) {
             let at = y * width + x;
-            let value =
-                luma[at - 1] + luma[at + 1] + luma[at - width] + luma[at + width] - 4.0 * luma[at];
+            let value = luma[at - 1] + luma[at + 1] + luma[at - width] + luma[at + width] - 4.0 * luma[at];
             count += 1;
             sum += f64::from(value);
             squares += f64::from(value) * f64::from(value);

@@ -49,7 +49,8 @@ impl GaussianWeights {
             })
             .collect();
         // The grid is a product, so a joint's nearest pixel is in its nearest column and row.
-        let global_min = squared.iter().map(|joint| joint.1 + joint.3).reduce(f64::min).ok_or(NoVisibleJoint)?;
+        let global_min =
+            squared.iter().map(|joint| joint.1 + joint.3).reduce(f64::min).ok_or(NoVisibleJoint)?;
         let half_precision = 0.5 / (sigma_px * sigma_px);
         let joints = squared
             .into_iter()

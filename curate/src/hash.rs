@@ -45,11 +45,14 @@ impl PerceptualHash {
             (PI * frequency as f64 * (2 * place + 1) as f64 / (2 * SIDE) as f64).cos()
         };
         let highest = 11; // the 64 lowest frequencies lie on the diagonals u + v = 1..=10
-        let waves: Vec<[f64; SIDE]> = (0..highest).map(|f| std::array::from_fn(|place| wave(f, place))).collect();
+        let waves: Vec<[f64; SIDE]> =
+            (0..highest).map(|f| std::array::from_fn(|place| wave(f, place))).collect();
         // rows first: along[y][u] = Σ_x luma(x, y)·cos(u, x)
         let along: Vec<Vec<f64>> = small
             .chunks_exact(SIDE)
-            .map(|row| waves.iter().map(|w| row.iter().zip(w).map(|(&l, c)| f64::from(l) * c).sum()).collect())
+            .map(|row| {
+                waves.iter().map(|w| row.iter().zip(w).map(|(&l, c)| f64::from(l) * c).sum()).collect()
+            })
             .collect();
         let mut bits = 0;
         for (bit, (u, v)) in frequencies().into_iter().enumerate() {
@@ -62,7 +65,8 @@ impl PerceptualHash {
 
     /// The hash of the photo mirrored left to right.
     pub fn mirrored(self) -> Self {
-        let odd = frequencies().iter().enumerate().fold(0, |mask, (bit, (u, _))| mask | ((*u as u64 & 1) << bit));
+        let odd =
+            frequencies().iter().enumerate().fold(0, |mask, (bit, (u, _))| mask | ((*u as u64 & 1) << bit));
         Self(self.0 ^ odd)
     }
 

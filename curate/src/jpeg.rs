@@ -65,8 +65,8 @@ fn has_end(bytes: &[u8]) -> bool {
             START_OF_SCAN => {
                 return bytes[at..].windows(2).rev().any(|pair| pair == [0xFF, END_OF_IMAGE]);
             }
-            0xFF => at += 1,                                 // fill byte
-            0x00 | 0x01 | 0xD0..=END_OF_IMAGE => at += 2,    // markers without a length
+            0xFF => at += 1,                              // fill byte
+            0x00 | 0x01 | 0xD0..=END_OF_IMAGE => at += 2, // markers without a length
             _ => at += 2 + usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]])),
         }
     }

@@ -66,7 +66,8 @@ fn alone<K>(photo: &Candidate<K>, rules: &Rules) -> Vec<Reason> {
             if counted.faces.is_empty() {
                 reasons.push(Reason::NoFace);
             }
-            let visible = |joint: &photo::Joint| joint.confidence >= rules.joints.min_score && joint.confidence > 0.0;
+            let visible =
+                |joint: &photo::Joint| joint.confidence >= rules.joints.min_score && joint.confidence > 0.0;
             if !counted.main_person().is_some_and(|person| person.joints.0.iter().any(visible)) {
                 reasons.push(Reason::NoVisibleJoint);
             }
@@ -116,7 +117,10 @@ fn mark_near_duplicates<K>(photos: &[&Candidate<K>], reasons: &mut [Vec<Reason>]
     let mut kept: Vec<Look> = Vec::new();
     for look in looks {
         let distances = kept.iter().map(|better| (look.hash.distance(better.hash), better.sha256));
-        match distances.min_by_key(|&(distance, _)| distance).filter(|&(distance, _)| distance <= max_distance) {
+        match distances
+            .min_by_key(|&(distance, _)| distance)
+            .filter(|&(distance, _)| distance <= max_distance)
+        {
             Some((distance, of)) => reasons[look.place].push(Reason::NearDuplicate { of, distance }),
             None => kept.push(look),
         }

@@ -35,7 +35,8 @@ pub struct Letterbox {
 impl Letterbox {
     /// The letterbox of a photo of `source` px in an input of `target` px (width, height; all at least 1).
     pub fn new(source: (u32, u32), target: (u32, u32)) -> Self {
-        let ratio = (f64::from(target.1) / f64::from(source.1)).min(f64::from(target.0) / f64::from(source.0));
+        let ratio =
+            (f64::from(target.1) / f64::from(source.1)).min(f64::from(target.0) / f64::from(source.0));
         // Python rounds halves to even
         let side = |length: u32| ((f64::from(length) * ratio).round_ties_even() as u32).max(1);
         let resized = (side(source.0).min(target.0), side(source.1).min(target.1));
@@ -65,7 +66,8 @@ impl Letterbox {
 
     /// A box in input px as a box in photo px, cut to the photo.
     pub fn box_to_photo(&self, bbox: &BoundingBox) -> BoundingBox {
-        let ((x0, y0), (x1, y1)) = (self.point_to_photo(bbox.x0, bbox.y0), self.point_to_photo(bbox.x1, bbox.y1));
+        let ((x0, y0), (x1, y1)) =
+            (self.point_to_photo(bbox.x0, bbox.y0), self.point_to_photo(bbox.x1, bbox.y1));
         BoundingBox { x0, y0, x1, y1 }
     }
 

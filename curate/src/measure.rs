@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::{DecodeError, Photo, decode};
 use crate::letterbox::Letterbox;
-use crate::model::{ModelError, Network, Registry, Role, Runtime};
+use crate::model::{ModelEntry, ModelError, Network, Registry, Role, Runtime};
 use crate::watermark;
 use crate::yolo::{self, BOX_ROWS, Found, POSE_ROWS, Suppression};
 
@@ -64,7 +64,8 @@ pub struct ModelChoice {
 }
 
 impl ModelChoice {
-    fn name(&self, role: Role) -> Option<&str> {
+    /// The name of the model chosen for a role.
+    pub fn name(&self, role: Role) -> Option<&str> {
         match role {
             Role::Watermark => self.watermark.as_deref(),
             Role::Faces => self.faces.as_deref(),
@@ -107,15 +108,14 @@ impl Detectors {
         &self.network(role).entry.name
     }
 
-    /// The digest under which scores of a role are stored: the model's bytes, and all that lies between it and a photo.
+    /// The digest of the file of the model of a role.
+    pub fn file_digest(&self, role: Role) -> Digest {
+        self.network(role).entry.sha256
+    }
+
+    /// The digest under which scores of a role are stored ([`identity`]).
     pub fn identity(&self, role: Role) -> Digest {
-        let entry = &self.network(role).entry;
-        let settings = match role {
-            Role::Watermark => None,
-            Role::Faces => Some((FACES.min_score, FACES.max_iou, FACES.max_found)),
-            Role::People => Some((PEOPLE.min_score, PEOPLE.max_iou, PEOPLE.max_found)),
-        };
-        Digest::of_json(&(VERSION, role, entry.sha256, entry.input_size, entry.normalisation, settings))
+        identity(&self.network(role).entry)
     }
 
     /// Decodes and measures one photo.
@@ -140,7 +140,10 @@ impl Detectors {
     }
 
     /// Measures many photos on all threads of rayon, in the order given.
-    pub fn measure_all<B: AsRef<[u8]> + Sync>(&self, photos: &[B]) -> Vec<Result<Measurements, MeasureError>> {
+    pub fn measure_all<B: AsRef<[u8]> + Sync>(
+        &self,
+        photos: &[B],
+    ) -> Vec<Result<Measurements, MeasureError>> {
         photos.par_iter().with_max_len(1).map(|bytes| self.measure(bytes.as_ref())).collect()
     }
 
@@ -199,6 +202,16 @@ impl Detectors {
         };
         Ok(found.iter().map(person).collect())
     }
+}
+
+/// The digest under which scores of a model are stored: the model's bytes, and all that lies between it and a photo.
+pub fn identity(entry: &ModelEntry) -> Digest {
+    let settings = match entry.role {
+        Role::Watermark => None,
+        Role::Faces => Some((FACES.min_score, FACES.max_iou, FACES.max_found)),
+        Role::People => Some((PEOPLE.min_score, PEOPLE.max_iou, PEOPLE.max_found)),
+    };
+    Digest::of_json(&(VERSION, entry.role, entry.sha256, entry.input_size, entry.normalisation, settings))
 }
 
 /// The digest under which the facts of pixels are stored, which need no model.

@@ -16,6 +16,14 @@ pub(crate) use network::Network;
 pub use registry::{ModelEntry, Registry};
 pub use runtime::Runtime;
 
+/// Checks a registered model: that its file is there, has the digest, and fits its role.
+///
+/// # Errors
+/// What does not fit.
+pub fn check(registry: &Registry, entry: &ModelEntry, runtime: &Runtime) -> Result<(), ModelError> {
+    Network::load(entry, &registry.file(entry), runtime).map(drop)
+}
+
 /// Why a model cannot be used. Each text names the model and its file, what was expected and found, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {

@@ -34,8 +34,6 @@ pub struct PrepareSettings {
     pub sigma_px: f64,
     /// What is left of a pixel far from every joint, in 0..=1.
     pub alpha: f32,
-    /// Joints with a lower confidence count as not visible, in 0..=1.
-    pub min_joint_score: f32,
     /// The grey of the bars, 0..=255.
     pub pad_value: u8,
 }
@@ -45,11 +43,10 @@ impl Default for PrepareSettings {
         Self {
             size_px: 1024, // paper, 4.2
             fit: Fit::Pad,
-            crop_margin: 0.1,     // hair, hands and shoes reach about that far beyond the joints' box
-            sigma_px: 64.0,       // about the half-width of a thigh of a person who fills the square
-            alpha: 0.1,           // the background stays faintly visible
-            min_joint_score: 0.5, // as the rule for joints
-            pad_value: 0,         // no light, as far from every joint as the weighting itself
+            crop_margin: 0.1, // hair, hands and shoes reach about that far beyond the joints' box
+            sigma_px: 64.0,   // about the half-width of a thigh of a person who fills the square
+            alpha: 0.1,       // the background stays faintly visible
+            pad_value: 0,     // no light, as far from every joint as the weighting itself
         }
     }
 }
@@ -84,9 +81,6 @@ impl PrepareSettings {
         if !(0.0..=1.0).contains(&self.alpha) {
             return refuse("alpha", self.alpha.to_string(), "0 to 1");
         }
-        if !(0.0..=1.0).contains(&self.min_joint_score) {
-            return refuse("min_joint_score", self.min_joint_score.to_string(), "0 to 1");
-        }
         if !(0.0..=10.0).contains(&self.crop_margin) {
             return refuse("crop_margin", self.crop_margin.to_string(), "0 to 10");
         }
@@ -111,26 +105,31 @@ pub struct Prepared {
     pub affine: Affine,
 }
 
-/// Brings a photo and its person into the square.
+/// Brings a photo and its person into the square. The person's joints are gated by the rules already
+/// ([`Joints::gated`]): a confidence of 0 is a joint that is not visible.
 ///
 /// # Errors
-/// [`NoVisibleJoint`] when no joint reaches `min_joint_score`.
-pub fn prepare(image: &RgbImage, person: &Person, settings: &PrepareSettings) -> Result<Prepared, NoVisibleJoint> {
-    let gated = person.joints.gated(settings.min_joint_score);
-    if gated.visible().next().is_none() {
+/// [`NoVisibleJoint`] when no joint is visible.
+pub fn prepare(
+    image: &RgbImage,
+    person: &Person,
+    settings: &PrepareSettings,
+) -> Result<Prepared, NoVisibleJoint> {
+    if person.joints.visible().next().is_none() {
         return Err(NoVisibleJoint); // before the work on pixels
     }
     let square = match settings.fit {
         Fit::Pad => Square::around_frame(image.width(), image.height()),
-        Fit::Crop => Square::around_person(&person.bbox, &gated, settings.crop_margin),
+        Fit::Crop => Square::around_person(&person.bbox, &person.joints, settings.crop_margin),
     };
     let affine = square.affine(settings.size_px);
-    let joints = gated.mapped(&affine);
+    let joints = person.joints.mapped(&affine);
     let size = settings.size_px as usize;
     let weights = GaussianWeights::new(&joints, size, size, settings.sigma_px)?;
     let planes = planes(&square.cut(image, settings.size_px, settings.pad_value));
     let corner = |x: f32, y: f32| affine.apply(f64::from(x), f64::from(y));
-    let ((x0, y0), (x1, y1)) = (corner(person.bbox.x0, person.bbox.y0), corner(person.bbox.x1, person.bbox.y1));
+    let ((x0, y0), (x1, y1)) =
+        (corner(person.bbox.x0, person.bbox.y0), corner(person.bbox.x1, person.bbox.y1));
     Ok(Prepared {
         size_px: settings.size_px,
         weighted: weights.weigh(&planes, settings.alpha),
@@ -184,7 +183,8 @@ impl Square {
         // so that the map stays the same on both axes and only a fraction of a px at the edge goes to the bar.
         let inside = |origin: f64, length: u32| {
             let first = ((-origin * scale).ceil()).clamp(0.0, f64::from(size_px));
-            let last = (((f64::from(length) - origin) * scale + 1e-9).floor()).clamp(first, f64::from(size_px));
+            let last =
+                (((f64::from(length) - origin) * scale + 1e-9).floor()).clamp(first, f64::from(size_px));
             (first as u32, (last - first) as u32, origin + first / scale, (last - first) / scale)
         };
         let (left, width, x, source_width) = inside(self.x, image.width());

@@ -56,7 +56,8 @@ mod tests {
     #[test]
     fn a_part_at_its_own_size_is_copied() {
         let image = RgbImage::from_fn(20, 10, |x, y| image::Rgb([x as u8, y as u8, 7]));
-        let cut = part(&image, SourceRect { x: 3.0, y: 2.0, width: 5.0, height: 4.0 }, 5, 4, Filter::Lanczos3);
+        let cut =
+            part(&image, SourceRect { x: 3.0, y: 2.0, width: 5.0, height: 4.0 }, 5, 4, Filter::Lanczos3);
         assert_eq!(cut.get_pixel(0, 0).0, [3, 2, 7]);
         assert_eq!(cut.get_pixel(4, 3).0, [7, 5, 7]);
     }
@@ -64,7 +65,8 @@ mod tests {
     #[test]
     fn a_rectangle_beyond_the_image_is_cut_to_it() {
         let image = RgbImage::from_pixel(4, 4, image::Rgb([9; 3]));
-        let cut = part(&image, SourceRect { x: 2.0, y: 2.0, width: 9.0, height: 9.0 }, 3, 3, Filter::Bilinear);
+        let cut =
+            part(&image, SourceRect { x: 2.0, y: 2.0, width: 9.0, height: 9.0 }, 3, 3, Filter::Bilinear);
         assert!(cut.pixels().all(|pixel| pixel.0 == [9; 3]));
     }
 }

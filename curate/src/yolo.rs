@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_score_at_the_threshold_is_dropped_and_an_overlap_at_the_threshold_kept() {
-        let boxes = [[50.0, 50.0, 40.0, 40.0, 0.25], [150.0, 50.0, 40.0, 40.0, 0.5], [150.0, 40.0, 40.0, 20.0, 0.4]];
+        let boxes =
+            [[50.0, 50.0, 40.0, 40.0, 0.25], [150.0, 50.0, 40.0, 40.0, 0.5], [150.0, 40.0, 40.0, 20.0, 0.4]];
         let found = decode(&head(&boxes), BOX_ROWS, &SUPPRESSION);
         assert_eq!(found.iter().map(|f| f.anchor).collect::<Vec<_>>(), [1, 2]);
     }

@@ -36,7 +36,7 @@ pub struct WatermarkRule {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FacesRule {
-    /// The lowest score of a face that counts, in 0..=1.
+    /// The lowest score of a face that counts, in 0..=1. A face outside the boxes of all people never counts.
     pub min_score: f32,
 }
 
@@ -46,6 +46,9 @@ pub struct FacesRule {
 pub struct PeopleRule {
     /// The lowest score of a person that counts, in 0..=1.
     pub min_score: f32,
+    /// The lowest score of a person that counts where a face that counts lies in the box: two weak witnesses are as
+    /// good as a strong one. In 0..=1.
+    pub min_score_with_face: f32,
     /// People smaller than this share of the largest one's box height are background, in 0..=1.
     pub min_relative_height: f32,
 }
@@ -94,7 +97,10 @@ impl Default for FacesRule {
 
 impl Default for PeopleRule {
     fn default() -> Self {
-        Self { min_score: 0.4, min_relative_height: 0.0 }
+        // On 102 real photos with YOLO11n-pose and YOLOv8n-face the class 0/1/2+ is right for 96 % with any min_score
+        // from 0.5 to 0.6 and any min_score_with_face from 0.25 to 0.4; 92 % with 0.4 and every face counting.
+        // People in the background count.
+        Self { min_score: 0.5, min_score_with_face: 0.25, min_relative_height: 0.0 }
     }
 }
 
@@ -106,7 +112,9 @@ impl Default for JointsRule {
 
 impl Default for DuplicatesRule {
     fn default() -> Self {
-        Self { max_distance: 4 } // re-encoded and rescaled copies differ in 0 to 4 bits of a 64-bit hash
+        // On 55 real photos, copies that were re-encoded, rescaled or brightened differ in at most 4 bits, copies cut by
+        // 3 % in at most 10 (95 % of them in 7); no two different photos in fewer than 15.
+        Self { max_distance: 8 }
     }
 }
 

@@ -78,9 +78,11 @@ fn declare(registry: &Path, entry: &ModelEntry) -> Result<(), ModelError> {
         Err(source) => return Err(ModelError::RegistryFile { doing: "read", path: path(), source }),
     };
     let syntax = |detail: String| ModelError::RegistrySyntax { path: path(), detail };
-    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| syntax(error.to_string()))?;
+    let mut document: DocumentMut =
+        text.parse().map_err(|error: toml_edit::TomlError| syntax(error.to_string()))?;
     let models = document.entry("model").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
-    let models = models.as_array_of_tables_mut().ok_or_else(|| syntax("`model` is no array of tables".to_owned()))?;
+    let models =
+        models.as_array_of_tables_mut().ok_or_else(|| syntax("`model` is no array of tables".to_owned()))?;
     let has_name = |table: &Table| table.get("name").and_then(Item::as_str) == Some(&entry.name);
     let same = (0..models.len()).find(|&i| models.get(i).is_some_and(has_name));
     match same.and_then(|i| models.get_mut(i)) {
@@ -91,8 +93,11 @@ fn declare(registry: &Path, entry: &ModelEntry) -> Result<(), ModelError> {
             models.push(table);
         }
     }
-    write(registry, &document.to_string())
-        .map_err(|source| ModelError::RegistryFile { doing: "write", path: path(), source })
+    write(registry, &document.to_string()).map_err(|source| ModelError::RegistryFile {
+        doing: "write",
+        path: path(),
+        source,
+    })
 }
 
 fn fill(table: &mut Table, entry: &ModelEntry) {

@@ -113,8 +113,9 @@ impl Network {
             let found = session.run(ort::inputs![input]).map_err(|error| self.failed("run", &error))?;
             let (shape, values) =
                 found[0].try_extract_tensor::<f32>().map_err(|error| self.failed("run", &error))?;
-            let contract: Vec<_> =
-                std::iter::once(Some(batch)).chain(self.entry.role.output_dimensions().iter().copied()).collect();
+            let contract: Vec<_> = std::iter::once(Some(batch))
+                .chain(self.entry.role.output_dimensions().iter().copied())
+                .collect();
             if !fits(shape, &contract) || values.is_empty() {
                 return Err(self.misfit("the computed output", self.entry.role.output(), &shown(shape)));
             }
@@ -155,7 +156,11 @@ impl Network {
         let [width, height] = self.entry.input_size;
         let wanted_input = format!("one input f32 [n,3,{height},{width}]");
         let [input] = session.inputs() else {
-            return Err(self.misfit("the input", &wanted_input, &format!("{} inputs", session.inputs().len())));
+            return Err(self.misfit(
+                "the input",
+                &wanted_input,
+                &format!("{} inputs", session.inputs().len()),
+            ));
         };
         let contract = [None, Some(3), Some(height as usize), Some(width as usize)];
         let dimensions = float_dimensions(input).filter(|dimensions| fits(dimensions, &contract));

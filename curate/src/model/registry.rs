@@ -56,8 +56,11 @@ impl Registry {
     /// # Errors
     /// When the file cannot be read, is no registry, or declares a name twice.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| ModelError::RegistryFile { doing: "read", path: path.to_owned(), source })?;
+        let text = fs::read_to_string(path).map_err(|source| ModelError::RegistryFile {
+            doing: "read",
+            path: path.to_owned(),
+            source,
+        })?;
         let syntax = |error: toml::de::Error| ModelError::RegistrySyntax {
             path: path.to_owned(),
             detail: error.to_string().trim_end().to_owned(),
