@@ -31,3 +31,36 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Option<&T
     }
     Ok(softmax(&scores)?.matmul(&v.contiguous()?)?)
 }
+
+/// Attention of `q` `[b, n, heads·d]` on `k` and `v` `[b, m, heads·d]`, the heads side by side in the last dimension, as linear layers
+/// give and take them. `runs` cuts the `m` tokens into runs that each have a softmax of their own; the results are summed.
+pub fn attention_heads(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, scale: f64, runs: &[usize]) -> Result<Tensor> {
+    let Ok((b, n, c)) = q.dims3() else {
+        return Err(shape_error("attention_heads", "q", q, "[b, n, heads·d]"));
+    };
+    if heads == 0 || !c.is_multiple_of(heads) {
+        return Err(shape_error("attention_heads", "q", q, format!("[b, n, c] with c divisible by {heads} heads")));
+    }
+    let m: usize = runs.iter().sum();
+    for (name, t) in [("k", k), ("v", v)] {
+        if t.dims() != [b, m, c] {
+            return Err(shape_error("attention_heads", name, t, format!("[{b}, {m}, {c}]")));
+        }
+    }
+    let split = |t: &Tensor| t.reshape((b, (), heads, c / heads))?.transpose(1, 2);
+    let (qs, ks, vs) = (split(q)?, split(k)?, split(v)?);
+    let mut sum: Option<Tensor> = None;
+    let mut start = 0;
+    for &run in runs {
+        let part = attention(&qs, &ks.narrow(2, start, run)?, &vs.narrow(2, start, run)?, scale, None)?;
+        sum = Some(match sum {
+            Some(sum) => (sum + part)?,
+            None => part,
+        });
+        start += run;
+    }
+    let Some(sum) = sum else {
+        return Err(shape_error("attention_heads", "k", k, "at least one run of tokens"));
+    };
+    Ok(sum.transpose(1, 2)?.reshape((b, n, c))?)
+}

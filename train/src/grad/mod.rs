@@ -28,7 +28,7 @@ mod softmax;
 mod upsample;
 
 pub use activation::{geglu, gelu, silu};
-pub use attention::attention;
+pub use attention::{attention, attention_heads};
 pub use conv::conv2d;
 pub use linear::linear;
 pub use norm::{group_norm, group_norm_silu, layer_norm};

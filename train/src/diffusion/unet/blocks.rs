@@ -1,0 +1,68 @@
+//! A residual block and the transformer that follows it: what a down, mid or up block repeats, and what a checkpoint forgets.
+
+use super::config::UnetConfig;
+use super::resnet::Resnet;
+use super::streams::Conditioning;
+use super::transformer::{LayerCount, Transformer};
+use crate::diffusion::Weights;
+use crate::error::Result;
+use candle_core::Tensor;
+use std::sync::Arc;
+
+/// `resnets.j`, then `attentions.j` where the block has attention.
+#[derive(Debug)]
+pub struct Layer {
+    resnet: Resnet,
+    attention: Option<Transformer>,
+}
+
+impl Layer {
+    /// `shape` is (input channels, output channels, heads, transformer blocks); `name` that of the block, `j` the layer within it.
+    pub fn load(
+        weights: &Weights,
+        config: &UnetConfig,
+        j: usize,
+        shape: (usize, usize, usize, usize),
+        count: &mut LayerCount,
+        name: &str,
+    ) -> Result<Self> {
+        let (input, output, heads, depth) = shape;
+        let resnet = Resnet::load(&weights.pp("resnets").pp(j), config, input, output)?;
+        let attention = if depth == 0 {
+            None
+        } else {
+            let name = format!("{name}.attentions.{j}");
+            let weights = weights.pp("attentions").pp(j);
+            Some(Transformer::load(&weights, config, output, heads, depth, count, &name)?)
+        };
+        Ok(Self { resnet, attention })
+    }
+
+    /// `x` `[b, c, h, w]`, joined with `skip` (same size) on the way up; `step` the step embedding after SiLU.
+    pub fn forward(&self, x: &Tensor, skip: Option<&Tensor>, step: &Tensor, conditioning: &Conditioning) -> Result<Tensor> {
+        let joined;
+        let x = match skip {
+            Some(skip) => {
+                joined = Tensor::cat(&[x, skip], 1)?;
+                &joined
+            }
+            None => x,
+        };
+        let x = self.resnet.forward(x, step)?;
+        match &self.attention {
+            Some(attention) => attention.forward(&x, conditioning),
+            None => Ok(x),
+        }
+    }
+
+    /// The same, keeping its inputs only; see [`crate::grad::checkpoint`].
+    pub fn checkpointed(
+        self: &Arc<Self>,
+        x: &Tensor,
+        skip: Option<&Tensor>,
+        step: &Tensor,
+        conditioning: &Conditioning,
+    ) -> Result<Tensor> {
+        self.forward(x, skip, step, conditioning)
+    }
+}

@@ -1,0 +1,101 @@
+//! The parameters of the elementary layers, under diffusers' names, each a thin cover of a [`grad`] function.
+
+use crate::diffusion::Weights;
+use crate::error::Result;
+use crate::grad;
+use candle_core::{DType, Tensor};
+
+/// Biases and normalisation weights: small, so always kept in f32, also where the large weights stay in f16.
+fn small(weights: &Weights, len: usize, name: &str) -> Result<Tensor> {
+    Ok(weights.get(len, name)?.to_dtype(DType::F32)?)
+}
+
+/// `weight` `[out, in]`, and `bias` unless loaded without.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    pub fn load(weights: &Weights, input: usize, output: usize) -> Result<Self> {
+        let weight = weights.get((output, input), "weight")?;
+        Ok(Self { weight, bias: Some(small(weights, output, "bias")?) })
+    }
+
+    pub fn load_without_bias(weights: &Weights, input: usize, output: usize) -> Result<Self> {
+        Ok(Self { weight: weights.get((output, input), "weight")?, bias: None })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        grad::linear(x, &self.weight, self.bias.as_ref())
+    }
+}
+
+/// `weight` `[out, in, k, k]` and `bias`.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    weight: Tensor,
+    bias: Tensor,
+    stride: usize,
+    padding: usize,
+}
+
+impl Conv2d {
+    /// 3×3, padding 1.
+    pub fn load_3x3(weights: &Weights, input: usize, output: usize, stride: usize) -> Result<Self> {
+        let weight = weights.get((output, input, 3, 3), "weight")?;
+        Ok(Self { weight, bias: small(weights, output, "bias")?, stride, padding: 1 })
+    }
+
+    /// 1×1.
+    pub fn load_1x1(weights: &Weights, input: usize, output: usize) -> Result<Self> {
+        let weight = weights.get((output, input, 1, 1), "weight")?;
+        Ok(Self { weight, bias: small(weights, output, "bias")?, stride: 1, padding: 0 })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        grad::conv2d(x, &self.weight, Some(&self.bias), self.stride, self.padding)
+    }
+}
+
+/// `weight`, `bias` `[c]` of a group normalisation.
+#[derive(Clone, Debug)]
+pub struct GroupNorm {
+    weight: Tensor,
+    bias: Tensor,
+    groups: usize,
+    eps: f64,
+}
+
+impl GroupNorm {
+    pub fn load(weights: &Weights, channels: usize, groups: usize, eps: f64) -> Result<Self> {
+        let weight = small(weights, channels, "weight")?;
+        Ok(Self { weight, bias: small(weights, channels, "bias")?, groups, eps })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        grad::group_norm(x, self.groups, &self.weight, &self.bias, self.eps)
+    }
+
+    pub fn forward_silu(&self, x: &Tensor) -> Result<Tensor> {
+        grad::group_norm_silu(x, self.groups, &self.weight, &self.bias, self.eps)
+    }
+}
+
+/// `weight`, `bias` `[c]` of a layer normalisation, ε = 1e-5 (PyTorch's default, which diffusers keeps).
+#[derive(Clone, Debug)]
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl LayerNorm {
+    pub fn load(weights: &Weights, width: usize) -> Result<Self> {
+        Ok(Self { weight: small(weights, width, "weight")?, bias: small(weights, width, "bias")? })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        grad::layer_norm(x, &self.weight, &self.bias, 1e-5)
+    }
+}

@@ -1,0 +1,210 @@
+//! diffusers' `UNet2DConditionModel` for SD 1.5 and SDXL, with seats for the reference and body streams in every cross-attention.
+//!
+//! | file | what |
+//! |---|---|
+//! | `config` | `config.json`: what is read, what is refused |
+//! | `streams` | what a prediction is conditioned on |
+//! | `embedding` | timestep and SDXL's added conditions |
+//! | `layers` | linear, convolution and normalisation parameters |
+//! | `resnet`, `attention`, `transformer` | the parts of a block |
+//! | `blocks` | a residual block with its transformer; the unit of gradient checkpointing |
+
+mod attention;
+mod blocks;
+mod config;
+mod embedding;
+mod layers;
+mod resnet;
+mod streams;
+mod transformer;
+
+pub use config::{AddedConfig, BlockConfig, UnetConfig};
+pub use embedding::sinusoids;
+pub use streams::{Added, Conditioning, KeyValue, Observer, Stream};
+
+use crate::diffusion::Weights;
+use crate::error::{Error, Result};
+use crate::grad;
+use blocks::Layer;
+use candle_core::{DType, Tensor};
+use embedding::StepEmbedding;
+use layers::{Conv2d, GroupNorm};
+use resnet::Upsample;
+use std::sync::Arc;
+use transformer::LayerCount;
+
+#[derive(Debug)]
+struct Down {
+    layers: Vec<Arc<Layer>>,
+    downsample: Option<Conv2d>,
+}
+
+#[derive(Debug)]
+struct Up {
+    layers: Vec<Arc<Layer>>,
+    upsample: Option<Upsample>,
+}
+
+/// The noise-predicting network. Its weights are frozen; gradients pass through it to the streams and the latents.
+#[derive(Debug)]
+pub struct UNet {
+    config: UnetConfig,
+    step: StepEmbedding,
+    conv_in: Conv2d,
+    down: Vec<Down>,
+    mid: [Arc<Layer>; 2],
+    up: Vec<Up>,
+    conv_norm_out: GroupNorm,
+    conv_out: Conv2d,
+    cross_attention: Vec<(String, usize)>,
+    checkpointing: bool,
+}
+
+impl UNet {
+    /// Takes its parameters by diffusers' names; the caller asks [`Weights::finish`] what was missing or over.
+    pub fn load(weights: &Weights, config: UnetConfig) -> Result<Self> {
+        let first = config.blocks[0].channels;
+        let (step, conv_in) =
+            (StepEmbedding::load(weights, &config)?, Conv2d::load_3x3(&weights.pp("conv_in"), config.in_channels, first, 1)?);
+        // Channels of the feature maps handed across, in the order they are made; the way up takes them from the end.
+        let mut skips = vec![first];
+        let mut count = LayerCount::default();
+        let mut channels = first;
+        let mut down = Vec::new();
+        for (i, block) in config.blocks.iter().enumerate() {
+            let name = format!("down_blocks.{i}");
+            let weights = weights.pp(&name);
+            let mut layers = Vec::new();
+            for j in 0..block.layers {
+                let shape = (channels, block.channels, block.heads, block.depth);
+                layers.push(Arc::new(Layer::load(&weights, &config, j, shape, &mut count, &name)?));
+                channels = block.channels;
+                skips.push(channels);
+            }
+            let downsample = if i + 1 < config.blocks.len() {
+                skips.push(channels);
+                Some(Conv2d::load_3x3(&weights.pp("downsamplers.0.conv"), channels, channels, 2)?)
+            } else {
+                None
+            };
+            down.push(Down { layers, downsample });
+        }
+        let mut up = Vec::new();
+        let mid_channels = channels;
+        for (i, (block, depth)) in config.blocks.iter().rev().zip(&config.up_depths).enumerate() {
+            let name = format!("up_blocks.{i}");
+            let weights = weights.pp(&name);
+            let mut layers = Vec::new();
+            for j in 0..=block.layers {
+                let skip = skips.pop().unwrap_or(first);
+                let shape = (channels + skip, block.channels, block.heads, *depth);
+                layers.push(Arc::new(Layer::load(&weights, &config, j, shape, &mut count, &name)?));
+                channels = block.channels;
+            }
+            let upsample = if i + 1 < config.blocks.len() {
+                Some(Upsample::load(&weights.pp("upsamplers.0"), channels)?)
+            } else {
+                None
+            };
+            up.push(Up { layers, upsample });
+        }
+        // The middle comes last: adapter files number the layers down, up, mid.
+        let heads = config.blocks[config.blocks.len() - 1].heads;
+        let middle = weights.pp("mid_block");
+        let mid_shape = |depth| (mid_channels, mid_channels, heads, depth);
+        let mid = [
+            Arc::new(Layer::load(&middle, &config, 0, mid_shape(config.mid_depth), &mut count, "mid_block")?),
+            Arc::new(Layer::load(&middle, &config, 1, mid_shape(0), &mut count, "mid_block")?),
+        ];
+        Ok(Self {
+            conv_norm_out: GroupNorm::load(&weights.pp("conv_norm_out"), channels, config.norm_groups, config.norm_eps)?,
+            conv_out: Conv2d::load_3x3(&weights.pp("conv_out"), channels, config.out_channels, 1)?,
+            config,
+            step,
+            conv_in,
+            down,
+            mid,
+            up,
+            cross_attention: count.layers,
+            checkpointing: false,
+        })
+    }
+
+    /// With checkpointing, blocks forget what they computed and compute it again on the way back: less memory, a third more time.
+    pub fn with_checkpointing(mut self, on: bool) -> Self {
+        self.checkpointing = on;
+        self
+    }
+
+    /// The configuration it was loaded with.
+    pub fn config(&self) -> &UnetConfig {
+        &self.config
+    }
+
+    /// Name and width of every cross-attention layer, in the order of adapter files (down, up, mid): entry `i` has number `2i + 1`.
+    pub fn cross_attention(&self) -> &[(String, usize)] {
+        &self.cross_attention
+    }
+
+    /// The prediction `[b, c, h, w]` for `latents` `[b, c, h, w]` at one timestep per sample.
+    pub fn forward(&self, latents: &Tensor, timesteps: &[f64], conditioning: &Conditioning) -> Result<Tensor> {
+        self.check(latents, timesteps, conditioning)?;
+        let latents = latents.to_dtype(DType::F32)?;
+        let step = self.step.forward(timesteps, conditioning.added.as_ref(), latents.device())?;
+        let step = grad::silu(&step)?;
+        let run = |layer: &Arc<Layer>, x: &Tensor, skip: Option<&Tensor>| {
+            if self.checkpointing {
+                layer.checkpointed(x, skip, &step, conditioning)
+            } else {
+                layer.forward(x, skip, &step, conditioning)
+            }
+        };
+        let mut x = self.conv_in.forward(&latents)?;
+        let mut skips = vec![x.clone()];
+        for block in &self.down {
+            for layer in &block.layers {
+                x = run(layer, &x, None)?;
+                skips.push(x.clone());
+            }
+            if let Some(downsample) = &block.downsample {
+                x = downsample.forward(&x)?;
+                skips.push(x.clone());
+            }
+        }
+        for layer in &self.mid {
+            x = run(layer, &x, None)?;
+        }
+        for block in &self.up {
+            for layer in &block.layers {
+                let skip = skips.pop();
+                x = run(layer, &x, skip.as_ref())?;
+            }
+            if let (Some(upsample), Some(next)) = (&block.upsample, skips.last()) {
+                x = upsample.forward(&x, (next.dim(2)?, next.dim(3)?))?;
+            }
+        }
+        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)
+    }
+
+    fn check(&self, latents: &Tensor, timesteps: &[f64], conditioning: &Conditioning) -> Result<()> {
+        let refuse = |tensor: &str, found: &Tensor, expected: String| {
+            Err(Error::Shape { op: "unet", tensor: tensor.into(), found: found.shape().clone(), expected })
+        };
+        let batch = timesteps.len();
+        match latents.dims4() {
+            Ok((b, c, _, _)) if b == batch && c == self.config.in_channels => {}
+            _ => return refuse("latents", latents, format!("[{batch}, {}, h, w], one timestep each", self.config.in_channels)),
+        }
+        let width = self.config.cross_attention_dim;
+        let mut tokens = vec![("text", &conditioning.text)];
+        tokens.extend(conditioning.reference.iter().map(|s| ("reference tokens", &s.tokens)));
+        tokens.extend(conditioning.body.iter().map(|s| ("body tokens", &s.tokens)));
+        for (name, tensor) in tokens {
+            match tensor.dims3() {
+                Ok((b, _, c)) if b == batch && c == width => {}
+                _ => return refuse(name, tensor, format!("[{batch}, tokens, {width}]")),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! What the UNet is conditioned on: text, and the reference and body streams of the adapter.
+
+use candle_core::Tensor;
+use std::fmt;
+use std::sync::Arc;
+
+/// Trainable projections of one stream in one cross-attention layer: `to_k_ip`, `to_v_ip`.
+#[derive(Clone, Debug)]
+pub struct KeyValue {
+    /// `[width of the layer, token width]`.
+    pub key: Tensor,
+    /// `[width of the layer, token width]`.
+    pub value: Tensor,
+}
+
+/// One additional stream: `λ·Attn(Q, K, V)` with keys and values of its own tokens (paper sec. 4.3; IP-Adapter, Ye et al. 2023, eq. 5).
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Projected embedding, `[b, tokens, cross_attention_dim]`.
+    pub tokens: Tensor,
+    /// One per cross-attention layer, in the order of [`UNet::cross_attention`](super::UNet::cross_attention).
+    pub layers: Vec<KeyValue>,
+    /// Weight of the stream; at 0 it is left out, and so gets no gradient.
+    pub lambda: f64,
+}
+
+/// SDXL's added conditions.
+#[derive(Clone, Debug)]
+pub struct Added {
+    /// Pooled, projected output of the second text encoder, `[b, width]`.
+    pub text_embeds: Tensor,
+    /// Original height, width, crop top, left, target height, width, in pixels, `[b, 6]`.
+    pub time_ids: Tensor,
+}
+
+/// Called with the name of each cross-attention layer, its input and its output.
+#[derive(Clone)]
+pub struct Observer(pub Arc<dyn Fn(&str, &Tensor, &Tensor) + Send + Sync>);
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+/// Everything a prediction depends on beside latents and timesteps.
+#[derive(Clone, Debug)]
+pub struct Conditioning {
+    /// Hidden states of the text encoder(s), `[b, tokens, cross_attention_dim]`.
+    pub text: Tensor,
+    /// Reference stream, λ_ref.
+    pub reference: Option<Stream>,
+    /// Body stream, λ_b.
+    pub body: Option<Stream>,
+    /// SDXL only.
+    pub added: Option<Added>,
+    /// Looks at every cross-attention layer; not called inside a checkpointed block's second run.
+    pub observer: Option<Observer>,
+}
+
+impl Conditioning {
+    /// Text alone, as in the base model.
+    pub fn text(text: Tensor) -> Self {
+        Self { text, reference: None, body: None, added: None, observer: None }
+    }
+
+    /// The streams that have a weight.
+    pub(super) fn streams(&self) -> impl Iterator<Item = &Stream> {
+        [&self.reference, &self.body].into_iter().flatten().filter(|s| s.lambda != 0.0)
+    }
+}

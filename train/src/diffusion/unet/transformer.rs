@@ -1,0 +1,83 @@
+//! A transformer over the pixels of a feature map, as in diffusers' `Transformer2DModel`.
+
+use super::attention::TransformerBlock;
+use super::config::UnetConfig;
+use super::layers::{Conv2d, GroupNorm, Linear};
+use super::streams::Conditioning;
+use crate::diffusion::Weights;
+use crate::error::Result;
+use candle_core::Tensor;
+
+#[derive(Debug)]
+enum Projections {
+    /// SD 1.x: before and after the change of layout.
+    Conv(Conv2d, Conv2d),
+    /// SDXL.
+    Linear(Linear, Linear),
+}
+
+/// Normalisation, projection, transformer blocks, projection, residual.
+#[derive(Debug)]
+pub struct Transformer {
+    norm: GroupNorm,
+    projections: Projections,
+    blocks: Vec<TransformerBlock>,
+}
+
+/// Counts the cross-attention layers in the order of the adapter files.
+#[derive(Debug, Default)]
+pub struct LayerCount {
+    /// Name and width of each layer met so far.
+    pub layers: Vec<(String, usize)>,
+}
+
+impl Transformer {
+    pub fn load(
+        weights: &Weights,
+        config: &UnetConfig,
+        width: usize,
+        heads: usize,
+        depth: usize,
+        count: &mut LayerCount,
+        name: &str,
+    ) -> Result<Self> {
+        let (proj_in, proj_out) = (weights.pp("proj_in"), weights.pp("proj_out"));
+        let projections = if config.linear_projection {
+            Projections::Linear(Linear::load(&proj_in, width, width)?, Linear::load(&proj_out, width, width)?)
+        } else {
+            Projections::Conv(Conv2d::load_1x1(&proj_in, width, width)?, Conv2d::load_1x1(&proj_out, width, width)?)
+        };
+        let blocks = (0..depth)
+            .map(|i| {
+                let layer = count.layers.len();
+                let name = format!("{name}.transformer_blocks.{i}");
+                count.layers.push((format!("{name}.attn2"), width));
+                let weights = weights.pp("transformer_blocks").pp(i);
+                TransformerBlock::load(&weights, width, config.cross_attention_dim, heads, layer, &name)
+            })
+            .collect::<Result<_>>()?;
+        // diffusers fixes this epsilon in Transformer2DModel, whatever norm_eps says.
+        let norm = GroupNorm::load(&weights.pp("norm"), width, config.norm_groups, 1e-6)?;
+        Ok(Self { norm, projections, blocks })
+    }
+
+    /// `x` is `[b, c, h, w]`.
+    pub fn forward(&self, x: &Tensor, conditioning: &Conditioning) -> Result<Tensor> {
+        let (b, c, h, w) = x.dims4()?;
+        let normed = self.norm.forward(x)?;
+        let rows = |t: &Tensor| t.reshape((b, c, h * w))?.transpose(1, 2)?.contiguous();
+        let pixels = |t: &Tensor| t.transpose(1, 2)?.contiguous()?.reshape((b, c, h, w));
+        let mut hidden = match &self.projections {
+            Projections::Conv(proj_in, _) => rows(&proj_in.forward(&normed)?)?,
+            Projections::Linear(proj_in, _) => proj_in.forward(&rows(&normed)?)?,
+        };
+        for block in &self.blocks {
+            hidden = block.forward(&hidden, conditioning)?;
+        }
+        let out = match &self.projections {
+            Projections::Conv(_, proj_out) => proj_out.forward(&pixels(&hidden)?)?,
+            Projections::Linear(_, proj_out) => pixels(&proj_out.forward(&hidden)?)?,
+        };
+        Ok((out + x)?)
+    }
+}
