@@ -72,7 +72,9 @@ impl Error {
         match self {
             Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
             // SQLITE_FULL
-            Self::Database { source: sqlx::Error::Database(error), .. } => error.code().as_deref() == Some("13"),
+            Self::Database { source: sqlx::Error::Database(error), .. } => {
+                error.code().as_deref() == Some("13")
+            }
             _ => false,
         }
     }
@@ -80,7 +82,9 @@ impl Error {
 
 fn advice(source: &io::Error) -> &'static str {
     match source.kind() {
-        io::ErrorKind::StorageFull => "; free some space and run the same command again, nothing stored is lost",
+        io::ErrorKind::StorageFull => {
+            "; free some space and run the same command again, nothing stored is lost"
+        }
         _ => "",
     }
 }

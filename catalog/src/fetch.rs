@@ -77,6 +77,34 @@ impl Catalog {
         .map_err(Error::db("list due photos"))
     }
 
+    /// How many photos [`due_photos`](Self::due_photos) would list in all.
+    pub async fn count_due_photos(&self, site: &str, cutoff: i64) -> Result<u64> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM photo JOIN identity ON identity.id = identity_id
+             LEFT JOIN fetch ON fetch.photo_id = photo.id
+             WHERE site = ? AND (fetched_at IS NULL OR fetched_at < ?)",
+        )
+        .bind(site)
+        .bind(cutoff)
+        .fetch_one(&self.reader)
+        .await
+        .map_err(Error::db("count due photos"))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// The photos of a person that no size hint shows to be smaller than `min_side`, in the order of their source URLs.
+    pub async fn photos_of_size(&self, identity_id: i64, min_side: u32) -> Result<Vec<i64>> {
+        sqlx::query_scalar(
+            "SELECT id FROM photo WHERE identity_id = ?1 AND coalesce(min(hint_width, hint_height), ?2) >= ?2
+             ORDER BY source_url",
+        )
+        .bind(identity_id)
+        .bind(min_side)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(Error::db("list photos of a size"))
+    }
+
     /// Stores how a download ended. A failure that may pass (a timeout, a 5xx) does not forget the bytes of an
     /// earlier success; one that will not (gone, forbidden) does.
     pub async fn record_fetch(&self, photo_id: i64, record: &FetchRecord) -> Result<()> {
@@ -147,12 +175,14 @@ async fn write(connection: &mut SqliteConnection, photo_id: i64, record: &FetchR
     }
     let (sha256, failure, detail): (Option<Digest>, _, _) = match &record.result {
         Ok(stored) => {
-            sqlx::query("INSERT INTO blob (sha256, bytes, stored_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-                .bind(stored.sha256.to_string())
-                .bind(stored.bytes as i64)
-                .bind(now_ms())
-                .execute(&mut *connection)
-                .await?;
+            sqlx::query(
+                "INSERT INTO blob (sha256, bytes, stored_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            )
+            .bind(stored.sha256.to_string())
+            .bind(stored.bytes as i64)
+            .bind(now_ms())
+            .execute(&mut *connection)
+            .await?;
             (Some(stored.sha256), None, None)
         }
         Err((class, detail)) => (None, Some(class), Some(detail)),

@@ -45,7 +45,11 @@ pub struct Probe {
 impl Catalog {
     /// Contents of the sites' photos that lack a measurement by one of the probes, each with the probes it lacks,
     /// in the order of their digests.
-    pub async fn unmeasured(&self, sites: &[String], probes: &[Probe]) -> Result<BTreeMap<Digest, Vec<Probe>>> {
+    pub async fn unmeasured(
+        &self,
+        sites: &[String],
+        probes: &[Probe],
+    ) -> Result<BTreeMap<Digest, Vec<Probe>>> {
         let mut missing: BTreeMap<Digest, Vec<Probe>> = BTreeMap::new();
         for site in sites {
             for probe in probes {
@@ -73,18 +77,24 @@ impl Catalog {
     }
 
     /// Stores all that was measured of one content, in one transaction.
-    pub async fn add_measurements(&self, sha256: Digest, values: &[(Probe, serde_json::Value)]) -> Result<()> {
+    pub async fn add_measurements(
+        &self,
+        sha256: Digest,
+        values: &[(Probe, serde_json::Value)],
+    ) -> Result<()> {
         let operation = "store measurements";
         let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
         for (probe, value) in values {
-            sqlx::query("INSERT OR REPLACE INTO measurement (sha256, kind, probe, value) VALUES (?, ?, ?, ?)")
-                .bind(sha256.to_string())
-                .bind(probe.kind.name())
-                .bind(probe.digest.to_string())
-                .bind(value.to_string())
-                .execute(&mut *transaction)
-                .await
-                .map_err(Error::db(operation))?;
+            sqlx::query(
+                "INSERT OR REPLACE INTO measurement (sha256, kind, probe, value) VALUES (?, ?, ?, ?)",
+            )
+            .bind(sha256.to_string())
+            .bind(probe.kind.name())
+            .bind(probe.digest.to_string())
+            .bind(value.to_string())
+            .execute(&mut *transaction)
+            .await
+            .map_err(Error::db(operation))?;
         }
         transaction.commit().await.map_err(Error::db(operation))
     }

@@ -50,7 +50,10 @@ impl Catalog {
         let open = Error::db("open the database");
         let writer =
             SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(open)?;
-        sqlx::migrate!("../migrations").run(&writer).await.map_err(|source| Error::Migrate { path, source })?;
+        sqlx::migrate!("../migrations")
+            .run(&writer)
+            .await
+            .map_err(|source| Error::Migrate { path, source })?;
         let open = Error::db("open the database for reading");
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)

@@ -122,12 +122,14 @@ impl Catalog {
         .map_err(Error::db(operation))?;
         let crawl = match unfinished {
             Some(crawl) => crawl,
-            None => sqlx::query_as("INSERT INTO crawl (site, started_at) VALUES (?, ?) RETURNING id, started_at")
-                .bind(site)
-                .bind(now_ms())
-                .fetch_one(&mut *transaction)
-                .await
-                .map_err(Error::db(operation))?,
+            None => {
+                sqlx::query_as("INSERT INTO crawl (site, started_at) VALUES (?, ?) RETURNING id, started_at")
+                    .bind(site)
+                    .bind(now_ms())
+                    .fetch_one(&mut *transaction)
+                    .await
+                    .map_err(Error::db(operation))?
+            }
         };
         transaction.commit().await.map_err(Error::db(operation))?;
         Ok(crawl)

@@ -9,7 +9,12 @@ use crate::{Catalog, Error, Result};
 
 impl Catalog {
     /// Notes that a content's tensors are in place; `value` is what snapshots say of them (joints, affine, box).
-    pub async fn record_prepared<T: Serialize>(&self, sha256: Digest, settings: Digest, value: &T) -> Result<()> {
+    pub async fn record_prepared<T: Serialize>(
+        &self,
+        sha256: Digest,
+        settings: Digest,
+        value: &T,
+    ) -> Result<()> {
         sqlx::query("INSERT OR REPLACE INTO prepared (sha256, settings, value) VALUES (?, ?, ?)")
             .bind(sha256.to_string())
             .bind(settings.to_string())

@@ -6,7 +6,7 @@ use crate::open::now_ms;
 use crate::{Catalog, Error, Result};
 
 /// A row of `robots`.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, FromRow)]
 pub struct RobotsRow {
     /// The HTTP status.
     pub status: u16,

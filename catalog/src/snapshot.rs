@@ -20,25 +20,35 @@ pub struct SnapshotRow {
 
 impl Catalog {
     /// Notes a snapshot and its photos (`true`: kept, `false`: dropped). The same id again changes nothing.
-    pub async fn record_snapshot(&self, id: &str, name: &str, path: &str, photos: &[(i64, bool)]) -> Result<()> {
+    pub async fn record_snapshot(
+        &self,
+        id: &str,
+        name: &str,
+        path: &str,
+        photos: &[(i64, bool)],
+    ) -> Result<()> {
         let operation = "store a snapshot's photos";
         let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
-        sqlx::query("INSERT INTO snapshot (id, name, path, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+        sqlx::query(
+            "INSERT INTO snapshot (id, name, path, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(id)
+        .bind(name)
+        .bind(path)
+        .bind(now_ms())
+        .execute(&mut *transaction)
+        .await
+        .map_err(Error::db(operation))?;
+        for (photo_id, keep) in photos {
+            sqlx::query(
+                "INSERT OR REPLACE INTO snapshot_photo (snapshot_id, photo_id, keep) VALUES (?, ?, ?)",
+            )
             .bind(id)
-            .bind(name)
-            .bind(path)
-            .bind(now_ms())
+            .bind(photo_id)
+            .bind(keep)
             .execute(&mut *transaction)
             .await
             .map_err(Error::db(operation))?;
-        for (photo_id, keep) in photos {
-            sqlx::query("INSERT OR REPLACE INTO snapshot_photo (snapshot_id, photo_id, keep) VALUES (?, ?, ?)")
-                .bind(id)
-                .bind(photo_id)
-                .bind(keep)
-                .execute(&mut *transaction)
-                .await
-                .map_err(Error::db(operation))?;
         }
         transaction.commit().await.map_err(Error::db(operation))
     }

@@ -114,7 +114,8 @@ async fn reading_an_index_page_queues_the_people_it_lists_and_their_photos() {
 
     let page = due_page(&catalog, 0).await.unwrap();
     assert_eq!((page.url.as_str(), page.kind), ("http://demo/ada", PageKind::Identity));
-    let photo = NewPhoto { source_url: "http://demo/1".into(), hint: Some((800, 900)), ..NewPhoto::default() };
+    let photo =
+        NewPhoto { source_url: "http://demo/1".into(), hint: Some((800, 900)), ..NewPhoto::default() };
     let found = Found { photos: vec![photo], ..Found::default() };
     catalog.record_page(SITE, &page, &read(found)).await.unwrap();
     assert_eq!(due_page(&catalog, 0).await, None);
@@ -207,7 +208,8 @@ async fn counts_follow_photos_from_waiting_to_measured() {
     let probe = Probe { kind: Kind::Image, digest: Digest::of("decoder") };
     catalog.add_measurements(Digest::of("one"), &[(probe, json!({}))]).await.unwrap();
     let counts = catalog.site_counts().await.unwrap().remove(0);
-    let got = (counts.identities, counts.photos, counts.stored, counts.failed, counts.waiting, counts.measured);
+    let got =
+        (counts.identities, counts.photos, counts.stored, counts.failed, counts.waiting, counts.measured);
     assert_eq!(got, (1, 3, 1, 1, 1, 1));
 }
 

@@ -1,0 +1,150 @@
+//! Addresses: the catalog names everything under the site's own address, whichever mirror is asked. Pure.
+
+use url::{Host, Url};
+
+/// The site's address, and where requests really go.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    base: Url,
+    mirror: Option<Url>,
+    hosts: Vec<String>,
+}
+
+impl Addresses {
+    /// `hosts` are further hosts that files may lie on.
+    pub fn new(base: Url, mirror: Option<Url>, hosts: &[String]) -> Self {
+        Self { base, mirror, hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect() }
+    }
+
+    /// The site's own address.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Where the site's own requests go.
+    pub fn wire_base(&self) -> &Url {
+        self.mirror.as_ref().unwrap_or(&self.base)
+    }
+
+    /// The address to ask for, given the one to store.
+    pub fn to_wire(&self, canonical: &Url) -> Url {
+        match &self.mirror {
+            Some(mirror) => moved(canonical, &self.base, mirror).unwrap_or_else(|| canonical.clone()),
+            None => canonical.clone(),
+        }
+    }
+
+    /// The address to store, given a link or redirect as it stands on `page` (stored form): without fragment, on the
+    /// site itself or one of its other hosts. `None` for links elsewhere.
+    pub fn canonical(&self, page: &Url, link: &str) -> Option<Url> {
+        let mut url = page.join(link.trim()).ok()?;
+        url.set_fragment(None);
+        if !matches!(url.scheme(), "http" | "https") {
+            return None;
+        }
+        if let Some(mirror) = &self.mirror
+            && let Some(own) = moved(&url, mirror, &self.base)
+        {
+            url = own;
+        }
+        self.is_own(&url).then_some(url)
+    }
+
+    fn is_own(&self, url: &Url) -> bool {
+        let Some(host) = url.host_str() else { return false };
+        let same_host = self.base.host_str() == Some(host) && self.base.port() == url.port();
+        same_host || self.hosts.iter().any(|own| own == host || *own == authority(url))
+    }
+}
+
+/// `host:port`, with the port only where it is not the scheme's own.
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// `scheme://host:port`: what has a pace and a robots.txt of its own.
+pub fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+/// Path and query, the part that robots.txt and profiles speak of.
+pub fn path_and_query(url: &Url) -> String {
+    match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    }
+}
+
+/// Whether the address is this machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// The same document under another base.
+fn moved(url: &Url, from: &Url, to: &Url) -> Option<Url> {
+    if url.origin() != from.origin() {
+        return None;
+    }
+    let rest = url.path().strip_prefix(from.path().trim_end_matches('/'))?;
+    let mut target = to.clone();
+    target.set_path(&format!("{}{rest}", to.path().trim_end_matches('/')));
+    target.set_query(url.query());
+    Some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn addresses() -> Addresses {
+        let mirror = Some(url("http://127.0.0.1:4321/copy/"));
+        Addresses::new(url("https://site.example/"), mirror, &["cdn.example".into()])
+    }
+
+    #[test]
+    fn stored_addresses_are_the_same_whatever_mirror_is_asked() {
+        let addresses = addresses();
+        let page = url("https://site.example/photos/a/");
+        for link in
+            ["pic-1.html#top", "/photos/a/pic-1.html", "http://127.0.0.1:4321/copy/photos/a/pic-1.html"]
+        {
+            let stored = addresses.canonical(&page, link).unwrap();
+            assert_eq!(stored.as_str(), "https://site.example/photos/a/pic-1.html");
+            assert_eq!(addresses.to_wire(&stored).as_str(), "http://127.0.0.1:4321/copy/photos/a/pic-1.html");
+        }
+    }
+
+    #[test]
+    fn links_elsewhere_are_left_and_named_hosts_are_followed() {
+        let addresses = addresses();
+        let page = url("https://site.example/");
+        for link in [
+            "https://other.example/x",
+            "mailto:a@b",
+            "javascript:void(0)",
+            "https://site.example:81/",
+            "data:,x",
+        ] {
+            assert_eq!(addresses.canonical(&page, link), None, "{link}");
+        }
+        let file = addresses.canonical(&page, "//CDN.example/x.jpg?v=2").unwrap();
+        assert_eq!(addresses.to_wire(&file).as_str(), "https://cdn.example/x.jpg?v=2");
+    }
+
+    #[test]
+    fn dots_in_a_link_do_not_climb_out_of_the_site() {
+        let page = url("https://site.example/photos/");
+        let stored = addresses().canonical(&page, "../../../../etc/passwd").unwrap();
+        assert_eq!(stored.as_str(), "https://site.example/etc/passwd");
+    }
+}

@@ -1,0 +1,76 @@
+//! A page as text: the charset by byte order mark, profile, header or meta element; never an error. Pure.
+
+use encoding_rs::{Encoding, UTF_8};
+use url::Url;
+
+/// A page that was read.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its address on the site, after redirects.
+    pub url: Url,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The `Content-Type`.
+    pub content_type: Option<String>,
+    /// The values of all `X-Robots-Tag` headers.
+    pub robots_tags: Vec<String>,
+}
+
+/// A declaration has to stand within this many bytes (HTML Standard, 4.2.5.4).
+const PRESCAN_BYTES: usize = 1024;
+
+impl Document {
+    /// The body as text; bytes that are wrong in the charset become U+FFFD.
+    pub fn text(&self, charset: Option<&'static Encoding>) -> String {
+        let declared = || self.content_type.as_deref().and_then(charset_parameter);
+        let encoding = charset.or_else(declared).or_else(|| declared_inside(&self.body)).unwrap_or(UTF_8);
+        encoding.decode(&self.body).0.into_owned()
+    }
+}
+
+fn charset_parameter(content_type: &str) -> Option<&'static Encoding> {
+    let lower = content_type.to_ascii_lowercase();
+    let (_, rest) = lower.split_once("charset=")?;
+    let label = rest.trim_start_matches(['"', '\'']).split(['"', '\'', ';', ' ', '>', '/']).next()?;
+    Encoding::for_label(label.as_bytes())
+}
+
+/// `<meta charset=…>` or `<meta http-equiv=… content="…; charset=…">`.
+fn declared_inside(body: &[u8]) -> Option<&'static Encoding> {
+    let head = String::from_utf8_lossy(&body[..body.len().min(PRESCAN_BYTES)]).to_ascii_lowercase();
+    head.split("<meta").skip(1).find_map(|element| charset_parameter(element.split('>').next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CYRILLIC: &[u8] = b"\xcc\xe5\xe3\xe0\xed"; // «Меган» in windows-1251
+
+    fn text(body: &[u8], content_type: Option<&str>, charset: Option<&'static Encoding>) -> String {
+        let url = Url::parse("http://x/").unwrap();
+        let content_type = content_type.map(Into::into);
+        Document { url, body: body.to_vec(), content_type, robots_tags: Vec::new() }.text(charset)
+    }
+
+    #[test]
+    fn header_meta_element_and_profile_each_name_the_charset() {
+        assert_eq!(text(CYRILLIC, Some("text/html; charset=\"windows-1251\""), None), "Меган");
+        let meta =
+            [b"<html><META http-equiv=x content='text/html; charset=cp1251'>".as_slice(), CYRILLIC].concat();
+        assert!(text(&meta, Some("text/html"), None).ends_with("Меган"));
+        let meta = [b"<meta charset=windows-1251>".as_slice(), CYRILLIC].concat();
+        assert!(text(&meta, None, None).ends_with("Меган"));
+        assert_eq!(
+            text(CYRILLIC, Some("text/html; charset=utf-8"), Some(encoding_rs::WINDOWS_1251)),
+            "Меган"
+        );
+    }
+
+    #[test]
+    fn wrong_bytes_and_unknown_charsets_stay_readable() {
+        assert_eq!(text(b"a\xffb", None, None), "a\u{fffd}b");
+        assert_eq!(text("Ж".as_bytes(), Some("text/html; charset=klingon"), None), "Ж");
+        assert_eq!(text(b"\xef\xbb\xbfa", Some("text/html; charset=windows-1251"), None), "a");
+    }
+}

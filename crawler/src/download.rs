@@ -1,0 +1,175 @@
+//! Photos: streamed into the blob store, judged by their first bytes, resumed where they broke off.
+
+use catalog::BlobWriter;
+use catalog::blob::{BlobStore, Stored};
+use photo::FailureClass;
+use reqwest::StatusCode;
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use url::Url;
+
+use crate::error::Stop;
+use crate::fetch::{Answer, Fetched, Fetcher, Validators, conditional, robots_tags, text, validators_of};
+use crate::permission::{self, Subject};
+use crate::sniff::{SizeLimits, Sniffer};
+
+/// A photo whose bytes are in the blob store.
+#[derive(Debug)]
+pub struct Photo {
+    /// The blob.
+    pub stored: Stored,
+    /// The HTTP status.
+    pub http_status: u16,
+    /// How many requests were made.
+    pub attempts: u32,
+    /// What allowed it.
+    pub permission: String,
+}
+
+/// The part of a photo that has come.
+struct Partial<'s> {
+    writer: BlobWriter<'s>,
+    sniffer: Sniffer,
+    validators: Validators,
+}
+
+impl Partial<'_> {
+    /// What proves that the rest belongs to the same bytes. A weak ETag does not (RFC 9110, 13.1.5).
+    fn proof(&self) -> Option<HeaderValue> {
+        let strong = self.validators.etag.as_deref().filter(|etag| etag.starts_with('"'));
+        let proof =
+            strong.or(self.validators.last_modified.as_deref().filter(|_| self.validators.etag.is_none()))?;
+        HeaderValue::from_str(proof).ok().filter(|_| self.writer.bytes() > 0)
+    }
+}
+
+impl Fetcher<'_> {
+    /// Downloads a photo, unless it is still the one that the validators stand for.
+    pub async fn photo(
+        &self,
+        url: &Url,
+        validators: &Validators,
+        limits: SizeLimits,
+        blobs: &BlobStore,
+    ) -> Result<Fetched<Photo>, Stop> {
+        let mut partial = None;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match self.photo_once(url, validators, limits, blobs, &mut partial).await {
+                Err(stop) => self.before_next_attempt(stop, attempt).await?,
+                Ok(Fetched::NotModified) => return Ok(Fetched::NotModified),
+                Ok(Fetched::New(photo, validators)) => {
+                    return Ok(Fetched::New(Photo { attempts: attempt, ..photo }, validators));
+                }
+            }
+        }
+    }
+
+    async fn photo_once<'s>(
+        &self,
+        url: &Url,
+        validators: &Validators,
+        limits: SizeLimits,
+        blobs: &'s BlobStore,
+        partial: &mut Option<Partial<'s>>,
+    ) -> Result<Fetched<Photo>, Stop> {
+        let mut answer = self.send(url, request_headers(validators, partial.as_ref())).await?;
+        let status = answer.response.status();
+        let tags = robots_tags(answer.response.headers());
+        if let Some(text) = permission::opt_out(Subject::File, &tags, &[]) {
+            return Err((FailureClass::OptOut, text).into());
+        }
+        if status == StatusCode::NOT_MODIFIED {
+            return Ok(Fetched::NotModified);
+        }
+        let mut part = match partial.take() {
+            Some(part)
+                if status == StatusCode::PARTIAL_CONTENT && continues(&answer, part.writer.bytes()) =>
+            {
+                part
+            }
+            _ if status == StatusCode::PARTIAL_CONTENT => {
+                return Err(
+                    (FailureClass::Truncated, "the server sent another part than asked for".into()).into()
+                );
+            }
+            _ => Partial {
+                writer: blobs.writer()?,
+                sniffer: Sniffer::default(),
+                validators: validators_of(answer.response.headers()),
+            },
+        };
+        match self.take_body(&mut answer, &mut part, limits).await {
+            Ok(()) => {}
+            Err(stop) => {
+                *partial = Some(part).filter(|part| part.proof().is_some());
+                return Err(stop);
+            }
+        }
+        part.sniffer.finish(limits)?;
+        let stored = part.writer.finish()?;
+        let permission = std::iter::once(answer.allowed_by)
+            .chain(tags.into_iter().map(|tag| format!("X-Robots-Tag: {tag}")))
+            .collect::<Vec<_>>()
+            .join("; ");
+        let photo = Photo { stored, http_status: status.as_u16(), attempts: 1, permission };
+        Ok(Fetched::New(photo, part.validators))
+    }
+
+    /// Writes the body as it comes. Each write is a few kilobytes into the page cache, too short to need a thread.
+    async fn take_body(
+        &self,
+        answer: &mut Answer,
+        part: &mut Partial<'_>,
+        limits: SizeLimits,
+    ) -> Result<(), Stop> {
+        let max_bytes = self.settings.limits.photo_bytes;
+        let before = part.writer.bytes();
+        let declared = answer.response.content_length();
+        let too_large =
+            |bytes| (FailureClass::TooLarge, format!("{bytes} bytes or more; the limit is {max_bytes}"));
+        if let Some(length) = declared.filter(|length| before.saturating_add(*length) > max_bytes) {
+            return Err(too_large(length).into());
+        }
+        while let Some(piece) = self.piece(answer).await? {
+            let piece = piece.as_ref();
+            part.sniffer.push(piece, limits)?;
+            part.writer.write(piece)?;
+            if part.writer.bytes() > max_bytes {
+                return Err(too_large(part.writer.bytes()).into());
+            }
+        }
+        let came = part.writer.bytes() - before;
+        match declared {
+            Some(length) if length != came => {
+                Err((FailureClass::Truncated, format!("{came} of {length} bytes came")).into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn request_headers(validators: &Validators, partial: Option<&Partial<'_>>) -> HeaderMap {
+    let resume = partial.and_then(|part| Some((part.proof()?, part.writer.bytes())));
+    let mut headers = match resume {
+        Some((proof, bytes)) => {
+            let mut headers = HeaderMap::new();
+            if let Ok(range) = HeaderValue::from_str(&format!("bytes={bytes}-")) {
+                headers.insert(header::RANGE, range);
+                headers.insert(header::IF_RANGE, proof);
+            }
+            headers
+        }
+        None => conditional(validators),
+    };
+    headers.insert(header::ACCEPT, HeaderValue::from_static("image/*"));
+    // Photos are compressed already, and Content-Length is to be the length of what is stored.
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers
+}
+
+/// Whether a 206 goes on where the stored part ends.
+fn continues(answer: &Answer, bytes: u64) -> bool {
+    let range = text(answer.response.headers(), header::CONTENT_RANGE);
+    range.is_some_and(|range| range.trim().starts_with(&format!("bytes {bytes}-")))
+}

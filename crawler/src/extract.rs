@@ -1,0 +1,312 @@
+//! Pages to links, names, sizes and captions, by a profile's rules. Pure.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use catalog::identity::NewIdentity;
+use catalog::page::{Found, NewPage, PageKind};
+use catalog::photo::{Caption, NewPhoto};
+use photo::FailureClass;
+use regex::Regex;
+use url::Url;
+
+use crate::address::{Addresses, path_and_query};
+use crate::document::Document;
+use crate::node::{Node, Tree, Use};
+use crate::permission::{self, Subject};
+use crate::profile::Profile;
+use crate::rule::Rule;
+use crate::slug::slug_of;
+use crate::sniff::Refusal;
+
+/// Longer captions are cut: they are sentences, not articles.
+const MAX_CAPTION_CHARS: usize = 1000;
+/// No name is longer.
+const MAX_NAME_CHARS: usize = 200;
+
+/// Reads pages of one site.
+#[derive(Clone, Copy, Debug)]
+pub struct Extractor<'a> {
+    /// The site's rules.
+    pub profile: &'a Profile,
+    /// The site's addresses.
+    pub addresses: &'a Addresses,
+}
+
+impl Extractor<'_> {
+    /// What an index or gallery page lists. `identity_id` is the person whose page it is.
+    pub fn listing(
+        &self,
+        document: &Document,
+        kind: PageKind,
+        identity_id: Option<i64>,
+    ) -> Result<Found, Refusal> {
+        let subject = if self.profile.photo.is_some() || kind == PageKind::Index {
+            Subject::Listing
+        } else {
+            Subject::PhotoPage
+        };
+        let page = self.open(document, subject)?;
+        let mut found = match kind {
+            PageKind::Index => self.index(&page, identity_id),
+            PageKind::Identity => self.gallery(&page, identity_id),
+        };
+        found.max_pages = Some(self.profile.limits.pages);
+        Ok(found)
+    }
+
+    /// Where a photo page's rule leads: the file, or the page that shows it.
+    pub fn photo_link(&self, document: &Document, rule: &Rule) -> Result<Url, Refusal> {
+        let page = self.open(document, Subject::PhotoPage)?;
+        let no_link = || (FailureClass::NoLink, format!("{} has no link to the file", document.url));
+        let link = page.tree.root().value(rule, Use::Link).ok_or_else(no_link)?;
+        let leads_away = || (FailureClass::NoLink, format!("the link `{link}` leads to another site"));
+        self.follow(&page, &link).ok_or_else(leads_away)
+    }
+
+    /// Whether the profile lets an address be entered.
+    pub fn may_enter(&self, url: &Url) -> bool {
+        let path = path_and_query(url);
+        !self.profile.never.iter().any(|pattern| pattern.matches(&path))
+    }
+
+    pub(crate) fn open(&self, document: &Document, subject: Subject) -> Result<Page, Refusal> {
+        let text = document.text(self.profile.charset.map(|charset| charset.0));
+        let tree = Tree::parse(&text, self.profile.format)?;
+        if let Some(text) = permission::opt_out(subject, &document.robots_tags, &tree.metas()) {
+            return Err((FailureClass::OptOut, format!("{}: {text}", document.url)));
+        }
+        let base = tree.base().and_then(|base| document.url.join(&base).ok());
+        Ok(Page { tree, base: base.unwrap_or_else(|| document.url.clone()), url: document.url.clone() })
+    }
+
+    fn follow(&self, page: &Page, link: &str) -> Option<Url> {
+        self.addresses.canonical(&page.base, link).filter(|url| self.may_enter(url))
+    }
+
+    fn index(&self, page: &Page, identity_id: Option<i64>) -> Found {
+        let rules = &self.profile.index;
+        let root = page.tree.root();
+        let mut found =
+            Found { pages: self.pages(page, &rules.pages, PageKind::Index, identity_id), ..Found::default() };
+        let mut seen = HashSet::new();
+        for card in root.select(&rules.card) {
+            let Some(link) = card.value(&rules.link, Use::Link) else { continue };
+            let Some(url) = self.follow(page, &link) else { continue };
+            if !seen.insert(url.clone()) {
+                continue;
+            }
+            if identity_id.is_some() {
+                found.pages.push(NewPage { url: url.into(), kind: PageKind::Identity, identity_id });
+                continue;
+            }
+            let path = path_and_query(&url);
+            let key = match &rules.slug {
+                Some(pattern) => pattern.find(&path).unwrap_or(&path),
+                None => last_part(&path),
+            };
+            let name_rule = rules.name.as_ref().unwrap_or(&rules.link);
+            let name = match &rules.name {
+                Some(_) => card.value(name_rule, Use::Text),
+                None => card.value(
+                    &Rule { attr: None, pattern: None, template: None, ..name_rule.clone() },
+                    Use::Text,
+                ),
+            };
+            let name = name.unwrap_or_else(|| key.to_owned());
+            found.identities.push(NewIdentity {
+                slug: slug_of(key),
+                name: name.chars().take(MAX_NAME_CHARS).collect(),
+                page_url: Some(url.into()),
+            });
+        }
+        found
+    }
+
+    fn gallery(&self, page: &Page, identity_id: Option<i64>) -> Found {
+        let rules = &self.profile.gallery;
+        let mut found = Found {
+            pages: self.pages(page, &rules.pages, PageKind::Identity, identity_id),
+            ..Found::default()
+        };
+        let cards = page.tree.root().select(&rules.card);
+        let mut seen = HashSet::new();
+        for card in &cards {
+            let Some(link) = card.value(&rules.link, Use::Link) else { continue };
+            let Some(url) = self.follow(page, &link) else { continue };
+            if seen.insert(url.clone()) {
+                found.photos.push(self.photo(*card, url.into()));
+            }
+        }
+        if let Some(parameter) = &rules.page_parameter
+            && !cards.is_empty()
+        {
+            let url = next_page(&page.url, &parameter.name, parameter.first).into();
+            found.pages.push(NewPage { url, kind: PageKind::Identity, identity_id });
+        }
+        found
+    }
+
+    fn photo(&self, card: Node<'_>, source_url: String) -> NewPhoto {
+        let rules = &self.profile.gallery;
+        let sizes: Vec<_> = rules.size.iter().filter_map(|rule| card.value(rule, Use::Text)).collect();
+        let captions = rules.caption.iter().filter_map(|rule| {
+            let text: String = card.value(rule, Use::Text)?.chars().take(MAX_CAPTION_CHARS).collect();
+            Some(Caption { text, source: rule.attr.clone().unwrap_or_else(|| "text".into()) })
+        });
+        let file_url = self.profile.photo.is_none().then(|| source_url.clone());
+        NewPhoto {
+            source_url,
+            file_url,
+            hint: parse_size(&sizes.join("x")),
+            caption: captions.into_iter().next(),
+        }
+    }
+
+    fn pages(&self, page: &Page, rules: &[Rule], kind: PageKind, identity_id: Option<i64>) -> Vec<NewPage> {
+        let links = rules.iter().flat_map(|rule| page.tree.root().values(rule, Use::Link));
+        let mut seen = HashSet::new();
+        let urls = links.filter_map(|link| self.follow(page, &link)).filter(|url| seen.insert(url.clone()));
+        urls.map(|url| NewPage { url: url.into(), kind, identity_id }).collect()
+    }
+}
+
+/// A parsed page and where it stands.
+pub(crate) struct Page {
+    pub(crate) tree: Tree,
+    base: Url,
+    url: Url,
+}
+
+fn last_part(path: &str) -> &str {
+    let last =
+        path.split('?').next().unwrap_or(path).trim_end_matches('/').rsplit('/').next().unwrap_or(path);
+    last.strip_suffix(".html").unwrap_or(last)
+}
+
+/// The first two numbers of `1000x1335`, `[1000 × 1335]`, `Dimensions=1000x1335`.
+fn parse_size(text: &str) -> Option<(u32, u32)> {
+    // The last of the letters is Cyrillic.
+    static SIZE: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"(\d{1,6})\s*[xX×*хХ]\s*(\d{1,6})").ok());
+    let captures = SIZE.as_ref()?.captures(text)?;
+    Some((captures[1].parse().ok()?, captures[2].parse().ok()?))
+}
+
+fn next_page(url: &Url, parameter: &str, first: u32) -> Url {
+    let number =
+        url.query_pairs().find(|(name, _)| name == parameter).and_then(|(_, value)| value.parse().ok());
+    let others: Vec<(String, String)> =
+        url.query_pairs().filter(|(name, _)| name != parameter).map(|(n, v)| (n.into(), v.into())).collect();
+    let mut next = url.clone();
+    let number: u32 = number.unwrap_or(first);
+    next.query_pairs_mut()
+        .clear()
+        .extend_pairs(others)
+        .append_pair(parameter, &number.saturating_add(1).to_string());
+    next
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const PROFILE: &str = r#"
+        site = "x"
+        base_url = "https://x.example/"
+        start = ["/photos"]
+        never = ["^/photos/random"]
+        [index]
+        pages = [{ select = ".letters a" }]
+        card = ".card"
+        link = { select = "a.name" }
+        slug = '/photos/([^/]+)/'
+        [gallery]
+        pages = [{ select = "nav a" }]
+        card = ".pic"
+        link = { select = "a" }
+        size = [{ select = ".size" }]
+        caption = [{ select = "img", attr = "alt" }, { select = "a", attr = "title" }]
+        [photo]
+        file = [{ select = ".big a, a.full" }]
+    "#;
+
+    fn read(path: &str, html: &str, kind: PageKind) -> Result<Found, Refusal> {
+        let profile = Profile::parse(PROFILE, Path::new("x.toml")).unwrap();
+        let addresses = Addresses::new(profile.base_url.clone().unwrap(), None, &[]);
+        let extractor = Extractor { profile: &profile, addresses: &addresses };
+        extractor.listing(&document(path, html), kind, (kind == PageKind::Identity).then_some(7))
+    }
+
+    fn document(path: &str, html: &str) -> Document {
+        let url = Url::parse("https://x.example/").unwrap().join(path).unwrap();
+        Document { url, body: html.as_bytes().to_vec(), content_type: None, robots_tags: Vec::new() }
+    }
+
+    #[test]
+    fn an_index_gives_people_and_further_pages_and_no_page_that_is_never_entered() {
+        let html = r#"<div class=letters><a href=/photos/A>A</a><a href=/photos/random>?</a><a href=/photos/A#x>A</a></div>
+            <div class=card><a class=name href="/photos/Ada-md1/"> Ada
+            Lovelace</a></div><div class=card><a class=name href="https://elsewhere.example/photos/B-md2/">B</a></div>
+            <div class=card><a class=name href="/photos/Ada-md3/">Ada Lovelace</a></div>"#;
+        let found = read("/photos", html, PageKind::Index).unwrap();
+        assert_eq!(
+            found.pages.iter().map(|page| page.url.as_str()).collect::<Vec<_>>(),
+            ["https://x.example/photos/A"]
+        );
+        let people: Vec<_> = found.identities.iter().map(|p| (p.slug.as_str(), p.name.as_str())).collect();
+        assert_eq!(people, [("Ada-md1", "Ada Lovelace"), ("Ada-md3", "Ada Lovelace")]);
+    }
+
+    #[test]
+    fn a_gallery_gives_photos_with_size_and_the_best_caption() {
+        let html = r#"<base href="/photos/Ada-md1/"><nav><a href="page2/">2</a></nav>
+            <div class=pic><a href=pic-1.html title=t><img alt=" A  walk "></a><span class=size>[1000 х 1335]</span></div>
+            <div class=pic><a href=pic-2.html title="In a hat"><img alt=""></a></div>"#;
+        let found = read("/photos/Ada-md1/page1/", html, PageKind::Identity).unwrap();
+        assert_eq!(found.pages[0].url, "https://x.example/photos/Ada-md1/page2/");
+        assert_eq!(found.pages[0].identity_id, Some(7));
+        assert_eq!(found.photos[0].source_url, "https://x.example/photos/Ada-md1/pic-1.html");
+        assert_eq!(found.photos[0].hint, Some((1000, 1335)));
+        assert_eq!(found.photos[0].file_url, None);
+        let caption = |i: usize| found.photos[i].caption.clone().unwrap();
+        assert_eq!((caption(0).text.as_str(), caption(0).source.as_str()), ("A  walk", "alt"));
+        assert_eq!((caption(1).text.as_str(), caption(1).source.as_str()), ("In a hat", "title"));
+    }
+
+    #[test]
+    fn a_photo_page_gives_the_file_or_says_why_not() {
+        let profile = Profile::parse(PROFILE, Path::new("x.toml")).unwrap();
+        let addresses = Addresses::new(profile.base_url.clone().unwrap(), None, &[]);
+        let extractor = Extractor { profile: &profile, addresses: &addresses };
+        let rule = &profile.photo.as_ref().unwrap().file[0];
+        let link = |html: &str| extractor.photo_link(&document("/photos/Ada-md1/pic-1.html", html), rule);
+        let file = link("<div class=big><a href='/archive/ada/img/image(458).jpg'></a></div>").unwrap();
+        assert_eq!(file.as_str(), "https://x.example/archive/ada/img/image(458).jpg");
+        assert_eq!(link("<p>").unwrap_err().0, FailureClass::NoLink);
+        assert_eq!(
+            link("<a class=full href='https://ads.example/'></a>").unwrap_err().0,
+            FailureClass::NoLink
+        );
+        let (class, text) =
+            link("<meta name=robots content=noai><a class=full href=/x.jpg></a>").unwrap_err();
+        assert_eq!(class, FailureClass::OptOut);
+        assert!(text.contains("noai"));
+    }
+
+    #[test]
+    fn sizes_are_read_in_the_ways_that_sites_write_them() {
+        assert_eq!(parse_size("Filename=a1x.jpg Filesize=300KB Dimensions=1200x1800"), Some((1200, 1800)));
+        assert_eq!(parse_size("1000 × 1335 px"), Some((1000, 1335)));
+        assert_eq!(parse_size("large"), None);
+    }
+
+    #[test]
+    fn numbered_pages_count_on_from_the_address() {
+        let url = |text| Url::parse(text).unwrap();
+        assert_eq!(next_page(&url("http://x/ws?m=a"), "page", 0).as_str(), "http://x/ws?m=a&page=1");
+        assert_eq!(next_page(&url("http://x/ws?page=4&m=a"), "page", 0).as_str(), "http://x/ws?m=a&page=5");
+    }
+}

@@ -1,0 +1,389 @@
+//! Requests: robots.txt first, then the host's turn, then redirects within the site; pages are read whole.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use catalog::Catalog;
+use catalog::robots::RobotsRow;
+use photo::FailureClass;
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Response, StatusCode};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
+
+use crate::address::{self, Addresses};
+use crate::document::Document;
+use crate::error::{CrawlError, Failure, Stop};
+use crate::host::Host;
+use crate::pace::PaceSettings;
+use crate::permission::AGENT;
+use crate::profile::Limits;
+use crate::robots::{self, Robots};
+use crate::rule::Pattern;
+use crate::{failure, retry};
+
+/// robots.txt is asked for again after this long (RFC 9309, 2.4).
+const ROBOTS_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// What a request needs to know of the site.
+#[derive(Debug)]
+pub struct FetchSettings {
+    /// Where the site is.
+    pub addresses: Addresses,
+    /// Paths that are never entered, not by a redirect either.
+    pub never: Vec<Pattern>,
+    /// How fast.
+    pub pace: PaceSettings,
+    /// How much, how long, how often.
+    pub limits: Limits,
+    /// A mail address or page of whoever runs the crawl.
+    pub contact: Option<String>,
+    /// A robots.txt older than this is asked for again; at most a day.
+    pub fresh_for: Duration,
+}
+
+/// What tells whether a document has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// The `ETag`.
+    pub etag: Option<String>,
+    /// The `Last-Modified`.
+    pub last_modified: Option<String>,
+}
+
+/// A document, or that it is still the same.
+#[derive(Debug)]
+pub enum Fetched<T> {
+    /// It came.
+    New(T, Validators),
+    /// The server says that it has not changed (304).
+    NotModified,
+}
+
+/// Makes requests on behalf of one crawl.
+#[derive(Debug)]
+pub struct Fetcher<'a> {
+    pub(crate) settings: FetchSettings,
+    client: Client,
+    /// Where robots.txt is kept between runs.
+    catalog: Option<&'a Catalog>,
+    hosts: Mutex<HashMap<String, Arc<Host>>>,
+}
+
+/// An answer whose body is still to come. Its host counts it as in flight as long as it lives.
+pub(crate) struct Answer {
+    pub(crate) response: Response,
+    /// Where it came from in the end, as stored.
+    pub(crate) url: Url,
+    /// By when the body must be there.
+    pub(crate) deadline: Instant,
+    /// What robots.txt says of it.
+    pub(crate) allowed_by: String,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl<'a> Fetcher<'a> {
+    /// A client that has asked nothing yet.
+    pub fn new(settings: FetchSettings, catalog: Option<&'a Catalog>) -> Result<Self, CrawlError> {
+        let version = env!("CARGO_PKG_VERSION");
+        let agent = match &settings.contact {
+            Some(contact) => format!("{AGENT}/{version} (+{contact})"),
+            None => format!("{AGENT}/{version}"),
+        };
+        let limits = &settings.limits;
+        let client = Client::builder()
+            .user_agent(agent)
+            // Each hop is checked against robots.txt and the site's hosts.
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_millis(limits.connect_ms))
+            .read_timeout(Duration::from_millis(limits.idle_ms))
+            .pool_max_idle_per_host(settings.pace.in_flight)
+            .build()
+            .map_err(CrawlError::Client)?;
+        Ok(Self { settings, client, catalog, hosts: Mutex::default() })
+    }
+
+    /// Reads a page whole.
+    pub async fn document(&self, url: &Url, validators: &Validators) -> Result<Fetched<Document>, Stop> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match self.document_once(url, validators).await {
+                Err(stop) => self.before_next_attempt(stop, attempt).await?,
+                fetched => return fetched,
+            }
+        }
+    }
+
+    async fn document_once(&self, url: &Url, validators: &Validators) -> Result<Fetched<Document>, Stop> {
+        let mut answer = self.send(url, conditional(validators)).await?;
+        if answer.response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(Fetched::NotModified);
+        }
+        let headers = answer.response.headers();
+        let content_type = text(headers, header::CONTENT_TYPE);
+        let (validators, robots_tags) = (validators_of(headers), robots_tags(headers));
+        let body = self.body(&mut answer, self.settings.limits.page_bytes).await?;
+        Ok(Fetched::New(Document { url: answer.url, body, content_type, robots_tags }, validators))
+    }
+
+    /// Waits before the next attempt, or gives the failure back where there is to be none.
+    pub(crate) async fn before_next_attempt(&self, stop: Stop, attempt: u32) -> Result<(), Stop> {
+        match stop {
+            Stop::Failed(failure)
+                if failure.class.is_transient() && attempt < self.settings.limits.attempts =>
+            {
+                let first = Duration::from_millis(self.settings.limits.backoff_ms);
+                sleep(retry::back_off(first, attempt, rand::random())).await;
+                Ok(())
+            }
+            Stop::Failed(failure) => Err(Stop::Failed(Failure { attempts: attempt, ..failure })),
+            other => Err(other),
+        }
+    }
+
+    /// Asks for a document as soon as its host's robots.txt and pace allow it, and follows redirects.
+    pub(crate) async fn send(&self, url: &Url, headers: HeaderMap) -> Result<Answer, Stop> {
+        let mut url = url.clone();
+        for _ in 0..=self.settings.limits.redirects {
+            let wire = self.settings.addresses.to_wire(&url);
+            let host = self.host(&wire);
+            let decision = self.robots(&host).await?.decide(&address::path_and_query(&wire));
+            if !decision.allowed {
+                return Err(Stop::Failed(Failure::new(FailureClass::Robots, decision.text)));
+            }
+            let (response, deadline, slot) = self.ask(&host, &wire, headers.clone()).await?;
+            if !is_redirect(response.status()) {
+                return Ok(Answer { response, url, deadline, allowed_by: decision.text, _slot: slot });
+            }
+            url = self.redirected(&url, &response)?;
+        }
+        let detail = format!("more than {} redirects", self.settings.limits.redirects);
+        Err(Stop::Failed(Failure::new(FailureClass::RedirectRefused, detail)))
+    }
+
+    fn redirected(&self, from: &Url, response: &Response) -> Result<Url, Stop> {
+        let location = text(response.headers(), header::LOCATION).unwrap_or_default();
+        let target = self.settings.addresses.canonical(from, &location).filter(|url| {
+            let path = address::path_and_query(url);
+            !self.settings.never.iter().any(|pattern| pattern.matches(&path))
+        });
+        target.ok_or_else(|| {
+            let detail =
+                format!("{} leads to `{location}`, where the profile does not go", response.status());
+            let mut failure = Failure::new(FailureClass::RedirectRefused, detail);
+            failure.http_status = Some(response.status().as_u16());
+            Stop::Failed(failure)
+        })
+    }
+
+    /// One request, no redirect. Statuses that are failures become failures here, and slow the host down.
+    async fn ask(
+        &self,
+        host: &Host,
+        wire: &Url,
+        headers: HeaderMap,
+    ) -> Result<(Response, Instant, OwnedSemaphorePermit), Stop> {
+        let slot = host.turn().await?;
+        let started = Instant::now();
+        let deadline = started + Duration::from_millis(self.settings.limits.total_ms);
+        let sent = timeout_at(deadline, self.client.get(wire.clone()).headers(headers).send()).await;
+        let response = match sent {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                let (class, detail) = failure::of_error(&error);
+                host.failed(&detail);
+                return Err((class, detail).into());
+            }
+            Err(_) => {
+                let detail = format!("no answer within {} ms", self.settings.limits.total_ms);
+                host.failed(&detail);
+                return Err((FailureClass::Timeout, detail).into());
+            }
+        };
+        let status = response.status();
+        let pause = text(response.headers(), header::RETRY_AFTER)
+            .and_then(|value| retry::retry_after(&value, SystemTime::now()));
+        let Some(class) = failure::of_status(status, pause.is_some()) else {
+            host.succeeded(started.elapsed());
+            return Ok((response, deadline, slot));
+        };
+        let detail = format!("{status} for {wire}");
+        match class {
+            // An answer like any other for the host's health.
+            FailureClass::Http4xx => host.succeeded(started.elapsed()),
+            FailureClass::Throttled => {
+                let default = Duration::from_millis(self.settings.limits.backoff_ms);
+                host.pause(pause.unwrap_or(default), Duration::from_secs(self.settings.limits.wait_s));
+            }
+            _ => host.failed(&detail),
+        }
+        let mut failure = Failure::new(class, detail);
+        failure.http_status = Some(status.as_u16());
+        Err(Stop::Failed(failure))
+    }
+
+    /// The next piece of a body; `None` at its end.
+    pub(crate) async fn piece(&self, answer: &mut Answer) -> Result<Option<impl AsRef<[u8]> + use<>>, Stop> {
+        match timeout_at(answer.deadline, answer.response.chunk()).await {
+            Ok(Ok(piece)) => Ok(piece),
+            Ok(Err(error)) => Err(failure::of_error(&error).into()),
+            Err(_) => {
+                let detail = format!("the body was not complete within {} ms", self.settings.limits.total_ms);
+                Err((FailureClass::Timeout, detail).into())
+            }
+        }
+    }
+
+    async fn body(&self, answer: &mut Answer, max_bytes: u64) -> Result<Vec<u8>, Stop> {
+        let mut body = Vec::new();
+        while let Some(piece) = self.piece(answer).await? {
+            body.extend_from_slice(piece.as_ref());
+            if body.len() as u64 > max_bytes {
+                let detail = format!("the page has more than {max_bytes} bytes");
+                return Err((FailureClass::TooLarge, detail).into());
+            }
+        }
+        Ok(body)
+    }
+
+    fn host(&self, wire: &Url) -> Arc<Host> {
+        let origin = address::origin(wire);
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Host::new(origin.clone(), &self.settings.pace));
+        Arc::clone(hosts.entry(origin.clone()).or_insert_with(new))
+    }
+
+    /// The host's rules, asked for once a day.
+    async fn robots(&self, host: &Host) -> Result<Arc<Robots>, Stop> {
+        let mut known = host.robots.lock().await;
+        if let Some((robots, asked_at)) = &*known
+            && asked_at.elapsed() < ROBOTS_AGE
+        {
+            return Ok(Arc::clone(robots));
+        }
+        let robots = Arc::new(self.load_robots(host).await?);
+        host.set_crawl_delay(robots.crawl_delay.unwrap_or_default());
+        *known = Some((Arc::clone(&robots), Instant::now()));
+        Ok(robots)
+    }
+
+    async fn load_robots(&self, host: &Host) -> Result<Robots, Stop> {
+        let stored = match self.catalog {
+            Some(catalog) => catalog.robots(&host.origin).await?,
+            None => None,
+        };
+        if let Some(row) = &stored
+            && age(row.fetched_at) < self.settings.fresh_for.min(ROBOTS_AGE)
+        {
+            return Ok(read_robots(row));
+        }
+        let mut attempt = 0;
+        let row = loop {
+            attempt += 1;
+            match self.robots_once(host, stored.as_ref()).await {
+                Ok(row) => break row,
+                Err(stop) => match self.before_next_attempt(stop, attempt).await {
+                    Ok(()) => {}
+                    // 4xx: there are no rules (RFC 9309, 2.3.1.3).
+                    Err(Stop::Failed(Failure {
+                        class: FailureClass::Http4xx,
+                        http_status: Some(status),
+                        ..
+                    })) => {
+                        break RobotsRow { status, ..RobotsRow::default() };
+                    }
+                    // Unreachable: nothing may be asked (2.3.1.4), so that everything stays due.
+                    Err(Stop::Failed(failure)) => {
+                        host.leave(&format!("robots.txt cannot be had ({})", failure.detail));
+                        return host.turn().await.and_then(|_| Err(Stop::Failed(failure)));
+                    }
+                    Err(other) => return Err(other),
+                },
+            }
+        };
+        if let Some(catalog) = self.catalog {
+            catalog.record_robots(&host.origin, &row).await?;
+        }
+        Ok(read_robots(&row))
+    }
+
+    async fn robots_once(&self, host: &Host, stored: Option<&RobotsRow>) -> Result<RobotsRow, Stop> {
+        let old = stored.filter(|row| row.status == 200);
+        let validators =
+            old.map(|row| Validators { etag: row.etag.clone(), last_modified: row.last_modified.clone() });
+        let refused = |detail: String| Stop::Failed(Failure::new(FailureClass::RedirectRefused, detail));
+        let mut url =
+            Url::parse(&format!("{}/robots.txt", host.origin)).map_err(|error| refused(error.to_string()))?;
+        for _ in 0..=self.settings.limits.redirects {
+            let headers = conditional(&validators.clone().unwrap_or_default());
+            let (response, deadline, slot) = self.ask(host, &url, headers).await?;
+            let (status, headers) = (response.status(), response.headers());
+            if let (StatusCode::NOT_MODIFIED, Some(old)) = (status, old) {
+                return Ok(old.clone());
+            }
+            if is_redirect(status) {
+                // Rules may be kept elsewhere (RFC 9309, 2.3.1.2).
+                let location = text(headers, header::LOCATION).unwrap_or_default();
+                url = url.join(&location).map_err(|error| refused(format!("`{location}`: {error}")))?;
+                continue;
+            }
+            let Validators { etag, last_modified } = validators_of(headers);
+            let mut answer = Answer { response, url, deadline, allowed_by: String::new(), _slot: slot };
+            let mut body = Vec::new();
+            while let Some(piece) = self.piece(&mut answer).await? {
+                body.extend_from_slice(piece.as_ref());
+                if body.len() as u64 > robots::MAX_BYTES {
+                    break; // what follows is ignored (2.5)
+                }
+            }
+            let body = String::from_utf8_lossy(&body).into_owned();
+            return Ok(RobotsRow { status: status.as_u16(), body, etag, last_modified, fetched_at: 0 });
+        }
+        Err(refused("robots.txt redirects in circles".into()))
+    }
+}
+
+fn read_robots(row: &RobotsRow) -> Robots {
+    match row.status {
+        200..=299 => Robots::parse(&row.body, AGENT),
+        status => Robots::absent(format!("robots.txt: status {status}, so there are no rules")),
+    }
+}
+
+fn age(unix_ms: i64) -> Duration {
+    let then = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
+    SystemTime::now().duration_since(then).unwrap_or(Duration::ZERO)
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// A header's value, where it is text.
+pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+pub(crate) fn robots_tags(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all("x-robots-tag").iter();
+    values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
+}
+
+pub(crate) fn validators_of(headers: &HeaderMap) -> Validators {
+    Validators { etag: text(headers, header::ETAG), last_modified: text(headers, header::LAST_MODIFIED) }
+}
+
+pub(crate) fn conditional(validators: &Validators) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let pairs =
+        [(header::IF_NONE_MATCH, &validators.etag), (header::IF_MODIFIED_SINCE, &validators.last_modified)];
+    for (name, value) in pairs {
+        if let Some(Ok(value)) = value.as_deref().map(HeaderValue::from_str) {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}

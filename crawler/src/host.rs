@@ -1,0 +1,93 @@
+//! One host: its pace, its bound on requests in flight, its robots.txt.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until};
+
+use crate::error::Stop;
+use crate::pace::{Pace, PaceSettings, Turn};
+use crate::robots::Robots;
+
+/// What is shared by all requests to one host.
+#[derive(Debug)]
+pub(crate) struct Host {
+    /// `scheme://host:port`.
+    pub(crate) origin: String,
+    /// The rules, and when they were asked for; locked while they are.
+    pub(crate) robots: tokio::sync::Mutex<Option<(Arc<Robots>, Instant)>>,
+    slots: Arc<Semaphore>,
+    pace: Mutex<Pace>,
+    epoch: Instant,
+    left_because: Mutex<Option<String>>,
+}
+
+impl Host {
+    pub(crate) fn new(origin: String, settings: &PaceSettings) -> Self {
+        Self {
+            origin,
+            robots: tokio::sync::Mutex::default(),
+            // The profile's bound on requests in flight: four unless it says otherwise.
+            slots: Arc::new(Semaphore::new(settings.in_flight)),
+            pace: Mutex::new(Pace::new(settings.clone())),
+            epoch: Instant::now(),
+            left_because: Mutex::default(),
+        }
+    }
+
+    /// Waits until a request may start. The request is in flight as long as the permit lives.
+    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, Stop> {
+        let closed = |_| Stop::HostLeft(format!("{} is closed", self.origin));
+        let permit = Arc::clone(&self.slots).acquire_owned().await.map_err(closed)?;
+        loop {
+            let turn = self.with_pace(|pace, now| pace.turn(now));
+            match turn {
+                Turn::Go => return Ok(permit),
+                Turn::NotBefore(at) => sleep_until(self.epoch + at).await,
+                Turn::Never => return Err(Stop::HostLeft(self.why_left())),
+            }
+        }
+    }
+
+    pub(crate) fn set_crawl_delay(&self, delay: Duration) {
+        self.with_pace(|pace, _| pace.set_crawl_delay(delay));
+    }
+
+    pub(crate) fn succeeded(&self, latency: Duration) {
+        self.with_pace(|pace, _| pace.succeeded(latency));
+    }
+
+    pub(crate) fn failed(&self, detail: &str) {
+        self.with_pace(Pace::failed);
+        *self.left_because.lock().unwrap_or_else(PoisonError::into_inner) = Some(detail.to_owned());
+    }
+
+    /// Leaves the host alone for as long as it asks, or for this run where that is longer than `longest`.
+    pub(crate) fn pause(&self, pause: Duration, longest: Duration) {
+        if pause <= longest {
+            self.with_pace(|pace, now| pace.pause(now, pause));
+        } else {
+            self.leave(&format!("it asks for a pause of {} s", pause.as_secs()));
+        }
+    }
+
+    pub(crate) fn leave(&self, why: &str) {
+        self.with_pace(|pace, _| pace.give_up());
+        *self.left_because.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+    }
+
+    fn why_left(&self) -> String {
+        let why = self.left_because.lock().unwrap_or_else(PoisonError::into_inner);
+        format!(
+            "{} is left for another run: {}",
+            self.origin,
+            why.as_deref().unwrap_or("it failed too often")
+        )
+    }
+
+    fn with_pace<T>(&self, change: impl FnOnce(&mut Pace, Duration) -> T) -> T {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut pace, self.epoch.elapsed())
+    }
+}

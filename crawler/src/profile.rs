@@ -1,0 +1,311 @@
+//! A gallery site as a TOML file: where to start, which links to follow, how fast. Never code.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::pace::PaceSettings;
+use crate::rule::{Charset, Pattern, Rule, Select};
+
+/// A profile that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// The file cannot be read.
+    #[error("read the site profile {path}: {source}", path = .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no valid profile.
+    #[error("site profile {path}: {message}{hint}", path = .path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and what is wrong there.
+        message: String,
+        /// The nearest known key, where an unknown one stands.
+        hint: String,
+    },
+}
+
+/// How a site's listings are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Pages for people; rules are CSS selectors.
+    #[default]
+    Html,
+    /// An API; rules are JSON pointers.
+    Json,
+}
+
+/// A gallery site.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// The site's name in the catalog and in snapshots.
+    pub site: String,
+    /// The site's own address, which stored URLs start with. Absent in profiles of an engine that many sites run.
+    pub base_url: Option<Url>,
+    /// The index pages to start from, relative to the base URL.
+    pub start: Vec<String>,
+    /// How listings are written.
+    #[serde(default)]
+    pub format: Format,
+    /// A mail address or page of whoever runs the crawl; required for any host but loopback.
+    pub user_agent_contact: Option<String>,
+    /// Other hosts that the site's files may lie on or redirect to.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Paths (with query) that are never entered, though pages link them.
+    #[serde(default)]
+    pub never: Vec<Pattern>,
+    /// The charset of pages whose server names a wrong one or none.
+    pub charset: Option<Charset>,
+    /// How fast.
+    #[serde(default)]
+    pub pace: PaceSettings,
+    /// How much, how long, how often.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Pages that list people.
+    pub index: IndexRules,
+    /// Pages that list the photos of one person.
+    pub gallery: GalleryRules,
+    /// Photo pages; absent where galleries link the files themselves.
+    pub photo: Option<PhotoRules>,
+}
+
+/// Pages that list people.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexRules {
+    /// Links to further index pages.
+    #[serde(default)]
+    pub pages: Vec<Rule>,
+    /// The element of one person.
+    pub card: Select,
+    /// Inside the card: the link to the person's gallery.
+    pub link: Rule,
+    /// Inside the card: the person's name. Absent: the link's text.
+    pub name: Option<Rule>,
+    /// What of the gallery's path names the person. Absent: the last part of the path.
+    pub slug: Option<Pattern>,
+    /// The whole site shows one person, whose albums the cards are.
+    pub single: Option<SinglePerson>,
+}
+
+/// The person whom a whole site shows.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinglePerson {
+    /// Name in snapshots. Absent: the site's host.
+    pub slug: Option<String>,
+    /// Name for people. Absent: the slug.
+    pub name: Option<String>,
+}
+
+/// Pages that list the photos of one person.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GalleryRules {
+    /// Links to further pages of the same gallery.
+    #[serde(default)]
+    pub pages: Vec<Rule>,
+    /// The query parameter that numbers the pages, where nothing links them: asked for until a page has no card.
+    pub page_parameter: Option<PageParameter>,
+    /// The element of one photo.
+    pub card: Select,
+    /// Inside the card: the link to the photo page, or to the file where there are no photo pages.
+    pub link: Rule,
+    /// Inside the card: a text with the full size, such as `1000x1335`; or one rule each for width and height.
+    #[serde(default)]
+    pub size: Vec<Rule>,
+    /// Inside the card: texts that describe the photo, best first.
+    #[serde(default)]
+    pub caption: Vec<Rule>,
+}
+
+/// Pages that are numbered by a query parameter.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageParameter {
+    /// Its name.
+    pub name: String,
+    /// The number of the first page.
+    pub first: u32,
+}
+
+/// A photo's own page.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhotoRules {
+    /// The link to the full-size file. With several entries each leads to the page that the next one looks at.
+    pub file: Vec<Rule>,
+}
+
+/// How much, how long, how often.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// The longest page in bytes. Gallery pages have some 100 KB.
+    pub page_bytes: u64,
+    /// The longest photo in bytes. A 50 megapixel JPEG of best quality has about 40 MB.
+    pub photo_bytes: u64,
+    /// The most pixels of a photo; more is a decompression bomb or a map.
+    pub photo_pixels: u64,
+    /// The most pages of one person's gallery, and of the index.
+    pub pages: u32,
+    /// How long a connection may take to stand, in milliseconds.
+    pub connect_ms: u64,
+    /// How long a body may stand still, in milliseconds.
+    pub idle_ms: u64,
+    /// How long one request may take in all, in milliseconds.
+    pub total_ms: u64,
+    /// How many redirects are followed (RFC 9309 asks for five at least).
+    pub redirects: u32,
+    /// How many requests are made before a passing failure is stored.
+    pub attempts: u32,
+    /// The first back-off in milliseconds; it doubles with each attempt, and the wait is drawn from 0 to it.
+    pub backoff_ms: u64,
+    /// The longest wait that a host's `Retry-After` may ask for, in seconds; beyond it the host is left for another run.
+    pub wait_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            page_bytes: 4 << 20,
+            photo_bytes: 64 << 20,
+            photo_pixels: 200_000_000,
+            pages: 2000,
+            connect_ms: 10_000,
+            idle_ms: 20_000,
+            total_ms: 120_000,
+            redirects: 5,
+            attempts: 4,
+            backoff_ms: 500,
+            wait_s: 600,
+        }
+    }
+}
+
+impl Profile {
+    /// Reads a profile from a file.
+    pub fn load(path: &Path) -> Result<Self, ProfileError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads a profile from its text; `path` stands in messages only.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ProfileError> {
+        let invalid = |message: String| {
+            let hint =
+                nearest_key(&message).map(|key| format!("\ndid you mean `{key}`?")).unwrap_or_default();
+            ProfileError::Invalid { path: path.to_owned(), message, hint }
+        };
+        let profile: Self = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        profile.validate().map_err(invalid)?;
+        Ok(profile)
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        let name_is_plain = !self.site.is_empty()
+            && self.site.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+            && !self.site.starts_with('.');
+        if !name_is_plain {
+            return Err(format!(
+                "`site = \"{}\"` must consist of letters, digits, `-`, `_` and `.`",
+                self.site
+            ));
+        }
+        if self.start.is_empty() {
+            return Err("`start` names no page to start from".into());
+        }
+        if let Some(base) = &self.base_url
+            && (!matches!(base.scheme(), "http" | "https") || base.host().is_none())
+        {
+            return Err(format!("`base_url = \"{base}\"` must be an http or https address"));
+        }
+        if self.photo.as_ref().is_some_and(|photo| photo.file.is_empty()) {
+            return Err("`photo.file` has no entry".into());
+        }
+        if self.pace.in_flight == 0 || self.limits.attempts == 0 {
+            return Err("`pace.in_flight` and `limits.attempts` must be at least 1".into());
+        }
+        if self.pace.in_flight > 4
+            && self.base_url.as_ref().is_some_and(|url| !crate::address::is_loopback(url))
+        {
+            tracing::warn!(
+                site = self.site,
+                in_flight = self.pace.in_flight,
+                "more requests at once than is polite"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The known key next to the unknown one that a TOML error speaks of.
+fn nearest_key(message: &str) -> Option<&str> {
+    let (_, list) = message.split_once("unknown field ")?;
+    let mut keys = list.split('`').skip(1).step_by(2);
+    let unknown = keys.next()?;
+    let (distance, key) = keys.map(|key| (strsim::damerau_levenshtein(unknown, key), key)).min()?;
+    (distance <= unknown.len().div_ceil(2)).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str =
+        "site = 'x'\nstart = ['/']\n[index]\ncard = 'a'\nlink = {}\n[gallery]\ncard = 'a'\nlink = {}\n";
+
+    fn error(text: &str) -> String {
+        Profile::parse(text, Path::new("data/sites/x.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_smallest_profile_is_read_with_polite_defaults() {
+        let profile = Profile::parse(SMALL, Path::new("x.toml")).unwrap();
+        assert_eq!((profile.pace.in_flight, profile.pace.delay_ms), (4, 1000));
+        assert!(profile.photo.is_none());
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_file_line_and_the_nearest_known_one() {
+        let message = error(&SMALL.replace("start", "strat"));
+        for part in ["data/sites/x.toml", "line 2", "`strat`", "did you mean `start`?"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_selector_or_pattern_is_named_with_its_line() {
+        let message = error(&SMALL.replacen("card = 'a'", "card = 'a['", 1));
+        assert!(message.contains("line 4") && message.contains("a["), "{message}");
+        let message = error(&format!("never = ['(']\n{SMALL}"));
+        assert!(message.contains("line 1") && message.contains("pattern"), "{message}");
+    }
+
+    #[test]
+    fn a_site_name_that_leaves_its_folder_is_refused() {
+        assert!(error(&SMALL.replace("'x'", "'../x'")).contains("../x"));
+    }
+
+    #[test]
+    fn every_profile_of_the_project_is_valid() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/sites"));
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            Profile::load(&entry.unwrap().path()).unwrap();
+            count += 1;
+        }
+        assert!(count > 0);
+    }
+}
