@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use curate::{ModelEntry, NewModel, Registry, Role};
+use curate::model::{self, ModelEntry, NewModel};
+use curate::{Registry, Role};
 use serde::Serialize;
 
 use crate::output::Output;
@@ -40,7 +41,7 @@ pub fn add(
     let stem = || file.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let name = name.unwrap_or_else(stem);
     let new = NewModel { name, role, file, normalisation: None, licence, source: None };
-    let entry = curate::add_model(registry, &new, &runtime::onnx_runtime()?)?;
+    let entry = model::add(registry, &new, &runtime::onnx_runtime()?)?;
     output.show(&entry, |entry| {
         format!("registered {} for {} in {} ({})", entry.name, entry.role, registry.display(), entry.sha256)
     })?;
@@ -61,7 +62,7 @@ pub fn verify(path: &Path, output: Output) -> Result<()> {
     let check = |entry: &ModelEntry| Checked {
         name: entry.name.clone(),
         role: entry.role,
-        problem: curate::check_model(&registry, entry, &runtime).err().map(|error| error.to_string()),
+        problem: model::check(&registry, entry, &runtime).err().map(|error| error.to_string()),
     };
     let checked: Vec<_> = registry.models().iter().map(check).collect();
     output.show_all(&checked, &["model", "role", "state"], |checked| {

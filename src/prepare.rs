@@ -46,9 +46,9 @@ pub struct PreparedStore {
 }
 
 impl PreparedStore {
-    /// The store for a recipe's settings. The joints come from the people probe, and the rules say whose they are.
+    /// The store for a recipe's settings. The joints come from the people probe; the rules say whose and which count.
     pub fn new(workdir: &Path, settings: &PrepareSettings, people: Probe, rules: &Rules) -> Self {
-        let digest = Digest::of_json(&(settings.digest(), people.digest, &rules.people));
+        let digest = Digest::of_json(&(settings.digest(), people.digest, &rules.people, &rules.faces, &rules.joints));
         Self { folder: workdir.join("prepared").join(digest.short()), digest, settings: settings.clone() }
     }
 
@@ -84,7 +84,7 @@ impl PreparedStore {
     }
 }
 
-/// A kept photo and the person in it.
+/// A kept photo and the person in it, joints gated.
 struct Work {
     sha256: Digest,
     person: Person,
@@ -110,7 +110,8 @@ pub async fn run(
         let Some(person) = Counted::new(&measured.faces, &measured.people, rules).main_person() else {
             bail!("photo {} is kept, but nobody is in it", content.sha256);
         };
-        work.insert(content.sha256, Work { sha256: content.sha256, person: *person });
+        let person = Person { joints: person.joints.gated(rules.joints.min_score), ..*person };
+        work.insert(content.sha256, Work { sha256: content.sha256, person });
     }
     let total = work.len() as u64;
     if total == 0 {
@@ -145,7 +146,7 @@ fn prepare(catalog: &Catalog, store: &PreparedStore, work: &Work) -> Result<Prep
     store.write(work.sha256, &prepared)?;
     Ok(PreparedFacts {
         joints: prepared.joints,
-        joints_in_photo: work.person.joints.gated(store.settings.min_joint_score),
+        joints_in_photo: work.person.joints,
         person_box: work.person.bbox,
         affine: prepared.affine,
     })
