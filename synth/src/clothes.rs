@@ -83,6 +83,8 @@ impl Fabric {
 
     /// The paint at `local` (metres of the part), `around` the part.
     pub fn paint(&self, local: Vec3, around: f32) -> Paint {
+        // the same on both sides of the seam where `around` jumps
+        let around = 2.0 * (around - 0.5).abs() + 0.37 * local.x.signum() * (around * std::f32::consts::TAU).sin().abs();
         let r = self.repeat_m;
         let (u, v) = (local.x, local.y);
         let line = |t: f32, share: f32| {
@@ -199,8 +201,8 @@ pub struct Outfit {
 }
 
 impl Outfit {
-    /// Clothes for a woman or a man; a sitting person wears no skirt.
-    pub fn sample(seed: u64, woman: bool, sits: bool) -> Self {
+    /// Clothes for a woman or a man; knees that are raised or bent (`knees_up`) would pierce a skirt, so none is worn.
+    pub fn sample(seed: u64, woman: bool, knees_up: bool) -> Self {
         use Pattern::{Check, Denim, Dots, Floral, Pinstripes, Plain, Print, Stripes};
         let rng = &mut noise::stream(seed, 3);
         let tops: &[Pattern] = if woman {
@@ -210,7 +212,7 @@ impl Outfit {
         };
         let (top, top_word) = Fabric::sample(rng, tops);
         let (mut bottom_fabric, mut bottom_word) = Fabric::sample(rng, &[Plain, Plain, Denim, Denim, Denim, Pinstripes]);
-        let skirted = woman && !sits && rng.random_bool(0.42);
+        let skirted = woman && !knees_up && rng.random_bool(0.42);
         let dress = skirted && rng.random_bool(0.55);
         let necklines: &[Neckline] = if woman {
             &[Neckline::Crew, Neckline::V, Neckline::Scoop, Neckline::Straps, Neckline::Collar, Neckline::Turtle]
@@ -263,7 +265,7 @@ impl Outfit {
         if glasses > 0 {
             words += if glasses == 1 { " and glasses" } else { " and sunglasses" };
         }
-        let hem = (!dress && (jacket.is_some() || rng.random_bool(0.55))).then(|| rng.random_range(-0.18..0.12));
+        let hem = (!skirted && (jacket.is_some() || rng.random_bool(0.55))).then(|| rng.random_range(-0.18..0.12));
         Self {
             top,
             neckline,

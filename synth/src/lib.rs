@@ -13,6 +13,8 @@
 //! | [`scene`], [`camera`] | all of it, seen from somewhere |
 //! | [`raster`], [`shade`], [`render`](mod@render), [`develop`] | triangles to pixels |
 //! | [`truth`] | what is known |
+//! | [`watermark`], [`strokes`], [`names`] | marks on photos, their letters, invented names |
+//! | [`encode`] | pixels to files |
 //! | [`noise`] | seeds and smooth noise |
 
 pub mod backdrop;
@@ -22,11 +24,13 @@ pub mod clothes;
 pub mod clutter;
 pub mod colour;
 pub mod develop;
+pub mod encode;
 pub mod face;
 pub mod figure;
 pub mod head;
 pub mod limb;
 pub mod mesh;
+pub mod names;
 pub mod noise;
 pub mod pose;
 pub mod raster;
@@ -34,10 +38,13 @@ pub mod render;
 pub mod scene;
 pub mod shade;
 pub mod skeleton;
+pub mod strokes;
 pub mod surface;
 pub mod truth;
+pub mod watermark;
 
 pub use body::Body;
 pub use render::{Rendered, render};
 pub use scene::{Framing, Shot};
 pub use truth::{PersonTruth, Truth};
+pub use watermark::{Mark, MarkKind};

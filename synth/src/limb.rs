@@ -57,9 +57,10 @@ impl Profile {
     pub fn arm(body: &Body) -> Self {
         let r = body.arm_radius;
         Self(vec![
-            (-0.16, r * 0.70, 0.0),
-            (-0.06, r * 1.12, 0.0),
-            (0.10, r * 1.22, 0.0),
+            (-0.16, r * 0.30, 0.0),
+            (-0.12, r * 0.62, 0.0),
+            (-0.05, r * 0.95, 0.0),
+            (0.08, r * 1.15, 0.0),
             (0.35, r * 1.06, -0.001),
             (0.60, r * 1.02, -0.001),
             (0.90, r * 0.84, 0.0),
@@ -132,15 +133,17 @@ pub fn arm(mesh: &mut Mesh, owner: u8, figure: &Figure, side: usize) {
     let bend = (joints[0] + joints[2]) * 0.5 - joints[1];
     let hint = (bend.normalize_or_zero() + s.chest_frame.col(2) * 0.4).normalize_or(Vec3::Z);
     let profile = Profile::arm(&figure.body);
-    let skin = mesh.add_surface(Surface { owner, group, look: Look::Skin(figure.skin()) });
-    mesh.loft(skin, &rings(figure, joints, hint, &profile, [-0.14, 2.02], [0.0; 2]), 16, true, |_, _| 1.0);
     let (fabric, sleeve, ease) = match outfit.jacket {
         Some(jacket) => (jacket, 1.96, [0.014, 0.018]),
         None => (outfit.top, outfit.sleeve, [0.007, if outfit.sleeve < 1.0 { 0.016 } else { 0.010 }]),
     };
+    // skin starts inside the sleeve, so that it never pokes through at the shoulder
+    let bare_from = if sleeve > 0.0 { sleeve - 0.3 } else { -0.12 };
+    let skin = mesh.add_surface(Surface { owner, group, look: Look::Skin(figure.skin()) });
+    mesh.loft(skin, &rings(figure, joints, hint, &profile, [bare_from, 2.02], [0.0; 2]), 16, true, |_, _| 1.0);
     if sleeve > 0.0 {
         let cloth = mesh.add_surface(Surface { owner, group, look: Look::Cloth(fabric) });
-        let rings = rings(figure, joints, hint, &profile, [-0.15, sleeve], ease);
+        let rings = rings(figure, joints, hint, &profile, [-0.12, sleeve], ease);
         let mut closed = rings.clone();
         closed.insert(0, Ring { half_width: 0.002, half_depth: 0.002, ..rings[0] });
         mesh.loft(cloth, &closed, 18, false, |along, around| 1.0 + 0.03 * (around * 19.0 + along * 40.0).sin());
@@ -168,8 +171,8 @@ fn hand(mesh: &mut Mesh, owner: u8, figure: &Figure, side: usize, hint: Vec3) {
         half_depth: wide * length,
         along: t * length,
     };
-    let wrist_ring = Ring { half_width: girth * 0.45, half_depth: girth * 0.55, ..section(-0.06, 0.2, 0.1, 0.0) };
-    let rings = [wrist_ring, section(0.06, 0.155, 0.105, 0.0), section(0.22, 0.205, 0.095, 0.0), section(0.40, 0.225, 0.080, 0.0), section(0.52, 0.205, 0.060, 0.0)];
+    let wrist_ring = |t: f32| Ring { half_width: girth * 0.50, half_depth: girth * 0.56, ..section(t, 0.2, 0.1, 0.0) };
+    let rings = [wrist_ring(-0.12), wrist_ring(-0.04), section(0.08, 0.165, 0.110, 0.0), section(0.22, 0.205, 0.095, 0.0), section(0.40, 0.225, 0.080, 0.0), section(0.52, 0.205, 0.060, 0.0)];
     mesh.loft(skin, &rings, 12, true, |_, _| 1.0);
     let mut finger = |base: Vec3, direction: Vec3, size: f32, radius: f32, curl: f32| {
         let mut rings = Vec::with_capacity(5);

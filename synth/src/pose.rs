@@ -117,6 +117,11 @@ impl Pose {
         }
     }
 
+    /// Whether a thigh points forward: sitting, squatting, a knee raised.
+    pub fn knees_up(&self) -> bool {
+        self.sits || self.stretch < 0.9 || self.feet.iter().any(|foot| foot.target.y > 0.05)
+    }
+
     /// A plausible pose; `lively` ones raise arms and take wider steps more often.
     pub fn sample(seed: u64, lively: bool) -> Self {
         let rng = &mut noise::stream(seed, 2);

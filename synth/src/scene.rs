@@ -201,8 +201,9 @@ fn people(shot: &Shot, rng: &mut ChaCha8Rng, camera: &Camera, near: &mut Mesh) -
     let mut figures = Vec::with_capacity(count);
     for (index, body) in shot.people.iter().enumerate() {
         let seed = noise::subseed(shot.seed, 100 + index as u64);
-        let mut pose = Pose::sample(seed, wild || rng.random_bool(0.25));
-        let outfit = Outfit::sample(seed, body.woman, pose.sits);
+        let lively = wild || rng.random_bool(0.25);
+        let mut pose = Pose::sample(seed, lively);
+        let outfit = Outfit::sample(seed, body.woman, pose.knees_up());
         let slot = index as f32 - (count as f32 - 1.0) * 0.5;
         let depth: f32 = if count == 1 { 0.0 } else { rng.random_range(-0.35..0.35) * if wild { 3.0 } else { 1.0 } };
         let place = Vec3::new(slot * gap + rng.random_range(-0.08..0.08), 0.0, depth);
@@ -225,7 +226,19 @@ fn people(shot: &Shot, rng: &mut ChaCha8Rng, camera: &Camera, near: &mut Mesh) -
             pose.head_yaw = seen - away;
             pose.twist += (pose.head_yaw * 0.35).clamp(-swing, swing);
         }
-        let skeleton = Skeleton::new(body, &pose, place, yaw);
+        let mut skeleton = Skeleton::new(body, &pose, place, yaw);
+        // an arm before the face spoils a photo: other arms are tried; a wild photo may keep it
+        let may_hide = wild && rng.random_bool(0.25);
+        for attempt in 0..16 {
+            if may_hide || !hides_face(&skeleton, body, camera) {
+                break;
+            }
+            let other = Pose::sample(noise::subseed(seed, 200 + attempt), lively);
+            if other.sits == pose.sits {
+                (pose.hands, pose.hand_bend) = (other.hands, other.hand_bend);
+                skeleton = Skeleton::new(body, &pose, place, yaw);
+            }
+        }
         if pose.sits {
             let under = Vec3::new(skeleton.pelvis.x, 0.0, skeleton.pelvis.z) + Mat3::from_rotation_y(yaw) * Vec3::new(0.0, 0.0, -0.03);
             let height = skeleton.pelvis.y - body.thigh_radius * body.height_m * 1.15;
@@ -235,6 +248,22 @@ fn people(shot: &Shot, rng: &mut ChaCha8Rng, camera: &Camera, near: &mut Mesh) -
         figures.push(Figure { body: body.clone(), skeleton, outfit, face, seed: noise::subseed(body.hair_word.len() as u64, seed) });
     }
     figures
+}
+
+/// Whether a hand or an arm lies before the face as the camera sees it.
+fn hides_face(s: &Skeleton, body: &Body, camera: &Camera) -> bool {
+    let head_m = body.head * body.height_m;
+    let face = camera.project(s.head + s.head_frame.col(2) * (0.35 * head_m));
+    let reach = 0.62 * head_m * face.z;
+    (0..2).any(|side| {
+        let tip = s.wrist[side] + s.hand[side] * (body.hand * body.height_m);
+        (0..=8).any(|i| {
+            let t = i as f32 / 4.0;
+            let point = if t < 1.0 { s.elbow[side].lerp(s.wrist[side], t) } else { s.wrist[side].lerp(tip, t - 1.0) };
+            let p = camera.project(point);
+            p.z > face.z * 0.99 && (p.x - face.x).hypot(p.y - face.y) < reach
+        })
+    })
 }
 
 /// Things behind, beside and (low) before the people.
