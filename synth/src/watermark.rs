@@ -103,7 +103,8 @@ impl Sign {
                 sign.lines.push([(-0.7, 0.0), (-0.3, -0.6), (0.0, -0.1), (0.3, -0.8), (0.7, 0.0)].map(|(x, y)| base + Vec2::new(x, y) * size).to_vec());
             }
             _ => {
-                let (letter, width) = strokes::text(&words[..1]);
+                let initial = words.chars().find(|c| c.is_alphanumeric()).unwrap_or('B');
+                let (letter, width) = strokes::text(initial.encode_utf8(&mut [0; 4]));
                 for line in letter {
                     sign.lines.push(line.iter().map(|p| (*p - Vec2::new(0.5 * width, 3.0)) * (size / 6.5) - Vec2::Y * (size + 2.5)).collect());
                 }
