@@ -14,7 +14,8 @@
 //! | [`raster`], [`shade`], [`render`](mod@render), [`develop`] | triangles to pixels |
 //! | [`truth`] | what is known |
 //! | [`watermark`], [`strokes`], [`names`] | marks on photos, their letters, invented names |
-//! | [`encode`] | pixels to files |
+//! | [`encode`], [`spoil`] | pixels to files; copies that differ, files that break |
+//! | [`collection`] | identities with good photos and planted rejects |
 //! | [`noise`] | seeds and smooth noise |
 
 pub mod backdrop;
@@ -22,6 +23,7 @@ pub mod body;
 pub mod camera;
 pub mod clothes;
 pub mod clutter;
+pub mod collection;
 pub mod colour;
 pub mod develop;
 pub mod encode;
@@ -38,12 +40,14 @@ pub mod render;
 pub mod scene;
 pub mod shade;
 pub mod skeleton;
+pub mod spoil;
 pub mod strokes;
 pub mod surface;
 pub mod truth;
 pub mod watermark;
 
 pub use body::Body;
+pub use collection::{Collection, CollectionSpec, Identity, Photo, Plant, Quirk};
 pub use render::{Rendered, render};
 pub use scene::{Framing, Shot};
 pub use truth::{PersonTruth, Truth};

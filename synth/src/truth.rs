@@ -1,5 +1,6 @@
 //! What is known exactly of a photo, in pixels of the upright photo.
 
+use photo::joints::MIRRORED;
 use photo::{BoundingBox, Joint, Joints};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,20 @@ impl Truth {
             clothes: person.clothes.clone(),
         });
         Self { width, height, people: people.collect(), ..self.clone() }
+    }
+
+    /// The truth of the photo with left and right exchanged; what was a left joint now looks like a right one.
+    pub fn mirrored(&self) -> Self {
+        let width = self.width as f32;
+        let bbox = |b: BoundingBox| BoundingBox { x0: width - b.x1, x1: width - b.x0, ..b };
+        let mut truth = self.clone();
+        for person in &mut truth.people {
+            person.bbox = bbox(person.bbox);
+            person.face = person.face.map(bbox);
+            let before = person.joints.0;
+            person.joints = Joints(MIRRORED.map(|i| Joint { x: width - 1.0 - before[i].x, ..before[i] }));
+        }
+        truth
     }
 }
 
