@@ -168,7 +168,7 @@ fn region_name(region: Region) -> &'static str {
 
 /// The rows of `photos.parquet`.
 pub(crate) fn read_photos(table: &Table) -> Result<Vec<Photo>> {
-    let mut identity = one(table, "identity", table.texts("identity")?)?;
+    let identity = one(table, "identity", table.texts("identity")?)?;
     let mut split = one(table, "split", table.texts("split")?)?;
     let mut url = one(table, "url", table.texts("url")?)?;
     let mut page_url = maybe(table.texts("page_url")?);
@@ -185,7 +185,7 @@ pub(crate) fn read_photos(table: &Table) -> Result<Vec<Photo>> {
     let mut row = one(table, "row", table.ints("row")?)?;
     let mut scores = read_scores(table)?;
     let mut photos = Vec::with_capacity(identity.len());
-    while let Some(identity) = identity.next() {
+    for identity in identity {
         let short = || table.wrong("the columns differ in length");
         let facts = PhotoRow {
             url: url.next().ok_or_else(short)?,
@@ -217,7 +217,7 @@ pub(crate) fn read_photos(table: &Table) -> Result<Vec<Photo>> {
 
 /// The rows of `dropped.parquet`.
 pub(crate) fn read_dropped(table: &Table) -> Result<Vec<Dropped>> {
-    let mut identity = one(table, "identity", table.texts("identity")?)?;
+    let identity = one(table, "identity", table.texts("identity")?)?;
     let mut url = one(table, "url", table.texts("url")?)?;
     let mut page_url = maybe(table.texts("page_url")?);
     let mut sha256 = maybe(table.texts("sha256")?);
@@ -226,7 +226,7 @@ pub(crate) fn read_dropped(table: &Table) -> Result<Vec<Dropped>> {
     let mut reasons = one(table, "reasons_json", table.texts("reasons_json")?)?;
     let mut scores = read_scores(table)?;
     let mut dropped = Vec::with_capacity(identity.len());
-    while let Some(identity) = identity.next() {
+    for identity in identity {
         let short = || table.wrong("the columns differ in length");
         let reasons = reasons.next().ok_or_else(short)?;
         let facts = DroppedRow {

@@ -59,7 +59,7 @@ pub fn diff(before: &Snapshot, after: &Snapshot) -> Result<Diff, Error> {
         match old.remove(&photo) {
             None => diff.added.push(Known { photo, verdict: after }),
             Some(before) if names(&before) != names(&after) => {
-                diff.changed.push(Changed { photo, before, after })
+                diff.changed.push(Changed { photo, before, after });
             }
             Some(_) => {}
         }

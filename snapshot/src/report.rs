@@ -44,10 +44,10 @@ pub(crate) fn page(
     );
     html.push_str(&tiles(counts));
     html.push_str("<div class=\"columns\">\n");
-    let _ = write!(html, "<div>{}{}{}</div>\n", reasons(counts), sides(counts), models(spec));
+    let _ = writeln!(html, "<div>{}{}{}</div>", reasons(counts), sides(counts), models(spec));
     html.push_str(&visibility(photos));
     html.push_str("</div>\n");
-    html.push_str(&people(dir, photos, dropped, MAX_BYTES - html.len())?);
+    html.push_str(&people(dir, photos, dropped, MAX_BYTES.saturating_sub(html.len()))?);
     html.push_str("</body></html>\n");
     Ok(html)
 }
@@ -86,7 +86,7 @@ fn sides(counts: &Counts) -> String {
     let rows: String = counts
         .sides()
         .map(|(name, side)| {
-            let label = format!("{} of {}", side.photos, people_in_words(side.identities));
+            let label = format!("{} photos of {}", side.photos, people_in_words(side.identities));
             bar(name, side.photos, counts.photos, &label)
         })
         .collect();
@@ -187,7 +187,7 @@ fn person(dir: &Path, photos: &[Photo], dropped: usize) -> Result<String, Error>
             let title = escape(photo.facts.caption.as_deref().unwrap_or(&photo.facts.url));
             let _ = write!(html, "<div><img src=\"{uri}\" alt=\"\" title=\"{title}\">{overlay}</div>");
         }
-        let _ = write!(html, "<figcaption>{}</figcaption></figure>\n", photo.facts.sha256.short());
+        let _ = writeln!(html, "<figcaption>{}</figcaption></figure>", photo.facts.sha256.short());
     }
     html.push_str("</div></section>\n");
     Ok(html)

@@ -154,8 +154,11 @@ fn read_manifest(
     let folder =
         fs::canonicalize(path).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let folder = folder.unwrap_or_default();
-    let is_sealed = build.is_some_and(|build| build.manifest == digest);
-    if !is_sealed && !(build.is_none() && folder.ends_with(&digest.short())) {
+    let is_right = match build {
+        Some(build) => build.manifest == digest,
+        None => folder.ends_with(&digest.short()),
+    };
+    if !is_right {
         problems.push(changed(MANIFEST));
         return None;
     }

@@ -209,7 +209,7 @@ impl Writer {
         let (digest, counts) = self.write_rest(created_at_ms).map_err(disk_full)?;
         let path = self.snapshots_dir.join(format!("{}-{}", self.spec.name, digest.short()));
         let result = SnapshotRef { id: digest.short(), name: self.spec.name.clone(), path, counts };
-        match fs::rename(&self.temporary.path(), &result.path) {
+        match fs::rename(self.temporary.path(), &result.path) {
             Ok(()) => self.temporary.keep(),
             Err(error) => {
                 let there = fs::read(result.path.join(MANIFEST)).ok().map(Digest::of);
@@ -219,7 +219,7 @@ impl Writer {
                         return Ok(result);
                     }
                     _ if result.path.exists() => return Err(WriteError::Occupied { path: result.path }),
-                    _ => return Err(Error::io("rename", &self.temporary.path())(error).into()),
+                    _ => return Err(Error::io("rename", self.temporary.path())(error).into()),
                 }
             }
         }

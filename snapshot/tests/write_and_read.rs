@@ -258,3 +258,33 @@ fn a_diff_names_what_came_went_and_changed_its_verdict() {
     assert!(diff.changed[0].before.is_keep() && !diff.changed[0].after.is_keep());
     assert_eq!(snapshot::diff(&before, &before).unwrap(), snapshot::Diff::default());
 }
+
+#[test]
+fn the_report_stands_alone_and_quotes_what_came_from_the_web() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = write(dir.path(), spec(), identities(), 1).path;
+    let report = fs::read_to_string(snapshot.join("report.html")).unwrap();
+    assert!(report.contains("&lt;demo/anna-berg&gt; &quot;in&quot; the park &amp; 0"));
+    assert!(!report.contains("<demo/"));
+    assert_eq!(report.matches("<img ").count(), 2 * 9, "each photo, plain and weighted");
+    assert_eq!(report.matches("src=\"data:image/jpeg;base64,").count(), 2 * 9);
+    assert!(!report.contains("src=\"http") && !report.contains("<script") && !report.contains("<link"));
+}
+
+#[test]
+fn croissant_describes_every_column_and_names_the_digests_of_the_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = write(dir.path(), spec(), identities(), 1).path;
+    let page = fs::read(snapshot.join("croissant.json")).unwrap();
+    let page: serde_json::Value = serde_json::from_slice(&page).unwrap();
+    let fields = page["recordSet"][0]["field"].as_array().unwrap();
+    let columns: Vec<_> =
+        fields.iter().map(|field| field["source"]["extract"]["column"].as_str().unwrap()).collect();
+    for column in
+        ["identity", "split", "sha256", "joints", "affine", "shard", "row", "watermark", "perceptual_hash"]
+    {
+        assert!(columns.contains(&column), "{column}");
+    }
+    let digest = Digest::of(fs::read(snapshot.join("photos.parquet")).unwrap());
+    assert_eq!(page["distribution"][0]["sha256"], digest.to_string());
+}

@@ -50,9 +50,9 @@ pub fn kept(identity: &str, i: usize) -> PhotoRow {
     }
     let affine = Affine([0.012, 0.0, 1.5, 0.0, 0.012, 0.1]);
     PhotoRow {
-        page_url: (i % 2 == 0).then(|| format!("http://gallery.test/{identity}/{i}.html")),
+        page_url: i.is_multiple_of(2).then(|| format!("http://gallery.test/{identity}/{i}.html")),
         sha256: Digest::of(&url),
-        last_modified: (i % 3 == 0).then(|| "Sat, 01 Aug 2026 10:00:00 GMT".into()),
+        last_modified: i.is_multiple_of(3).then(|| "Sat, 01 Aug 2026 10:00:00 GMT".into()),
         caption: Some(format!("<{identity}> \"in\" the park & {i}")),
         scores: Scores {
             watermark: Some(0.0123 * i as f32),
