@@ -102,7 +102,10 @@ mod tests {
 
     /// A picture of soft spots whose places follow from `seed`.
     fn spots(seed: u32) -> RgbImage {
-        let place = |i: u32| f64::from((seed * 7919 + i * 104_729) % 997) / 997.0;
+        let place = |i: u32| {
+            let mixed = (seed * 64 + i + 1).wrapping_mul(0x9E37_79B9);
+            f64::from((mixed ^ mixed >> 15).wrapping_mul(0x85EB_CA6B) >> 8) / f64::from(1 << 24)
+        };
         RgbImage::from_fn(300, 400, |x, y| {
             let (x, y) = (f64::from(x) / 300.0, f64::from(y) / 400.0);
             let light = (0..8).map(|i| {

@@ -7,7 +7,7 @@ use image::RgbImage;
 use photo::score::rounded;
 use photo::tiles::REGIONS;
 use photo::{BoundingBox, Detection, Digest, ImageFacts, Joint, Joints, Person, WatermarkScore};
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelBridge, ParallelIterator};
+use rayon::iter::{ParallelBridge, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
 use crate::decode::{DecodeError, Photo, decode};
@@ -137,14 +137,6 @@ impl Detectors {
             faces: self.faces(&photo.image)?,
             people: self.people(&photo.image)?,
         })
-    }
-
-    /// Measures many photos on all threads of rayon, in the order given.
-    pub fn measure_all<B: AsRef<[u8]> + Sync>(
-        &self,
-        photos: &[B],
-    ) -> Vec<Result<Measurements, MeasureError>> {
-        photos.par_iter().with_max_len(1).map(|bytes| self.measure(bytes.as_ref())).collect()
     }
 
     /// Measures photos as they come and hands each result to `done` on the thread that made it, in any order. A thread

@@ -1,0 +1,56 @@
+//! How long the steps on pixels take on one core: `cargo run --release -p curate --example speed`.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use curate::gaussian::GaussianWeights;
+use curate::letterbox::Letterbox;
+use curate::prepare::PrepareSettings;
+use curate::tensor::Normalisation;
+use curate::watermark::squeeze;
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use photo::{BoundingBox, Joint, Joints, Person};
+
+/// A photo's usual size, and the paper's tensor.
+const PHOTO: (u32, u32) = (2400, 3600);
+const TENSOR: usize = 1024;
+const ROUNDS: u32 = 20;
+
+fn main() {
+    let image = RgbImage::from_fn(PHOTO.0, PHOTO.1, |x, y| {
+        let wave = |k: u32| (127.0 + 90.0 * (f64::from(x * k + y * (4 - k)) / 170.0).sin()) as u8;
+        Rgb([wave(1), wave(2), wave(3)])
+    });
+    let joint = |i: usize| Joint { x: 800.0 + 40.0 * i as f32, y: 300.0 + 180.0 * i as f32, confidence: 0.9 };
+    let bbox = BoundingBox { x0: 700.0, y0: 200.0, x1: 1600.0, y1: 3400.0 };
+    let person = Person { bbox, score: 0.9, joints: Joints(std::array::from_fn(joint)) };
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    DynamicImage::from(image.clone()).write_to(&mut jpeg, ImageFormat::Jpeg).expect("memory holds it");
+
+    println!("photo of {}×{} px, one core", PHOTO.0, PHOTO.1);
+    time("decode, with facts", || curate::decode(jpeg.get_ref()).is_ok());
+    time("letterbox 640 and tensor", || {
+        let boxed = Letterbox::new(PHOTO, (640, 640)).apply(&image);
+        let mut input = Vec::new();
+        Normalisation::Unit.append(&boxed, &mut input);
+        input.len()
+    });
+    time("squeeze to 256", || squeeze(&image, 256, 256).len());
+    time("prepare 1024", || curate::prepare(&image, &person, &PrepareSettings::default()).is_ok());
+    let weights = GaussianWeights::new(&person.joints, TENSOR, TENSOR, 64.0).expect("visible joints");
+    let planes = vec![100_u8; 3 * TENSOR * TENSOR];
+    time("weights of 17 joints, 1024²", || weights.map().len());
+    time("weighted image, 1024² × 3", || weights.weigh(&planes, 0.1).len());
+}
+
+/// The fastest of some rounds: what the code takes when nothing else runs.
+fn time<T>(what: &str, mut work: impl FnMut() -> T) {
+    let fastest = (0..ROUNDS)
+        .map(|_| {
+            let start = Instant::now();
+            black_box(work());
+            start.elapsed()
+        })
+        .min();
+    println!("{what:28} {:7.2} ms", fastest.unwrap_or_default().as_secs_f64() * 1e3);
+}
