@@ -178,12 +178,11 @@ class Marks:
         self.pictures = Pictures(folders, "marks", MARK_INPUT)
         self.recolour = Recolour(MARK_INPUT, 0.2)
         rows = self.pictures.rows
-        labels = np.array([row["label"] for row in rows])
-        self.marked = np.flatnonzero(labels == 1)
-        self.clean = np.array([i for i, row in enumerate(rows) if row["kind"] == "none"])
+        self.clean = np.array([i for i, row in enumerate(rows) if row["kind"] is None])
         folder = np.searchsorted(self.pictures.starts, np.arange(len(rows)), side="right")
         places = [(folder[i], row["photo"], row["region"]) for i, row in enumerate(rows)]
         twins = {places[i]: i for i in self.clean}
+        self.marked = np.array([i for i, row in enumerate(rows) if row["label"] == 1 and places[i] in twins])
         self.twin = np.array([twins[places[i]] for i in self.marked])
 
     def __len__(self) -> int:

@@ -8,6 +8,7 @@ Prints one line per figure and exits with 1 if one of them misses its goal.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -113,14 +114,30 @@ def people(folder: Path, models: Path, threads: int) -> dict:
     return {name: right[name] / max(total[name], 1) for name in sorted(right)}
 
 
-def region_scores(pictures: np.ndarray, model: Model) -> np.ndarray:
-    """Pictures u8 [n, 256, 256, 3] -> probability of a watermark [n]."""
-    scores = []
-    for start in range(0, len(pictures), 32):
+def photo_margins(folder: Path, models: Path, threads: int) -> list[tuple[str, float]]:
+    """The mark's kind, "clean" if there is none, and the largest logit(watermark) - logit(clean) of the regions."""
+    model = Model(models / "watermark.onnx", threads)
+    rows, pictures = read(folder, "marks", 256)
+    margins = {}
+    for start in range(0, len(rows), 32):
         images = (np.asarray(pictures[start : start + 32]).astype(np.float32) / 255 - MEAN) / STD
         logits = model(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-        scores.append(1 / (1 + np.exp(logits[:, 0] - logits[:, 1])))
-    return np.concatenate(scores)
+        for row, margin in zip(rows[start : start + 32], logits[:, 1] - logits[:, 0]):
+            photo = (row["photo"], row["kind"] or "clean")
+            margins[photo] = max(margins.get(photo, -np.inf), float(margin))
+    return [(kind, margin) for (_, kind), margin in margins.items()]
+
+
+def marks(folder: Path, models: Path, threads: int) -> dict:
+    """Figures of the watermark model, photo by photo; a photo is marked where one of its regions is (p > 0.5)."""
+    photos = photo_margins(folder, models, threads)
+    figures = {}
+    for kind in sorted({kind for kind, _ in photos}):
+        margins = np.array([margin for k, margin in photos if k == kind])
+        figures[f"watermark, {kind}"] = float(((margins > 0) == (kind != "clean")).mean())
+    marked = np.mean([margin > 0 for kind, margin in photos if kind != "clean"])
+    figures["watermark accuracy"] = float(marked + figures["watermark, clean"]) / 2  # balanced
+    return figures
 
 
 def main() -> None:
@@ -129,9 +146,16 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=MODELS, help="the folder of the .onnx files")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    figures = people(args.data, args.models, args.threads)
+    figures = {}
+    for name, judge in (("people", people), ("marks", marks)):
+        if (args.data / f"{name}.jsonl").stat().st_size:
+            figures |= judge(args.data, args.models, args.threads)
     for name, value in figures.items():
-        print(f"{name:28} {value:.4f}")
+        goal = f"  goal {GOALS[name]:.2f}" if name in GOALS else ""
+        print(f"{name:28} {value:.4f}{goal}")
+    missed = [name for name, goal in GOALS.items() if figures.get(name, goal) < goal]
+    if missed:
+        sys.exit(f"below its goal: {', '.join(missed)}")
 
 
 if __name__ == "__main__":

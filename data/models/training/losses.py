@@ -121,4 +121,4 @@ def mark_loss(logits: torch.Tensor, where: torch.Tensor, batch: dict) -> tuple[t
         "label": F.cross_entropy(logits.float(), batch["label"]),
         "where": F.binary_cross_entropy_with_logits(where[:, 0].float(), batch["changed"]),
     }
-    return sum(parts.values()), parts
+    return parts["label"] + 3 * parts["where"], parts

@@ -97,7 +97,7 @@ def main() -> None:
             follow(average, model, step)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value.item()
-            if i % 50 == 49:
+            if i % 50 == 49 or i + 1 == per_epoch:
                 means = "  ".join(f"{name} {value / (i + 1):.4f}" for name, value in sums.items())
                 speed = (i + 1) * args.batch / (time.time() - started)
                 print(f"{epoch + 1}/{args.epochs} {i + 1}/{per_epoch} {speed:.0f}/s  {means}", flush=True)

@@ -1,0 +1,70 @@
+"""Finds the shifts and scales that export.py folds into the scores, on pictures the networks were not trained on.
+
+    python calibrate.py --data DIR      (the models as exported without any)
+
+The rules keep a photo whose watermark score is at most 0.5 and count faces and people from 0.4: these have to be the
+scores where mistakes of both kinds are fewest.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import evaluate
+
+
+def logit(p: np.ndarray) -> np.ndarray:
+    """Of probabilities."""
+    p = np.clip(p, 1e-6, 1 - 1e-6)
+    return np.log(p / (1 - p))
+
+
+def mark_fit(folder: Path) -> tuple[float, float]:
+    """Logistic regression of "marked" on the photos' margins, both classes weighing the same: scale and shift."""
+    photos = evaluate.photo_margins(folder, evaluate.MODELS, 1)
+    truth = np.array([kind != "clean" for kind, _ in photos], float)
+    margin = np.array([margin for _, margin in photos])
+    weight = np.where(truth == 1, 0.5 / truth.sum(), 0.5 / (1 - truth).sum())
+    scale, shift = 1.0, 0.0
+    for _ in range(20000):
+        error = weight * (1 / (1 + np.exp(-np.clip(scale * margin + shift, -50, 50))) - truth)
+        # a little pull towards scale 1: separable classes have no best scale
+        scale -= 0.1 * ((error * margin).sum() + 0.002 * (scale - 1))
+        shift -= 0.5 * error.sum()
+    return scale, shift
+
+
+def count_shift(folder: Path, model: str, truth_of) -> float:
+    """What to add to the logits so that the count 0, 1 or 2+ is right most often; the middle of the best shifts."""
+    net = evaluate.Model(evaluate.MODELS / model, 1)
+    rows, pictures = evaluate.read(folder, "people", 320)
+    shifts = np.arange(-1.5, 1.51, 0.1)
+    right = np.zeros(len(shifts))
+    for row, picture in zip(rows, pictures):
+        image = np.asarray(picture).transpose(2, 0, 1).astype(np.float32)[None] / 255
+        output = net(np.ascontiguousarray(image.repeat(2, 2).repeat(2, 3)))[0]
+        scores = logit(output[4])
+        for i, shift in enumerate(shifts):
+            output[4] = 1 / (1 + np.exp(-scores - shift))
+            right[i] += min(len(evaluate.detections(output)), 2) == min(truth_of(row["people"]), 2)
+    print(model, dict(zip(shifts.round(1).tolist(), (right / len(rows)).round(4).tolist())))
+    smooth = np.convolve(np.pad(right, 2, mode="edge"), np.ones(5) / 5, mode="valid")
+    return float(shifts[smooth >= smooth.max() - 1e-9].mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="a folder that training_set wrote")
+    args = parser.parse_args()
+    if (args.data / "people.jsonl").stat().st_size:
+        faces = count_shift(args.data, "faces.onnx", lambda people: sum(p["face"] is not None for p in people))
+        persons = count_shift(args.data, "pose.onnx", len)
+        print(f"--face-shift {faces:.2f} --person-shift {persons:.2f}")
+    if (args.data / "marks.jsonl").stat().st_size:
+        scale, shift = mark_fit(args.data)
+        print(f"--mark-scale {scale:.3f} --mark-shift {shift:.3f}")
+
+
+if __name__ == "__main__":
+    main()
