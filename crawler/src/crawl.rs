@@ -399,42 +399,40 @@ impl Crawler<'_> {
                 (record.etag, record.last_modified) = (photo.etag.clone(), photo.last_modified.clone());
                 Ok(false)
             }
-            (Fetched::NotModified, None) => {
-                Err((FailureClass::Protocol, "304 for a photo that was never asked for".to_owned()).into())
-            }
+            (Fetched::NotModified, None) => Err(never_asked(&file_url)),
         }
     }
 
     /// The file's address, and whether the photo page was read anew.
     async fn find_file(&self, photo: &DuePhoto, record: &mut FetchRecord) -> Result<(Url, bool), Stop> {
-        let mut url = parse(&photo.source_url)?;
-        let Some(rules) = &self.settings.profile.photo else { return Ok((url, false)) };
+        let url = parse(&photo.source_url)?;
+        if self.settings.profile.photo.is_none() {
+            return Ok((url, false));
+        }
         let known = photo.file_url.as_deref().filter(|_| self.stored(photo).is_some());
-        for (step, rule) in rules.file.iter().enumerate() {
-            let validators = match known {
-                Some(_) if step == 0 => Validators {
-                    etag: photo.page_etag.clone(),
-                    last_modified: photo.page_last_modified.clone(),
-                },
-                _ => Validators::default(),
-            };
-            match (self.fetcher.document(&url, &validators).await?, known) {
-                (Fetched::NotModified, Some(known)) => return Ok((parse(known)?, false)),
-                (Fetched::NotModified, None) => {
-                    return Err(
-                        (FailureClass::Protocol, format!("304 for {url}, which was never read")).into()
-                    );
-                }
-                (Fetched::New(document, validators), _) => {
-                    if step == 0 {
-                        (record.page_etag, record.page_last_modified) =
-                            (validators.etag, validators.last_modified);
-                    }
-                    url = self.extractor().photo_link(&document, rule)?;
-                }
+        let validators = match known {
+            Some(_) => {
+                Validators { etag: photo.page_etag.clone(), last_modified: photo.page_last_modified.clone() }
+            }
+            None => Validators::default(),
+        };
+        let document = match (self.fetcher.document(&url, &validators).await?, known) {
+            (Fetched::NotModified, Some(known)) => return Ok((parse(known)?, false)),
+            (Fetched::NotModified, None) => return Err(never_asked(&url)),
+            (Fetched::New(document, validators), _) => {
+                (record.page_etag, record.page_last_modified) = (validators.etag, validators.last_modified);
+                document
+            }
+        };
+        let mut links = self.extractor().photo_links(&document)?;
+        if let Some(larger) = links.larger {
+            match self.fetcher.document(&larger, &Validators::default()).await? {
+                Fetched::NotModified => return Err(never_asked(&larger)),
+                Fetched::New(document, _) => links = self.extractor().photo_links(&document)?,
             }
         }
-        Ok((url, true))
+        let no_file = || (FailureClass::NoLink, format!("{url} leads to no file of this site"));
+        Ok((links.file.ok_or_else(no_file)?, true))
     }
 
     /// The bytes of an earlier crawl, if they are still there.
@@ -451,4 +449,8 @@ impl Crawler<'_> {
 
 fn parse(url: &str) -> Result<Url, Stop> {
     Url::parse(url).map_err(|error| (FailureClass::NoLink, format!("`{url}` is no address: {error}")).into())
+}
+
+fn never_asked(url: &Url) -> Stop {
+    (FailureClass::Protocol, format!("304 for {url}, which was never read")).into()
 }

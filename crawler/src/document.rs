@@ -1,4 +1,4 @@
-//! A page as text: the charset by byte order mark, profile, header or meta element; never an error. Pure.
+//! A page as text: the charset by byte order mark, header, meta element or profile; never an error. Pure.
 
 use encoding_rs::{Encoding, UTF_8};
 use url::Url;
@@ -20,10 +20,19 @@ pub struct Document {
 const PRESCAN_BYTES: usize = 1024;
 
 impl Document {
-    /// The body as text; bytes that are wrong in the charset become U+FFFD.
+    /// The body as text, in the `charset` of the profile where the page names none or wrongly UTF-8; bytes that are wrong in the charset become U+FFFD.
     pub fn text(&self, charset: Option<&'static Encoding>) -> String {
-        let declared = || self.content_type.as_deref().and_then(charset_parameter);
-        let encoding = charset.or_else(declared).or_else(|| declared_inside(&self.body)).unwrap_or(UTF_8);
+        let by_header = self.content_type.as_deref().and_then(charset_parameter);
+        let declared = by_header.or_else(|| declared_inside(&self.body));
+        let encoding = match (declared, charset) {
+            (declared, Some(fallback))
+                if declared.is_none_or(|found| found == UTF_8)
+                    && std::str::from_utf8(&self.body).is_err() =>
+            {
+                fallback
+            }
+            _ => declared.unwrap_or(UTF_8),
+        };
         encoding.decode(&self.body).0.into_owned()
     }
 }

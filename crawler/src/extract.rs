@@ -55,13 +55,20 @@ impl Extractor<'_> {
         Ok(found)
     }
 
-    /// Where a photo page's rule leads: the file, or the page that shows it.
-    pub fn photo_link(&self, document: &Document, rule: &Rule) -> Result<Url, Refusal> {
+    /// The page that shows a photo larger, and the file that the photo page links. `None` for what it does not link;
+    /// an error where it links neither.
+    pub fn photo_links(&self, document: &Document) -> Result<PhotoLinks, Refusal> {
+        let Some(rules) = &self.profile.photo else { return Ok(PhotoLinks::default()) };
         let page = self.open(document, Subject::PhotoPage)?;
-        let no_link = || (FailureClass::NoLink, format!("{} has no link to the file", document.url));
-        let link = page.tree.root().value(rule, Use::Link).ok_or_else(no_link)?;
-        let leads_away = || (FailureClass::NoLink, format!("the link `{link}` leads to another site"));
-        self.follow(&page, &link).ok_or_else(leads_away)
+        let first = |rules: &[Rule]| {
+            let links = rules.iter().flat_map(|rule| page.tree.root().values(rule, Use::Link));
+            links.into_iter().find_map(|link| self.follow(&page, &link))
+        };
+        let links = PhotoLinks { larger: first(&rules.larger), file: first(&rules.file) };
+        if links.larger.is_none() && links.file.is_none() {
+            return Err((FailureClass::NoLink, format!("{} links no file of this site", document.url)));
+        }
+        Ok(links)
     }
 
     /// Whether the profile lets an address be entered.
@@ -169,6 +176,15 @@ impl Extractor<'_> {
         let urls = links.filter_map(|link| self.follow(page, &link)).filter(|url| seen.insert(url.clone()));
         urls.map(|url| NewPage { url: url.into(), kind, identity_id }).collect()
     }
+}
+
+/// Where a photo page leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PhotoLinks {
+    /// A page that shows the photo larger.
+    pub larger: Option<Url>,
+    /// The full-size file.
+    pub file: Option<Url>,
 }
 
 /// A parsed page and where it stands.
@@ -281,8 +297,8 @@ mod tests {
         let profile = Profile::parse(PROFILE, Path::new("x.toml")).unwrap();
         let addresses = Addresses::new(profile.base_url.clone().unwrap(), None, &[]);
         let extractor = Extractor { profile: &profile, addresses: &addresses };
-        let rule = &profile.photo.as_ref().unwrap().file[0];
-        let link = |html: &str| extractor.photo_link(&document("/photos/Ada-md1/pic-1.html", html), rule);
+        let page = |html: &str| document("/photos/Ada-md1/pic-1.html", html);
+        let link = |html: &str| extractor.photo_links(&page(html)).map(|links| links.file.unwrap());
         let file = link("<div class=big><a href='/archive/ada/img/image(458).jpg'></a></div>").unwrap();
         assert_eq!(file.as_str(), "https://x.example/archive/ada/img/image(458).jpg");
         assert_eq!(link("<p>").unwrap_err().0, FailureClass::NoLink);

@@ -63,7 +63,7 @@ pub struct Profile {
     /// Paths (with query) that are never entered, though pages link them.
     #[serde(default)]
     pub never: Vec<Pattern>,
-    /// The charset of pages whose server names a wrong one or none.
+    /// The charset of pages that name none, or name UTF-8 wrongly.
     pub charset: Option<Charset>,
     /// How fast.
     #[serde(default)]
@@ -143,7 +143,10 @@ pub struct PageParameter {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PhotoRules {
-    /// The link to the full-size file. With several entries each leads to the page that the next one looks at.
+    /// Links to a further page that shows the photo larger, tried in turn; where none is found the photo page does.
+    #[serde(default)]
+    pub larger: Vec<Rule>,
+    /// Links to the full-size file, tried in turn.
     pub file: Vec<Rule>,
 }
 
