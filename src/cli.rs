@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use url::Url;
@@ -110,9 +111,27 @@ pub struct CrawlArgs {
     /// Send the requests to another host that serves the same pages (a mirror, a test server).
     #[arg(long, value_name = "URL")]
     pub base_url: Option<Url>,
-    /// Walk one identity, say which selector matched what, and store nothing.
+    /// Where a site's owner reaches you: a mail address or a page. Part of the User-Agent.
     #[arg(long)]
-    pub check: bool,
+    pub contact: Option<String>,
+    /// The time between two requests, e.g. `50ms`, instead of the profile's; robots.txt may ask for more.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub delay: Option<Duration>,
+    /// Ask again for what was fetched longer ago than this, e.g. `0s`, instead of the recipe's.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub fresh_for: Option<Duration>,
+    /// Only these people (slug or name; may be repeated).
+    #[arg(long)]
+    pub identity: Vec<String>,
+    /// At most this many photos of each person.
+    #[arg(long)]
+    pub max_photos: Option<usize>,
+    /// Leave out people of whom the site shows fewer photos.
+    #[arg(long)]
+    pub min_photos: Option<usize>,
+    /// Read the listings only, and say how many photos would be downloaded.
+    #[arg(long)]
+    pub simulate: bool,
 }
 
 /// `bolid import`.

@@ -51,7 +51,7 @@ impl Plan {
     /// Reads the recipe and the site profiles it names.
     pub fn load(args: &RecipeArgs) -> Result<Self> {
         let recipe = config::load(&args.recipe, &args.overrides, env::vars())?;
-        let profiles = recipe.sites.iter().map(|path| Profile::read(path)).collect::<Result<Vec<_>, _>>()?;
+        let profiles = recipe.sites.iter().map(|path| Profile::load(path)).collect::<Result<Vec<_>, _>>()?;
         let plan = Self { recipe, profiles };
         plan.check()?;
         Ok(plan)

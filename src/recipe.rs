@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use photo::Rules;
 use serde::{Deserialize, Serialize};
+use synth::collection::CollectionSpec;
 
 /// A recipe file. Paths are relative to the file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,9 +24,9 @@ pub struct Recipe {
     /// Which of them to use, by name; needed where the list has several for one role.
     #[serde(default)]
     pub detectors: curate::ModelChoice,
-    /// Serve the demo gallery on loopback while the sites are crawled.
+    /// Serve this collection of synthetic people on loopback while the sites are crawled.
     #[serde(default)]
-    pub demo: Option<Demo>,
+    pub demo: Option<CollectionSpec>,
     /// How to crawl.
     #[serde(default)]
     pub crawl: Crawl,
@@ -45,18 +46,6 @@ pub struct Import {
     pub name: String,
     /// The folder, CSV or JSONL file.
     pub path: PathBuf,
-}
-
-/// The demo gallery: synthetic people with planted rejects.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Demo {
-    /// Another seed shows other people.
-    pub seed: u64,
-    /// How many people.
-    pub identities: usize,
-    /// How many photos of each.
-    pub photos_per_identity: usize,
 }
 
 /// How to crawl.

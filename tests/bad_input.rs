@@ -1,0 +1,141 @@
+//! What goes wrong is named, stored, and loses nothing.
+
+mod support;
+
+use std::fs;
+
+use support::{Workplace, json_lines, project, text};
+
+fn models_in(place: &Workplace, change: impl Fn(&str) -> String) -> String {
+    let folder = place.path().join("models");
+    fs::create_dir_all(&folder).expect("a folder can be made");
+    for entry in fs::read_dir(project().join("data/models")).expect("the project has models") {
+        let path = entry.expect("an entry can be read").path();
+        if path.extension().is_some_and(|extension| extension == "onnx") {
+            fs::copy(&path, folder.join(path.file_name().expect("a file has a name"))).expect("a model can be copied");
+        }
+    }
+    let registry = fs::read_to_string(project().join("data/models/models.toml")).expect("the project lists its models");
+    let path = folder.join("models.toml");
+    fs::write(&path, change(&registry)).expect("a list can be written");
+    format!("models={}", path.display())
+}
+
+#[test]
+fn a_missing_or_damaged_model_is_refused_by_name_before_any_photo_is_touched() {
+    let place = Workplace::demo(1, 1, 4);
+    let same = models_in(&place, str::to_owned);
+    let faces = place.path().join("models/faces.onnx");
+
+    let mut bytes = fs::read(&faces).expect("the model was copied");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&faces, bytes).expect("the model can be damaged");
+    let output = place.run(&["dataset", "--set", &same]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("faces.onnx"), "{}", text(&output.stderr));
+
+    fs::remove_file(&faces).expect("the model can be removed");
+    let output = place.run(&["dataset", "--set", &same]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("faces.onnx"), "{}", text(&output.stderr));
+    assert!(!place.workdir().join("blobs").exists(), "nothing may be crawled with a broken model");
+}
+
+#[test]
+fn a_model_of_the_wrong_shape_is_refused_with_what_was_expected() {
+    let place = Workplace::demo(1, 1, 4);
+    let registry = place.path().join("models.toml");
+    let pose = project().join("data/models/pose.onnx");
+    let (pose, registry) = (pose.to_str().expect("a plain path"), registry.to_str().expect("a plain path"));
+    let output = place.run(&["models", "add", pose, "--role", "faces", "--models", registry]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("pose.onnx") && said.contains("56"), "{said}");
+    assert!(!std::path::Path::new(registry).exists(), "a refused model is not registered");
+}
+
+#[test]
+fn an_unknown_recipe_key_ends_with_code_2_and_names_file_line_and_nearest_key() {
+    let place = Workplace::demo(1, 1, 4);
+    let recipe = fs::read_to_string(place.recipe()).expect("a recipe") + "min_sides = 4\n";
+    fs::write(place.recipe(), recipe).expect("a recipe can be written");
+    let output = place.run(&["dataset"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("recipe.toml, line 12") && said.contains("`min_side`"), "{said}");
+    assert_eq!(place.run(&["datasets"]).status.code(), Some(2), "bad usage");
+}
+
+#[test]
+fn an_imported_folder_of_odd_files_ends_with_a_reason_for_each_and_the_run_goes_on() {
+    let place = Workplace::demo(1, 1, 4);
+    let folder = place.path().join("photos/ada");
+    fs::create_dir_all(&folder).expect("a folder can be made");
+    let photo = image::RgbImage::from_fn(1200, 1000, |x, y| image::Rgb([(x / 5) as u8, (y / 4) as u8, ((x ^ y) & 255) as u8]));
+    photo.save(folder.join("whole.png")).expect("a PNG can be written");
+    photo.save(folder.join("whole.jpg")).expect("a JPEG can be written");
+    let jpeg = fs::read(folder.join("whole.jpg")).expect("the JPEG was written");
+    fs::write(folder.join("truncated.jpg"), &jpeg[..jpeg.len() / 2]).expect("a file can be written");
+    fs::rename(folder.join("whole.png"), folder.join("png-named.jpg")).expect("a file can be renamed");
+    fs::write(folder.join("empty.jpg"), b"").expect("a file can be written");
+    fs::write(folder.join("page.jpg"), b"<html>no photo</html>").expect("a file can be written");
+    image::RgbImage::new(40, 30).save(folder.join("tiny.png")).expect("a PNG can be written");
+
+    let recipe = fs::read_to_string(place.recipe()).expect("a recipe");
+    let models = recipe.lines().find(|line| line.starts_with("models")).expect("a recipe names models").to_owned();
+    let photos = place.path().join("photos");
+    let recipe = format!("name = \"mine\"\n{models}\n[[imports]]\nname = \"mine\"\npath = {photos:?}\n[rules]\nmin_photos = 0\n");
+    fs::write(place.recipe(), recipe).expect("a recipe can be written");
+    let output = place.run(&["--json", "dataset"]);
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", text(&output.stderr));
+
+    let id = json_lines(&output).pop().expect("a snapshot")["id"].as_str().expect("an id").to_owned();
+    let folder = place.workdir().join(format!("snapshots/mine-{id}"));
+    let dropped = snapshot::Snapshot::open(&folder).expect("a snapshot").dropped().expect("its dropped photos");
+    let reasons = |name: &str| {
+        let found = dropped.iter().find(|photo| photo.facts.url.ends_with(name));
+        let photo = found.unwrap_or_else(|| panic!("{name} is not among the dropped"));
+        photo.facts.reasons.iter().map(photo::Reason::name).collect::<Vec<_>>()
+    };
+    assert_eq!(reasons("truncated.jpg"), ["unreadable"]);
+    assert_eq!(reasons("page.jpg"), ["unreadable"]);
+    assert_eq!(reasons("empty.jpg"), ["unreadable"]);
+    assert!(reasons("tiny.png").contains(&"too_small"));
+    // Readable whatever its name, but nobody is in it.
+    for name in ["png-named.jpg", "whole.jpg"] {
+        assert!(reasons(name).contains(&"no_person"), "{name}: {:?}", reasons(name));
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_clearly_and_what_was_stored_stays() {
+    // A small tmpfs stands for a full disk; where none can be mounted (no privileges), the kernel's own full device
+    // shows at least that the catalog's error says what to do.
+    let place = Workplace::demo(8, 1, 6);
+    let disk = place.path().join("disk");
+    fs::create_dir_all(&disk).expect("a folder can be made");
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
+        .arg(&disk)
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !mounted {
+        let error = fs::write("/dev/full", b"x").expect_err("/dev/full is always full");
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+        return;
+    }
+    let work = disk.join("work");
+    let output = place.command(&["dataset"]).env("BOLID_WORKDIR", &work).output().expect("bolid starts");
+    let (code, said) = (output.status.code(), text(&output.stderr));
+    let moved = place.workdir();
+    let copied = std::process::Command::new("cp").arg("-r").arg(&work).arg(&moved).status();
+    let unmounted = std::process::Command::new("umount").arg(&disk).status();
+    assert!(unmounted.is_ok_and(|status| status.success()));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("free some space") || said.contains("disk is full"), "{said}");
+    // With room again, the same command goes on from what is stored.
+    assert!(copied.is_ok_and(|status| status.success()));
+    let undisturbed = Workplace::demo(8, 1, 6);
+    assert_eq!(place.snapshot_id(&[]), undisturbed.snapshot_id(&[]));
+}

@@ -1,0 +1,55 @@
+//! Curation against the truth of the demo gallery: what was planted is dropped for the right reason, what is good stays.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use support::{Workplace, json_lines, text};
+use synth::collection::{Collection, CollectionSpec};
+
+/// Shares required of any seed: 95 % of the planted rejects, at most 5 % of the good photos.
+const FOUND: f64 = 0.95;
+const LOST: f64 = 0.05;
+
+#[test]
+fn planted_rejects_are_dropped_for_the_right_reason_and_good_photos_stay() {
+    let (seed, identities, photos) = (20_261, 4, 24);
+    let place = Workplace::demo(seed, identities, photos);
+    place.snapshot_id(&[]);
+    let collection = Collection::new(CollectionSpec { seed, identities, photos_per_identity: photos });
+
+    let mut planted: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let (mut good, mut lost) = (0, Vec::new());
+    for item in collection.items() {
+        let output = place.succeed(&["--json", "explain", &item.url()]);
+        let explained = json_lines(&output);
+        assert_eq!(explained.len(), 1, "{}", text(&output.stdout));
+        let reasons = reasons(&explained[0]);
+        match item.expected_reason() {
+            Some(expected) => {
+                let (found, all) = planted.entry(expected).or_default();
+                *found += usize::from(reasons.iter().any(|reason| reason == expected));
+                *all += 1;
+            }
+            None => {
+                good += 1;
+                if !reasons.is_empty() {
+                    lost.push((item.url(), reasons));
+                }
+            }
+        }
+    }
+    let found: usize = planted.values().map(|(found, _)| found).sum();
+    let all: usize = planted.values().map(|(_, all)| all).sum();
+    println!("planted found: {found} of {all} {planted:?}; good lost: {} of {good} {lost:?}", lost.len());
+    assert!(all >= 20 && good >= 40, "a gallery of {} photos must plant enough to judge by", identities * photos);
+    assert!(found as f64 >= FOUND * all as f64, "{found} of {all}: {planted:?}");
+    assert!(lost.len() as f64 <= LOST * good as f64, "{lost:?}");
+}
+
+fn reasons(explained: &serde_json::Value) -> Vec<String> {
+    let current = explained["verdicts"].as_array().into_iter().flatten().find(|verdict| verdict["current"] == true);
+    let Some(verdict) = current else { return vec!["no verdict".to_owned()] };
+    let dropped = verdict["verdict"]["drop"].as_array();
+    dropped.into_iter().flatten().filter_map(|reason| Some(reason["reason"].as_str()?.to_owned())).collect()
+}
