@@ -249,7 +249,16 @@ fn good(seed: u64, body: &Body, index: usize, rng: &mut ChaCha8Rng) -> Photo {
         _ => format!("{:08x}-{:03}.jpg", noise::subseed(seed, 5) as u32, index + 1),
     };
     let shot = Shot { seed, width, height, people: vec![body.clone()], framing };
-    Photo { index, file_name, width, height, plant: None, quirk: None, shot, quality: rng.random_range(82..96) }
+    Photo {
+        index,
+        file_name,
+        width,
+        height,
+        plant: None,
+        quirk: None,
+        shot,
+        quality: rng.random_range(82..96),
+    }
 }
 
 /// Turns the good photo at `index` into a plant; `taken` are the places of all plants.
@@ -271,12 +280,15 @@ fn plant(photos: &mut [Photo], index: usize, kind: Kind, taken: &[usize], rng: &
         Kind::Several(count) => {
             let others = (1..count as u64).map(|i| Body::sample(noise::subseed(seed, 60 + i)));
             photo.shot.people.extend(others);
-            photo.shot.framing = *[Framing::Full, Framing::Full, Framing::Knees].choose(rng).expect("framings are listed");
+            photo.shot.framing =
+                *[Framing::Full, Framing::Full, Framing::Knees].choose(rng).expect("framings are listed");
             Plant::SeveralPeople { count }
         }
         Kind::TooSmall => {
             (photo.shot.width, photo.shot.height) =
-                *[(600, 900), (480, 720), (800, 1100), (960, 1280), (1280, 853)].choose(rng).expect("sizes are listed");
+                *[(600, 900), (480, 720), (800, 1100), (960, 1280), (1280, 853)]
+                    .choose(rng)
+                    .expect("sizes are listed");
             Plant::TooSmall
         }
         Kind::Duplicate | Kind::Near(_) => {
@@ -315,8 +327,8 @@ impl Photo {
         }
     }
 
-    /// The shot with a seed for which everybody's face is seen. Found by looking at small renderings.
-    fn settled(&self) -> Shot {
+    /// The shot with a seed for which everybody's face is seen and a single person is large enough. Found by looking at small renderings.
+    pub(crate) fn settled(&self) -> Shot {
         let wanted = self.shot.people.len();
         let scale = 200.0 / self.shot.width.max(self.shot.height) as f32;
         let small = |length: u32| (length as f32 * scale).round() as u32;
@@ -331,7 +343,8 @@ impl Photo {
             truth.people.len() == wanted
                 && truth.people.iter().all(|person| {
                     let face = person.face.is_some_and(|face| face.height() > 0.045 * little.height as f32);
-                    face && person.area_px > 0.012 * frame
+                    let tall = person.bbox.height() > 0.46 * little.height as f32;
+                    face && person.area_px > 0.012 * frame && (tall || wanted > 1)
                 })
         };
         candidates.clone().find(looks_right).unwrap_or_else(|| self.shot.clone())
@@ -347,7 +360,9 @@ impl Photo {
         let truth = self.rendered().truth;
         match &self.plant {
             Some(Plant::Broken { .. }) => None,
-            Some(Plant::Watermark { mark }) => Some(Truth { watermark: Some(mark.kind.name().to_owned()), ..truth }),
+            Some(Plant::Watermark { mark }) => {
+                Some(Truth { watermark: Some(mark.kind.name().to_owned()), ..truth })
+            }
             Some(Plant::NearDuplicate { change, .. }) => Some(self.changed(&truth, *change)),
             _ => Some(truth),
         }
@@ -362,7 +377,7 @@ impl Photo {
                 let shift = |whole: u32, left: u32| -(((whole - left) / 2) as f32);
                 truth.moved(1.0, shift(truth.width, w), shift(truth.height, h), w, h)
             }
-            Change::Mirrored => truth.mirrored(),
+            Change::Mirrored => truth.moved(w as f32 / truth.width as f32, 0.0, 0.0, w, h).mirrored(),
         }
     }
 
@@ -395,7 +410,7 @@ impl Photo {
             Some(Plant::NearDuplicate { change, .. }) => {
                 let first = encode::jpeg(&image, self.quality);
                 let decoded = image::load_from_memory(&first).expect("own JPEG decodes").to_rgb8();
-                encode::jpeg(&change.apply(&decoded), self.quality - rng.random_range(10..25))
+                encode::jpeg(&change.apply(&decoded), self.quality - rng.random_range(12..30))
             }
             Some(Plant::Broken { damage }) => damage.apply(encode::jpeg(&image, self.quality), rng),
             _ => match self.quirk {

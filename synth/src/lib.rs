@@ -16,6 +16,7 @@
 //! | [`watermark`], [`strokes`], [`names`] | marks on photos, their letters, invented names |
 //! | [`encode`], [`spoil`] | pixels to files; copies that differ, files that break |
 //! | [`collection`] | identities with good photos and planted rejects |
+//! | [`gallery`] | a site that shows a collection |
 //! | [`noise`] | seeds and smooth noise |
 
 pub mod backdrop;
@@ -29,6 +30,7 @@ pub mod develop;
 pub mod encode;
 pub mod face;
 pub mod figure;
+pub mod gallery;
 pub mod head;
 pub mod limb;
 pub mod mesh;
