@@ -5,15 +5,27 @@
 //! | `weights` | the tensors of one model by name; what is missing, extra or misshapen |
 //! | `tensor_file` | one `.safetensors` file, read tensor by tensor |
 //! | `scheduler` | noise schedules, samplers, guidance |
+//! | `vae` | AutoencoderKL: images and latents |
+//! | `clip` | text and image encoders, L_CLIP |
+//! | `adapter_file` | IP-Adapter files, read and written |
+//! | `checkpoint` | folders and repositories in diffusers' layout |
+//! | `prompt` | prompts to the UNet's conditioning |
+//! | `tokenizer` | prompts to token ids |
 //! | `json` | configuration files as Python writes them |
 //! | `lora` | low-rank updates, merged when a weight is read |
 
+pub mod adapter_file;
+pub mod checkpoint;
+pub mod clip;
 pub mod json;
 pub mod lora;
 mod mismatch;
+pub mod prompt;
 pub mod scheduler;
 pub mod tensor_file;
+pub mod tokenizer;
 pub mod unet;
+pub mod vae;
 pub mod weights;
 
 pub use weights::Weights;

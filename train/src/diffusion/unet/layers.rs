@@ -48,6 +48,11 @@ impl Conv2d {
         Ok(Self { weight, bias: small(weights, output, "bias")?, stride, padding: 1 })
     }
 
+    /// 3×3 with stride 2 and no padding; the caller pads below and on the right only, as diffusers' VAE does.
+    pub fn load_3x3_unpadded(weights: &Weights, channels: usize) -> Result<Self> {
+        Ok(Self { padding: 0, ..Self::load_3x3(weights, channels, channels, 2)? })
+    }
+
     /// 1×1.
     pub fn load_1x1(weights: &Weights, input: usize, output: usize) -> Result<Self> {
         let weight = weights.get((output, input, 1, 1), "weight")?;
@@ -83,19 +88,28 @@ impl GroupNorm {
     }
 }
 
-/// `weight`, `bias` `[c]` of a layer normalisation, ε = 1e-5 (PyTorch's default, which diffusers keeps).
+/// ε of a layer normalisation where nothing else is said: PyTorch's default, which diffusers keeps.
+pub(in crate::diffusion) const LAYER_NORM_EPS: f64 = 1e-5;
+
+/// `weight`, `bias` `[c]` of a layer normalisation.
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
     weight: Tensor,
     bias: Tensor,
+    eps: f64,
 }
 
 impl LayerNorm {
+    /// With [`LAYER_NORM_EPS`].
     pub fn load(weights: &Weights, width: usize) -> Result<Self> {
-        Ok(Self { weight: small(weights, width, "weight")?, bias: small(weights, width, "bias")? })
+        Self::load_with_eps(weights, width, LAYER_NORM_EPS)
+    }
+
+    pub fn load_with_eps(weights: &Weights, width: usize, eps: f64) -> Result<Self> {
+        Ok(Self { weight: small(weights, width, "weight")?, bias: small(weights, width, "bias")?, eps })
     }
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        grad::layer_norm(x, &self.weight, &self.bias, 1e-5)
+        grad::layer_norm(x, &self.weight, &self.bias, self.eps)
     }
 }

@@ -13,7 +13,7 @@ mod attention;
 mod blocks;
 mod config;
 mod embedding;
-mod layers;
+pub(in crate::diffusion) mod layers;
 mod resnet;
 mod streams;
 mod transformer;
