@@ -68,7 +68,8 @@ impl AdamW {
             parameter.mean = ((&parameter.mean * beta1)? + (&gradient * (1.0 - beta1))?)?;
             parameter.square = ((&parameter.square * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
             let root = ((parameter.square.sqrt()? / correct2.sqrt())? + eps)?;
-            let kept = (parameter.var.as_tensor().detach().to_dtype(dtype)? * (1.0 - learning_rate * weight_decay))?;
+            let kept =
+                (parameter.var.as_tensor().detach().to_dtype(dtype)? * (1.0 - learning_rate * weight_decay))?;
             let next = (kept - ((&parameter.mean / root)? * (learning_rate / correct1))?)?;
             parameter.var.set(&next.to_dtype(parameter.var.dtype())?)?;
         }
@@ -98,8 +99,11 @@ impl AdamW {
                 }),
             }
         };
-        let restored: Result<Vec<(Tensor, Tensor)>> =
-            self.parameters.iter().map(|(n, p)| Ok((of("mean", n, &p.var)?, of("square", n, &p.var)?))).collect();
+        let restored: Result<Vec<(Tensor, Tensor)>> = self
+            .parameters
+            .iter()
+            .map(|(n, p)| Ok((of("mean", n, &p.var)?, of("square", n, &p.var)?)))
+            .collect();
         for (parameter, (mean, square)) in self.parameters.values_mut().zip(restored?) {
             (parameter.mean, parameter.square) = (mean, square);
         }

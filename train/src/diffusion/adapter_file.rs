@@ -84,10 +84,13 @@ impl AdapterFile {
         let Some(all) = complete.filter(|_| report.is_empty()) else { return Err(report.into()) };
         let mut all = all.into_iter();
         let mut next = || all.next().ok_or_else(|| Error::malformed(path, "too few tensors"));
-        let projection = Projection { weight: next()?, bias: next()?, norm_weight: next()?, norm_bias: next()? };
-        let layers = (0..layers).map(|_| Ok(KeyValue { key: next()?, value: next()? })).collect::<Result<Vec<_>>>()?;
+        let projection =
+            Projection { weight: next()?, bias: next()?, norm_weight: next()?, norm_bias: next()? };
+        let layers =
+            (0..layers).map(|_| Ok(KeyValue { key: next()?, value: next()? })).collect::<Result<Vec<_>>>()?;
         let adapter = Self { projection, layers };
-        let widths: Vec<usize> = adapter.layers.iter().map(|kv| kv.key.dims().first().copied().unwrap_or(0)).collect();
+        let widths: Vec<usize> =
+            adapter.layers.iter().map(|kv| kv.key.dims().first().copied().unwrap_or(0)).collect();
         adapter.check_shapes(&report.origin, &widths, adapter.projection.cross_dim())?;
         Ok(adapter)
     }
@@ -104,7 +107,8 @@ impl AdapterFile {
     /// Writes the file: all or nothing, tensors as they are (f32 or half precision).
     pub fn write(&self, path: &Path) -> Result<()> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let tensors: BTreeMap<String, Tensor> = self.named().into_iter().map(|(k, t)| (k, t.detach())).collect();
+        let tensors: BTreeMap<String, Tensor> =
+            self.named().into_iter().map(|(k, t)| (k, t.detach())).collect();
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         let bytes = safetensors::serialize(tensors.iter().map(|(k, v)| (k.as_str(), v)), Some(metadata));
         let bytes = bytes.map_err(|e| Error::malformed(path, e))?;
@@ -122,7 +126,8 @@ impl AdapterFile {
     pub fn named(&self) -> Vec<(String, Tensor)> {
         let p = &self.projection;
         let projection = [&p.weight, &p.bias, &p.norm_weight, &p.norm_bias];
-        let mut all: Vec<_> = PROJECTION.iter().zip(projection).map(|(n, t)| ((*n).to_owned(), t.clone())).collect();
+        let mut all: Vec<_> =
+            PROJECTION.iter().zip(projection).map(|(n, t)| ((*n).to_owned(), t.clone())).collect();
         for (i, layer) in self.layers.iter().enumerate() {
             all.extend(layer_names(i).into_iter().zip([layer.key.clone(), layer.value.clone()]));
         }
@@ -132,7 +137,8 @@ impl AdapterFile {
     fn check_shapes(&self, origin: &str, widths: &[usize], cross: usize) -> Result<()> {
         let mut report = TensorMismatch { origin: origin.to_owned(), ..TensorMismatch::default() };
         let rows = self.projection.tokens().max(1) * cross;
-        let mut expected = vec![vec![rows, self.projection.embed_dim()], vec![rows], vec![cross], vec![cross]];
+        let mut expected =
+            vec![vec![rows, self.projection.embed_dim()], vec![rows], vec![cross], vec![cross]];
         expected.extend(widths.iter().flat_map(|&width| [vec![width, cross], vec![width, cross]]));
         for ((name, tensor), needed) in self.named().into_iter().zip(expected) {
             if tensor.dims() != needed {
@@ -178,7 +184,10 @@ mod tests {
         let adapter = adapter()?;
         adapter.write(&path)?;
         let back = AdapterFile::read(&path, &Device::Cpu)?;
-        assert_eq!((back.projection.tokens(), back.projection.embed_dim(), back.projection.cross_dim()), (4, 756, 6));
+        assert_eq!(
+            (back.projection.tokens(), back.projection.embed_dim(), back.projection.cross_dim()),
+            (4, 756, 6)
+        );
         for ((name, a), (other, b)) in adapter.named().iter().zip(back.named()) {
             assert_eq!(name, &other);
             assert_eq!(a.flatten_all()?.to_vec1::<f32>()?, b.flatten_all()?.to_vec1::<f32>()?, "{name}");
@@ -192,10 +201,15 @@ mod tests {
         let adapter = adapter()?;
         let mut widths: Vec<usize> = (1..=12).collect();
         widths[10] = 99;
-        let message = adapter.check("a.safetensors", &widths, 6).map_err(|e| e.to_string()).err().unwrap_or_default();
-        assert!(message.contains("ip_adapter.21.to_k_ip.weight") && message.contains("ip_adapter.21.to_v_ip.weight"));
+        let message =
+            adapter.check("a.safetensors", &widths, 6).map_err(|e| e.to_string()).err().unwrap_or_default();
+        assert!(
+            message.contains("ip_adapter.21.to_k_ip.weight")
+                && message.contains("ip_adapter.21.to_v_ip.weight")
+        );
         widths.push(5);
-        let message = adapter.check("a.safetensors", &widths, 6).map_err(|e| e.to_string()).err().unwrap_or_default();
+        let message =
+            adapter.check("a.safetensors", &widths, 6).map_err(|e| e.to_string()).err().unwrap_or_default();
         assert!(message.contains("missing (2): ip_adapter.25.to_k_ip.weight"), "{message}");
         Ok(())
     }
@@ -209,7 +223,8 @@ mod tests {
         tensors.remove("ip_adapter.7.to_v_ip.weight");
         tensors.insert("stranger".to_owned(), Tensor::new(1f32, &Device::Cpu)?);
         candle_core::safetensors::save(&tensors, &path)?;
-        let message = AdapterFile::read(&path, &Device::Cpu).map_err(|e| e.to_string()).err().unwrap_or_default();
+        let message =
+            AdapterFile::read(&path, &Device::Cpu).map_err(|e| e.to_string()).err().unwrap_or_default();
         for name in ["image_proj.norm.bias", "ip_adapter.7.to_v_ip.weight", "stranger"] {
             assert!(message.contains(name), "{message}");
         }

@@ -24,7 +24,9 @@ impl Settings {
         let file = file.into();
         match value {
             Value::Object(values) => Ok(Self { file, values }),
-            other => Err(Error::malformed(Path::new(&file), format!("a JSON object is needed, found {other}"))),
+            other => {
+                Err(Error::malformed(Path::new(&file), format!("a JSON object is needed, found {other}")))
+            }
         }
     }
 
@@ -116,7 +118,9 @@ pub fn parse(text: &str) -> serde_json::Result<Value> {
     let mut out = String::with_capacity(text.len());
     let (mut rest, mut in_string) = (text, false);
     while let Some(c) = rest.chars().next() {
-        if !in_string && let Some(word) = ["-Infinity", "Infinity", "NaN"].iter().find(|w| rest.starts_with(**w)) {
+        if !in_string
+            && let Some(word) = ["-Infinity", "Infinity", "NaN"].iter().find(|w| rest.starts_with(**w))
+        {
             out.push_str("null");
             rest = &rest[word.len()..];
             continue;
@@ -140,7 +144,10 @@ mod tests {
     #[test]
     fn infinity_as_python_writes_it_counts_as_absent_but_not_inside_a_string() -> serde_json::Result<()> {
         let value = parse(r#"{"a": -Infinity, "b": [NaN, 1.5], "c": "Infinity \" NaN", "d": Infinity}"#)?;
-        assert_eq!(value, serde_json::json!({"a": null, "b": [null, 1.5], "c": "Infinity \" NaN", "d": null}));
+        assert_eq!(
+            value,
+            serde_json::json!({"a": null, "b": [null, 1.5], "c": "Infinity \" NaN", "d": null})
+        );
         Ok(())
     }
 

@@ -50,7 +50,12 @@ fn run((tokenizer, encoder): &(ClipTokenizer, ClipText), prompts: &[&str], warn:
     for prompt in prompts {
         let tokens = tokenizer.encode(prompt)?;
         if let (true, Some(cut)) = (warn, &tokens.cut) {
-            tracing::warn!(prompt, cut, "the prompt is longer than {} tokens; the end was cut", tokenizer.length());
+            tracing::warn!(
+                prompt,
+                cut,
+                "the prompt is longer than {} tokens; the end was cut",
+                tokenizer.length()
+            );
         }
         rows.push(tokens.ids);
     }

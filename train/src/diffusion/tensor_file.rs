@@ -33,10 +33,13 @@ impl TensorFile {
         let file_bytes = file.metadata().map_err(Error::read(path))?.len();
         let bad = |reason: String| Error::malformed(path, reason);
         let mut length = [0; 8];
-        file.read_exact(&mut length).map_err(|_| bad(format!("{file_bytes} bytes are too few for a safetensors file")))?;
+        file.read_exact(&mut length)
+            .map_err(|_| bad(format!("{file_bytes} bytes are too few for a safetensors file")))?;
         let header_bytes = u64::from_le_bytes(length);
         if header_bytes > MAX_HEADER_BYTES || header_bytes + 8 > file_bytes {
-            return Err(bad(format!("no safetensors file: a header of {header_bytes} bytes in a file of {file_bytes}")));
+            return Err(bad(format!(
+                "no safetensors file: a header of {header_bytes} bytes in a file of {file_bytes}"
+            )));
         }
         let mut header = vec![0; header_bytes as usize];
         file.read_exact(&mut header).map_err(Error::read(path))?;
@@ -47,14 +50,21 @@ impl TensorFile {
         let data_start = header_bytes + 8;
         let mut tensors = HashMap::new();
         for (name, value) in header {
-            let info: TensorInfo = serde_json::from_value(value).map_err(|e| bad(format!("header of {name}: {e}")))?;
+            let info: TensorInfo =
+                serde_json::from_value(value).map_err(|e| bad(format!("header of {name}: {e}")))?;
             let (start, end) = info.data_offsets;
             let bits = info.shape.iter().try_fold(info.dtype.bitsize(), |n, &d| n.checked_mul(d));
             if bits.map(|b| b.div_ceil(8)) != end.checked_sub(start) {
-                return Err(bad(format!("{name}: bytes {start}..{end} do not fit the shape {:?} of {:?}", info.shape, info.dtype)));
+                return Err(bad(format!(
+                    "{name}: bytes {start}..{end} do not fit the shape {:?} of {:?}",
+                    info.shape, info.dtype
+                )));
             }
             if data_start + end as u64 > file_bytes {
-                return Err(bad(format!("truncated: {name} ends at byte {} of {file_bytes}", data_start + end as u64)));
+                return Err(bad(format!(
+                    "truncated: {name} ends at byte {} of {file_bytes}",
+                    data_start + end as u64
+                )));
             }
             tensors.insert(name, info);
         }

@@ -58,7 +58,9 @@ impl ClipTokenizer {
         tokenizer.with_truncation(None).map_err(|e| Error::malformed(&path, e))?;
         tokenizer.with_padding(None);
         let id = |token: &str| {
-            tokenizer.token_to_id(token).ok_or_else(|| Error::malformed(&path, format!("has no token {token:?}")))
+            tokenizer
+                .token_to_id(token)
+                .ok_or_else(|| Error::malformed(&path, format!("has no token {token:?}")))
         };
         // Files without a limit write a huge number.
         let length = config.or("model_max_length", 77.0)?;

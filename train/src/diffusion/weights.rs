@@ -195,8 +195,14 @@ impl Weights {
     pub fn finish(&self) -> Result<()> {
         let account = self.account();
         let below = |name: &&String| self.prefix.is_empty() || name.starts_with(&format!("{}.", self.prefix));
-        let mut extra: Vec<String> =
-            self.source.tensors.keys().filter(|n| !account.used.contains(*n)).filter(below).cloned().collect();
+        let mut extra: Vec<String> = self
+            .source
+            .tensors
+            .keys()
+            .filter(|n| !account.used.contains(*n))
+            .filter(below)
+            .cloned()
+            .collect();
         extra.sort();
         let report = TensorMismatch {
             origin: self.source.origin.clone(),

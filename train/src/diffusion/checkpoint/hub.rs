@@ -22,7 +22,8 @@ impl Hub {
     /// The cache and mode of `HF_HUB_CACHE`, `HF_HOME` and `HF_HUB_OFFLINE`, as in Python's `huggingface_hub`.
     pub fn from_env() -> Self {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let offline = set("HF_HUB_OFFLINE").is_some_and(|v| ["1", "on", "yes", "true"].contains(&v.to_lowercase().as_str()));
+        let offline = set("HF_HUB_OFFLINE")
+            .is_some_and(|v| ["1", "on", "yes", "true"].contains(&v.to_lowercase().as_str()));
         let cache = match (set("HF_HUB_CACHE"), set("HF_HOME"), std::env::home_dir()) {
             (Some(cache), ..) => cache.into(),
             (None, Some(home), _) => PathBuf::from(home).join("hub"),
@@ -38,7 +39,9 @@ impl Hub {
         if !self.offline {
             match self.download(repository, revision, prefer_half) {
                 Err(error) => match self.cached(repository, revision) {
-                    Some(folder) => tracing::warn!(repository, %error, "the network failed; using {}", folder.display()),
+                    Some(folder) => {
+                        tracing::warn!(repository, %error, "the network failed; using {}", folder.display())
+                    }
                     None => return Err(error),
                 },
                 Ok(folder) => return Ok(folder),
@@ -66,7 +69,11 @@ impl Hub {
     }
 
     fn download(&self, repository: &str, revision: &str, prefer_half: bool) -> Result<PathBuf> {
-        let failed = |file: &str, reason: String| Error::Hub { repository: repository.to_owned(), file: file.to_owned(), reason };
+        let failed = |file: &str, reason: String| Error::Hub {
+            repository: repository.to_owned(),
+            file: file.to_owned(),
+            reason,
+        };
         let api = ApiBuilder::from_env().with_cache_dir(self.cache.clone()).with_progress(false).build();
         let api = api.map_err(|e| failed("(nothing yet)", e.to_string()))?;
         let repo = api.repo(Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned()));
@@ -91,17 +98,29 @@ pub fn wanted_files(all: &BTreeSet<String>, prefer_half: bool) -> Vec<String> {
         ("text_encoder", "model"),
         ("text_encoder_2", "model"),
     ];
-    let texts = ["config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt",
-        "special_tokens_map.json", "scheduler_config.json"];
+    let texts = [
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "vocab.json",
+        "merges.txt",
+        "special_tokens_map.json",
+        "scheduler_config.json",
+    ];
     let folders = ["unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"];
-    let in_folder = |name: &&String| name.split_once('/').is_some_and(|(f, file)| folders.contains(&f) && texts.contains(&file));
+    let in_folder = |name: &&String| {
+        name.split_once('/').is_some_and(|(f, file)| folders.contains(&f) && texts.contains(&file))
+    };
     let mut wanted: Vec<String> = all.iter().filter(in_folder).cloned().collect();
     if all.contains("model_index.json") {
         wanted.push("model_index.json".to_owned());
     }
     for (folder, stem) in parts {
         let start = format!("{folder}/{stem}");
-        let of_model = |name: &&String| name.starts_with(&start) && (name.ends_with(".safetensors") || name.contains(".safetensors.index."));
+        let of_model = |name: &&String| {
+            name.starts_with(&start)
+                && (name.ends_with(".safetensors") || name.contains(".safetensors.index."))
+        };
         let is_half = |name: &str| name.contains(".fp16");
         // Other variants ("non_ema", "fp32") have a word of their own between stem and suffix.
         let is_plain = |name: &str| {

@@ -40,7 +40,10 @@ impl Checkpoint {
     /// A folder on disk. Large weights are kept as `dtype`; with `F16` the `fp16` variant of a file is preferred where there is one.
     pub fn open(folder: &Path, dtype: DType, device: &Device) -> Result<Self> {
         if !folder.join("unet/config.json").is_file() {
-            return Err(Error::NotFound { folder: folder.to_owned(), wanted: vec!["unet/config.json".to_owned()] });
+            return Err(Error::NotFound {
+                folder: folder.to_owned(),
+                wanted: vec!["unet/config.json".to_owned()],
+            });
         }
         let (folder, device) = (folder.to_owned(), device.clone());
         Ok(Self { folder, dtype, device, unet_overlay: None, loras: Vec::new() })

@@ -36,7 +36,12 @@ impl Activation {
 }
 
 impl EncoderConfig {
-    pub(super) fn from_settings(settings: &Settings, hidden: usize, intermediate: usize, heads: usize) -> Result<Self> {
+    pub(super) fn from_settings(
+        settings: &Settings,
+        hidden: usize,
+        intermediate: usize,
+        heads: usize,
+    ) -> Result<Self> {
         let config = Self {
             hidden: settings.or("hidden_size", hidden)?,
             intermediate: settings.or("intermediate_size", intermediate)?,
@@ -126,7 +131,8 @@ impl Layer {
             Ok(heads.transpose(1, 2)?.contiguous()?)
         };
         let scale = (per_head as f64).sqrt().recip();
-        let attended = grad::attention(&split(&self.query)?, &split(&self.key)?, &split(&self.value)?, scale, mask)?;
+        let attended =
+            grad::attention(&split(&self.query)?, &split(&self.key)?, &split(&self.value)?, scale, mask)?;
         let attended = attended.transpose(1, 2)?.reshape((n, tokens, width))?;
         let x = (x + self.out.forward(&attended)?)?;
         let hidden = self.activation.apply(&self.fc1.forward(&self.layer_norm2.forward(&x)?)?)?;

@@ -100,7 +100,11 @@ impl ClipText {
             tokens: embedding("token_embedding", config.vocabulary)?,
             positions: embedding("position_embedding", config.positions)?,
             encoder: Encoder::load(&model.pp("encoder"), &config.encoder)?,
-            final_layer_norm: LayerNorm::load_with_eps(&model.pp("final_layer_norm"), width, config.encoder.eps)?,
+            final_layer_norm: LayerNorm::load_with_eps(
+                &model.pp("final_layer_norm"),
+                width,
+                config.encoder.eps,
+            )?,
             projection: projected.then(project).transpose()?,
             config,
         })
@@ -131,7 +135,8 @@ impl ClipText {
         let x = tokens.broadcast_add(&self.positions.narrow(0, 0, len)?)?;
         let states = self.encoder.forward(&x, Some(&causal_mask(len, &x)?))?;
         let last = self.final_layer_norm.forward(&states.last)?;
-        let ends: Vec<u32> = ids.iter().enumerate().map(|(row, ids)| (row * len + self.end_of_text(ids)) as u32).collect();
+        let ends: Vec<u32> =
+            ids.iter().enumerate().map(|(row, ids)| (row * len + self.end_of_text(ids)) as u32).collect();
         let ends = Tensor::from_vec(ends, n, device)?;
         let pooled = last.reshape((n * len, ()))?.index_select(&ends, 0)?;
         let text_embeds = self.projection.as_ref().map(|p| p.forward(&pooled)).transpose()?;

@@ -31,7 +31,9 @@ impl ClipVisionConfig {
             projection: settings.or("projection_dim", 512)?,
         };
         if config.patch_size == 0 || config.image_size < config.patch_size {
-            return Err(vision.unsupported("patch_size", format!("must fit into image_size = {}", config.image_size)));
+            return Err(
+                vision.unsupported("patch_size", format!("must fit into image_size = {}", config.image_size))
+            );
         }
         Ok(config)
     }
@@ -87,7 +89,11 @@ impl ClipVision {
             pre_layer_norm: LayerNorm::load_with_eps(&model.pp("pre_layrnorm"), width, eps)?,
             encoder: Encoder::load(&model.pp("encoder"), &config.encoder)?,
             post_layer_norm: LayerNorm::load_with_eps(&model.pp("post_layernorm"), width, eps)?,
-            projection: Linear::load_without_bias(&weights.pp("visual_projection"), width, config.projection)?,
+            projection: Linear::load_without_bias(
+                &weights.pp("visual_projection"),
+                width,
+                config.projection,
+            )?,
             config,
         })
     }
@@ -99,7 +105,8 @@ impl ClipVision {
 
     /// Encodes normalised pixels `[n, 3, side, side]`, as [`to_clip_pixels`](super::to_clip_pixels) gives them.
     pub fn forward(&self, pixels: &Tensor) -> Result<VisionOutput> {
-        let (side, patch, width) = (self.config.image_size, self.config.patch_size, self.config.encoder.hidden);
+        let (side, patch, width) =
+            (self.config.image_size, self.config.patch_size, self.config.encoder.hidden);
         let n = match pixels.dims4() {
             Ok((n, c, h, w)) if (c, h, w) == (self.config.channels, side, side) => n,
             _ => {
@@ -128,7 +135,8 @@ impl ClipVision {
         let (channels, width) = (self.config.channels, self.config.encoder.hidden);
         let used = pixels.narrow(2, 0, across * patch)?.narrow(3, 0, across * patch)?.contiguous()?;
         let cut = used.reshape(&[n, channels, across, patch, across, patch][..])?;
-        let rows = cut.permute([0, 2, 4, 1, 3, 5])?.reshape((n, across * across, channels * patch * patch))?;
+        let rows =
+            cut.permute([0, 2, 4, 1, 3, 5])?.reshape((n, across * across, channels * patch * patch))?;
         grad::linear(&rows, &self.patches.reshape((width, channels * patch * patch))?, None)
     }
 }

@@ -23,7 +23,8 @@ impl Delta {
             None => up.matmul(&down)?,
             Some(mid) => {
                 // [o, p]·[p, q·k] → [o, q, k] → [o·k, q]·[q, i] → [o, k, i] → [o, i, k]
-                let (out, rank, kernel) = (up.dim(0)?, down.dim(0)?, mid.elem_count() / mid.dim(0)? / mid.dim(1)?);
+                let (out, rank, kernel) =
+                    (up.dim(0)?, down.dim(0)?, mid.elem_count() / mid.dim(0)? / mid.dim(1)?);
                 let left = up.matmul(&flat(mid)?)?.reshape((out, rank, kernel))?.transpose(1, 2)?;
                 let product = left.reshape((out * kernel, rank))?.matmul(&down)?;
                 product.reshape((out, kernel, ()))?.transpose(1, 2)?.contiguous()?

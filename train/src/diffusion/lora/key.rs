@@ -54,7 +54,8 @@ impl Key {
     pub(super) fn parse(name: &str) -> Option<Self> {
         let (module, part) = SUFFIXES.iter().find_map(|(s, part)| Some((name.strip_suffix(s)?, *part)))?;
         let module = module.strip_prefix("base_model.model.").unwrap_or(module);
-        let (module, target) = PREFIXES.iter().find_map(|(p, target)| Some((module.strip_prefix(p)?, *target)))?;
+        let (module, target) =
+            PREFIXES.iter().find_map(|(p, target)| Some((module.strip_prefix(p)?, *target)))?;
         // diffusers' attention processors held the layers before peft did: `attn1.processor.to_out_lora.down.weight`.
         let module = match module.split_once(".processor.") {
             Some((attention, "to_out")) => format!("{attention}.to_out.0"),

@@ -72,13 +72,19 @@ impl Lora {
             let names = unknown.into_iter().collect::<Vec<_>>().join(", ");
             return Err(Error::malformed(
                 path,
-                format!("not a LoRA of linear and convolution layers in kohya's or diffusers' layout: {names}"),
+                format!(
+                    "not a LoRA of linear and convolution layers in kohya's or diffusers' layout: {names}"
+                ),
             ));
         }
         let incomplete = |(_, m): &(&(Target, String), &Module)| m.down.is_none() || m.up.is_none();
-        let halves: Vec<&str> = modules.iter().filter(incomplete).map(|((_, name), _)| name.as_str()).collect();
+        let halves: Vec<&str> =
+            modules.iter().filter(incomplete).map(|((_, name), _)| name.as_str()).collect();
         if !halves.is_empty() {
-            return Err(Error::malformed(path, format!("lacks the up or the down half of {}", halves.join(", "))));
+            return Err(Error::malformed(
+                path,
+                format!("lacks the up or the down half of {}", halves.join(", ")),
+            ));
         }
         let mut lora = Self { path: path.to_owned(), modules };
         if let Some(text) = file.metadata().get("lora_adapter_metadata") {
@@ -99,7 +105,8 @@ impl Lora {
     pub fn merge(&self, target: Target, weights: &Weights, scale: f64) -> Result<Weights> {
         let by_alias = aliases(target, weights);
         let mut deltas = Vec::new();
-        let mut report = TensorMismatch { origin: self.path.display().to_string(), ..TensorMismatch::default() };
+        let mut report =
+            TensorMismatch { origin: self.path.display().to_string(), ..TensorMismatch::default() };
         for ((_, module), entry) in self.modules.iter().filter(|((of, _), _)| *of == target) {
             let (Some(name), Some(down), Some(up)) = (by_alias.get(module), &entry.down, &entry.up) else {
                 report.extra.push(module.clone());
@@ -137,7 +144,8 @@ impl Lora {
             let rank_stabilised = setting("use_rslora").and_then(serde_json::Value::as_bool) == Some(true);
             if let (None, Some(alpha), Some(down)) = (entry.alpha, own.or(general), &entry.down) {
                 // Rank-stabilised LoRA (arXiv:2312.03732) divides by √rank.
-                entry.alpha = Some(if rank_stabilised { alpha * (down.dim(0)? as f64).sqrt() } else { alpha });
+                entry.alpha =
+                    Some(if rank_stabilised { alpha * (down.dim(0)? as f64).sqrt() } else { alpha });
             }
         }
         Ok(())

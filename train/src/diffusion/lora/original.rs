@@ -11,7 +11,8 @@ pub(super) struct Names {
 impl Names {
     /// From all names of a UNet.
     pub(super) fn of(names: &BTreeSet<&str>) -> Self {
-        let in_first = |n: &&str| n.strip_prefix("down_blocks.0.resnets.")?.split('.').next()?.parse::<usize>().ok();
+        let in_first =
+            |n: &&str| n.strip_prefix("down_blocks.0.resnets.")?.split('.').next()?.parse::<usize>().ok();
         let per_block = names.iter().filter_map(in_first).max().map_or(0, |last| last + 1);
         let with_attention = |n: &&str| {
             let (block, rest) = n.strip_prefix("up_blocks.")?.split_once('.')?;

@@ -12,11 +12,14 @@ fn base() -> Result<Weights> {
         ("down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q.weight", vec![4, 4]),
         ("down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_out.0.weight", vec![4, 4]),
     ];
-    let tensors: candle_core::Result<Vec<_>> = names.into_iter().map(|(n, s)| Ok((n.to_owned(), ones(&s)?))).collect();
+    let tensors: candle_core::Result<Vec<_>> =
+        names.into_iter().map(|(n, s)| Ok((n.to_owned(), ones(&s)?))).collect();
     Ok(Weights::from_tensors("base", tensors?, DType::F32, &cpu))
 }
 
-fn file(tensors: &[(&str, Tensor)]) -> std::result::Result<tempfile::NamedTempFile, Box<dyn std::error::Error>> {
+fn file(
+    tensors: &[(&str, Tensor)],
+) -> std::result::Result<tempfile::NamedTempFile, Box<dyn std::error::Error>> {
     let file = tempfile::NamedTempFile::new()?;
     let map: Map<String, Tensor> = tensors.iter().map(|(n, t)| ((*n).to_owned(), t.clone())).collect();
     candle_core::safetensors::save(&map, file.path())?;
@@ -79,7 +82,9 @@ fn a_convolution_is_updated_with_and_without_a_middle_factor() -> TestResult {
     assert_close(&(merged - 1.0)?, &expected)?;
 
     let (down, mid) = (random(&[2, 4, 1, 1])?, random(&[2, 2, 3, 3])?);
-    let lora = Lora::read(file(&[(&names[0], down.clone()), (&names[1], up.clone()), (&mid_name, mid.clone())])?.path())?;
+    let lora = Lora::read(
+        file(&[(&names[0], down.clone()), (&names[1], up.clone()), (&mid_name, mid.clone())])?.path(),
+    )?;
     let merged = (lora.merge(Target::Unet, &base()?, 1.0)?.get((4, 4, 3, 3), CONV)? - 1.0)?;
     let x = random(&[1, 4, 5, 5])?;
     let in_steps = x.conv2d(&down, 0, 1, 1, 1)?.conv2d(&mid, 1, 1, 1, 1)?.conv2d(&up, 0, 1, 1, 1)?;
@@ -95,9 +100,13 @@ fn updates_without_a_counterpart_or_of_another_shape_are_all_named() -> TestResu
         ("unet.down_blocks.0.resnets.1.conv1.lora_A.weight", random(&[2, 5, 3, 3])?),
         ("unet.down_blocks.0.resnets.1.conv1.lora_B.weight", random(&[4, 2, 1, 1])?),
     ];
-    let error = Lora::read(file(&tensors)?.path())?.merge(Target::Unet, &base()?, 1.0).map_err(|e| e.to_string());
+    let error =
+        Lora::read(file(&tensors)?.path())?.merge(Target::Unet, &base()?, 1.0).map_err(|e| e.to_string());
     let Err(message) = error else { panic!("must not merge") };
-    assert!(message.contains("nowhere.to_q") && message.contains("down_blocks.0.resnets.1.conv1"), "{message}");
+    assert!(
+        message.contains("nowhere.to_q") && message.contains("down_blocks.0.resnets.1.conv1"),
+        "{message}"
+    );
     let odd = file(&[("unet.a.hada_w1_a", random(&[2, 2])?), ("unet.b.lora_A.weight", random(&[2, 2])?)])?;
     let message = Lora::read(odd.path()).map_err(|e| e.to_string()).err().unwrap_or_default();
     assert!(message.contains("unet.a.hada_w1_a"), "{message}");

@@ -20,7 +20,11 @@ pub(super) struct Ddim {
 }
 
 impl Ddim {
-    pub(super) fn new(settings: &Settings, schedule: NoiseSchedule, steps: usize) -> Result<(Vec<f64>, Self)> {
+    pub(super) fn new(
+        settings: &Settings,
+        schedule: NoiseSchedule,
+        steps: usize,
+    ) -> Result<(Vec<f64>, Self)> {
         let spacing = Spacing::from_settings(settings, Spacing::Leading)?;
         let offset = settings.or("steps_offset", 0)?;
         let timesteps: Vec<f64> =

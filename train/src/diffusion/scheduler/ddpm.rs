@@ -25,14 +25,22 @@ pub(super) struct Ddpm {
 }
 
 impl Ddpm {
-    pub(super) fn new(settings: &Settings, schedule: NoiseSchedule, steps: usize) -> Result<(Vec<f64>, Self)> {
+    pub(super) fn new(
+        settings: &Settings,
+        schedule: NoiseSchedule,
+        steps: usize,
+    ) -> Result<(Vec<f64>, Self)> {
         let spacing = Spacing::from_settings(settings, Spacing::Leading)?;
         let offset = settings.or("steps_offset", 0)?;
         let timesteps: Vec<f64> =
             spacing.timesteps(&schedule, steps, offset).into_iter().map(f64::round_ties_even).collect();
         let variance = settings.choice(
             "variance_type",
-            &[("fixed_small", Variance::Small), ("fixed_small_log", Variance::Small), ("fixed_large", Variance::Large)],
+            &[
+                ("fixed_small", Variance::Small),
+                ("fixed_small_log", Variance::Small),
+                ("fixed_large", Variance::Large),
+            ],
         )?;
         let method = Self {
             prediction: Prediction::from_settings(settings)?,
@@ -44,7 +52,13 @@ impl Ddpm {
         Ok((timesteps, method))
     }
 
-    pub(super) fn step(&self, i: usize, output: &Tensor, sample: &Tensor, noise: Option<&Tensor>) -> Result<Tensor> {
+    pub(super) fn step(
+        &self,
+        i: usize,
+        output: &Tensor,
+        sample: &Tensor,
+        noise: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let t = self.timesteps[i];
         let previous = self.timesteps.get(i + 1).map_or(1.0, |&t| self.schedule.alpha_bar(t));
         let now = self.schedule.alpha_bar(t);

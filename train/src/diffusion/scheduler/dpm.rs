@@ -1,8 +1,8 @@
 //! DPM-Solver++, multistep, first and second order (arXiv:2211.01095, algorithm 2; diffusers' `DPMSolverMultistepScheduler`).
 
+use super::mix;
 use super::noise::{NoiseSchedule, Prediction};
 use super::spacing::{Spacing, final_sigma, karras_sigmas, timestep_of};
-use super::mix;
 use crate::diffusion::json::Settings;
 use crate::error::Result;
 use candle_core::Tensor;
@@ -28,7 +28,11 @@ pub(super) struct DpmSolver {
 }
 
 impl DpmSolver {
-    pub(super) fn new(settings: &Settings, schedule: NoiseSchedule, steps: usize) -> Result<(Vec<f64>, Self)> {
+    pub(super) fn new(
+        settings: &Settings,
+        schedule: NoiseSchedule,
+        steps: usize,
+    ) -> Result<(Vec<f64>, Self)> {
         settings.refuse_if_set(&[
             "use_exponential_sigmas",
             "use_beta_sigmas",
@@ -58,7 +62,8 @@ impl DpmSolver {
         let method = Self {
             sigmas,
             prediction: Prediction::from_settings(settings)?,
-            solver: settings.choice("solver_type", &[("midpoint", Solver::Midpoint), ("heun", Solver::Heun)])?,
+            solver: settings
+                .choice("solver_type", &[("midpoint", Solver::Midpoint), ("heun", Solver::Heun)])?,
             order,
             first_order_at_end: end == 0.0
                 || settings.or("euler_at_final", false)?
@@ -84,7 +89,9 @@ impl DpmSolver {
         let decay = (-h).exp() - 1.0;
         let first = mix(sample, next.sigma / now.sigma, &x0, -next.alpha * decay)?;
         let at_end = i + 2 == self.sigmas.len() && self.first_order_at_end;
-        let Some(previous) = previous.filter(|_| self.order == 2 && i > 0 && !at_end) else { return Ok(first) };
+        let Some(previous) = previous.filter(|_| self.order == 2 && i > 0 && !at_end) else {
+            return Ok(first);
+        };
         let h_before = now.lambda() - Level::new(self.sigmas[i - 1]).lambda();
         let slope = (((&x0 - &previous)?) * (h / h_before))?;
         let factor = match self.solver {

@@ -1,8 +1,8 @@
 //! Euler's method on dx/dσ = (x − x̂₀)/σ (arXiv:2206.00364, algorithm 2 without churn; diffusers' `EulerDiscreteScheduler`).
 
+use super::mix;
 use super::noise::{NoiseSchedule, Prediction};
 use super::spacing::{Spacing, final_sigma, karras_sigmas, sigma_at, timestep_of};
-use super::mix;
 use crate::diffusion::json::Settings;
 use crate::error::Result;
 use candle_core::Tensor;
@@ -15,7 +15,11 @@ pub(super) struct Euler {
 }
 
 impl Euler {
-    pub(super) fn new(settings: &Settings, schedule: NoiseSchedule, steps: usize) -> Result<(Vec<f64>, Self)> {
+    pub(super) fn new(
+        settings: &Settings,
+        schedule: NoiseSchedule,
+        steps: usize,
+    ) -> Result<(Vec<f64>, Self)> {
         settings.refuse_if_set(&["use_exponential_sigmas", "use_beta_sigmas"])?;
         settings.choice("interpolation_type", &[("linear", ())])?;
         settings.choice("timestep_type", &[("discrete", ())])?;

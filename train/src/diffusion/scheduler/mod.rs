@@ -187,9 +187,16 @@ impl Sampler {
     /// Step `i`: from the sample and the network's output to the next sample. The steps are taken in order.
     ///
     /// `noise` (standard normal, of the sample's shape) is read where [`adds_noise`](Self::adds_noise) says so; without it the mean is taken.
-    pub fn step(&mut self, i: usize, output: &Tensor, sample: &Tensor, noise: Option<&Tensor>) -> Result<Tensor> {
+    pub fn step(
+        &mut self,
+        i: usize,
+        output: &Tensor,
+        sample: &Tensor,
+        noise: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let dtype = sample.dtype();
-        let (output, sample) = (output.to_dtype(noise::compute_type(output))?, sample.to_dtype(noise::compute_type(output))?);
+        let (output, sample) =
+            (output.to_dtype(noise::compute_type(output))?, sample.to_dtype(noise::compute_type(output))?);
         let next = match &mut self.method {
             Method::Ddpm(m) => {
                 let noise = noise.map(|z| z.to_dtype(noise::compute_type(&output))).transpose()?;

@@ -66,7 +66,9 @@ impl NoiseSchedule {
             }
         };
         if betas.is_empty() || betas.iter().any(|b| !(0.0..1.0).contains(b)) {
-            return Err(settings.unsupported("beta_end", "every beta must lie in [0, 1), and there must be one"));
+            return Err(
+                settings.unsupported("beta_end", "every beta must lie in [0, 1), and there must be one")
+            );
         }
         let mut product = 1.0;
         let mut alphas_cumprod: Vec<f64> = betas

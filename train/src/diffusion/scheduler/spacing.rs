@@ -16,7 +16,11 @@ impl Spacing {
     /// From `timestep_spacing`; each diffusers class has its own default.
     pub(super) fn from_settings(settings: &Settings, default: Self) -> Result<Self> {
         let all = [("leading", Self::Leading), ("trailing", Self::Trailing), ("linspace", Self::Linspace)];
-        if settings.value("timestep_spacing").is_none() { Ok(default) } else { settings.choice("timestep_spacing", &all) }
+        if settings.value("timestep_spacing").is_none() {
+            Ok(default)
+        } else {
+            settings.choice("timestep_spacing", &all)
+        }
     }
 
     /// `steps` timesteps, falling. Not rounded for `Linspace`.
@@ -41,7 +45,10 @@ pub(super) fn check_steps(settings: &Settings, schedule: &NoiseSchedule, steps: 
     if (1..=schedule.len()).contains(&steps) {
         return Ok(());
     }
-    Err(settings.unsupported("num_train_timesteps", format!("{steps} sampling steps do not fit into it; take 1 to that many")))
+    Err(settings.unsupported(
+        "num_train_timesteps",
+        format!("{steps} sampling steps do not fit into it; take 1 to that many"),
+    ))
 }
 
 /// σ at a timestep between whole ones, linearly interpolated as `numpy.interp` does.

@@ -44,7 +44,9 @@ impl VaeConfig {
     pub fn from_settings(settings: &Settings) -> Result<Self> {
         settings.choice("_class_name", &[("AutoencoderKL", ())])?;
         settings.choice("act_fn", &[("silu", ())])?;
-        for (key, kind) in [("down_block_types", "DownEncoderBlock2D"), ("up_block_types", "UpDecoderBlock2D")] {
+        for (key, kind) in
+            [("down_block_types", "DownEncoderBlock2D"), ("up_block_types", "UpDecoderBlock2D")]
+        {
             if settings.or::<Vec<String>>(key, Vec::new())?.iter().any(|k| k != kind) {
                 return Err(settings.unsupported(key, format!("supported: {kind}")));
             }
@@ -62,7 +64,9 @@ impl VaeConfig {
         {
             return Err(settings.unsupported(
                 "block_out_channels",
-                format!("needs one width per resolution, each a multiple of norm_num_groups = {norm_num_groups}"),
+                format!(
+                    "needs one width per resolution, each a multiple of norm_num_groups = {norm_num_groups}"
+                ),
             ));
         }
         let sample_size = match settings.value("sample_size") {
@@ -76,7 +80,8 @@ impl VaeConfig {
             latent_channels: settings.or("latent_channels", 4)?,
             layers_per_block: settings.or("layers_per_block", 1)?,
             norm_num_groups,
-            sample_size: sample_size.ok_or_else(|| settings.unsupported("sample_size", "a side in pixels"))? as usize,
+            sample_size: sample_size.ok_or_else(|| settings.unsupported("sample_size", "a side in pixels"))?
+                as usize,
             scaling_factor: settings.or("scaling_factor", 0.18215)?,
             shift_factor: settings.or("shift_factor", 0.0)?,
             use_quant_conv: settings.or("use_quant_conv", true)?,
