@@ -115,7 +115,7 @@ pub fn decode(bytes: &[u8]) -> Result<Photo, DecodeError> {
     let mut decoded = DynamicImage::ImageRgb8(decoded);
     decoded.apply_orientation(orientation);
     let image = decoded.into_rgb8();
-    let facts = facts::of(&image, name, orientation.to_exif());
+    let facts = facts::of(&image, name, orientation.to_exif(), bytes.len() as u64);
     Ok(Photo { image, facts })
 }
 

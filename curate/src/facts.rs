@@ -10,8 +10,8 @@ use crate::resize::{self, Filter};
 /// The longer side in px at which sharpness is measured, so that it compares across photo sizes.
 const SHARPNESS_SIDE_PX: u32 = 512;
 
-/// The facts of an upright photo. `format` and `orientation` are those of the file.
-pub(crate) fn of(image: &RgbImage, format: &str, orientation: u8) -> ImageFacts {
+/// The facts of an upright photo. `format`, `orientation` and `file_bytes` are those of the file.
+pub(crate) fn of(image: &RgbImage, format: &str, orientation: u8, file_bytes: u64) -> ImageFacts {
     let (width, height) = image.dimensions();
     let scale = f64::from(SHARPNESS_SIDE_PX) / f64::from(width.max(height));
     let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
@@ -23,6 +23,7 @@ pub(crate) fn of(image: &RgbImage, format: &str, orientation: u8) -> ImageFacts 
         width,
         height,
         orientation,
+        file_bytes,
         sharpness: rounded(laplacian_variance(&luma, small.width() as usize)),
         brightness: rounded(brightness as f32),
         perceptual_hash: PerceptualHash::of(image).to_string(),
@@ -69,8 +70,8 @@ mod tests {
 
     #[test]
     fn a_blurred_photo_is_less_sharp_and_as_bright() {
-        let sharp = of(&checkers(512, 16), "png", 1);
-        let blurred = of(&image::imageops::blur(&checkers(512, 16), 3.0), "png", 1);
+        let sharp = of(&checkers(512, 16), "png", 1, 0);
+        let blurred = of(&image::imageops::blur(&checkers(512, 16), 3.0), "png", 1, 0);
         assert!(sharp.sharpness > 20.0 * blurred.sharpness, "{} {}", sharp.sharpness, blurred.sharpness);
         assert!((sharp.brightness - 120.0 / 255.0).abs() < 0.01);
         assert!((sharp.brightness - blurred.brightness).abs() < 0.02);
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_single_pixel_has_facts() {
-        let facts = of(&RgbImage::from_pixel(1, 1, image::Rgb([255; 3])), "png", 1);
+        let facts = of(&RgbImage::from_pixel(1, 1, image::Rgb([255; 3])), "png", 1, 0);
         assert_eq!((facts.width, facts.height, facts.brightness), (1, 1, 1.0));
     }
 }

@@ -106,14 +106,12 @@ fn mark_near_duplicates<K>(photos: &[&Candidate<K>], reasons: &mut [Vec<Reason>]
             Some(Look { place, hash, sha256: photo.sha256, measured })
         })
         .collect();
-    // The best first: larger, then sharper, then the lower digest.
-    let pixels = |look: &Look| u64::from(look.measured.facts.width) * u64::from(look.measured.facts.height);
-    looks.sort_by(|a, b| {
-        pixels(b)
-            .cmp(&pixels(a))
-            .then(b.measured.facts.sharpness.total_cmp(&a.measured.facts.sharpness))
-            .then(a.sha256.cmp(&b.sha256))
-    });
+    // The best first: with more pixels, then more bytes (less lost when it was saved), then the lower digest.
+    let size = |look: &Look| {
+        let facts = &look.measured.facts;
+        (u64::from(facts.width) * u64::from(facts.height), facts.file_bytes)
+    };
+    looks.sort_by(|a, b| size(b).cmp(&size(a)).then(a.sha256.cmp(&b.sha256)));
     let mut kept: Vec<Look> = Vec::new();
     for look in looks {
         let distances = kept.iter().map(|better| (look.hash.distance(better.hash), better.sha256));

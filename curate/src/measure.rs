@@ -48,7 +48,13 @@ pub enum MeasureError {
     Unreadable(#[from] DecodeError),
     /// A model failed: nothing can be measured.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(Box<ModelError>), // boxed, since every result would be as large as this rare error
+}
+
+impl From<ModelError> for MeasureError {
+    fn from(error: ModelError) -> Self {
+        Self::Model(Box::new(error))
+    }
 }
 
 /// The names of the models to use; `None`: the only one of the role.

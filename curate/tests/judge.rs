@@ -29,6 +29,7 @@ fn good(hash: u64) -> Measurements {
             width: 1200,
             height: 1600,
             orientation: 1,
+            file_bytes: 300_000,
             sharpness: 100.0,
             brightness: 0.5,
             perceptual_hash: format!("{hash:016x}"),
@@ -108,18 +109,18 @@ fn of_equal_bytes_the_first_key_stays() {
 }
 
 #[test]
-fn of_photos_that_look_the_same_the_larger_stays_then_the_sharper() {
+fn of_photos_that_look_the_same_the_larger_stays_then_the_one_with_more_bytes() {
     let mut larger = good(0b111);
     larger.facts.width = 1300;
-    let mut sharper = good(0);
-    sharper.facts.sharpness = 200.0;
+    let mut heavier = good(0);
+    heavier.facts.file_bytes = 300_001;
     let verdicts =
-        judge(&[candidate("a", good(0)), candidate("b", larger), candidate("c", sharper.clone())], &rules());
+        judge(&[candidate("a", good(0)), candidate("b", larger), candidate("c", heavier.clone())], &rules());
     assert!(verdicts["b"].is_keep());
     let near = |of: &str| [Reason::NearDuplicate { of: Digest::of(of), distance: 3 }];
     assert_eq!(verdicts["a"].reasons(), near("b"));
     assert_eq!(verdicts["c"].reasons(), near("b"));
-    let verdicts = judge(&[candidate("a", good(0)), candidate("c", sharper)], &rules());
+    let verdicts = judge(&[candidate("a", good(0)), candidate("c", heavier)], &rules());
     assert!(verdicts["c"].is_keep() && !verdicts["a"].is_keep());
 }
 
@@ -162,8 +163,8 @@ fn verdicts_do_not_depend_on_the_order_of_arrival() {
     let mut photos: Vec<_> = keys.iter().map(|key| candidate(key, good(0))).collect();
     for (index, photo) in (0..).zip(&mut photos) {
         let measured = photo.measured.as_mut().unwrap();
-        measured.facts.perceptual_hash = format!("{:016x}", far_hash(index / 3) >> (index % 3) * 2);
-        measured.facts.sharpness = (index * 7 % 4) as f32;
+        measured.facts.perceptual_hash = format!("{:016x}", far_hash(index / 3) >> ((index % 3) * 2));
+        measured.facts.file_bytes = u64::from(index * 7 % 4);
     }
     photos[5].sha256 = photos[2].sha256;
     let expected: BTreeMap<&str, Verdict> = judge(&photos, &rules());

@@ -50,11 +50,15 @@ pub struct ImageFacts {
     pub height: u32,
     /// The EXIF orientation, 1 to 8, that was applied.
     pub orientation: u8,
+    /// The size of the file in bytes: of two copies with equally many pixels, the one with more bytes lost less when it
+    /// was saved.
+    pub file_bytes: u64,
     /// Variance of the Laplacian of the luma at a fixed size: small is blurred.
     pub sharpness: f32,
     /// The mean luma in 0..=1.
     pub brightness: f32,
-    /// A 64-bit perceptual hash as 16 hex digits: near-duplicates differ in few bits.
+    /// A 64-bit perceptual hash as 16 hex digits: near-duplicates differ in few bits, mirrored ones too when
+    /// compared as `curate::hash` does.
     pub perceptual_hash: String,
 }
 
