@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::output::Output;
 
+/// Detections below are only counted in the text; `--json` has them all.
+const SHOWN_SCORE: f64 = 0.25;
+
 #[derive(Serialize)]
 struct Explanation {
     origin: PhotoOrigin,
@@ -122,19 +125,16 @@ fn download(origin: &PhotoOrigin) -> String {
 /// The few numbers of a score that decide; `--json` shows all.
 fn summarise(kind: &str, value: &Value) -> String {
     let detections = |name: &str| {
-        let scores: Vec<_> = value
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|found| found["score"].as_f64())
-            .map(|score| format!("{score:.2}"))
-            .collect();
-        if scores.is_empty() { format!("no {name}") } else { format!("{} {name}: {}", scores.len(), scores.join(", ")) }
+        let found = value.as_array().into_iter().flatten().filter_map(|found| found["score"].as_f64());
+        let (likely, rest): (Vec<_>, Vec<_>) = found.partition(|&score| score >= SHOWN_SCORE);
+        let scores: Vec<_> = likely.iter().map(|score| format!("{score:.2}")).collect();
+        let which = if scores.is_empty() { format!("no {name}") } else { format!("{name}: {}", scores.join(", ")) };
+        if rest.is_empty() { which } else { format!("{which}; {} more below {SHOWN_SCORE}", rest.len()) }
     };
     match kind {
         _ if value.is_null() => "not measured: the photo cannot be read".to_owned(),
-        "faces" => detections("face(s)"),
-        "people" => detections("person(s)"),
+        "faces" => detections("face"),
+        "people" => detections("person"),
         "watermark" => {
             let regions = value["regions"].as_array();
             let highest = regions.into_iter().flatten().max_by(|a, b| {
@@ -145,6 +145,22 @@ fn summarise(kind: &str, value: &Value) -> String {
                 format!("{:.3} at most, in {}", region[1].as_f64().unwrap_or(0.0), region[0].as_str().unwrap_or("?"))
             })
         }
+        "image" => summarise_image(value),
         _ => value.to_string(),
     }
+}
+
+fn summarise_image(value: &Value) -> String {
+    if let Some(detail) = value["unreadable"].as_str() {
+        return format!("unreadable: {detail}");
+    }
+    let facts = &value["readable"];
+    let number = |name: &str| facts[name].as_f64().unwrap_or(0.0);
+    let (width, height, format) = (number("width"), number("height"), facts["format"].as_str().unwrap_or("?"));
+    format!(
+        "{width}×{height} px {format}, sharpness {:.0}, brightness {:.2}, perceptual hash {}",
+        number("sharpness"),
+        number("brightness"),
+        facts["perceptual_hash"].as_str().unwrap_or("?")
+    )
 }

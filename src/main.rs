@@ -93,8 +93,8 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             return dataset::run(&open(global).await?, &plan, &detectors, output).await;
         }
         Command::Crawl(args) => return crawl::command(&args, global, output).await,
-        Command::Import(args) => return crawl::import(&open(global).await?, &args.path, args.name, output).await,
-        Command::Retry { class } => crawl::retry(&open(global).await?, &class, output).await?,
+        Command::Import(args) => return crawl::import(&*open(global).await?, &args.path, args.name, output).await,
+        Command::Retry { class } => crawl::retry(&*open(global).await?, &class, output).await?,
         Command::Measure(args) => {
             let plan = Plan::load(&args)?;
             let detectors = plan.detectors()?;

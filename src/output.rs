@@ -36,7 +36,7 @@ impl Output {
 /// A table; columns whose cells are all numbers stand to the right.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(header.iter().map(Cell::new));
+    table.load_preset(presets::UTF8_BORDERS_ONLY).set_header(header.iter().map(Cell::new));
     for row in rows {
         table.add_row(row.iter().map(|text| {
             let is_number = text.chars().next().is_some_and(|first| first.is_ascii_digit());
