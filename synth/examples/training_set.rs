@@ -76,7 +76,10 @@ fn write(
             writeln!(lines, "{line}")?;
         }
         let done = (first + BATCH).min(count);
-        eprintln!("{name}: {done} of {count} photos, {written} images, {:.1} s", start.elapsed().as_secs_f32());
+        eprintln!(
+            "{name}: {done} of {count} photos, {written} images, {:.1} s",
+            start.elapsed().as_secs_f32()
+        );
     }
     Ok(())
 }
@@ -99,7 +102,8 @@ fn shot(seed: u64, rng: &mut ChaCha8Rng, long_side: u32, count: u64, framings: &
         _ => 1.0 / rng.random_range(1.15..1.6f32),
     };
     let short = |ratio: f32| (long_side as f32 / ratio).round() as u32;
-    let (width, height) = if aspect >= 1.0 { (short(aspect), long_side) } else { (long_side, short(1.0 / aspect)) };
+    let (width, height) =
+        if aspect >= 1.0 { (short(aspect), long_side) } else { (long_side, short(1.0 / aspect)) };
     let people = (0..count).map(|i| Body::sample(noise::subseed(seed, 50 + i))).collect();
     Shot { seed, width, height, people, framing: *framings.choose(rng).expect("framings are listed") }
 }
@@ -133,7 +137,11 @@ fn people_sample(seed: u64, index: u64) -> (RgbImage, Value) {
     let scale = LETTERBOX as f32 / shot.width.max(shot.height) as f32;
     let fitted = |length: u32| ((length as f32 * scale).round() as u32).max(1);
     let (w, h) = (fitted(shot.width), fitted(shot.height));
-    let image = if (w, h) == image.dimensions() { image } else { imageops::resize(&image, w, h, FilterType::Triangle) };
+    let image = if (w, h) == image.dimensions() {
+        image
+    } else {
+        imageops::resize(&image, w, h, FilterType::Triangle)
+    };
     let (left, top) = ((LETTERBOX - w) / 2, (LETTERBOX - h) / 2);
     let mut boxed = RgbImage::from_pixel(LETTERBOX, LETTERBOX, Rgb([GREY; 3]));
     imageops::replace(&mut boxed, &image, i64::from(left), i64::from(top));
@@ -188,7 +196,8 @@ fn mark_samples(seed: u64, photo: u64) -> Vec<(RgbImage, Value)> {
     }
     let clean = through_jpeg(&clean, quality);
     for region in REGIONS {
-        let line = json!({"index": 0, "region": region, "label": 0, "kind": null, "strength": null, "photo": photo});
+        let line =
+            json!({"index": 0, "region": region, "label": 0, "kind": null, "strength": null, "photo": photo});
         samples.push((cut(&clean, region.rect(shot.width, shot.height)), line));
     }
     samples

@@ -6,7 +6,8 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::colour::{grey, hsv};
-use crate::noise::{self, fbm, hash01, mix, noise2, smoothstep};
+use crate::feature::Feature;
+use crate::noise::{self, fbm, hash01, noise2, smoothstep};
 
 /// The kind of place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,18 +37,6 @@ enum Cover {
     Stripes,
     Rough,
     Grass,
-}
-
-/// A rectangle on the wall.
-#[derive(Clone, Copy, Debug)]
-struct Feature {
-    kind: u8,
-    x: f32,
-    y: f32,
-    half_width: f32,
-    half_height: f32,
-    colour: Vec3,
-    seed: u32,
 }
 
 /// A place with everything about it decided. Lengths in metres; the floor is y = 0, the wall z = -`wall_z`.
@@ -88,8 +77,18 @@ impl Backdrop {
     pub fn sample(seed: u64) -> Self {
         let rng = &mut noise::stream(seed, 4);
         let place = *[
-            Place::Room, Place::Room, Place::Room, Place::Room, Place::Street, Place::Street, Place::Street, Place::Park,
-            Place::Park, Place::Beach, Place::Studio, Place::Bokeh,
+            Place::Room,
+            Place::Room,
+            Place::Room,
+            Place::Room,
+            Place::Street,
+            Place::Street,
+            Place::Street,
+            Place::Park,
+            Place::Park,
+            Place::Beach,
+            Place::Studio,
+            Place::Bokeh,
         ]
         .choose(rng)
         .expect("places are listed");
@@ -97,41 +96,74 @@ impl Backdrop {
             hsv(rng.random(), rng.random_range(0.0..saturation), rng.random_range(low..high))
         };
         let wall = muted(rng, 0.45, 0.25, 0.95);
-        let second = if rng.random_bool(0.5) { wall * rng.random_range(0.3..0.8) } else { muted(rng, 0.5, 0.2, 0.9) };
-        let wall_cover = *[Cover::Plain, Cover::Plain, Cover::Bricks, Cover::Panels, Cover::Stripes, Cover::Tiles, Cover::Rough]
-            .choose(rng)
-            .expect("covers are listed");
+        let second =
+            if rng.random_bool(0.5) { wall * rng.random_range(0.3..0.8) } else { muted(rng, 0.5, 0.2, 0.9) };
+        let wall_cover = *[
+            Cover::Plain,
+            Cover::Plain,
+            Cover::Bricks,
+            Cover::Panels,
+            Cover::Stripes,
+            Cover::Tiles,
+            Cover::Rough,
+        ]
+        .choose(rng)
+        .expect("covers are listed");
         let (floor, floor_cover) = match place {
             Place::Room => {
-                let wood = hsv(rng.random_range(0.05..0.10), rng.random_range(0.3..0.6), rng.random_range(0.25..0.75));
+                let wood = hsv(
+                    rng.random_range(0.05..0.10),
+                    rng.random_range(0.3..0.6),
+                    rng.random_range(0.25..0.75),
+                );
                 match rng.random_range(0..4) {
                     0 => ([muted(rng, 0.2, 0.3, 0.9), muted(rng, 0.2, 0.2, 0.9)], Cover::Tiles),
                     1 => ([muted(rng, 0.4, 0.2, 0.8); 2], Cover::Rough),
                     _ => ([wood, wood * 0.6], Cover::Planks),
                 }
             }
-            Place::Park => ([hsv(rng.random_range(0.2..0.32), 0.6, rng.random_range(0.25..0.6)), hsv(0.12, 0.5, 0.45)], Cover::Grass),
-            Place::Beach => ([hsv(0.11, rng.random_range(0.2..0.4), rng.random_range(0.65..0.9)); 2], Cover::Rough),
+            Place::Park => (
+                [hsv(rng.random_range(0.2..0.32), 0.6, rng.random_range(0.25..0.6)), hsv(0.12, 0.5, 0.45)],
+                Cover::Grass,
+            ),
+            Place::Beach => {
+                ([hsv(0.11, rng.random_range(0.2..0.4), rng.random_range(0.65..0.9)); 2], Cover::Rough)
+            }
             Place::Street => {
-                let cover = *[Cover::Tiles, Cover::Rough, Cover::Bricks].choose(rng).expect("covers are listed");
+                let cover =
+                    *[Cover::Tiles, Cover::Rough, Cover::Bricks].choose(rng).expect("covers are listed");
                 ([muted(rng, 0.15, 0.3, 0.7), muted(rng, 0.15, 0.25, 0.6)], cover)
             }
             Place::Studio => ([wall; 2], Cover::Plain),
             Place::Bokeh => ([muted(rng, 0.4, 0.1, 0.4); 2], Cover::Rough),
         };
         let dusk = rng.random_bool(0.2);
-        let zenith = if dusk { hsv(0.65, 0.5, 0.4) } else { hsv(rng.random_range(0.56..0.62), rng.random_range(0.1..0.6), rng.random_range(0.6..0.95)) };
-        let horizon = if dusk { hsv(rng.random_range(0.03..0.1), 0.5, 0.9) } else { grey(rng.random_range(0.8..0.97)) };
+        let zenith = if dusk {
+            hsv(0.65, 0.5, 0.4)
+        } else {
+            hsv(rng.random_range(0.56..0.62), rng.random_range(0.1..0.6), rng.random_range(0.6..0.95))
+        };
+        let horizon =
+            if dusk { hsv(rng.random_range(0.03..0.1), 0.5, 0.9) } else { grey(rng.random_range(0.8..0.97)) };
         let features = (0..rng.random_range(1..8)).map(|_| Feature::sample(rng)).collect();
         let lights = (0..rng.random_range(14..40))
             .map(|_| {
-                (rng.random_range(-1.0..1.0), rng.random_range(-0.3..0.9), rng.random_range(0.015..0.09), hsv(rng.random(), rng.random_range(0.1..0.8), rng.random_range(0.4..1.0)))
+                (
+                    rng.random_range(-1.0..1.0),
+                    rng.random_range(-0.3..0.9),
+                    rng.random_range(0.015..0.09),
+                    hsv(rng.random(), rng.random_range(0.1..0.8), rng.random_range(0.4..1.0)),
+                )
             })
             .collect();
         Self {
             place,
             seed: rng.random(),
-            wall_z: if rng.random_bool(0.6) { rng.random_range(0.7..2.2) } else { rng.random_range(2.2..6.0) },
+            wall_z: if rng.random_bool(0.6) {
+                rng.random_range(0.7..2.2)
+            } else {
+                rng.random_range(2.2..6.0)
+            },
             corner_x: rng.random_range(0.8..3.5) * if rng.random_bool(0.5) { 1.0 } else { -1.0 },
             wall: [wall, second],
             wall_cover,
@@ -159,13 +191,22 @@ impl Backdrop {
             Place::Studio => {
                 let floor = eye + ray * floor_at.min(1e3);
                 let on_floor = floor_at < 1e3 && floor.z > -1.5;
-                let light = 0.55 + 0.6 * (-((across - self.glow[0] * 0.4).powi(2) + (up01 - self.glow[1] * 0.4).powi(2)) / (0.15 + self.glow[2])).exp();
+                let light = 0.55
+                    + 0.6
+                        * (-((across - self.glow[0] * 0.4).powi(2) + (up01 - self.glow[1] * 0.4).powi(2))
+                            / (0.15 + self.glow[2]))
+                            .exp();
                 let colour = self.wall[0].lerp(self.wall[1], smoothstep(0.1, 0.9, up01)) * light;
                 let blend = if on_floor { smoothstep(-1.5, -0.3, floor.z) } else { 0.0 };
-                Behind { colour: colour.lerp(self.floor[0] * 0.9, 0.5 * blend), floor: on_floor.then_some(floor), wall: None }
+                Behind {
+                    colour: colour.lerp(self.floor[0] * 0.9, 0.5 * blend),
+                    floor: on_floor.then_some(floor),
+                    wall: None,
+                }
             }
             Place::Bokeh => {
-                let mut colour = self.wall[0].lerp(self.wall[1], fbm(across * 1.2 + 5.0, up01 * 1.6, 2, self.seed)) * 0.35;
+                let mut colour =
+                    self.wall[0].lerp(self.wall[1], fbm(across * 1.2 + 5.0, up01 * 1.6, 2, self.seed)) * 0.35;
                 for &(x, y, r, light) in &self.lights {
                     let d = ((across - x).powi(2) + ((up01 - y) * 1.4).powi(2)).sqrt();
                     if d < r * 1.1 {
@@ -175,7 +216,11 @@ impl Backdrop {
                 if floor_at < 30.0 {
                     let p = eye + ray * floor_at;
                     let near = smoothstep(-4.0, 0.0, p.z);
-                    return Behind { colour: colour.lerp(self.cover(self.floor_cover, self.floor, p.x, p.z, 1.0), near), floor: (near > 0.3).then_some(p), wall: None };
+                    return Behind {
+                        colour: colour.lerp(self.cover(self.floor_cover, self.floor, p.x, p.z, 1.0), near),
+                        floor: (near > 0.3).then_some(p),
+                        wall: None,
+                    };
                 }
                 Behind { colour, floor: None, wall: None }
             }
@@ -186,7 +231,11 @@ impl Backdrop {
                     return Behind { colour: self.sky(ray, across), floor: None, wall: None };
                 }
                 if nearest == floor_at {
-                    return Behind { colour: self.cover(self.floor_cover, self.floor, p.x, p.z, self.floor_scale), floor: Some(p), wall: None };
+                    return Behind {
+                        colour: self.cover(self.floor_cover, self.floor, p.x, p.z, self.floor_scale),
+                        floor: Some(p),
+                        wall: None,
+                    };
                 }
                 if nearest == wall_at {
                     return Behind { colour: self.wall(p.x, p.y, true), floor: None, wall: Some(p) };
@@ -200,7 +249,8 @@ impl Backdrop {
     fn sky(&self, ray: Vec3, across: f32) -> Vec3 {
         let elevation = ray.y / (ray.x * ray.x + ray.z * ray.z).sqrt();
         let sky = self.sky[1].lerp(self.sky[0], smoothstep(0.0, 0.55, elevation));
-        let cloud = smoothstep(0.48, 0.75, fbm(across * 2.0 + 3.0, elevation * 6.0, 4, self.seed)) * self.clouds;
+        let cloud =
+            smoothstep(0.48, 0.75, fbm(across * 2.0 + 3.0, elevation * 6.0, 4, self.seed)) * self.clouds;
         sky.lerp(Vec3::splat(0.95), cloud)
     }
 
@@ -211,18 +261,27 @@ impl Backdrop {
         let park = self.place == Place::Park;
         if floor_at < if park { 22.0 } else { 9.0 } {
             let p = eye + ray * floor_at;
-            return Behind { colour: self.cover(self.floor_cover, self.floor, p.x, p.z, self.floor_scale), floor: Some(p), wall: None };
+            return Behind {
+                colour: self.cover(self.floor_cover, self.floor, p.x, p.z, self.floor_scale),
+                floor: Some(p),
+                wall: None,
+            };
         }
         if !park {
             if elevation < 0.0 {
                 // the sea, brighter towards the horizon
                 let wave = fbm(angle * 18.0, 8.0 / (0.03 - elevation), 3, self.seed);
-                let sea = hsv(0.54, 0.6, 0.45).lerp(self.sky[1], 0.3 + 0.4 * wave * smoothstep(-0.2, 0.0, elevation));
+                let sea = hsv(0.54, 0.6, 0.45)
+                    .lerp(self.sky[1], 0.3 + 0.4 * wave * smoothstep(-0.2, 0.0, elevation));
                 let foam = smoothstep(0.62, 0.7, wave) * smoothstep(-0.10, -0.2, elevation);
                 return Behind { colour: sea.lerp(Vec3::splat(0.9), foam), floor: None, wall: None };
             }
             let rock = 0.10 * (fbm(angle * 3.0 + 9.0, 0.5, 4, self.seed) - 0.45) * 2.0;
-            let colour = if elevation < rock { hsv(0.3, 0.25, 0.4).lerp(self.sky[1], 0.35) } else { self.sky(ray, across) };
+            let colour = if elevation < rock {
+                hsv(0.3, 0.25, 0.4).lerp(self.sky[1], 0.35)
+            } else {
+                self.sky(ray, across)
+            };
             return Behind { colour, floor: None, wall: None };
         }
         let hills = 0.02 + 0.16 * fbm(angle * 2.2 + 4.0, 0.3, 3, self.seed);
@@ -230,9 +289,14 @@ impl Backdrop {
         if elevation < trees {
             let leaves = fbm(angle * 26.0, elevation * 26.0, 4, self.seed ^ 5);
             let light = smoothstep(0.35, 0.75, leaves);
-            let trunk = smoothstep(0.05, 0.0, (noise2(angle * 14.0, 3.3, self.seed) - 0.5).abs()) * smoothstep(0.12, 0.02, elevation);
+            let trunk = smoothstep(0.05, 0.0, (noise2(angle * 14.0, 3.3, self.seed) - 0.5).abs())
+                * smoothstep(0.12, 0.02, elevation);
             let colour = (self.floor[0] * 0.25).lerp(hsv(0.24, 0.55, 0.75), light * 0.8);
-            return Behind { colour: colour.lerp(Vec3::new(0.05, 0.035, 0.02), trunk * 0.7), floor: None, wall: None };
+            return Behind {
+                colour: colour.lerp(Vec3::new(0.05, 0.035, 0.02), trunk * 0.7),
+                floor: None,
+                wall: None,
+            };
         }
         if elevation < hills {
             return Behind { colour: (self.floor[0] * 0.7).lerp(self.sky[1], 0.45), floor: None, wall: None };
@@ -241,7 +305,10 @@ impl Backdrop {
     }
 
     fn wall(&self, x: f32, y: f32, featured: bool) -> Vec3 {
-        let glow = 0.62 + 0.5 * (-((x - self.glow[0]).powi(2) * 0.5 + (y - self.glow[1]).powi(2) * 0.4) * self.glow[2]).exp();
+        let glow = 0.62
+            + 0.5
+                * (-((x - self.glow[0]).powi(2) * 0.5 + (y - self.glow[1]).powi(2) * 0.4) * self.glow[2])
+                    .exp();
         if featured {
             for feature in &self.features {
                 if let Some(colour) = feature.at(x, y, &self.sky) {
@@ -263,13 +330,19 @@ impl Backdrop {
     fn cover(&self, cover: Cover, [a, b]: [Vec3; 2], u: f32, v: f32, scale: f32) -> Vec3 {
         let stain = 0.82 + 0.36 * fbm(u * 1.3, v * 1.3, 3, self.seed);
         let grain = 0.93 + 0.14 * noise2(u * 60.0, v * 60.0, self.seed);
-        let joint = |t: f32, width: f32| smoothstep(width, width * 0.5, t.rem_euclid(1.0).min(1.0 - t.rem_euclid(1.0)));
+        let joint = |t: f32, width: f32| {
+            smoothstep(width, width * 0.5, t.rem_euclid(1.0).min(1.0 - t.rem_euclid(1.0)))
+        };
         match cover {
             Cover::Plain => a * (0.94 + 0.12 * fbm(u, v, 2, self.seed)),
             Cover::Rough => a * stain * (0.75 + 0.5 * fbm(u * 14.0, v * 14.0, 3, self.seed ^ 1)),
             Cover::Planks => {
                 let row = u / (0.16 * scale + 0.04);
-                let shade = hash01(row.floor() as i32, (v / 1.4 + hash01(row.floor() as i32, 0, 5) * 3.0).floor() as i32, self.seed);
+                let shade = hash01(
+                    row.floor() as i32,
+                    (v / 1.4 + hash01(row.floor() as i32, 0, 5) * 3.0).floor() as i32,
+                    self.seed,
+                );
                 let fibre = fbm(u * 50.0, v * 3.0, 3, self.seed);
                 a.lerp(b, 0.6 * shade + 0.35 * fibre) * (1.0 - 0.6 * joint(row, 0.03))
             }
@@ -287,85 +360,25 @@ impl Backdrop {
             }
             Cover::Panels => {
                 let t = u / (scale + 0.2);
-                a * (1.0 - 0.4 * joint(t, 0.03)) * (0.95 + 0.1 * hash01(t.floor() as i32, 0, self.seed)) * grain
+                a * (1.0 - 0.4 * joint(t, 0.03))
+                    * (0.95 + 0.1 * hash01(t.floor() as i32, 0, self.seed))
+                    * grain
             }
-            Cover::Stripes => if (u / (scale * 0.5 + 0.05)).rem_euclid(1.0) < 0.5 { a * grain } else { b * grain },
+            Cover::Stripes => {
+                if (u / (scale * 0.5 + 0.05)).rem_euclid(1.0) < 0.5 {
+                    a * grain
+                } else {
+                    b * grain
+                }
+            }
             Cover::Grass => {
                 let blades = fbm(u * 30.0, v * 9.0, 3, self.seed);
                 let patches = fbm(u * 0.7, v * 0.7, 3, self.seed ^ 2);
                 let path = smoothstep(0.16, 0.10, (noise2(v * 0.25, 1.0, self.seed) - 0.5 - u * 0.12).abs());
-                (a * (0.45 + 1.1 * blades)).lerp(b, 0.5 * smoothstep(0.5, 0.8, patches)).lerp(grey(0.6), 0.7 * path)
+                (a * (0.45 + 1.1 * blades))
+                    .lerp(b, 0.5 * smoothstep(0.5, 0.8, patches))
+                    .lerp(grey(0.6), 0.7 * path)
             }
         }
-    }
-}
-
-impl Feature {
-    fn sample(rng: &mut ChaCha8Rng) -> Self {
-        let kind = rng.random_range(0..5);
-        let (half_width, half_height, y) = match kind {
-            0 => (rng.random_range(0.4..1.1), rng.random_range(0.5..0.9), rng.random_range(1.4..1.8)), // window
-            1 => (rng.random_range(0.15..0.6), rng.random_range(0.2..0.6), rng.random_range(1.3..2.0)), // picture
-            2 => (rng.random_range(0.4..0.55), 1.02, 1.02),                                             // door
-            3 => (rng.random_range(0.4..1.0), rng.random_range(0.5..1.1), rng.random_range(0.9..1.5)), // shelf
-            _ => (rng.random_range(0.25..0.7), 1.35, 1.35),                                             // curtain
-        };
-        Self {
-            kind,
-            x: rng.random_range(-2.8..2.8),
-            y,
-            half_width,
-            half_height,
-            colour: hsv(rng.random(), rng.random_range(0.1..0.7), rng.random_range(0.2..0.9)),
-            seed: rng.random(),
-        }
-    }
-
-    fn at(&self, x: f32, y: f32, sky: &[Vec3; 2]) -> Option<Vec3> {
-        let (u, v) = ((x - self.x) / self.half_width, (y - self.y) / self.half_height);
-        if u.abs() > 1.0 || v.abs() > 1.0 {
-            return None;
-        }
-        let rim = ((1.0 - u.abs()) * self.half_width).min((1.0 - v.abs()) * self.half_height);
-        let fibre = 0.85 + 0.3 * noise2(x * 30.0, y * 3.0, self.seed);
-        Some(match self.kind {
-            0 => {
-                let bar = (u.abs() * self.half_width).min((v - 0.2).abs() * self.half_height);
-                if rim < 0.06 || bar < 0.02 {
-                    grey(0.85)
-                } else {
-                    let outside = fbm(x * 2.5, y * 2.5, 4, self.seed);
-                    let green = hsv(0.27, 0.4, 0.5).lerp(sky[1] * 1.3, smoothstep(0.3, 0.55, outside + 0.25 * v));
-                    green * 1.15
-                }
-            }
-            1 => {
-                if rim < 0.03 {
-                    grey(0.15)
-                } else if rim < 0.08 {
-                    grey(0.9)
-                } else {
-                    let t = fbm(x * 3.0, y * 3.0, 3, self.seed);
-                    self.colour.lerp(Vec3::new(self.colour.z, self.colour.x, self.colour.y), smoothstep(0.4, 0.6, t))
-                }
-            }
-            2 => {
-                let panel = smoothstep(0.02, 0.0, ((u.abs() - 0.65) * self.half_width).abs().min(((v.abs() - 0.5).abs() - 0.35).abs() * self.half_height));
-                let knob = ((u - 0.82) * self.half_width).hypot(v * self.half_height) < 0.03;
-                if rim < 0.05 { grey(0.8) } else if knob { grey(0.6) } else { self.colour * fibre * (1.0 - 0.4 * panel) }
-            }
-            3 => {
-                let level = v * self.half_height / 0.32;
-                if rim < 0.03 || level.rem_euclid(1.0) < 0.09 {
-                    self.colour * 0.5 * fibre
-                } else {
-                    let book = (x / 0.045).floor() as i32;
-                    let tall = 0.55 + 0.4 * hash01(book, level.floor() as i32, self.seed);
-                    let tint = hash01(book, level.floor() as i32, self.seed ^ 1);
-                    if level.rem_euclid(1.0) < tall { hsv(tint * 7.0, 0.5, mix(0.2, 0.75, hash01(book, 1, self.seed))) } else { self.colour * 0.12 }
-                }
-            }
-            _ => self.colour * (0.55 + 0.45 * (x * 38.0 + 2.0 * noise2(x * 3.0, y * 0.6, self.seed)).sin()) * fibre,
-        })
     }
 }

@@ -156,9 +156,25 @@ impl Body {
         let (hair, hair_word) = HAIRS[hair_choice];
         let tint = bell(rng, 1.0, 0.08);
         let styles: &[HairStyle] = if woman {
-            &[HairStyle::Long, HairStyle::Long, HairStyle::Bob, HairStyle::Ponytail, HairStyle::Bun, HairStyle::Curly, HairStyle::Short]
+            &[
+                HairStyle::Long,
+                HairStyle::Long,
+                HairStyle::Bob,
+                HairStyle::Ponytail,
+                HairStyle::Bun,
+                HairStyle::Curly,
+                HairStyle::Short,
+            ]
         } else {
-            &[HairStyle::Short, HairStyle::Short, HairStyle::Short, HairStyle::Buzz, HairStyle::Bald, HairStyle::Curly, HairStyle::Long]
+            &[
+                HairStyle::Short,
+                HairStyle::Short,
+                HairStyle::Short,
+                HairStyle::Buzz,
+                HairStyle::Bald,
+                HairStyle::Curly,
+                HairStyle::Long,
+            ]
         };
         let eyes = *(if dark { &EYES[..2] } else { &EYES[..] }).choose(rng).expect("eyes are listed");
         Self {
@@ -187,7 +203,11 @@ impl Body {
             jaw: bell(rng, pick(0.80, 0.90), 0.05) + 0.03 * heavy.max(0.0),
             nose: bell(rng, 1.0, 0.18),
             lips: bell(rng, pick(1.15, 0.95), 0.2),
-            beard: if woman { 0.0 } else { *[0.0, 0.0, 0.0, 0.3, 0.6, 1.0].choose(rng).expect("beards are listed") },
+            beard: if woman {
+                0.0
+            } else {
+                *[0.0, 0.0, 0.0, 0.3, 0.6, 1.0].choose(rng).expect("beards are listed")
+            },
             skin: skin.map(|c| c * bell(rng, 1.0, 0.01)),
             eyes,
             hair: hair.map(|c| (c * tint).clamp(0.02, 0.95)),

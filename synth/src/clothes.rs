@@ -55,7 +55,11 @@ impl Fabric {
         let (second, second_word) = colour::cloth(rng);
         let pattern = *patterns.choose(rng).expect("patterns are listed");
         let main = if pattern == Pattern::Denim {
-            colour::linear(*[[0.20, 0.28, 0.45], [0.42, 0.54, 0.70], [0.12, 0.15, 0.24]].choose(rng).expect("denims are listed"))
+            colour::linear(
+                *[[0.20, 0.28, 0.45], [0.42, 0.54, 0.70], [0.12, 0.15, 0.24]]
+                    .choose(rng)
+                    .expect("denims are listed"),
+            )
         } else {
             main
         };
@@ -84,7 +88,8 @@ impl Fabric {
     /// The paint at `local` (metres of the part), `around` the part.
     pub fn paint(&self, local: Vec3, around: f32) -> Paint {
         // the same on both sides of the seam where `around` jumps
-        let around = 2.0 * (around - 0.5).abs() + 0.37 * local.x.signum() * (around * std::f32::consts::TAU).sin().abs();
+        let around = 2.0 * (around - 0.5).abs()
+            + 0.37 * local.x.signum() * (around * std::f32::consts::TAU).sin().abs();
         let r = self.repeat_m;
         let (u, v) = (local.x, local.y);
         let line = |t: f32, share: f32| {
@@ -98,7 +103,10 @@ impl Fabric {
             Pattern::Check => 0.45 * line(u / r, 0.4) + 0.45 * line(v / r, 0.4),
             Pattern::Dots => {
                 let row = (v / r).floor();
-                let (cx, cy) = ((u / r + 0.5 * row.rem_euclid(2.0)).rem_euclid(1.0) - 0.5, (v / r).rem_euclid(1.0) - 0.5);
+                let (cx, cy) = (
+                    (u / r + 0.5 * row.rem_euclid(2.0)).rem_euclid(1.0) - 0.5,
+                    (v / r).rem_euclid(1.0) - 0.5,
+                );
                 smoothstep(0.30, 0.24, (cx * cx + cy * cy).sqrt())
             }
             Pattern::Floral => {
@@ -211,13 +219,28 @@ impl Outfit {
             &[Plain, Plain, Plain, Stripes, Check, Check, Pinstripes, Print]
         };
         let (top, top_word) = Fabric::sample(rng, tops);
-        let (mut bottom_fabric, mut bottom_word) = Fabric::sample(rng, &[Plain, Plain, Denim, Denim, Denim, Pinstripes]);
+        let (mut bottom_fabric, mut bottom_word) =
+            Fabric::sample(rng, &[Plain, Plain, Denim, Denim, Denim, Pinstripes]);
         let skirted = woman && !knees_up && rng.random_bool(0.42);
         let dress = skirted && rng.random_bool(0.55);
         let necklines: &[Neckline] = if woman {
-            &[Neckline::Crew, Neckline::V, Neckline::Scoop, Neckline::Straps, Neckline::Collar, Neckline::Turtle]
+            &[
+                Neckline::Crew,
+                Neckline::V,
+                Neckline::Scoop,
+                Neckline::Straps,
+                Neckline::Collar,
+                Neckline::Turtle,
+            ]
         } else {
-            &[Neckline::Crew, Neckline::Crew, Neckline::V, Neckline::Collar, Neckline::Collar, Neckline::Turtle]
+            &[
+                Neckline::Crew,
+                Neckline::Crew,
+                Neckline::V,
+                Neckline::Collar,
+                Neckline::Collar,
+                Neckline::Turtle,
+            ]
         };
         let neckline = *necklines.choose(rng).expect("necklines are listed");
         let sleeve = match neckline {
@@ -225,11 +248,16 @@ impl Outfit {
             Neckline::Turtle => 1.97,
             _ => *[0.42, 0.55, 0.75, 1.5, 1.95, 1.97].choose(rng).expect("sleeves are listed"),
         };
-        let jacket = (!dress && neckline != Neckline::Straps && rng.random_bool(0.24)).then(|| Fabric::sample(rng, &[Plain, Plain, Denim, Pinstripes]));
+        let jacket = (!dress && neckline != Neckline::Straps && rng.random_bool(0.24))
+            .then(|| Fabric::sample(rng, &[Plain, Plain, Denim, Pinstripes]));
         let bottom = if skirted {
             Bottom::Skirt { length: rng.random_range(0.65..1.75), flare_m: rng.random_range(0.01..0.16) }
         } else {
-            let length = if rng.random_bool(0.16) { rng.random_range(0.35..0.95) } else { rng.random_range(1.82..1.97) };
+            let length = if rng.random_bool(0.16) {
+                rng.random_range(0.35..0.95)
+            } else {
+                rng.random_range(1.82..1.97)
+            };
             Bottom::Trousers { length, ease_m: rng.random_range(0.006..0.028) }
         };
         let garment = match (neckline, sleeve < 1.0) {
@@ -265,7 +293,8 @@ impl Outfit {
         if glasses > 0 {
             words += if glasses == 1 { " and glasses" } else { " and sunglasses" };
         }
-        let hem = (!skirted && (jacket.is_some() || rng.random_bool(0.55))).then(|| rng.random_range(-0.18..0.12));
+        let hem =
+            (!skirted && (jacket.is_some() || rng.random_bool(0.55))).then(|| rng.random_range(-0.18..0.12));
         Self {
             top,
             neckline,
@@ -336,19 +365,28 @@ impl TorsoLook {
         }
         let above = self.above_neckline(t, local.x, front);
         if above > 0.0 {
-            let mut paint = Paint::skin(self.skin * (0.94 + 0.12 * fbm(local.x * 20.0, local.y * 20.0, 2, 5)));
+            let mut paint =
+                Paint::skin(self.skin * (0.94 + 0.12 * fbm(local.x * 20.0, local.y * 20.0, 2, 5)));
             if front {
                 // collar bones
                 let bone = (t - 1.0 - 0.10 * (local.x.abs() / self.shoulder_m - 0.3)).abs();
-                paint.albedo *= 1.0 - 0.14 * smoothstep(0.03, 0.0, bone) * smoothstep(0.1, 0.3, local.x.abs() / self.shoulder_m);
+                paint.albedo *= 1.0
+                    - 0.14
+                        * smoothstep(0.03, 0.0, bone)
+                        * smoothstep(0.1, 0.3, local.x.abs() / self.shoulder_m);
             }
             return paint;
         }
-        let dress = matches!(outfit.bottom, Bottom::Skirt { .. }) && outfit.bottom_fabric.seed == outfit.top.seed;
+        let dress =
+            matches!(outfit.bottom, Bottom::Skirt { .. }) && outfit.bottom_fabric.seed == outfit.top.seed;
         if t < 0.26 && outfit.hem.is_none_or(|hem| t < hem) && !dress {
             let mut paint = outfit.bottom_fabric.paint(local, around);
             if (0.21..0.26).contains(&t) {
-                paint.albedo = if local.x.abs() < 0.022 && front { Vec3::splat(0.45) } else { Vec3::new(0.035, 0.022, 0.016) };
+                paint.albedo = if local.x.abs() < 0.022 && front {
+                    Vec3::splat(0.45)
+                } else {
+                    Vec3::new(0.035, 0.022, 0.016)
+                };
                 paint.gloss = 0.3;
             }
             return paint;

@@ -10,7 +10,11 @@ use crate::mesh::{Mesh, Ring};
 use crate::surface::{Group, Look, OBJECT, Surface, Texture};
 
 fn surface(mesh: &mut Mesh, texture: Texture, colours: [Vec3; 2], rng: &mut ChaCha8Rng) -> u16 {
-    mesh.add_surface(Surface { owner: OBJECT, group: Group::Thing, look: Look::Thing(texture, colours, rng.random()) })
+    mesh.add_surface(Surface {
+        owner: OBJECT,
+        group: Group::Thing,
+        look: Look::Thing(texture, colours, rng.random()),
+    })
 }
 
 fn any(mesh: &mut Mesh, rng: &mut ChaCha8Rng) -> u16 {
@@ -24,7 +28,14 @@ fn any(mesh: &mut Mesh, rng: &mut ChaCha8Rng) -> u16 {
 fn pillar(mesh: &mut Mesh, surface: u16, foot: Vec3, profile: &[(f32, f32)]) {
     let rings: Vec<Ring> = profile
         .iter()
-        .map(|&(y, r)| Ring { centre: foot + Vec3::Y * y, side: Vec3::X, front: Vec3::Z, half_width: r, half_depth: r, along: y })
+        .map(|&(y, r)| Ring {
+            centre: foot + Vec3::Y * y,
+            side: Vec3::X,
+            front: Vec3::Z,
+            half_width: r,
+            half_depth: r,
+            along: y,
+        })
         .collect();
     mesh.loft(surface, &rings, 26, true, |_, _| 1.0);
 }
@@ -63,7 +74,8 @@ fn plant(mesh: &mut Mesh, rng: &mut ChaCha8Rng, foot: Vec3, size: f32) {
             mesh.grid(leaf, 7, 3, false, |row, column| {
                 let t = row as f32 / 6.0;
                 let width = wide * (t * std::f32::consts::PI).sin().max(0.05) * (column as f32 - 1.0);
-                let middle = foot + Vec3::Y * (0.28 * size + up * t * (1.6 - 0.75 * t)) + heading * (out * t * t);
+                let middle =
+                    foot + Vec3::Y * (0.28 * size + up * t * (1.6 - 0.75 * t)) + heading * (out * t * t);
                 let p = middle + across * width;
                 (p, Vec3::new(width, t, 0.0), 0.0)
             });
@@ -71,7 +83,12 @@ fn plant(mesh: &mut Mesh, rng: &mut ChaCha8Rng, foot: Vec3, size: f32) {
     } else {
         for _ in 0..rng.random_range(4..9) {
             let r = rng.random_range(0.12..0.34) * size;
-            let at = foot + Vec3::new(rng.random_range(-0.25..0.25), rng.random_range(0.5..1.15), rng.random_range(-0.25..0.25)) * size;
+            let at = foot
+                + Vec3::new(
+                    rng.random_range(-0.25..0.25),
+                    rng.random_range(0.5..1.15),
+                    rng.random_range(-0.25..0.25),
+                ) * size;
             mesh.ellipsoid(leaf, at, [Vec3::X * r, Vec3::Y * r * 0.9, Vec3::Z * r], 12, 18);
         }
     }
@@ -107,7 +124,11 @@ pub fn thing(mesh: &mut Mesh, rng: &mut ChaCha8Rng, foot: Vec3, size: f32) {
         }
         3 => {
             let look = any(mesh, rng);
-            let half = Vec3::new(rng.random_range(0.15..0.6), rng.random_range(0.15..0.9), rng.random_range(0.15..0.4)) * size;
+            let half = Vec3::new(
+                rng.random_range(0.15..0.6),
+                rng.random_range(0.15..0.9),
+                rng.random_range(0.15..0.4),
+            ) * size;
             crate_box(mesh, look, foot, half, yaw);
         }
         4 => {
@@ -129,7 +150,13 @@ pub fn thing(mesh: &mut Mesh, rng: &mut ChaCha8Rng, foot: Vec3, size: f32) {
             if rng.random_bool(0.5) {
                 pillar(mesh, shade, foot, &[(h - 0.1, 0.20), (h + 0.18, 0.12)]);
             } else {
-                mesh.ellipsoid(shade, foot + Vec3::Y * h, [Vec3::X * 0.14, Vec3::Y * 0.14, Vec3::Z * 0.14], 14, 20);
+                mesh.ellipsoid(
+                    shade,
+                    foot + Vec3::Y * h,
+                    [Vec3::X * 0.14, Vec3::Y * 0.14, Vec3::Z * 0.14],
+                    14,
+                    20,
+                );
             }
         }
         7 => {
@@ -147,7 +174,20 @@ pub fn thing(mesh: &mut Mesh, rng: &mut ChaCha8Rng, foot: Vec3, size: f32) {
             let look = any(mesh, rng);
             let s = rng.random_range(0.4..1.3) * size;
             let neck = rng.random_range(0.03..0.10) * s;
-            pillar(mesh, look, foot, &[(0.0, 0.12 * s), (0.15 * s, 0.2 * s), (0.4 * s, 0.22 * s), (0.6 * s, 0.12 * s), (0.72 * s, neck), (0.9 * s, neck), (0.93 * s, neck * 1.4)]);
+            pillar(
+                mesh,
+                look,
+                foot,
+                &[
+                    (0.0, 0.12 * s),
+                    (0.15 * s, 0.2 * s),
+                    (0.4 * s, 0.22 * s),
+                    (0.6 * s, 0.12 * s),
+                    (0.72 * s, neck),
+                    (0.9 * s, neck),
+                    (0.93 * s, neck * 1.4),
+                ],
+            );
         }
         _ => {
             // a tree or a coat of foliage on a trunk
@@ -157,7 +197,12 @@ pub fn thing(mesh: &mut Mesh, rng: &mut ChaCha8Rng, foot: Vec3, size: f32) {
             let leaf = surface(mesh, Texture::Leaves, [green * 0.4, green * 1.3], rng);
             for _ in 0..rng.random_range(4..8) {
                 let r = rng.random_range(0.3..0.6) * size;
-                let at = foot + Vec3::new(rng.random_range(-0.5..0.5), rng.random_range(1.6..2.6), rng.random_range(-0.5..0.5));
+                let at = foot
+                    + Vec3::new(
+                        rng.random_range(-0.5..0.5),
+                        rng.random_range(1.6..2.6),
+                        rng.random_range(-0.5..0.5),
+                    );
                 mesh.ellipsoid(leaf, at, [Vec3::X * r, Vec3::Y * r * 0.8, Vec3::Z * r], 14, 20);
             }
         }

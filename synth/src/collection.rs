@@ -391,12 +391,10 @@ impl Photo {
     /// The file: the same bytes on every call and every machine thread.
     pub fn bytes(&self) -> Vec<u8> {
         let rng = &mut noise::stream(noise::subseed(self.shot.seed, self.index as u64), 12);
-        match self.plant {
-            // nothing of the photo is left in these
-            Some(Plant::Broken { damage: damage @ (Damage::Html | Damage::Garbage | Damage::Empty) }) => {
-                return damage.apply(Vec::new(), rng);
-            }
-            _ => {}
+        if let Some(Plant::Broken { damage: damage @ (Damage::Html | Damage::Garbage | Damage::Empty) }) =
+            self.plant
+        {
+            return damage.apply(&[], rng); // nothing of the photo is left in these
         }
         let rendered = self.rendered();
         let (width, height) = (rendered.width, rendered.height);
@@ -412,7 +410,7 @@ impl Photo {
                 let decoded = image::load_from_memory(&first).expect("own JPEG decodes").to_rgb8();
                 encode::jpeg(&change.apply(&decoded), self.quality - rng.random_range(12..30))
             }
-            Some(Plant::Broken { damage }) => damage.apply(encode::jpeg(&image, self.quality), rng),
+            Some(Plant::Broken { damage }) => damage.apply(&encode::jpeg(&image, self.quality), rng),
             _ => match self.quirk {
                 Some(Quirk::PngNamedJpg) => encode::png(&image),
                 Some(Quirk::ExifOrientation) => encode::jpeg_on_its_side(&image, self.quality),

@@ -84,16 +84,17 @@ fn small_blur(picture: &mut Picture, sigma_px: f32) {
     for row in picture.pixels.chunks_exact_mut(w) {
         line.copy_from_slice(row);
         for x in 0..w {
-            row[x] = line[x] * (1.0 - 2.0 * side) + (line[x.saturating_sub(1)] + line[(x + 1).min(w - 1)]) * side;
+            row[x] =
+                line[x] * (1.0 - 2.0 * side) + (line[x.saturating_sub(1)] + line[(x + 1).min(w - 1)]) * side;
         }
     }
     let mut above = picture.pixels[..w].to_vec();
     for y in 0..h {
-        for x in 0..w {
+        for (x, above) in above.iter_mut().enumerate() {
             let here = picture.pixels[y * w + x];
             let below = picture.pixels[(y + 1).min(h - 1) * w + x];
-            picture.pixels[y * w + x] = here * (1.0 - 2.0 * side) + (above[x] + below) * side;
-            above[x] = here;
+            picture.pixels[y * w + x] = here * (1.0 - 2.0 * side) + (*above + below) * side;
+            *above = here;
         }
     }
 }

@@ -26,7 +26,8 @@ pub fn png(image: &RgbImage) -> Vec<u8> {
 pub fn jpeg_on_its_side(image: &RgbImage, quality: u8) -> Vec<u8> {
     let bytes = jpeg(&image::imageops::rotate270(image), quality);
     // APP1 "Exif", little-endian TIFF, one directory with one entry: Orientation (0x0112), SHORT, 1, value 6
-    let mut exif = b"\xff\xe1\x00\x22Exif\0\0II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0".to_vec();
+    let mut exif =
+        b"\xff\xe1\x00\x22Exif\0\0II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0".to_vec();
     exif.extend([0, 0, 0, 0]);
     let length = (exif.len() - 2) as u16;
     exif[2..4].copy_from_slice(&length.to_be_bytes());

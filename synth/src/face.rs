@@ -85,9 +85,11 @@ impl FaceLook {
         if self.beard <= 0.0 {
             return;
         }
-        let jaw = smoothstep(-0.42 + 0.55 * ax, -0.62 + 0.55 * ax, p.y) * smoothstep(-0.42, -0.55, p.y + 0.25 * (0.3 - ax).max(0.0));
+        let jaw = smoothstep(-0.42 + 0.55 * ax, -0.62 + 0.55 * ax, p.y)
+            * smoothstep(-0.42, -0.55, p.y + 0.25 * (0.3 - ax).max(0.0));
         let sides = smoothstep(0.50, 0.62, ax) * smoothstep(-0.05, -0.25, p.y);
-        let moustache = smoothstep(0.26, 0.20, ax) * smoothstep(-0.36, -0.385, p.y) * smoothstep(-0.56, -0.50, p.y);
+        let moustache =
+            smoothstep(0.26, 0.20, ax) * smoothstep(-0.36, -0.385, p.y) * smoothstep(-0.56, -0.50, p.y);
         let grain = 0.55 + 0.6 * fbm(p.x * 45.0, p.y * 30.0, 2, 11);
         let cover = (jaw.max(sides).max(moustache) * grain * self.beard).clamp(0.0, 0.95);
         paint.albedo = paint.albedo.lerp(self.hair, cover);
@@ -116,13 +118,17 @@ impl FaceLook {
         let round = (1.0 - t * t).max(0.0).sqrt();
         let dip = 1.0 - 0.35 * (-(t / 0.18) * (t / 0.18)).exp();
         let gap = 0.055 * self.open * round;
-        let (top, bottom) = (line + gap * 0.4 + 0.060 * self.lips * round * dip, line - gap * 0.6 - 0.078 * self.lips * round);
+        let (top, bottom) = (
+            line + gap * 0.4 + 0.060 * self.lips * round * dip,
+            line - gap * 0.6 - 0.078 * self.lips * round,
+        );
         let inside = smoothstep(0.0, 0.012, (top - p.y).min(p.y - bottom));
         paint.albedo = paint.albedo.lerp(self.lip, inside * 0.85);
         paint.gloss += 0.15 * inside;
         if gap > 0.008 && p.y < line + gap * 0.4 && p.y > line - gap * 0.6 {
             let teeth = p.y > line - gap * 0.25 && t.abs() < 0.85;
-            paint.albedo = if teeth { Vec3::splat(0.72) * (1.0 - 0.3 * t.abs()) } else { Vec3::new(0.10, 0.02, 0.02) };
+            paint.albedo =
+                if teeth { Vec3::splat(0.72) * (1.0 - 0.3 * t.abs()) } else { Vec3::new(0.10, 0.02, 0.02) };
         } else {
             let slit = smoothstep(0.016, 0.004, (p.y - line).abs()) * smoothstep(1.05, 0.9, t.abs());
             paint.albedo *= 1.0 - 0.7 * slit;
@@ -143,7 +149,9 @@ impl FaceLook {
             let side = p.x.signum();
             let (ix, iy) = (dx * side - 0.05 * self.gaze[0], dy - 0.006 - 0.02 * self.gaze[1]);
             let r = (ix * ix + iy * iy).sqrt();
-            let white = Vec3::new(0.80, 0.78, 0.76) * (1.0 - 0.35 * t * t) * (0.72 + 0.28 * smoothstep(upper, upper - 0.05, dy));
+            let white = Vec3::new(0.80, 0.78, 0.76)
+                * (1.0 - 0.35 * t * t)
+                * (0.72 + 0.28 * smoothstep(upper, upper - 0.05, dy));
             let iris = self.iris * (0.7 + 8.0 * r) * smoothstep(0.064, 0.054, r);
             let mut colour = white.lerp(iris, smoothstep(0.066, 0.058, r));
             colour = colour.lerp(Vec3::splat(0.005), smoothstep(0.030, 0.022, r));

@@ -85,16 +85,24 @@ impl Figure {
     fn spine(&self, t: f32) -> (Vec3, Mat3) {
         let s = &self.skeleton;
         let share = smoothstep(0.0, 1.0, t);
-        let axis = |c: usize| (s.pelvis_frame.col(c) * (1.0 - share) + s.chest_frame.col(c) * share).normalize();
+        let axis =
+            |c: usize| (s.pelvis_frame.col(c) * (1.0 - share) + s.chest_frame.col(c) * share).normalize();
         let frame = Mat3::from_cols(axis(0), axis(1), axis(2));
         let torso = self.body.torso * self.body.height_m;
         let centre = if t < 0.0 {
             s.pelvis + s.pelvis_frame.col(1) * t * torso
         } else if t > 1.0 {
             // the neck leans forward to the head
-            let neck_m = self.body.neck * self.body.height_m + 0.35 * self.body.head * self.body.height_m * 0.5;
+            let neck_m =
+                self.body.neck * self.body.height_m + 0.35 * self.body.head * self.body.height_m * 0.5;
             let share = ((t - 1.0) * torso / neck_m).min(1.15);
-            let base = s.chest + (s.head + s.head_frame * Vec3::new(0.0, -0.55, -0.28) * (0.5 * self.body.head * self.body.height_m) - s.chest) * share;
+            let base = s.chest
+                + (s.head
+                    + s.head_frame
+                        * Vec3::new(0.0, -0.55, -0.28)
+                        * (0.5 * self.body.head * self.body.height_m)
+                    - s.chest)
+                    * share;
             base - s.chest_frame.col(2) * 0.012 * (1.0 - share).max(0.0)
         } else {
             // a quadratic curve between pelvis and chest, tangent to both
@@ -171,7 +179,14 @@ impl Figure {
                     let (width, depth) = limb::interpolate(&sections, t.max(-0.05));
                     let (centre, frame) = self.spine(t);
                     let ease = mix(0.004, 0.022, share);
-                    Ring { centre, side: frame.col(0), front: frame.col(2), half_width: width * h * 1.03 + ease, half_depth: depth * h * 1.03 + ease, along: t * torso_m }
+                    Ring {
+                        centre,
+                        side: frame.col(0),
+                        front: frame.col(2),
+                        half_width: width * h * 1.03 + ease,
+                        half_depth: depth * h * 1.03 + ease,
+                        along: t * torso_m,
+                    }
                 })
                 .collect();
             mesh.loft(shell, &rings, 48, false, |along, around| {
@@ -191,7 +206,14 @@ impl Figure {
             .map(|&t| {
                 let (width, depth) = limb::interpolate(&sections, t);
                 let (centre, frame) = self.spine(t);
-                Ring { centre, side: frame.col(0), front: frame.col(2), half_width: width * h * 1.04 + ease_m, half_depth: depth * h * 1.06 + ease_m, along: t * torso_m }
+                Ring {
+                    centre,
+                    side: frame.col(0),
+                    front: frame.col(2),
+                    half_width: width * h * 1.04 + ease_m,
+                    half_depth: depth * h * 1.06 + ease_m,
+                    along: t * torso_m,
+                }
             })
             .collect();
         let rows = 16;

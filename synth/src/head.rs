@@ -32,7 +32,8 @@ impl HeadShape {
         let below = (-d.y).max(0.0);
         let taper = 1.0 - (1.0 - 0.74 * self.jaw) * smoothstep(0.15, 0.95, below);
         // a fuller square section than a sphere's towards jaw and temples
-        let full = 1.0 + 0.10 * (d.x * d.z).abs() + 0.10 * smoothstep(0.35, 0.8, below) * (1.0 - below).max(0.0);
+        let full =
+            1.0 + 0.10 * (d.x * d.z).abs() + 0.10 * smoothstep(0.35, 0.8, below) * (1.0 - below).max(0.0);
         let mut p = Vec3::new(d.x * self.width * taper * full, d.y, d.z * 0.80);
         if d.z < 0.0 {
             p.z *= 1.02 - 0.30 * below;
@@ -49,8 +50,10 @@ impl HeadShape {
             };
             let ridge = smoothstep(0.14, NOSE_Y, y) * smoothstep(NOSE_Y - 0.11, NOSE_Y, y);
             let nose_width = 0.055 + 0.05 * smoothstep(0.0, NOSE_Y, y);
-            let nose = 0.20 * self.nose * ridge * (-(ax / nose_width).powi(2)).exp() + 0.05 * bump(0.10, NOSE_Y - 0.02, 0.05, 0.06);
-            p.z += nose + 0.045 * bump(0.25, 0.20, 0.22, 0.06) - 0.075 * bump(EYE_X, EYE_Y + 0.01, 0.15, 0.085)
+            let nose = 0.20 * self.nose * ridge * (-(ax / nose_width).powi(2)).exp()
+                + 0.05 * bump(0.10, NOSE_Y - 0.02, 0.05, 0.06);
+            p.z += nose + 0.045 * bump(0.25, 0.20, 0.22, 0.06)
+                - 0.075 * bump(EYE_X, EYE_Y + 0.01, 0.15, 0.085)
                 + 0.030 * bump(EYE_X, EYE_Y, 0.09, 0.05)
                 + 0.05 * bump(0.36, -0.22, 0.16, 0.14)
                 + 0.05 * self.lips * bump(0.0, -0.50, 0.16, 0.075)
@@ -86,7 +89,15 @@ fn hairline(style: HairStyle, longitude: f32, parting: f32) -> f32 {
 }
 
 /// Adds head, ears, hair and glasses to `mesh`.
-pub fn build(mesh: &mut Mesh, owner: u8, body: &Body, skeleton: &Skeleton, face: &FaceLook, glasses: u8, seed: u64) {
+pub fn build(
+    mesh: &mut Mesh,
+    owner: u8,
+    body: &Body,
+    skeleton: &Skeleton,
+    face: &FaceLook,
+    glasses: u8,
+    seed: u64,
+) {
     let half = 0.5 * body.head * body.height_m;
     let frame = skeleton.head_frame;
     let place = |p: Vec3| skeleton.head + frame * (p * half);
@@ -98,11 +109,16 @@ pub fn build(mesh: &mut Mesh, owner: u8, body: &Body, skeleton: &Skeleton, face:
         let p = shape.point(direction(row, rows, column, columns).0);
         (place(p), p, column as f32 / columns as f32)
     });
-    let ear_skin = mesh.add_surface(Surface { owner, group, look: Look::Skin(face.skin * Vec3::new(1.0, 0.90, 0.88)) });
+    let ear_skin =
+        mesh.add_surface(Surface { owner, group, look: Look::Skin(face.skin * Vec3::new(1.0, 0.90, 0.88)) });
     for sign in [1.0, -1.0] {
         let centre = place(Vec3::new(sign * (shape.width * 0.985), -0.03, -0.08));
         let turn = frame * Mat3::from_rotation_y(sign * -0.45);
-        let axes = [turn * Vec3::X * 0.045 * half, turn * Vec3::new(0.0, 0.20, -0.03) * half, turn * Vec3::Z * 0.115 * half];
+        let axes = [
+            turn * Vec3::X * 0.045 * half,
+            turn * Vec3::new(0.0, 0.20, -0.03) * half,
+            turn * Vec3::Z * 0.115 * half,
+        ];
         mesh.ellipsoid(ear_skin, centre, axes, 9, 12);
     }
     if glasses > 0 {
@@ -145,7 +161,9 @@ fn hair(mesh: &mut Mesh, owner: u8, body: &Body, skeleton: &Skeleton, shape: Hea
         (place(p), p, longitude / TAU + 0.5)
     });
     match style {
-        HairStyle::Long | HairStyle::Bob => hanging(mesh, surface, body, skeleton, shape, style == HairStyle::Long),
+        HairStyle::Long | HairStyle::Bob => {
+            hanging(mesh, surface, body, skeleton, shape, style == HairStyle::Long);
+        }
         HairStyle::Ponytail => {
             let knot = place(Vec3::new(0.0, 0.30, -0.98));
             let down = [0.0f32, 0.35, 0.8, 1.25, 1.7, 2.05];
@@ -155,14 +173,27 @@ fn hair(mesh: &mut Mesh, owner: u8, body: &Body, skeleton: &Skeleton, shape: Hea
                 .map(|i| {
                     let out = 0.12 + 0.30 * (down[i] * 1.1).min(1.4).sin();
                     let centre = knot + (back * out - Vec3::Y * down[i]) * half;
-                    Ring { centre, side: frame * Vec3::X, front: back, half_width: radius[i] * half, half_depth: radius[i] * half, along: -down[i] }
+                    Ring {
+                        centre,
+                        side: frame * Vec3::X,
+                        front: back,
+                        half_width: radius[i] * half,
+                        half_depth: radius[i] * half,
+                        along: -down[i],
+                    }
                 })
                 .collect();
             mesh.loft(surface, &rings, 14, true, |_, _| 1.0);
         }
         HairStyle::Bun => {
             let centre = place(Vec3::new(0.0, 0.62, -0.80));
-            mesh.ellipsoid(surface, centre, [frame * Vec3::X * 0.30 * half, frame * Vec3::Y * 0.27 * half, frame * Vec3::Z * 0.27 * half], 12, 18);
+            mesh.ellipsoid(
+                surface,
+                centre,
+                [frame * Vec3::X * 0.30 * half, frame * Vec3::Y * 0.27 * half, frame * Vec3::Z * 0.27 * half],
+                12,
+                18,
+            );
         }
         _ => {}
     }
@@ -196,9 +227,18 @@ fn hanging(mesh: &mut Mesh, surface: u16, body: &Body, skeleton: &Skeleton, shap
     let lofted: Vec<Ring> = rings
         .iter()
         .enumerate()
-        .map(|(i, &(centre, half_width, half_depth))| Ring { centre, side, front: back, half_width, half_depth, along: -(i as f32) * 0.4 })
+        .map(|(i, &(centre, half_width, half_depth))| Ring {
+            centre,
+            side,
+            front: back,
+            half_width,
+            half_depth,
+            along: -(i as f32) * 0.4,
+        })
         .collect();
-    mesh.loft(surface, &lofted, 28, true, |along, around| 1.0 + 0.05 * noise3(Vec3::new(around * 14.0, along, 0.0), 3));
+    mesh.loft(surface, &lofted, 28, true, |along, around| {
+        1.0 + 0.05 * noise3(Vec3::new(around * 14.0, along, 0.0), 3)
+    });
     for sign in [1.0, -1.0] {
         let at = |x: f32, y: f32, z: f32| head(Vec3::new(sign * x, y, z));
         let mut lock = vec![
@@ -217,7 +257,14 @@ fn hanging(mesh: &mut Mesh, surface: u16, body: &Body, skeleton: &Skeleton, shap
         let rings: Vec<Ring> = lock
             .iter()
             .enumerate()
-            .map(|(i, &(centre, r))| Ring { centre, side, front: back, half_width: r * half, half_depth: r * 1.25 * half, along: -(i as f32) * 0.4 })
+            .map(|(i, &(centre, r))| Ring {
+                centre,
+                side,
+                front: back,
+                half_width: r * half,
+                half_depth: r * 1.25 * half,
+                along: -(i as f32) * 0.4,
+            })
             .collect();
         mesh.loft(surface, &rings, 12, true, |_, _| 1.0);
     }
@@ -230,7 +277,13 @@ fn glasses(mesh: &mut Mesh, owner: u8, shape: HeadShape, half: f32, frame: Mat3,
     let place = |x: f32, y: f32, z: f32| head + frame * (Vec3::new(x, y, z) * half);
     for sign in [1.0, -1.0] {
         if dark {
-            mesh.ellipsoid(rim, place(sign * EYE_X, 0.0, front), [frame * Vec3::X * 0.19 * half, frame * Vec3::Y * 0.14 * half, frame * Vec3::Z * 0.02 * half], 7, 16);
+            mesh.ellipsoid(
+                rim,
+                place(sign * EYE_X, 0.0, front),
+                [frame * Vec3::X * 0.19 * half, frame * Vec3::Y * 0.14 * half, frame * Vec3::Z * 0.02 * half],
+                7,
+                16,
+            );
         }
         mesh.grid(rim, 19, 6, true, |row, column| {
             let (sin, cos) = (TAU * row as f32 / 18.0).sin_cos();
@@ -240,9 +293,23 @@ fn glasses(mesh: &mut Mesh, owner: u8, shape: HeadShape, half: f32, frame: Mat3,
             (p, Vec3::new(cos, sin, 0.0), 0.0)
         });
         let (a, b) = (place(sign * 0.48, 0.05, front - 0.02), place(sign * shape.width * 1.02, 0.05, -0.05));
-        let ring = |centre| Ring { centre, side: frame * Vec3::X, front: frame * Vec3::Y, half_width: 0.014 * half, half_depth: 0.018 * half, along: 0.0 };
+        let ring = |centre| Ring {
+            centre,
+            side: frame * Vec3::X,
+            front: frame * Vec3::Y,
+            half_width: 0.014 * half,
+            half_depth: 0.018 * half,
+            along: 0.0,
+        };
         mesh.loft(rim, &[ring(a), ring(b)], 6, true, |_, _| 1.0);
     }
-    let ring = |x: f32| Ring { centre: place(x, 0.04, front), side: frame * Vec3::Z, front: frame * Vec3::Y, half_width: 0.014 * half, half_depth: 0.016 * half, along: 0.0 };
+    let ring = |x: f32| Ring {
+        centre: place(x, 0.04, front),
+        side: frame * Vec3::Z,
+        front: frame * Vec3::Y,
+        half_width: 0.014 * half,
+        half_depth: 0.016 * half,
+        along: 0.0,
+    };
     mesh.loft(rim, &[ring(-0.10), ring(0.10)], 6, true, |_, _| 1.0);
 }

@@ -9,7 +9,7 @@
 //! | [`pose`], [`skeleton`] | what it does, and where its joints are |
 //! | [`mesh`], [`figure`], [`limb`], [`head`] | the solid person |
 //! | [`surface`], [`face`], [`clothes`], [`colour`] | what it looks like |
-//! | [`backdrop`], [`clutter`] | what is around it |
+//! | [`backdrop`], [`feature`], [`clutter`] | what is around it |
 //! | [`scene`], [`camera`] | all of it, seen from somewhere |
 //! | [`raster`], [`shade`], [`render`](mod@render), [`develop`] | triangles to pixels |
 //! | [`truth`] | what is known |
@@ -29,6 +29,7 @@ pub mod colour;
 pub mod develop;
 pub mod encode;
 pub mod face;
+pub mod feature;
 pub mod figure;
 pub mod gallery;
 pub mod head;

@@ -22,7 +22,10 @@ pub fn interpolate(rows: &[(f32, f32, f32)], t: f32) -> (f32, f32) {
         let m1 = (f(&p2) - f(&p0)) / (p2.0 - p0.0).max(1e-4) * span;
         let m2 = (f(&p3) - f(&p1)) / (p3.0 - p1.0).max(1e-4) * span;
         let (x2, x3) = (x * x, x * x * x);
-        f(&p1) * (2.0 * x3 - 3.0 * x2 + 1.0) + m1 * (x3 - 2.0 * x2 + x) + f(&p2) * (3.0 * x2 - 2.0 * x3) + m2 * (x3 - x2)
+        f(&p1) * (2.0 * x3 - 3.0 * x2 + 1.0)
+            + m1 * (x3 - 2.0 * x2 + x)
+            + f(&p2) * (3.0 * x2 - 2.0 * x3)
+            + m2 * (x3 - x2)
     };
     (curve(|row| row.1), curve(|row| row.2))
 }
@@ -95,7 +98,14 @@ pub fn point_along(root: Vec3, middle: Vec3, end: Vec3, t: f32) -> Vec3 {
 }
 
 /// Cross-sections of the limb between `from` and `to`, `ease_m` metres wider than the flesh at either end.
-fn rings(figure: &Figure, joints: [Vec3; 3], hint: Vec3, profile: &Profile, span: [f32; 2], ease_m: [f32; 2]) -> Vec<Ring> {
+fn rings(
+    figure: &Figure,
+    joints: [Vec3; 3],
+    hint: Vec3,
+    profile: &Profile,
+    span: [f32; 2],
+    ease_m: [f32; 2],
+) -> Vec<Ring> {
     let h = figure.body.height_m;
     let [root, middle, end] = joints;
     let steps = ((span[1] - span[0]) * 15.0).ceil().max(3.0) as usize;
@@ -140,13 +150,17 @@ pub fn arm(mesh: &mut Mesh, owner: u8, figure: &Figure, side: usize) {
     // skin starts inside the sleeve, so that it never pokes through at the shoulder
     let bare_from = if sleeve > 0.0 { sleeve - 0.3 } else { -0.12 };
     let skin = mesh.add_surface(Surface { owner, group, look: Look::Skin(figure.skin()) });
-    mesh.loft(skin, &rings(figure, joints, hint, &profile, [bare_from, 2.02], [0.0; 2]), 16, true, |_, _| 1.0);
+    mesh.loft(skin, &rings(figure, joints, hint, &profile, [bare_from, 2.02], [0.0; 2]), 16, true, |_, _| {
+        1.0
+    });
     if sleeve > 0.0 {
         let cloth = mesh.add_surface(Surface { owner, group, look: Look::Cloth(fabric) });
         let rings = rings(figure, joints, hint, &profile, [-0.12, sleeve], ease);
         let mut closed = rings.clone();
         closed.insert(0, Ring { half_width: 0.002, half_depth: 0.002, ..rings[0] });
-        mesh.loft(cloth, &closed, 18, false, |along, around| 1.0 + 0.03 * (around * 19.0 + along * 40.0).sin());
+        mesh.loft(cloth, &closed, 18, false, |along, around| {
+            1.0 + 0.03 * (around * 19.0 + along * 40.0).sin()
+        });
     }
     hand(mesh, owner, figure, side, hint);
 }
@@ -156,10 +170,16 @@ fn hand(mesh: &mut Mesh, owner: u8, figure: &Figure, side: usize, hint: Vec3) {
     let length = figure.body.hand * figure.body.height_m;
     let group = Group::Arm(side as u8);
     let sign = [1.0, -1.0][side];
-    let skin = mesh.add_surface(Surface { owner, group, look: Look::Skin(figure.skin() * Vec3::new(1.0, 0.95, 0.94)) });
+    let skin = mesh.add_surface(Surface {
+        owner,
+        group,
+        look: Look::Skin(figure.skin() * Vec3::new(1.0, 0.95, 0.94)),
+    });
     let along = s.hand[side];
     // palms face the body: the thumb's side points forward
-    let thumb_side = (s.chest_frame.col(2) + hint * 0.3 - along * along.dot(s.chest_frame.col(2) + hint * 0.3)).normalize_or(along.any_orthonormal_vector());
+    let thumb_side = (s.chest_frame.col(2) + hint * 0.3
+        - along * along.dot(s.chest_frame.col(2) + hint * 0.3))
+    .normalize_or(along.any_orthonormal_vector());
     let palm = along.cross(thumb_side) * sign;
     let wrist = s.wrist[side];
     let girth = figure.body.arm_radius * figure.body.height_m;
@@ -171,8 +191,16 @@ fn hand(mesh: &mut Mesh, owner: u8, figure: &Figure, side: usize, hint: Vec3) {
         half_depth: wide * length,
         along: t * length,
     };
-    let wrist_ring = |t: f32| Ring { half_width: girth * 0.50, half_depth: girth * 0.56, ..section(t, 0.2, 0.1, 0.0) };
-    let rings = [wrist_ring(-0.12), wrist_ring(-0.04), section(0.08, 0.165, 0.110, 0.0), section(0.22, 0.205, 0.095, 0.0), section(0.40, 0.225, 0.080, 0.0), section(0.52, 0.205, 0.060, 0.0)];
+    let wrist_ring =
+        |t: f32| Ring { half_width: girth * 0.50, half_depth: girth * 0.56, ..section(t, 0.2, 0.1, 0.0) };
+    let rings = [
+        wrist_ring(-0.12),
+        wrist_ring(-0.04),
+        section(0.08, 0.165, 0.110, 0.0),
+        section(0.22, 0.205, 0.095, 0.0),
+        section(0.40, 0.225, 0.080, 0.0),
+        section(0.52, 0.205, 0.060, 0.0),
+    ];
     mesh.loft(skin, &rings, 12, true, |_, _| 1.0);
     let mut finger = |base: Vec3, direction: Vec3, size: f32, radius: f32, curl: f32| {
         let mut rings = Vec::with_capacity(5);
@@ -180,7 +208,14 @@ fn hand(mesh: &mut Mesh, owner: u8, figure: &Figure, side: usize, hint: Vec3) {
         let mut heading = direction;
         for i in 0..5 {
             let r = radius * [1.0, 1.0, 0.95, 0.85, 0.5][i] * length;
-            rings.push(Ring { centre, side: heading.cross(palm).normalize_or(thumb_side), front: palm, half_width: r, half_depth: r, along: i as f32 * 0.02 });
+            rings.push(Ring {
+                centre,
+                side: heading.cross(palm).normalize_or(thumb_side),
+                front: palm,
+                half_width: r,
+                half_depth: r,
+                along: i as f32 * 0.02,
+            });
             heading = (heading - palm * curl).normalize();
             centre += heading * (size * length / 4.0);
         }

@@ -82,11 +82,13 @@ impl Mesh {
                     (column.saturating_sub(1), (column + 1).min(columns - 1))
                 };
                 let (above, below) = (row.saturating_sub(1), (row + 1).min(rows - 1));
-                let mut along_row = self.vertices[at(row, after)].position - self.vertices[at(row, before)].position;
+                let mut along_row =
+                    self.vertices[at(row, after)].position - self.vertices[at(row, before)].position;
                 if along_row.length_squared() < 1e-12 {
                     // a pole: all columns meet, the neighbouring row tells the directions
                     let near = if row == 0 { below } else { above };
-                    along_row = self.vertices[at(near, after)].position - self.vertices[at(near, before)].position;
+                    along_row =
+                        self.vertices[at(near, after)].position - self.vertices[at(near, before)].position;
                 }
                 let along_column =
                     self.vertices[at(below, column)].position - self.vertices[at(above, column)].position;
@@ -102,8 +104,8 @@ impl Mesh {
         for row in 0..rows - 1 {
             for column in 0..joined {
                 let next = (column + 1) % columns;
-                let [a, b, c, d] =
-                    [at(row, column), at(row, next), at(row + 1, column), at(row + 1, next)].map(|i| i as u32);
+                let [a, b, c, d] = [at(row, column), at(row, next), at(row + 1, column), at(row + 1, next)]
+                    .map(|i| i as u32);
                 self.triangles.extend([[a, b, c], [b, d, c]]);
                 self.surface_of.extend([surface, surface]);
             }
@@ -111,7 +113,14 @@ impl Mesh {
     }
 
     /// A tube through `rings`, its radius scaled by `swell(along, around)`; caps close both ends.
-    pub fn loft(&mut self, surface: u16, rings: &[Ring], columns: usize, caps: bool, swell: impl Fn(f32, f32) -> f32) {
+    pub fn loft(
+        &mut self,
+        surface: u16,
+        rings: &[Ring],
+        columns: usize,
+        caps: bool,
+        swell: impl Fn(f32, f32) -> f32,
+    ) {
         let extra = usize::from(caps);
         let rows = rings.len() + 2 * extra;
         self.grid(surface, rows, columns, true, |row, column| {

@@ -5,16 +5,21 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 const FIRST_WOMAN: [&str; 12] = ["Al", "Be", "Ca", "De", "El", "Io", "Li", "Ma", "No", "Ra", "Si", "Ve"];
-const LAST_WOMAN: [&str; 10] = ["lira", "vena", "rissa", "thea", "mila", "dora", "nella", "zia", "line", "beth"];
+const LAST_WOMAN: [&str; 10] =
+    ["lira", "vena", "rissa", "thea", "mila", "dora", "nella", "zia", "line", "beth"];
 const FIRST_MAN: [&str; 12] = ["Ar", "Bo", "Da", "Er", "Fa", "Gor", "Ju", "Ko", "Mar", "Or", "Ti", "Vi"];
 const LAST_MAN: [&str; 10] = ["len", "ric", "mund", "vik", "dan", "tor", "bert", "nas", "kel", "mar"];
-const FAMILY: [&str; 16] =
-    ["Ba", "Cor", "Du", "Fen", "Gal", "Hol", "Kar", "Lun", "Mor", "Nis", "Per", "Quil", "Ros", "Sten", "Tal", "Wex"];
-const FAMILY_END: [&str; 14] =
-    ["avik", "bray", "corde", "dal", "eno", "fold", "gren", "holm", "isk", "lund", "mere", "nova", "ström", "wick"];
+const FAMILY: [&str; 16] = [
+    "Ba", "Cor", "Du", "Fen", "Gal", "Hol", "Kar", "Lun", "Mor", "Nis", "Per", "Quil", "Ros", "Sten", "Tal",
+    "Wex",
+];
+const FAMILY_END: [&str; 14] = [
+    "avik", "bray", "corde", "dal", "eno", "fold", "gren", "holm", "isk", "lund", "mere", "nova", "ström",
+    "wick",
+];
 const SITE: [&str; 18] = [
-    "photo", "pic", "star", "celeb", "gala", "foto", "lens", "snap", "image", "press", "studio", "gallery", "view",
-    "shot", "light", "frame", "glam", "world",
+    "photo", "pic", "star", "celeb", "gala", "foto", "lens", "snap", "image", "press", "studio", "gallery",
+    "view", "shot", "light", "frame", "glam", "world",
 ];
 const ENDS: [&str; 8] = [".com", ".net", ".org", ".info", ".tv", ".biz", "", ""];
 
@@ -46,7 +51,9 @@ pub fn mark(rng: &mut ChaCha8Rng) -> String {
         0..4 => site,
         4 => format!("© {year} {owner}"),
         5 => format!("{owner} Photography"),
-        6 => ["SAMPLE", "PREVIEW", "DO NOT COPY", "PROOF", "STOCK PHOTO", "COPYRIGHT"][rng.random_range(0..6)].to_owned(),
+        6 => ["SAMPLE", "PREVIEW", "DO NOT COPY", "PROOF", "STOCK PHOTO", "COPYRIGHT"]
+            [rng.random_range(0..6)]
+        .to_owned(),
         7 => format!("@{owner}"),
         _ => format!("© {site}"),
     };

@@ -158,7 +158,8 @@ impl Pose {
             }
             77..81 => {
                 let side = usize::from(rng.random_bool(0.5));
-                pose.feet[side] = limb([0.12, rng.random_range(0.12..0.4), rng.random_range(0.1..0.35)], [0.3, 0.0, 1.0]);
+                pose.feet[side] =
+                    limb([0.12, rng.random_range(0.12..0.4), rng.random_range(0.1..0.35)], [0.3, 0.0, 1.0]);
             }
             81..84 => {
                 pose.feet = [0, 1].map(|_| stance(rng.random_range(0.14..0.26), around(rng, 0.12)));
@@ -168,7 +169,9 @@ impl Pose {
             }
             _ => {
                 pose.stretch = rng.random_range(0.50..0.64);
-                pose.feet = [0, 1].map(|_| limb([rng.random_range(0.06..0.22), 0.0, rng.random_range(0.34..0.62)], [0.25, 0.5, 1.0]));
+                pose.feet = [0, 1].map(|_| {
+                    limb([rng.random_range(0.06..0.22), 0.0, rng.random_range(0.34..0.62)], [0.25, 0.5, 1.0])
+                });
             }
         }
         if rng.random_bool(0.25) {

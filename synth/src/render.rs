@@ -84,7 +84,8 @@ pub fn render(shot: &Shot) -> Rendered {
     for y in 0..height {
         for x in 0..width {
             let first = y * SAMPLES * view.raster.width + x * SAMPLES;
-            let ids = [first, first + 1, first + view.raster.width, first + view.raster.width + 1].map(|i| view.raster.triangle[i]);
+            let ids = [first, first + 1, first + view.raster.width, first + view.raster.width + 1]
+                .map(|i| view.raster.triangle[i]);
             if ids == [EMPTY; 4] {
                 continue;
             }
@@ -118,7 +119,13 @@ pub fn render(shot: &Shot) -> Rendered {
         .map(|(owner, (figure, seen))| person(&scene, &view, owner as u8, figure, seen, width, height))
         .collect();
     let described: Vec<_> = people.iter().map(|p| (p.body.clone(), p.clothes.clone())).collect();
-    let truth = Truth { width: shot.width, height: shot.height, caption: caption(&described), people, watermark: None };
+    let truth = Truth {
+        width: shot.width,
+        height: shot.height,
+        caption: caption(&described),
+        people,
+        watermark: None,
+    };
     Rendered { width: shot.width, height: shot.height, rgb, truth }
 }
 
@@ -126,7 +133,14 @@ pub fn render(shot: &Shot) -> Rendered {
 fn background(scene: &Scene, shadow: &Shadow, width: usize, height: usize) -> Picture {
     let scale = if width * height > 700_000 { 2 } else { 1 };
     let (w, h) = (width.div_ceil(scale), height.div_ceil(scale));
-    let small = Scene { camera: scene.camera.scaled(1.0 / scale as f32), near: Mesh::default(), far: Mesh::default(), figures: Vec::new(), backdrop: scene.backdrop.clone(), ..*scene };
+    let small = Scene {
+        camera: scene.camera.scaled(1.0 / scale as f32),
+        near: Mesh::default(),
+        far: Mesh::default(),
+        figures: Vec::new(),
+        backdrop: scene.backdrop.clone(),
+        ..*scene
+    };
     let view = View::new(&small, &scene.far, w, h, 1);
     let feet: Vec<Vec3> = scene.figures.iter().flat_map(|f| f.skeleton.ankle).collect();
     let mut picture = Picture::new(w, h);
@@ -175,13 +189,27 @@ impl Seen {
     }
 }
 
-fn person(scene: &Scene, view: &View<'_>, owner: u8, figure: &Figure, seen: &Seen, width: usize, height: usize) -> PersonTruth {
+fn person(
+    scene: &Scene,
+    view: &View<'_>,
+    owner: u8,
+    figure: &Figure,
+    seen: &Seen,
+    width: usize,
+    height: usize,
+) -> PersonTruth {
     let s = &figure.skeleton;
     let h = figure.body.height_m;
     let half = 0.5 * figure.body.head * h;
     let shape = HeadShape::new(&figure.body);
     let on_head = |p: Vec3| s.head + s.head_frame * (p * half);
-    let eye = |sign: f32| on_head(Vec3::new(sign * EYE_X, EYE_Y, shape.point(Vec3::new(sign * 0.36, 0.02, 0.93).normalize()).z + 0.02));
+    let eye = |sign: f32| {
+        on_head(Vec3::new(
+            sign * EYE_X,
+            EYE_Y,
+            shape.point(Vec3::new(sign * 0.36, 0.02, 0.93).normalize()).z + 0.02,
+        ))
+    };
     let nose = on_head(shape.point(Vec3::new(0.0, NOSE_Y, (1.0 - NOSE_Y * NOSE_Y).sqrt())));
     let ear = |sign: f32| on_head(Vec3::new(sign * figure.body.face_width * 1.02, -0.03, -0.08));
     // what may lie over a joint without hiding it: the joint's own flesh and clothes
@@ -213,7 +241,12 @@ fn person(scene: &Scene, view: &View<'_>, owner: u8, figure: &Figure, seen: &See
         put(7 + i, s.elbow[i], &|g| g == Group::Arm(side), 0.065 * h);
         put(9 + i, s.wrist[i], &|g| g == Group::Arm(side), 0.06 * h);
         let leg = move |g: Group| g == Group::Leg(side);
-        put(11 + i, s.hip[i] + s.pelvis_frame.col(0) * (sign * 0.012 * h), &move |g| torso(g) || leg(g), 0.105 * h);
+        put(
+            11 + i,
+            s.hip[i] + s.pelvis_frame.col(0) * (sign * 0.012 * h),
+            &move |g| torso(g) || leg(g),
+            0.105 * h,
+        );
         put(13 + i, s.knee[i], &move |g| leg(g) || g == Group::Skirt, 0.10 * h);
         put(15 + i, s.ankle[i], &move |g| leg(g) || g == Group::Skirt, 0.08 * h);
     }
@@ -229,7 +262,14 @@ fn person(scene: &Scene, view: &View<'_>, owner: u8, figure: &Figure, seen: &See
 }
 
 /// The box of the front of the head that turns towards the camera, where enough of it is seen.
-fn face_box(scene: &Scene, figure: &Figure, joints: &Joints, seen: &Seen, width: usize, height: usize) -> Option<BoundingBox> {
+fn face_box(
+    scene: &Scene,
+    figure: &Figure,
+    joints: &Joints,
+    seen: &Seen,
+    width: usize,
+    height: usize,
+) -> Option<BoundingBox> {
     let s = &figure.skeleton;
     let half = 0.5 * figure.body.head * figure.body.height_m;
     let shape = HeadShape::new(&figure.body);
@@ -239,7 +279,8 @@ fn face_box(scene: &Scene, figure: &Figure, joints: &Joints, seen: &Seen, width:
     if facing < 0.25 || features < 2 {
         return None;
     }
-    let mut bbox = BoundingBox { x0: f32::INFINITY, y0: f32::INFINITY, x1: f32::NEG_INFINITY, y1: f32::NEG_INFINITY };
+    let mut bbox =
+        BoundingBox { x0: f32::INFINITY, y0: f32::INFINITY, x1: f32::NEG_INFINITY, y1: f32::NEG_INFINITY };
     for row in 0..24 {
         for column in 0..25 {
             let (y, longitude) = (0.62 - 1.62 * row as f32 / 23.0, (column as f32 / 24.0 - 0.5) * 2.9);

@@ -105,9 +105,11 @@ pub struct Scene {
 impl Light {
     fn sample(rng: &mut ChaCha8Rng, place: Place) -> Self {
         let outdoors = matches!(place, Place::Street | Place::Park | Place::Beach);
-        let azimuth: f32 = if rng.random_bool(0.85) { rng.random_range(-1.2..1.2) } else { rng.random_range(-2.6..2.6) };
+        let azimuth: f32 =
+            if rng.random_bool(0.85) { rng.random_range(-1.2..1.2) } else { rng.random_range(-2.6..2.6) };
         let elevation: f32 = rng.random_range(0.40..1.15);
-        let direction = Vec3::new(azimuth.sin() * elevation.cos(), elevation.sin(), azimuth.cos() * elevation.cos());
+        let direction =
+            Vec3::new(azimuth.sin() * elevation.cos(), elevation.sin(), azimuth.cos() * elevation.cos());
         let warm = hsv(rng.random_range(0.04..0.13), rng.random_range(0.0..0.22), 1.0);
         let cool = hsv(rng.random_range(0.55..0.63), rng.random_range(0.0..0.22), 1.0);
         let share: f32 = rng.random_range(0.25..0.70);
@@ -133,7 +135,8 @@ impl Film {
             white: Vec3::new(1.0 + temperature, 1.0 + rng.random_range(-0.02..0.02), 1.0 - temperature),
             vignette: rng.random_range(0.0..0.35),
             noise: rng.random_range(0.8..4.0) * if wild && rng.random_bool(0.15) { 2.5 } else { 1.0 },
-            blur: if rng.random_bool(0.3) { rng.random_range(0.0002..0.0006) } else { 0.0 } * if wild { 1.6 } else { 1.0 },
+            blur: if rng.random_bool(0.3) { rng.random_range(0.0002..0.0006) } else { 0.0 }
+                * if wild { 1.6 } else { 1.0 },
             background_blur: if rng.random_bool(0.3) { 0.0 } else { rng.random_range(0.0006..0.009) },
             contrast: range(rng, 0.95, 1.15, 0.05),
             saturation: if wild && rng.random_bool(0.06) { 0.0 } else { range(rng, 0.85, 1.15, 0.1) },
@@ -145,7 +148,8 @@ fn face(rng: &mut ChaCha8Rng, body: &Body) -> FaceLook {
     let skin = linear(body.skin);
     let smile: f32 = rng.random_range(-0.2..1.0);
     let makeup = if body.woman { rng.random_range(0.0..1.0f32) } else { 0.0 };
-    let lip = (skin * Vec3::new(0.85, 0.52, 0.52)).lerp(linear([0.72, 0.16, 0.20]), if makeup > 0.6 { 0.6 } else { 0.1 });
+    let lip = (skin * Vec3::new(0.85, 0.52, 0.52))
+        .lerp(linear([0.72, 0.16, 0.20]), if makeup > 0.6 { 0.6 } else { 0.1 });
     FaceLook {
         skin,
         iris: linear(body.eyes),
@@ -177,7 +181,11 @@ impl Scene {
         let eye_height = if wild { rng.random_range(0.4..2.6) } else { rng.random_range(0.85..1.75) };
         let eye = Vec3::new(side.sin() * distance, eye_height, side.cos() * distance);
         let roll: f32 = if rng.random_bool(0.3) { rng.random_range(-0.05..0.05) } else { 0.0 };
-        let camera = Camera::looking_at(eye, Vec3::new(0.0, rng.random_range(0.7..1.1), 0.0), roll * if wild { 2.0 } else { 1.0 });
+        let camera = Camera::looking_at(
+            eye,
+            Vec3::new(0.0, rng.random_range(0.7..1.1), 0.0),
+            roll * if wild { 2.0 } else { 1.0 },
+        );
         let mut near = Mesh::default();
         let mut far = Mesh::default();
         let figures = people(shot, rng, &camera, &mut near);
@@ -205,7 +213,8 @@ fn people(shot: &Shot, rng: &mut ChaCha8Rng, camera: &Camera, near: &mut Mesh) -
         let mut pose = Pose::sample(seed, lively);
         let outfit = Outfit::sample(seed, body.woman, pose.knees_up());
         let slot = index as f32 - (count as f32 - 1.0) * 0.5;
-        let depth: f32 = if count == 1 { 0.0 } else { rng.random_range(-0.35..0.35) * if wild { 3.0 } else { 1.0 } };
+        let depth: f32 =
+            if count == 1 { 0.0 } else { rng.random_range(-0.35..0.35) * if wild { 3.0 } else { 1.0 } };
         let place = Vec3::new(slot * gap + rng.random_range(-0.08..0.08), 0.0, depth);
         let to_eye = (camera.eye.x - place.x).atan2(camera.eye.z - place.z);
         // away from the camera's direction: mostly three-quarter views, wild ones from every side
@@ -240,12 +249,19 @@ fn people(shot: &Shot, rng: &mut ChaCha8Rng, camera: &Camera, near: &mut Mesh) -
             }
         }
         if pose.sits {
-            let under = Vec3::new(skeleton.pelvis.x, 0.0, skeleton.pelvis.z) + Mat3::from_rotation_y(yaw) * Vec3::new(0.0, 0.0, -0.03);
+            let under = Vec3::new(skeleton.pelvis.x, 0.0, skeleton.pelvis.z)
+                + Mat3::from_rotation_y(yaw) * Vec3::new(0.0, 0.0, -0.03);
             let height = skeleton.pelvis.y - body.thigh_radius * body.height_m * 1.15;
             clutter::seat(near, rng, under, height.max(0.2), yaw);
         }
         let face = face(rng, body);
-        figures.push(Figure { body: body.clone(), skeleton, outfit, face, seed: noise::subseed(body.hair_word.len() as u64, seed) });
+        figures.push(Figure {
+            body: body.clone(),
+            skeleton,
+            outfit,
+            face,
+            seed: noise::subseed(body.hair_word.len() as u64, seed),
+        });
     }
     figures
 }
@@ -259,7 +275,8 @@ fn hides_face(s: &Skeleton, body: &Body, camera: &Camera) -> bool {
         let tip = s.wrist[side] + s.hand[side] * (body.hand * body.height_m);
         (0..=8).any(|i| {
             let t = i as f32 / 4.0;
-            let point = if t < 1.0 { s.elbow[side].lerp(s.wrist[side], t) } else { s.wrist[side].lerp(tip, t - 1.0) };
+            let point =
+                if t < 1.0 { s.elbow[side].lerp(s.wrist[side], t) } else { s.wrist[side].lerp(tip, t - 1.0) };
             let p = camera.project(point);
             p.z > face.z * 0.99 && (p.x - face.x).hypot(p.y - face.y) < reach
         })
@@ -267,7 +284,14 @@ fn hides_face(s: &Skeleton, body: &Body, camera: &Camera) -> bool {
 }
 
 /// Things behind, beside and (low) before the people.
-fn clutter(shot: &Shot, rng: &mut ChaCha8Rng, backdrop: &Backdrop, figures: &[Figure], near: &mut Mesh, far: &mut Mesh) {
+fn clutter(
+    shot: &Shot,
+    rng: &mut ChaCha8Rng,
+    backdrop: &Backdrop,
+    figures: &[Figure],
+    near: &mut Mesh,
+    far: &mut Mesh,
+) {
     let wild = shot.framing == Framing::Wild;
     let outdoors = matches!(backdrop.place, Place::Street | Place::Park | Place::Beach);
     let busy = match backdrop.place {
@@ -280,7 +304,9 @@ fn clutter(shot: &Shot, rng: &mut ChaCha8Rng, backdrop: &Backdrop, figures: &[Fi
         let deep = if outdoors { 5.0 } else { (backdrop.wall_z - 0.35).max(0.3) };
         let z = -rng.random_range(0.25..deep.max(0.3));
         let mut x = rng.random_range(-2.2..2.2) * (1.0 + z.abs() * 0.15);
-        let blocked = |x: f32| figures.iter().any(|f| (f.skeleton.pelvis - Vec3::new(x, f.skeleton.pelvis.y, z)).length() < 0.75);
+        let blocked = |x: f32| {
+            figures.iter().any(|f| (f.skeleton.pelvis - Vec3::new(x, f.skeleton.pelvis.y, z)).length() < 0.75)
+        };
         if blocked(x) {
             x += 1.5 * x.signum();
         }
@@ -307,7 +333,8 @@ fn clutter(shot: &Shot, rng: &mut ChaCha8Rng, backdrop: &Backdrop, figures: &[Fi
 fn frame(shot: &Shot, rng: &mut ChaCha8Rng, camera: Camera, figures: &[Figure], corners: &[Vec3]) -> Camera {
     let (width, height) = (shot.width as f32, shot.height as f32);
     let wild = shot.framing == Framing::Wild;
-    let (mut x0, mut y0, mut x1, mut y1) = (f32::INFINITY, f32::INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY);
+    let (mut x0, mut y0, mut x1, mut y1) =
+        (f32::INFINITY, f32::INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY);
     if figures.is_empty() {
         let span = rng.random_range(0.5..1.2);
         let (x, y) = (rng.random_range(-0.4..0.4), rng.random_range(0.3..1.2));

@@ -37,7 +37,8 @@ impl Shadow {
             middle: Vec3::new(0.0, 0.8, 0.0),
             softness_m: scene.light.softness_m,
         };
-        let corners: Vec<Vec3> = scene.near.vertices.iter().map(|vertex| map.place(vertex.position)).collect();
+        let corners: Vec<Vec3> =
+            scene.near.vertices.iter().map(|vertex| map.place(vertex.position)).collect();
         map.raster.draw(&corners, &scene.near.triangles);
         map
     }
@@ -46,7 +47,11 @@ impl Shadow {
         let p = point - self.middle;
         let scale = self.raster.width as f32 / (2.0 * HALF_SIDE_M);
         let half = 0.5 * self.raster.width as f32;
-        Vec3::new(half + p.dot(self.right) * scale, half - p.dot(self.up) * scale, FAR_M + p.dot(self.direction))
+        Vec3::new(
+            half + p.dot(self.right) * scale,
+            half - p.dot(self.up) * scale,
+            FAR_M + p.dot(self.direction),
+        )
     }
 
     /// The share of the key light that reaches a point, looked up over `spread_m` around it.
@@ -78,7 +83,11 @@ pub fn lit(scene: &Scene, shadow: &Shadow, paint: &Paint, position: Vec3, normal
     let smooth = if normal.dot(view) < -0.15 { -normal } else { normal };
     let normal = (smooth.normalize_or(view) + paint.bump).normalize_or(view);
     let facing = normal.dot(light.direction);
-    let reached = if facing > -0.3 { shadow.light(position + smooth * 0.012, 0.012, shadow.softness_m * 0.4) } else { 0.0 };
+    let reached = if facing > -0.3 {
+        shadow.light(position + smooth * 0.012, 0.012, shadow.softness_m * 0.4)
+    } else {
+        0.0
+    };
     let hemisphere = light.ground.lerp(light.sky, 0.5 + 0.5 * normal.y);
     // a soft fill from the camera's side keeps unlit fronts readable, as a room or the sky does
     let fill = light.sky * (0.30 * normal.dot(view).max(0.0));
@@ -93,7 +102,8 @@ pub fn lit(scene: &Scene, shadow: &Shadow, paint: &Paint, position: Vec3, normal
     let near_floor = 0.65 + 0.35 * (position.y * 2.5).clamp(0.0, 1.0);
     let received = hemisphere * near_floor + fill + light.key * tint * (diffuse * reached);
     let half = (view + light.direction).normalize_or(view);
-    let highlight = paint.gloss * normal.dot(half).max(0.0).powf(paint.sharpness) * reached * facing.max(0.0).sqrt();
+    let highlight =
+        paint.gloss * normal.dot(half).max(0.0).powf(paint.sharpness) * reached * facing.max(0.0).sqrt();
     let rim = 0.10 * (1.0 - normal.dot(view).clamp(0.0, 1.0)).powi(3);
     paint.albedo * received + light.key * highlight + light.sky * rim * (0.15 + paint.albedo)
 }
@@ -109,7 +119,8 @@ pub fn behind(scene: &Scene, shadow: &Shadow, behind: &Behind, feet: &[Vec3]) ->
             0.6 * (-(dx * dx + dz * dz) / 0.022).exp() * (-lift * 8.0).exp()
         });
         let open = contact.fold(1.0, |open, shade| open * (1.0 - shade));
-        return behind.colour * (light.sky * 0.85 * open + light.key * light.direction.y * reached * (0.5 + 0.5 * open));
+        return behind.colour
+            * (light.sky * 0.85 * open + light.key * light.direction.y * reached * (0.5 + 0.5 * open));
     }
     if let Some(point) = behind.wall {
         let reached = shadow.light(point, 0.02, light.softness_m * 2.5);

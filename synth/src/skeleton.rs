@@ -62,7 +62,8 @@ impl Skeleton {
     pub fn new(body: &Body, pose: &Pose, place: Vec3, yaw: f32) -> Self {
         let h = body.height_m;
         let turn = Mat3::from_rotation_y(yaw);
-        let pelvis_frame = turn * Mat3::from_rotation_x(pose.pelvis_pitch) * Mat3::from_rotation_z(pose.pelvis_roll);
+        let pelvis_frame =
+            turn * Mat3::from_rotation_x(pose.pelvis_pitch) * Mat3::from_rotation_z(pose.pelvis_roll);
         let leg = (body.thigh + body.shin) * h;
         let ankle_height = body.ankle * h;
         // the pelvis is as high as the straighter leg allows, unless the pose asks for less

@@ -14,9 +14,9 @@ pub enum Change {
     Reencoded,
     /// Nine tenths of the size.
     Rescaled,
-    /// 3 % cut off in all.
+    /// 3 % of the area cut off all around.
     Cropped,
-    /// Left and right exchanged.
+    /// Left and right exchanged, and a little smaller.
     Mirrored,
     /// A little darker.
     Darkened,
@@ -46,11 +46,13 @@ pub const DAMAGES: [Damage; 4] = [Damage::Truncated, Damage::Html, Damage::Garba
 impl Change {
     /// The size after the change.
     pub fn size(self, width: u32, height: u32) -> (u32, u32) {
-        let of = |length: u32, percent: u32| length * percent / 100;
+        let of = |permille: u32| (width * permille / 1000, height * permille / 1000);
         match self {
-            Self::Rescaled => (of(width, 90), of(height, 90)),
-            Self::Cropped => (of(width, 97), of(height, 97)),
-            Self::Reencoded | Self::Mirrored | Self::Darkened => (width, height),
+            Self::Rescaled => of(900),
+            Self::Cropped => of(985),
+            // of two equal photos nobody could say which one is the copy
+            Self::Mirrored => of(980),
+            Self::Reencoded | Self::Darkened => (width, height),
         }
     }
 
@@ -64,7 +66,9 @@ impl Change {
                 let (left, top) = ((image.width() - width) / 2, (image.height() - height) / 2);
                 imageops::crop_imm(image, left, top, width, height).to_image()
             }
-            Self::Mirrored => imageops::flip_horizontal(image),
+            Self::Mirrored => {
+                imageops::flip_horizontal(&imageops::resize(image, width, height, FilterType::Triangle))
+            }
             Self::Darkened => {
                 let darker = |Rgb(pixel): Rgb<u8>| Rgb(pixel.map(|c| (f32::from(c) * 0.93) as u8));
                 RgbImage::from_fn(width, height, |x, y| darker(*image.get_pixel(x, y)))
@@ -75,7 +79,7 @@ impl Change {
 
 impl Damage {
     /// What is left of the file.
-    pub fn apply(self, jpeg: Vec<u8>, rng: &mut ChaCha8Rng) -> Vec<u8> {
+    pub fn apply(self, jpeg: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
         match self {
             Self::Truncated => {
                 let left = jpeg.len() * rng.random_range(20..75) / 100;
@@ -83,7 +87,8 @@ impl Damage {
             }
             Self::Html => {
                 let head = "<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head>";
-                format!("{head}\n<body><h1>Not Found</h1><p>The photo has moved.</p></body></html>\n").into_bytes()
+                format!("{head}\n<body><h1>Not Found</h1><p>The photo has moved.</p></body></html>\n")
+                    .into_bytes()
             }
             Self::Garbage => {
                 let mut bytes = vec![0; rng.random_range(20_000..90_000)];
@@ -108,22 +113,24 @@ mod tests {
 
     #[test]
     fn mirroring_exchanges_left_and_right() {
-        let image = gradient();
-        assert_eq!(Change::Mirrored.apply(&image).get_pixel(99, 7), image.get_pixel(0, 7));
+        let mirrored = Change::Mirrored.apply(&gradient());
+        assert_eq!(mirrored.dimensions(), (98, 196));
+        let (left, right) = (mirrored.get_pixel(0, 50)[0], mirrored.get_pixel(97, 50)[0]);
+        assert!(left > 190 && right < 5, "{left} {right}");
     }
 
     #[test]
     fn cropping_cuts_the_rim_only() {
         let cropped = Change::Cropped.apply(&gradient());
-        assert_eq!(cropped.dimensions(), (97, 194));
-        assert_eq!(cropped.get_pixel(0, 0), gradient().get_pixel(1, 3));
+        assert_eq!(cropped.dimensions(), (98, 197));
+        assert_eq!(cropped.get_pixel(0, 0), gradient().get_pixel(1, 1));
     }
 
     #[test]
     fn no_damaged_file_decodes_as_the_whole_photo() {
         let jpeg = crate::encode::jpeg(&gradient(), 90);
         for damage in DAMAGES {
-            let bytes = damage.apply(jpeg.clone(), &mut noise::stream(3, 0));
+            let bytes = damage.apply(&jpeg, &mut noise::stream(3, 0));
             assert!(bytes.len() < jpeg.len() || damage != Damage::Truncated);
             assert_ne!(bytes, jpeg);
             assert!(damage == Damage::Truncated || image::load_from_memory(&bytes).is_err(), "{damage:?}");

@@ -124,7 +124,8 @@ impl Look {
                 let mut paint = Paint::matt(if is_sole { *sole } else { *upper });
                 if !is_sole {
                     // laces or a seam over the instep
-                    let seam = smoothstep(0.35, 0.5, noise2(local.z * 90.0, 0.0, 3)) * smoothstep(0.02, 0.0, local.x.abs());
+                    let seam = smoothstep(0.35, 0.5, noise2(local.z * 90.0, 0.0, 3))
+                        * smoothstep(0.02, 0.0, local.x.abs());
                     paint.albedo *= 1.0 - 0.4 * seam * smoothstep(0.0, 0.03, local.z);
                     (paint.gloss, paint.sharpness) = (0.25, 30.0);
                 }
@@ -137,7 +138,8 @@ impl Look {
 }
 
 fn hair(colour: Vec3, seed: u32, local: Vec3, around: f32) -> Paint {
-    let strands = fbm(around * 90.0 + noise2(local.y * 6.0, around * 9.0, seed) * 2.0, local.y * 5.0, 3, seed);
+    let strands =
+        fbm(around * 90.0 + noise2(local.y * 6.0, around * 9.0, seed) * 2.0, local.y * 5.0, 3, seed);
     let locks = fbm(around * 16.0, local.y * 2.5, 2, seed ^ 1);
     let albedo = colour * (0.35 + 0.75 * strands + 0.55 * locks);
     let bump = Vec3::new(strands - 0.5, 0.0, locks - 0.5) * 0.9;
@@ -155,7 +157,11 @@ fn thing(texture: Texture, [a, b]: [Vec3; 2], seed: u32, p: Vec3) -> Paint {
         Texture::Leaves => {
             let dapple = noise3(p * 22.0, seed);
             let bump = noise_vector(p * 16.0, seed) * 2.2;
-            Paint { bump, gloss: 0.08, ..Paint::matt(a.lerp(b, dapple) * (0.3 + 0.9 * noise3(p * 9.0, seed ^ 9))) }
+            Paint {
+                bump,
+                gloss: 0.08,
+                ..Paint::matt(a.lerp(b, dapple) * (0.3 + 0.9 * noise3(p * 9.0, seed ^ 9)))
+            }
         }
         Texture::Windows => {
             let (u, v) = (p.x / 1.1 + p.z / 1.1, p.y / 1.4);

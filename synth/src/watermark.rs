@@ -94,19 +94,32 @@ impl Sign {
             0 => (0..5).for_each(|i| {
                 // a star
                 let (a, b) = (i as f32 * 144.0, (i + 1) as f32 * 144.0);
-                let tip = |d: f32| Vec2::new(d.to_radians().sin(), -d.to_radians().cos()) * size * 0.6 - Vec2::Y * (size + 2.5);
+                let tip = |d: f32| {
+                    Vec2::new(d.to_radians().sin(), -d.to_radians().cos()) * size * 0.6
+                        - Vec2::Y * (size + 2.5)
+                };
                 sign.lines.push(vec![tip(a), tip(b)]);
             }),
             1 => {
                 // hills
                 let base = Vec2::new(0.0, -size * 0.65 - 2.5);
-                sign.lines.push([(-0.7, 0.0), (-0.3, -0.6), (0.0, -0.1), (0.3, -0.8), (0.7, 0.0)].map(|(x, y)| base + Vec2::new(x, y) * size).to_vec());
+                sign.lines.push(
+                    [(-0.7, 0.0), (-0.3, -0.6), (0.0, -0.1), (0.3, -0.8), (0.7, 0.0)]
+                        .map(|(x, y)| base + Vec2::new(x, y) * size)
+                        .to_vec(),
+                );
             }
             _ => {
                 let initial = words.chars().find(|c| c.is_alphanumeric()).unwrap_or('B');
                 let (letter, width) = strokes::text(initial.encode_utf8(&mut [0; 4]));
                 for line in letter {
-                    sign.lines.push(line.iter().map(|p| (*p - Vec2::new(0.5 * width, 3.0)) * (size / 6.5) - Vec2::Y * (size + 2.5)).collect());
+                    sign.lines.push(
+                        line.iter()
+                            .map(|p| {
+                                (*p - Vec2::new(0.5 * width, 3.0)) * (size / 6.5) - Vec2::Y * (size + 2.5)
+                            })
+                            .collect(),
+                    );
                 }
             }
         }
@@ -184,21 +197,32 @@ impl Mark {
         };
         let centres: Vec<Vec2> = match self.kind {
             MarkKind::Tiled => {
-                let (step_x, step_y) = (2.0 * half_w * rng.random_range(1.15..1.7) + 10.0, half_h * rng.random_range(5.0..14.0));
+                let (step_x, step_y) =
+                    (2.0 * half_w * rng.random_range(1.15..1.7) + 10.0, half_h * rng.random_range(5.0..14.0));
                 let turn = Mat2::from_angle(rotation);
                 let diagonal = w.hypot(h);
                 let (columns, rows) = ((diagonal / step_x).ceil() as i32, (diagonal / step_y).ceil() as i32);
                 let middle = Vec2::new(0.5 * w, 0.5 * h);
                 (-rows..=rows)
                     .flat_map(|row| (-columns..=columns).map(move |column| (row, column)))
-                    .map(|(row, column)| middle + turn * Vec2::new((column as f32 + 0.5 * (row % 2) as f32) * step_x, row as f32 * step_y))
+                    .map(|(row, column)| {
+                        middle
+                            + turn
+                                * Vec2::new(
+                                    (column as f32 + 0.5 * (row % 2) as f32) * step_x,
+                                    row as f32 * step_y,
+                                )
+                    })
                     .filter(|p| p.x > -half_w && p.y > -half_w && p.x < w + half_w && p.y < h + half_w)
                     .collect()
             }
             MarkKind::Corner => vec![corner(rng)],
             MarkKind::Centre => vec![Vec2::new(0.5 * w, h * rng.random_range(0.35..0.65))],
             MarkKind::Logo => {
-                let anywhere = Vec2::new(rng.random_range(reach_x..(w - reach_x).max(reach_x + 1.0)), rng.random_range(reach_y..(h - reach_y).max(reach_y + 1.0)));
+                let anywhere = Vec2::new(
+                    rng.random_range(reach_x..(w - reach_x).max(reach_x + 1.0)),
+                    rng.random_range(reach_y..(h - reach_y).max(reach_y + 1.0)),
+                );
                 vec![if rng.random_bool(0.6) { corner(rng) } else { anywhere }]
             }
         };
@@ -228,8 +252,13 @@ impl Mark {
     pub fn apply(&self, rgb: &mut [u8], ink: &Ink) {
         let rng = &mut noise::stream(self.seed, 22);
         let dark = rng.random_bool(0.22);
-        let tint = if rng.random_bool(0.2) { Vec3::new(rng.random(), rng.random(), rng.random()) } else { Vec3::splat(0.5) };
-        let colour = if dark { tint * 60.0 } else { Vec3::splat(255.0) - (Vec3::splat(0.5) - tint).abs() * 150.0 };
+        let tint = if rng.random_bool(0.2) {
+            Vec3::new(rng.random(), rng.random(), rng.random())
+        } else {
+            Vec3::splat(0.5)
+        };
+        let colour =
+            if dark { tint * 60.0 } else { Vec3::splat(255.0) - (Vec3::splat(0.5) - tint).abs() * 150.0 };
         let edge_colour = if dark { Vec3::splat(235.0) } else { Vec3::splat(15.0) };
         let opacity = self.opacity();
         // weak marks need their outline, or they vanish on backgrounds of their own colour
@@ -244,7 +273,9 @@ impl Mark {
                 }
             }
         }
-        for (pixel, (&fill, &edge)) in rgb.chunks_exact_mut(3).zip(ink.fill.values.iter().zip(&ink.edge.values)) {
+        for (pixel, (&fill, &edge)) in
+            rgb.chunks_exact_mut(3).zip(ink.fill.values.iter().zip(&ink.edge.values))
+        {
             if fill + edge > 0.0 {
                 let here = Vec3::new(f32::from(pixel[0]), f32::from(pixel[1]), f32::from(pixel[2]));
                 let here = here.lerp(edge_colour, edge * edge_opacity).lerp(colour, fill * opacity);
@@ -264,7 +295,8 @@ impl Ink {
     pub fn shares(&self, rect: PixelRect) -> (f32, f32) {
         let mut sum = 0.0;
         for y in rect.y as usize..(rect.y + rect.height) as usize {
-            let row = &self.fill.values[y * self.fill.width..][rect.x as usize..(rect.x + rect.width) as usize];
+            let row =
+                &self.fill.values[y * self.fill.width..][rect.x as usize..(rect.x + rect.width) as usize];
             sum += row.iter().sum::<f32>();
         }
         let total = self.total().max(1e-3);
