@@ -132,11 +132,11 @@ pub enum ModelError {
         /// The role.
         role: Role,
         /// The input or output, with its name.
-        what: String,
+        what: Box<str>,
         /// What the role needs.
-        expected: String,
+        expected: Box<str>,
         /// What is there.
-        found: String,
+        found: Box<str>,
     },
     /// ONNX Runtime refuses the file or fails to run it.
     #[error("ONNX Runtime cannot {doing} the model `{name}` (`{}`): {detail}", file.display())]

@@ -189,9 +189,9 @@ impl Network {
             name: self.entry.name.clone(),
             file: self.file.clone(),
             role: self.entry.role,
-            what: what.to_owned(),
-            expected: expected.to_owned(),
-            found: found.to_owned(),
+            what: what.into(),
+            expected: expected.into(),
+            found: found.into(),
         }
     }
 }
