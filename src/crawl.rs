@@ -59,13 +59,13 @@ async fn site(catalog: &Catalog, settings: &CrawlSettings) -> Result<CrawlReport
 fn advance(bar: &ProgressBar, event: &Event) {
     match event {
         Event::PageRead => bar.set_message("reading listings"),
-        Event::PageFailed { url, class } => tracing::warn!(url, %class, "a listing could not be read"),
+        Event::PageFailed { .. } => {} // the crawler has said which, and why
         Event::PhotosDue(due) => {
             bar.set_message("");
             bar.set_length(*due);
         }
         Event::PhotoStored { .. } | Event::PhotoUnchanged | Event::PhotoFailed(_) => bar.inc(1),
-        Event::Left { reason } => tracing::warn!(reason, "left for another run"),
+        Event::Left { .. } => {} // the report counts what is left, and why
     }
 }
 
@@ -133,7 +133,7 @@ pub async fn import(catalog: &Catalog, path: &Path, name: Option<String>, output
 
 async fn take_in(catalog: &Catalog, path: &Path, name: &str) -> Result<CrawlReport> {
     let bar = progress::stage("import", 0, "photos");
-    let report: Result<CrawlReport> = { let _ = (catalog, name); anyhow::bail!("not yet") };
+    let report = crawler::import(catalog, path, name, &|event| advance(&bar, event)).await;
     bar.finish_and_clear();
     report.with_context(|| format!("import {}", path.display()))
 }

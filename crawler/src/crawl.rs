@@ -178,7 +178,7 @@ impl CrawlReport {
         !self.left.is_empty() || classes.any(|class| !class.is_by_choice())
     }
 
-    fn count(&mut self, event: &Event) {
+    pub(crate) fn count(&mut self, event: &Event) {
         match event {
             Event::PageRead => {} // counted where it is known whether the page had changed
             Event::PageFailed { class, .. } => *self.pages_failed.entry(*class).or_default() += 1,

@@ -9,7 +9,8 @@
 //! | [`pace`], [`retry`] | when the next request may start | passed in |
 //! | [`sniff`] | format and size from a photo's first bytes | no |
 //! | [`fetch`], [`download`] | requests: pages, photos | yes |
-//! | [`crawl`] | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
+//! | [`import`](mod@import), `list` | photos that are on this machine already | no |
+//! | [`crawl`](mod@crawl) | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
 //!
 //! What goes wrong with one page or photo is stored as a [`FailureClass`](photo::FailureClass) and never ends a crawl.
 
@@ -22,6 +23,8 @@ pub mod extract;
 mod failure;
 pub mod fetch;
 mod host;
+pub mod import;
+mod list;
 pub mod node;
 pub mod pace;
 pub mod permission;
@@ -35,4 +38,5 @@ pub mod sniff;
 
 pub use crawl::{CrawlReport, CrawlSettings, Event, crawl};
 pub use error::CrawlError;
+pub use import::import;
 pub use profile::{Profile, ProfileError};
