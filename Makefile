@@ -4,6 +4,7 @@
 RECIPE  ?= data/recipes/demo.toml
 WORKDIR ?= data/work
 PYTHON  ?= python3
+SEED    ?= 4242
 
 # ONNX Runtime comes as a Python wheel; only its library is used. A library of your own: ORT_DYLIB_PATH=/path/libonnxruntime.so
 ORT_VERSION := 1.31.1
@@ -34,8 +35,8 @@ lint:  ## formatting and lints, no warnings allowed
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 
-bench: $(ORT)  ## speed, each as a ratio measured in one run
-	cargo bench --locked --workspace
+bench:  ## speed of the pixel loops, with a ratio measured in the same run
+	cargo run --release --locked --quiet -p curate --example speed
 
 demo: build  ## serve the demo gallery, to look at in a browser
 	$(BOLID) serve-demo
@@ -43,8 +44,12 @@ demo: build  ## serve the demo gallery, to look at in a browser
 check-real: build  ## people counts on labelled real photos; MODELS=DIR PHOTOS=DIR
 	$(BOLID) check-real --models $(MODELS) --photos $(PHOTOS) --sheet check-real.png
 
-evaluate-models: build  ## figures of the demo models on people never trained on; SEED=…
-	data/models/training/evaluate.sh $(SEED)
+evaluate-models:  ## figures of the demo models on people never trained on; SEED=…
+	cargo run --release --locked -p synth --example training_set -- \
+	  --seed $(SEED) --people 1000 --marks 100 --out .cache/evaluate-$(SEED)
+	test -x .cache/python/bin/python || $(PYTHON) -m venv .cache/python
+	.cache/python/bin/python -m pip install --quiet numpy onnxruntime==$(ORT_VERSION)
+	.cache/python/bin/python data/models/training/evaluate.py --data .cache/evaluate-$(SEED)
 
 $(ORT_LIBRARY):
 	@mkdir -p $(@D)

@@ -1,4 +1,5 @@
-//! How long the steps on pixels take on one core: `cargo run --release -p curate --example speed`.
+//! How long the steps on pixels take on one core, and how many times faster the weighting is than its formula as the
+//! paper writes it, in the same run: `make bench`, or `cargo run --release -p curate --example speed`.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -39,12 +40,29 @@ fn main() {
     time("prepare 1024", || curate::prepare(&image, &person, &PrepareSettings::default()).is_ok());
     let weights = GaussianWeights::new(&person.joints, TENSOR, TENSOR, 64.0).expect("visible joints");
     let planes = vec![100_u8; 3 * TENSOR * TENSOR];
-    time("weights of 17 joints, 1024²", || weights.map().len());
+    let fast = time("weights of 17 joints, 1024²", || weights.map().len());
     time("weighted image, 1024² × 3", || weights.weigh(&planes, 0.1).len());
+    let direct = time("eqs. 11–13 as written", || direct_weights(&person.joints, 64.0).len());
+    println!("the weights are {:.0} times faster than eqs. 11–13 as written", direct / fast);
 }
 
-/// The fastest of some rounds: what the code takes when nothing else runs.
-fn time<T>(what: &str, mut work: impl FnMut() -> T) {
+/// W_norm, computed as the paper writes it: the maximum over the joints of an exponential per pixel, then divided by
+/// its own maximum.
+fn direct_weights(joints: &Joints, sigma_px: f64) -> Vec<f64> {
+    let weight = |x: usize, y: usize| {
+        let one = |joint: &Joint| {
+            let (dx, dy) = (x as f64 - f64::from(joint.x), y as f64 - f64::from(joint.y));
+            (-(dx * dx + dy * dy) / (2.0 * sigma_px * sigma_px)).exp()
+        };
+        joints.visible().map(one).fold(0.0, f64::max)
+    };
+    let weights: Vec<f64> = (0..TENSOR * TENSOR).map(|i| weight(i % TENSOR, i / TENSOR)).collect();
+    let highest = weights.iter().copied().fold(0.0, f64::max);
+    weights.into_iter().map(|weight| weight / highest).collect()
+}
+
+/// The fastest of some rounds, in seconds: what the code takes when nothing else runs.
+fn time<T>(what: &str, mut work: impl FnMut() -> T) -> f64 {
     let fastest = (0..ROUNDS)
         .map(|_| {
             let start = Instant::now();
@@ -52,5 +70,7 @@ fn time<T>(what: &str, mut work: impl FnMut() -> T) {
             start.elapsed()
         })
         .min();
-    println!("{what:28} {:7.2} ms", fastest.unwrap_or_default().as_secs_f64() * 1e3);
+    let seconds = fastest.unwrap_or_default().as_secs_f64();
+    println!("{what:28} {:7.2} ms", seconds * 1e3);
+    seconds
 }
