@@ -74,7 +74,11 @@ fn show(seen: &[Seen], args: &CheckRealArgs, output: Output) -> Result<()> {
     });
     output.show(&summary, |_| {
         let (all, sheet) = (seen.len(), args.sheet.display());
-        format!("people 0/1/2+ agrees on {} of {all} photos, {:.1} %; see {sheet}", all - misses.len(), agreement * 100.0)
+        format!(
+            "people 0/1/2+ agrees on {} of {all} photos, {:.1} %; see {sheet}",
+            all - misses.len(),
+            agreement * 100.0
+        )
     })?;
     if agreement < args.min_agreement {
         bail!("the agreement is below the goal of {:.1} %", args.min_agreement * 100.0);
@@ -96,8 +100,11 @@ fn look(detectors: &Detectors, folder: &Path, label: &Label, rules: &Rules) -> R
         people: counted.people.len(),
     };
     let boxes: Vec<_> = counted.faces.iter().map(|face| face.bbox).collect();
-    let bodies: Vec<_> =
-        counted.people.iter().map(|person| (person.bbox, person.joints.gated(rules.joints.min_score))).collect();
+    let bodies: Vec<_> = counted
+        .people
+        .iter()
+        .map(|person| (person.bbox, person.joints.gated(rules.joints.min_score)))
+        .collect();
     let text = format!("{} / {}", seen.labelled, seen.seen);
     let marks = Marks { faces: &boxes, people: &bodies };
     let tile = Tile::new(&seen.file, &photo.image, marks, &text, seen.labelled == seen.seen);
@@ -115,7 +122,9 @@ fn class(people: &str) -> Result<PeopleClass> {
     match people.trim() {
         "many" => Ok(PeopleClass::Several),
         number => {
-            let count = number.parse().with_context(|| format!("`{number}` is neither a number of people nor `many`"))?;
+            let count = number
+                .parse()
+                .with_context(|| format!("`{number}` is neither a number of people nor `many`"))?;
             Ok(PeopleClass::of_count(count))
         }
     }
@@ -129,7 +138,8 @@ fn registry(models: &Path, scratch: &Path, runtime: &Runtime) -> Result<Registry
     }
     let path = scratch.join("models.toml");
     let mut missing = Role::ALL.to_vec();
-    let listing = fs::read_dir(models).with_context(|| format!("read the models' folder {}", models.display()))?;
+    let listing =
+        fs::read_dir(models).with_context(|| format!("read the models' folder {}", models.display()))?;
     let mut files: Vec<PathBuf> = listing.map(|entry| anyhow::Ok(entry?.path())).collect::<Result<_>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "onnx"));
     files.sort();
@@ -155,5 +165,10 @@ fn registry(models: &Path, scratch: &Path, runtime: &Runtime) -> Result<Registry
 
 fn register(registry: &Path, file: &Path, role: Role, runtime: &Runtime) -> Result<(), curate::ModelError> {
     let (name, file) = (role.to_string(), file.to_owned());
-    model::add(registry, &NewModel { name, role, file, normalisation: None, licence: None, source: None }, runtime).map(drop)
+    model::add(
+        registry,
+        &NewModel { name, role, file, normalisation: None, licence: None, source: None },
+        runtime,
+    )
+    .map(drop)
 }

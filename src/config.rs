@@ -51,7 +51,8 @@ pub fn load(
     flags: &[String],
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Recipe, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text =
+        fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     let in_file = |error: &toml::de::Error| {
         let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
         let line = before.matches('\n').count() + 1;
@@ -76,7 +77,10 @@ pub fn load(
             return Err(wrong("KEY=VALUE is expected".to_owned()));
         }
         set(&mut table, &key, parse_value(&value)).map_err(wrong)?;
-        recipe = table.clone().try_into().map_err(|error: toml::de::Error| wrong(with_nearest(error.message())))?;
+        recipe = table
+            .clone()
+            .try_into()
+            .map_err(|error: toml::de::Error| wrong(with_nearest(error.message())))?;
     }
     Ok(recipe.relative_to(path.parent().unwrap_or(Path::new(""))))
 }
@@ -113,7 +117,9 @@ fn set(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
         }
         Some((head, rest)) => {
             let entry = table.entry(head).or_insert_with(|| Value::Table(Table::new()));
-            let inner = entry.as_table_mut().ok_or_else(|| format!("`{head}` is no section, so it has no `{rest}`"))?;
+            let inner = entry
+                .as_table_mut()
+                .ok_or_else(|| format!("`{head}` is no section, so it has no `{rest}`"))?;
             set(inner, rest, value)
         }
     }
@@ -126,7 +132,9 @@ fn with_nearest(message: &str) -> String {
     match quoted.next() {
         Some(unknown) if message.starts_with("unknown field") => {
             let nearest = quoted.min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
-            nearest.map_or(message.to_owned(), |known| format!("unknown key `{unknown}`; did you mean `{known}`?"))
+            nearest.map_or(message.to_owned(), |known| {
+                format!("unknown key `{unknown}`; did you mean `{known}`?")
+            })
         }
         _ => message.to_owned(),
     }
@@ -148,7 +156,8 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_environment_and_the_environment_over_the_file() {
-        let environment = [("BOLID_RULES__MIN_SIDE", "800"), ("BOLID_RULES__MIN_PHOTOS", "7"), ("BOLID_LOG", "x")];
+        let environment =
+            [("BOLID_RULES__MIN_SIDE", "800"), ("BOLID_RULES__MIN_PHOTOS", "7"), ("BOLID_LOG", "x")];
         let recipe = load_text(RECIPE, &["rules.min_photos=5"], &environment).unwrap();
         assert_eq!((recipe.rules.min_side, recipe.rules.min_photos), (800, 5));
         assert_eq!(load_text(RECIPE, &[], &[]).unwrap().rules.min_side, 900);

@@ -106,7 +106,9 @@ pub async fn command(args: &CrawlArgs, global: &Global, output: Output) -> Resul
 }
 
 fn describe(report: &CrawlReport) -> String {
-    let CrawlReport { site, pages_read, pages_unchanged, photos_stored, photos_unchanged, photos_due, .. } = report;
+    let CrawlReport {
+        site, pages_read, pages_unchanged, photos_stored, photos_unchanged, photos_due, ..
+    } = report;
     let mut lines = vec![format!(
         "{site}: {pages_read} pages read, {pages_unchanged} unchanged; {photos_stored} photos stored ({}), \
          {photos_unchanged} unchanged",
@@ -118,7 +120,9 @@ fn describe(report: &CrawlReport) -> String {
     for (what, counts) in [("pages", &report.pages_failed), ("photos", &report.photos_failed)] {
         lines.extend(counts.iter().map(|(class, count)| format!("  {count} {what} failed: {class}")));
     }
-    lines.extend(report.left.iter().map(|(reason, count)| format!("  {count} left for another run: {reason}")));
+    lines.extend(
+        report.left.iter().map(|(reason, count)| format!("  {count} left for another run: {reason}")),
+    );
     lines.join("\n")
 }
 
@@ -142,7 +146,9 @@ async fn take_in(catalog: &Catalog, path: &Path, name: &str) -> Result<CrawlRepo
 pub async fn retry(catalog: &Catalog, classes: &[FailureClass], output: Output) -> Result<()> {
     let forgotten = catalog.forget_failures(classes).await?;
     output.show(&serde_json::json!({ "forgotten": forgotten }), |_| {
-        format!("{forgotten} failed downloads will be tried again by the next `bolid crawl` or `bolid dataset`")
+        format!(
+            "{forgotten} failed downloads will be tried again by the next `bolid crawl` or `bolid dataset`"
+        )
     })?;
     Ok(())
 }

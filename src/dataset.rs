@@ -14,7 +14,12 @@ use crate::prepare::PreparedStore;
 use crate::{Done, closing, crawl, judge, measure, prepare, publish};
 
 /// The whole way, ending with a verified snapshot and a table of what happened.
-pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>, output: Output) -> Result<Done> {
+pub async fn run(
+    catalog: &Arc<Catalog>,
+    plan: &Plan,
+    detectors: &Arc<Detectors>,
+    output: Output,
+) -> Result<Done> {
     crawl::all(catalog, plan).await?;
     measure::run(catalog, plan, detectors).await?;
     let judged = judge_and_record(catalog, plan).await?;

@@ -49,11 +49,13 @@ pub async fn serve(args: &ServeDemoArgs, output: Output) -> Result<()> {
     let spec =
         CollectionSpec { seed: args.seed, identities: args.identities, photos_per_identity: args.photos };
     let gallery = Gallery::new(Collection::new(spec));
-    let server = gallery::serve(gallery, args.listen, false)
-        .await
-        .with_context(|| format!("serve the demo gallery at {}; is the port taken? (--listen)", args.listen))?;
+    let server = gallery::serve(gallery, args.listen, false).await.with_context(|| {
+        format!("serve the demo gallery at {}; is the port taken? (--listen)", args.listen)
+    })?;
     let url = format!("{}/photos", server.url().trim_end_matches('/'));
-    output.show(&serde_json::json!({ "url": url }), |_| format!("the demo gallery is at {url} (Ctrl-C ends it)"))?;
+    output.show(&serde_json::json!({ "url": url }), |_| {
+        format!("the demo gallery is at {url} (Ctrl-C ends it)")
+    })?;
     tokio::select! {
         ended = server.run() => ended.context("serve the demo gallery"),
         interrupted = tokio::signal::ctrl_c() => interrupted.context("wait for Ctrl-C"),

@@ -45,7 +45,9 @@ struct Membership {
 pub async fn run(catalog: &Catalog, text: &str, current_rules: Option<String>, output: Output) -> Result<()> {
     let ids = catalog.find_photos(text).await?;
     if ids.is_empty() {
-        bail!("explain `{text}`: no photo has this URL, digest or row number; `bolid status` shows what there is");
+        bail!(
+            "explain `{text}`: no photo has this URL, digest or row number; `bolid status` shows what there is"
+        );
     }
     for id in ids {
         let Some(origin) = catalog.origin(id).await? else { continue };
@@ -73,7 +75,8 @@ pub async fn run(catalog: &Catalog, text: &str, current_rules: Option<String>, o
 
 fn describe(explanation: &Explanation) -> String {
     let Explanation { origin, scores, verdicts, snapshots } = explanation;
-    let mut lines = vec![format!("photo {} of {} ({}/{})", origin.id, origin.identity, origin.site, origin.slug)];
+    let mut lines =
+        vec![format!("photo {} of {} ({}/{})", origin.id, origin.identity, origin.site, origin.slug)];
     let mut line = |name: &str, text: String| lines.push(format!("  {name:<10} {text}"));
     if let Some(url) = &origin.gallery_url {
         line("gallery", url.clone());
@@ -116,7 +119,10 @@ fn download(origin: &PhotoOrigin) -> String {
     match (&origin.sha256, &origin.failure) {
         (Some(sha256), _) => format!("stored as {sha256} after {attempts} request(s)"),
         (None, Some(class)) => {
-            format!("failed, {class}: {} ({attempts} requests)", origin.detail.as_deref().unwrap_or("no detail"))
+            format!(
+                "failed, {class}: {} ({attempts} requests)",
+                origin.detail.as_deref().unwrap_or("no detail")
+            )
         }
         (None, None) => "not tried yet".to_owned(),
     }
@@ -128,7 +134,8 @@ fn summarise(kind: &str, value: &Value) -> String {
         let found = value.as_array().into_iter().flatten().filter_map(|found| found["score"].as_f64());
         let (likely, rest): (Vec<_>, Vec<_>) = found.partition(|&score| score >= SHOWN_SCORE);
         let scores: Vec<_> = likely.iter().map(|score| format!("{score:.2}")).collect();
-        let which = if scores.is_empty() { format!("no {name}") } else { format!("{name}: {}", scores.join(", ")) };
+        let which =
+            if scores.is_empty() { format!("no {name}") } else { format!("{name}: {}", scores.join(", ")) };
         if rest.is_empty() { which } else { format!("{which}; {} more below {SHOWN_SCORE}", rest.len()) }
     };
     match kind {
@@ -142,7 +149,11 @@ fn summarise(kind: &str, value: &Value) -> String {
                 score(a).total_cmp(&score(b))
             });
             highest.map_or("no region".to_owned(), |region| {
-                format!("{:.3} at most, in {}", region[1].as_f64().unwrap_or(0.0), region[0].as_str().unwrap_or("?"))
+                format!(
+                    "{:.3} at most, in {}",
+                    region[1].as_f64().unwrap_or(0.0),
+                    region[0].as_str().unwrap_or("?")
+                )
             })
         }
         "image" => summarise_image(value),
@@ -156,7 +167,8 @@ fn summarise_image(value: &Value) -> String {
     }
     let facts = &value["readable"];
     let number = |name: &str| facts[name].as_f64().unwrap_or(0.0);
-    let (width, height, format) = (number("width"), number("height"), facts["format"].as_str().unwrap_or("?"));
+    let (width, height, format) =
+        (number("width"), number("height"), facts["format"].as_str().unwrap_or("?"));
     format!(
         "{width}×{height} px {format}, sharpness {:.0}, brightness {:.2}, perceptual hash {}",
         number("sharpness"),

@@ -29,14 +29,20 @@ pub struct Judged {
 }
 
 /// Judges every photo of the sites anew: it takes no time, and near-duplicates depend on which photos there are.
-pub async fn judged(catalog: &Catalog, probes: &[Probe; 4], rules: &Rules, sites: &[String]) -> Result<Vec<Judged>> {
+pub async fn judged(
+    catalog: &Catalog,
+    probes: &[Probe; 4],
+    rules: &Rules,
+    sites: &[String],
+) -> Result<Vec<Judged>> {
     let mut all = Vec::new();
     for site in sites {
         for identity in catalog.identities(site).await? {
             let photos = scores::of_identity(catalog, probes, &identity).await?;
             let candidates: Vec<_> = photos.iter().filter_map(candidate).collect();
             let mut verdicts = judge(&candidates, rules);
-            let verdict = |photo: &Scored| verdicts.remove(&photo.row.source_url).or_else(|| without_bytes(photo));
+            let verdict =
+                |photo: &Scored| verdicts.remove(&photo.row.source_url).or_else(|| without_bytes(photo));
             let verdicts: Vec<_> = photos.iter().map(verdict).collect();
             all.push(Judged { identity, photos: photos.into_iter().zip(verdicts).collect() });
         }
@@ -69,8 +75,11 @@ fn without_bytes(photo: &Scored) -> Option<Verdict> {
 /// Stores the verdicts.
 pub async fn record(catalog: &Catalog, rules: Digest, all: &[Judged]) -> Result<()> {
     for judged in all {
-        let verdicts: Vec<_> =
-            judged.photos.iter().filter_map(|(photo, verdict)| Some((photo.row.id, verdict.clone()?))).collect();
+        let verdicts: Vec<_> = judged
+            .photos
+            .iter()
+            .filter_map(|(photo, verdict)| Some((photo.row.id, verdict.clone()?)))
+            .collect();
         catalog.record_verdicts(rules, &verdicts).await?;
     }
     Ok(())
@@ -88,7 +97,8 @@ struct Change {
 pub async fn show_changes(catalog: &Catalog, all: &[Judged], output: Output) -> Result<()> {
     let mut changes = Vec::new();
     for judged in all {
-        let mut old: BTreeMap<_, _> = catalog.newest_verdicts(judged.identity.id).await?.into_iter().collect();
+        let mut old: BTreeMap<_, _> =
+            catalog.newest_verdicts(judged.identity.id).await?.into_iter().collect();
         for (photo, verdict) in &judged.photos {
             if let (Some(before), Some(after)) = (old.remove(&photo.row.id), verdict.clone())
                 && before != after
@@ -102,7 +112,12 @@ pub async fn show_changes(catalog: &Catalog, all: &[Judged], output: Output) -> 
         return Ok(output.remark("Nothing would change.")?);
     }
     output.show_all(&changes, &["identity", "photo", "before", "after"], |change| {
-        vec![change.identity.clone(), change.photo.clone(), change.before.to_string(), change.after.to_string()]
+        vec![
+            change.identity.clone(),
+            change.photo.clone(),
+            change.before.to_string(),
+            change.after.to_string(),
+        ]
     })?;
     Ok(())
 }

@@ -74,13 +74,18 @@ fn main() -> ExitCode {
 
 fn is_bad_configuration(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.is::<config::ConfigError>() || cause.is::<crawler::ProfileError>() || cause.is::<plan::PlanError>()
+        cause.is::<config::ConfigError>()
+            || cause.is::<crawler::ProfileError>()
+            || cause.is::<plan::PlanError>()
     })
 }
 
 fn run(cli: Cli) -> Result<Done> {
     runtime::use_threads(cli.global.threads)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command(cli.command, &cli.global))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(command(cli.command, &cli.global))
 }
 
 async fn command(command: Command, global: &Global) -> Result<Done> {
@@ -93,13 +98,17 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             return dataset::run(&open(global).await?, &plan, &detectors, output).await;
         }
         Command::Crawl(args) => return crawl::command(&args, global, output).await,
-        Command::Import(args) => return crawl::import(&*open(global).await?, &args.path, args.name, output).await,
+        Command::Import(args) => {
+            return crawl::import(&*open(global).await?, &args.path, args.name, output).await;
+        }
         Command::Retry { class } => crawl::retry(&*open(global).await?, &class, output).await?,
         Command::Measure(args) => {
             let plan = Plan::load(&args)?;
             let detectors = plan.detectors()?;
             let measured = measure::run(&open(global).await?, &plan, &detectors).await?;
-            output.show(&serde_json::json!({ "measured": measured }), |_| format!("{measured} photos measured"))?;
+            output.show(&serde_json::json!({ "measured": measured }), |_| {
+                format!("{measured} photos measured")
+            })?;
         }
         Command::Judge { recipe, dry_run } => {
             let plan = Plan::load(&recipe)?;
@@ -108,7 +117,9 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Prepare(args) => {
             let plan = Plan::load(&args)?;
             let prepared = dataset::prepare(&open(global).await?, &plan).await?;
-            output.show(&serde_json::json!({ "prepared": prepared }), |_| format!("{prepared} photos prepared"))?;
+            output.show(&serde_json::json!({ "prepared": prepared }), |_| {
+                format!("{prepared} photos prepared")
+            })?;
         }
         Command::Snapshot(SnapshotCommand::Create(args)) => {
             let plan = Plan::load(&args)?;
@@ -125,7 +136,8 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Explain { photo, recipe } => {
             // Without a usable recipe the photo is still explained; only "the recipe's rules" cannot be marked.
             let rules = Plan::load(&recipe).and_then(|plan| plan.rules_digest()).ok();
-            explain::run(&*open(global).await?, &photo, rules.map(|digest| digest.to_string()), output).await?;
+            explain::run(&*open(global).await?, &photo, rules.map(|digest| digest.to_string()), output)
+                .await?;
         }
         Command::Models(ModelsCommand::List(args)) => models::list(&args.models, output)?,
         Command::Models(ModelsCommand::Verify(args)) => models::verify(&args.models, output)?,

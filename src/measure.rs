@@ -65,7 +65,8 @@ fn measure_all(
     let work: Vec<_> = work.into_iter().collect();
     work.into_par_iter().with_max_len(1).try_for_each(|(sha256, missing)| {
         let bytes = catalog.blobs().read(sha256)?;
-        let values = measure(detectors, &bytes, &missing).with_context(|| format!("measure photo {sha256}"))?;
+        let values =
+            measure(detectors, &bytes, &missing).with_context(|| format!("measure photo {sha256}"))?;
         results.blocking_send((sha256, values)).context("the scores can no longer be stored")
     })
 }

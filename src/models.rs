@@ -38,7 +38,8 @@ pub fn add(
     licence: Option<String>,
     output: Output,
 ) -> Result<()> {
-    let stem = || file.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let stem =
+        || file.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let name = name.unwrap_or_else(stem);
     let new = NewModel { name, role, file, normalisation: None, licence, source: None };
     let entry = model::add(registry, &new, &runtime::onnx_runtime()?)?;

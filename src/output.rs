@@ -20,7 +20,12 @@ impl Output {
     }
 
     /// Shows many results: a JSON line each, or one table with a row each.
-    pub fn show_all<T: Serialize>(self, values: &[T], header: &[&str], row: impl Fn(&T) -> Vec<String>) -> io::Result<()> {
+    pub fn show_all<T: Serialize>(
+        self,
+        values: &[T],
+        header: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> io::Result<()> {
         if self.json {
             return values.iter().try_for_each(|value| print_line(&serde_json::to_string(value)?));
         }

@@ -48,7 +48,8 @@ pub struct PreparedStore {
 impl PreparedStore {
     /// The store for a recipe's settings. The joints come from the people probe; the rules say whose and which count.
     pub fn new(workdir: &Path, settings: &PrepareSettings, people: Probe, rules: &Rules) -> Self {
-        let digest = Digest::of_json(&(settings.digest(), people.digest, &rules.people, &rules.faces, &rules.joints));
+        let digest =
+            Digest::of_json(&(settings.digest(), people.digest, &rules.people, &rules.faces, &rules.joints));
         Self { folder: workdir.join("prepared").join(digest.short()), digest, settings: settings.clone() }
     }
 
@@ -66,7 +67,9 @@ impl PreparedStore {
             let plane = |name| anyhow::Ok(tensors.tensor(name)?.data().to_vec());
             Ok(PreparedTensors { image: plane("image")?, weighted: plane("weighted")? })
         };
-        read().with_context(|| format!("read tensors {}; delete the file and run `bolid prepare`", path.display()))
+        read().with_context(|| {
+            format!("read tensors {}; delete the file and run `bolid prepare`", path.display())
+        })
     }
 
     fn write(&self, sha256: Digest, prepared: &Prepared) -> Result<()> {
@@ -99,7 +102,8 @@ pub async fn run(
 ) -> Result<u64> {
     let mut work = BTreeMap::new();
     for (photo, verdict) in all.iter().flat_map(|judged| &judged.photos) {
-        let (Some(content), true) = (&photo.content, verdict.as_ref().is_some_and(photo::Verdict::is_keep)) else {
+        let (Some(content), true) = (&photo.content, verdict.as_ref().is_some_and(photo::Verdict::is_keep))
+        else {
             continue;
         };
         let noted = catalog.prepared::<PreparedFacts>(content.sha256, store.digest).await?;

@@ -16,7 +16,8 @@ fn bars() -> &'static MultiProgress {
 
 /// A bar for one stage: rate and remaining time beside the count. Hidden once finished.
 pub fn stage(name: &'static str, total: u64, unit: &str) -> ProgressBar {
-    let template = format!("{{prefix:>9}} {{bar:32}} {{pos}}/{{len}} {unit}  {{per_sec}}  {{eta}} left  {{msg}}");
+    let template =
+        format!("{{prefix:>9}} {{bar:32}} {{pos}}/{{len}} {unit}  {{per_sec}}  {{eta}} left  {{msg}}");
     let style = ProgressStyle::with_template(&template).expect("the template is valid");
     let bar = bars().add(ProgressBar::new(total).with_style(style).with_prefix(name));
     bar.enable_steady_tick(Duration::from_millis(200)); // smooth to the eye, and nothing to the processor

@@ -8,7 +8,9 @@ use catalog::Catalog;
 use curate::model::ModelEntry;
 use photo::Verdict;
 use serde_json::json;
-use snapshot::{DroppedRow, FetchRow, IdentityRows, ModelRef, PhotoRow, Scores, SnapshotRef, SnapshotSpec, Writer};
+use snapshot::{
+    DroppedRow, FetchRow, IdentityRows, ModelRef, PhotoRow, Scores, SnapshotRef, SnapshotSpec, Writer,
+};
 
 use crate::judge::Judged;
 use crate::plan::Plan;
@@ -34,7 +36,9 @@ pub async fn run(
         Some(found) => found,
         None => {
             let store = store.clone();
-            tokio::task::spawn_blocking(move || write(&folder, spec, rows, &store)).await.context("write a snapshot")??
+            tokio::task::spawn_blocking(move || write(&folder, spec, rows, &store))
+                .await
+                .context("write a snapshot")??
         }
     };
     let judged = all.iter().flat_map(|judged| &judged.photos);
@@ -69,7 +73,8 @@ fn write(
 /// What the snapshot's id stands for besides the photos: nothing that depends on a machine, a folder or the time.
 fn spec(plan: &Plan) -> Result<SnapshotSpec> {
     let recipe = &plan.recipe;
-    let model = |model: ModelEntry| ModelRef { role: model.role.to_string(), name: model.name, sha256: model.sha256 };
+    let model =
+        |model: ModelEntry| ModelRef { role: model.role.to_string(), name: model.name, sha256: model.sha256 };
     Ok(SnapshotSpec {
         name: recipe.name.clone(),
         recipe: json!({
@@ -106,7 +111,8 @@ async fn kept(catalog: &Catalog, store: &PreparedStore, photo: &Scored, url: Str
     let content = photo.content.as_ref().context("a kept photo has bytes")?;
     let measured = content.measured.as_ref().ok().context("a kept photo can be read")?;
     let facts: Option<PreparedFacts> = catalog.prepared(content.sha256, store.digest).await?;
-    let facts = facts.with_context(|| format!("photo {} is not prepared; run `bolid prepare`", content.sha256))?;
+    let facts =
+        facts.with_context(|| format!("photo {} is not prepared; run `bolid prepare`", content.sha256))?;
     Ok(PhotoRow {
         url,
         page_url: page_url(photo),

@@ -43,7 +43,8 @@ pub struct Content {
 pub async fn of_identity(catalog: &Catalog, probes: &[Probe; 4], identity: &Identity) -> Result<Vec<Scored>> {
     let [image, watermark, faces, people] = *probes;
     let decoded = catalog.measurements::<Decoded>(identity.id, image).await?;
-    let mut watermarks = by_photo(catalog.measurements::<Option<WatermarkScore>>(identity.id, watermark).await?);
+    let mut watermarks =
+        by_photo(catalog.measurements::<Option<WatermarkScore>>(identity.id, watermark).await?);
     let mut faces = by_photo(catalog.measurements::<Option<Vec<Detection>>>(identity.id, faces).await?);
     let mut people = by_photo(catalog.measurements::<Option<Vec<Person>>>(identity.id, people).await?);
     let mut contents = HashMap::new();

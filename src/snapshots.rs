@@ -41,7 +41,8 @@ pub fn list(folder: &Path, output: Output) -> Result<()> {
         return Ok(());
     }
     output.show_all(&lines, &["snapshot", "name", "identities", "photos", "dropped", "folder"], |line| {
-        let [identities, photos, dropped] = [line.identities, line.photos, line.dropped].map(|n| n.to_string());
+        let [identities, photos, dropped] =
+            [line.identities, line.photos, line.dropped].map(|n| n.to_string());
         vec![line.id.clone(), line.name.clone(), identities, photos, dropped, line.path.clone()]
     })?;
     Ok(())
@@ -66,10 +67,16 @@ pub fn diff(folder: &Path, from: &str, to: &str, output: Output) -> Result<()> {
     };
     let diff = snapshot::diff(&open(from)?, &open(to)?)?;
     output.show(&diff, |diff| {
-        let added = diff.added.iter().map(|known| ("added", &known.photo, String::new(), known.verdict.to_string()));
-        let removed = diff.removed.iter().map(|known| ("removed", &known.photo, known.verdict.to_string(), String::new()));
-        let changed =
-            diff.changed.iter().map(|known| ("changed", &known.photo, known.before.to_string(), known.after.to_string()));
+        let added =
+            diff.added.iter().map(|known| ("added", &known.photo, String::new(), known.verdict.to_string()));
+        let removed = diff
+            .removed
+            .iter()
+            .map(|known| ("removed", &known.photo, known.verdict.to_string(), String::new()));
+        let changed = diff
+            .changed
+            .iter()
+            .map(|known| ("changed", &known.photo, known.before.to_string(), known.after.to_string()));
         let rows = added.chain(removed).chain(changed).map(|(what, photo, before, after)| {
             vec![what.to_owned(), photo.identity.clone(), photo.url.clone(), before, after]
         });

@@ -23,7 +23,10 @@ pub async fn run(catalog: &Catalog, output: Output) -> Result<()> {
         sites.push(SiteStatus { counts, failures });
     }
     if sites.is_empty() {
-        output.remark(&format!("Nothing in {} yet; begin with `bolid dataset`.", catalog.workdir().display()))?;
+        output.remark(&format!(
+            "Nothing in {} yet; begin with `bolid dataset`.",
+            catalog.workdir().display()
+        ))?;
         return Ok(());
     }
     let header = ["site", "identities", "photos", "waiting", "stored", "failed", "measured", "failures"];
@@ -34,7 +37,11 @@ pub async fn run(catalog: &Catalog, output: Output) -> Result<()> {
         let failures = site.failures.iter().map(|(class, count)| format!("{count} {class}"));
         let mut row = vec![counts.site.clone()];
         row.extend(numbers.map(|number| number.to_string()));
-        row.push(if site.failures.is_empty() { "–".to_owned() } else { failures.collect::<Vec<_>>().join(", ") });
+        row.push(if site.failures.is_empty() {
+            "–".to_owned()
+        } else {
+            failures.collect::<Vec<_>>().join(", ")
+        });
         row
     })?;
     show_snapshots(&catalog.workdir().join("snapshots"), output)

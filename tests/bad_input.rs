@@ -12,10 +12,12 @@ fn models_in(place: &Workplace, change: impl Fn(&str) -> String) -> String {
     for entry in fs::read_dir(project().join("data/models")).expect("the project has models") {
         let path = entry.expect("an entry can be read").path();
         if path.extension().is_some_and(|extension| extension == "onnx") {
-            fs::copy(&path, folder.join(path.file_name().expect("a file has a name"))).expect("a model can be copied");
+            fs::copy(&path, folder.join(path.file_name().expect("a file has a name")))
+                .expect("a model can be copied");
         }
     }
-    let registry = fs::read_to_string(project().join("data/models/models.toml")).expect("the project lists its models");
+    let registry =
+        fs::read_to_string(project().join("data/models/models.toml")).expect("the project lists its models");
     let path = folder.join("models.toml");
     fs::write(&path, change(&registry)).expect("a list can be written");
     format!("models={}", path.display())
@@ -72,7 +74,9 @@ fn an_imported_folder_of_odd_files_ends_with_a_reason_for_each_and_the_run_goes_
     let place = Workplace::demo(1, 1, 4);
     let folder = place.path().join("photos/ada");
     fs::create_dir_all(&folder).expect("a folder can be made");
-    let photo = image::RgbImage::from_fn(1200, 1000, |x, y| image::Rgb([(x / 5) as u8, (y / 4) as u8, ((x ^ y) & 255) as u8]));
+    let photo = image::RgbImage::from_fn(1200, 1000, |x, y| {
+        image::Rgb([(x / 5) as u8, (y / 4) as u8, ((x ^ y) & 255) as u8])
+    });
     photo.save(folder.join("whole.png")).expect("a PNG can be written");
     photo.save(folder.join("whole.jpg")).expect("a JPEG can be written");
     let jpeg = fs::read(folder.join("whole.jpg")).expect("the JPEG was written");
@@ -83,16 +87,20 @@ fn an_imported_folder_of_odd_files_ends_with_a_reason_for_each_and_the_run_goes_
     image::RgbImage::new(40, 30).save(folder.join("tiny.png")).expect("a PNG can be written");
 
     let recipe = fs::read_to_string(place.recipe()).expect("a recipe");
-    let models = recipe.lines().find(|line| line.starts_with("models")).expect("a recipe names models").to_owned();
+    let models =
+        recipe.lines().find(|line| line.starts_with("models")).expect("a recipe names models").to_owned();
     let photos = place.path().join("photos");
-    let recipe = format!("name = \"mine\"\n{models}\n[[imports]]\nname = \"mine\"\npath = {photos:?}\n[rules]\nmin_photos = 0\n");
+    let recipe = format!(
+        "name = \"mine\"\n{models}\n[[imports]]\nname = \"mine\"\npath = {photos:?}\n[rules]\nmin_photos = 0\n"
+    );
     fs::write(place.recipe(), recipe).expect("a recipe can be written");
     let output = place.run(&["--json", "dataset"]);
     assert!(matches!(output.status.code(), Some(0 | 3)), "{}", text(&output.stderr));
 
     let id = json_lines(&output).pop().expect("a snapshot")["id"].as_str().expect("an id").to_owned();
     let folder = place.workdir().join(format!("snapshots/mine-{id}"));
-    let dropped = snapshot::Snapshot::open(&folder).expect("a snapshot").dropped().expect("its dropped photos");
+    let dropped =
+        snapshot::Snapshot::open(&folder).expect("a snapshot").dropped().expect("its dropped photos");
     let reasons = |name: &str| {
         let found = dropped.iter().find(|photo| photo.facts.url.ends_with(name));
         let photo = found.unwrap_or_else(|| panic!("{name} is not among the dropped"));

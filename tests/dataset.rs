@@ -17,7 +17,9 @@ fn the_same_recipe_gives_the_same_bytes_again_and_from_nothing_on_one_thread() {
     assert_eq!(place.snapshot_id(&["--threads", "1"]), id, "from nothing, on one thread");
 
     let built_alone = files_below(&place.snapshot_folder(&id));
-    let names = |files: &[(std::path::PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+    let names = |files: &[(std::path::PathBuf, Vec<u8>)]| {
+        files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>()
+    };
     assert_eq!(names(&built_at_once), names(&built_alone));
     for ((path, first), (_, second)) in built_at_once.iter().zip(&built_alone) {
         // These two say when the photos came and when this copy was built, which is no part of the id.
@@ -32,7 +34,11 @@ fn a_second_run_asks_for_nothing_and_computes_nothing_again() {
     let id = place.snapshot_id(&[]);
     let before = files_below(&place.workdir().join("blobs"));
     let crawl = json_lines(&place.succeed(&["--json", "crawl"])).remove(0);
-    assert_eq!((crawl["pages_read"].as_u64(), crawl["photos_stored"].as_u64()), (Some(0), Some(0)), "{crawl}");
+    assert_eq!(
+        (crawl["pages_read"].as_u64(), crawl["photos_stored"].as_u64()),
+        (Some(0), Some(0)),
+        "{crawl}"
+    );
     let measured = json_lines(&place.succeed(&["--json", "measure"])).remove(0);
     assert_eq!(measured["measured"], 0);
     let prepared = json_lines(&place.succeed(&["--json", "prepare"])).remove(0);
@@ -92,7 +98,11 @@ fn a_flipped_byte_in_a_snapshot_is_found_and_the_file_named() {
         std::fs::write(folder.join(&path), &changed).expect("a file can be changed");
         let output = place.run(&["snapshot", "verify", &folder.display().to_string()]);
         assert_eq!(output.status.code(), Some(1), "{}", path.display());
-        assert!(text(&output.stderr).contains(path.to_str().expect("a plain name")), "{}", text(&output.stderr));
+        assert!(
+            text(&output.stderr).contains(path.to_str().expect("a plain name")),
+            "{}",
+            text(&output.stderr)
+        );
         std::fs::write(folder.join(&path), &bytes).expect("a file can be changed back");
     }
     place.succeed(&["snapshot", "verify", &id]);
@@ -102,6 +112,7 @@ fn a_flipped_byte_in_a_snapshot_is_found_and_the_file_named() {
 fn the_demo_recipe_of_the_repository_is_valid() {
     let place = Workplace::demo(1, 1, 1);
     let recipe = project().join("data/recipes/demo.toml");
-    let output = place.run(&["--json", "judge", "--dry-run", "--recipe", recipe.to_str().expect("a plain path")]);
+    let output =
+        place.run(&["--json", "judge", "--dry-run", "--recipe", recipe.to_str().expect("a plain path")]);
     assert!(output.status.success(), "{}", text(&output.stderr));
 }

@@ -20,7 +20,8 @@ fn planted_rejects_are_dropped_for_the_right_reason_and_good_photos_stay() {
     let (seed, identities, photos) = (20_261, 4, 24);
     let place = Workplace::demo(seed, identities, photos);
     place.snapshot_id(&[]);
-    let gallery = Gallery::new(Collection::new(CollectionSpec { seed, identities, photos_per_identity: photos }));
+    let gallery =
+        Gallery::new(Collection::new(CollectionSpec { seed, identities, photos_per_identity: photos }));
 
     let mut planted: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     let (mut good, mut lost) = (0, Vec::new());
@@ -47,13 +48,18 @@ fn planted_rejects_are_dropped_for_the_right_reason_and_good_photos_stay() {
     let found: usize = planted.values().map(|(found, _)| found).sum();
     let all: usize = planted.values().map(|(_, all)| all).sum();
     println!("planted found: {found} of {all} {planted:?}; good lost: {} of {good} {lost:?}", lost.len());
-    assert!(all >= 20 && good >= 40, "a gallery of {} photos must plant enough to judge by", identities * photos);
+    assert!(
+        all >= 20 && good >= 40,
+        "a gallery of {} photos must plant enough to judge by",
+        identities * photos
+    );
     assert!(found as f64 >= FOUND * all as f64, "{found} of {all}: {planted:?}");
     assert!(lost.len() as f64 <= LOST * good as f64, "{lost:?}");
 }
 
 fn reasons(explained: &serde_json::Value) -> Vec<String> {
-    let current = explained["verdicts"].as_array().into_iter().flatten().find(|verdict| verdict["current"] == true);
+    let current =
+        explained["verdicts"].as_array().into_iter().flatten().find(|verdict| verdict["current"] == true);
     let Some(verdict) = current else { return vec!["no verdict".to_owned()] };
     let dropped = verdict["verdict"]["drop"].as_array();
     dropped.into_iter().flatten().filter_map(|reason| Some(reason["reason"].as_str()?.to_owned())).collect()

@@ -92,7 +92,9 @@ impl Joints {
 
     /// The same joints, with the confidence of those below `min_score` set to 0.
     pub fn gated(&self, min_score: f32) -> Self {
-        let gate = |joint: Joint| if joint.confidence < min_score { Joint { confidence: 0.0, ..joint } } else { joint };
+        let gate = |joint: Joint| {
+            if joint.confidence < min_score { Joint { confidence: 0.0, ..joint } } else { joint }
+        };
         Self(self.0.map(gate))
     }
 
@@ -113,7 +115,10 @@ mod tests {
     fn mirroring_twice_changes_nothing_and_keeps_the_sides_named() {
         for (i, &j) in MIRRORED.iter().enumerate() {
             assert_eq!(MIRRORED[j], i);
-            assert_eq!(JOINT_NAMES[j], JOINT_NAMES[i].replace("left", "l").replace("right", "left").replace("l_", "right_"));
+            assert_eq!(
+                JOINT_NAMES[j],
+                JOINT_NAMES[i].replace("left", "l").replace("right", "left").replace("l_", "right_")
+            );
         }
     }
 

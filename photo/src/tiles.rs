@@ -96,6 +96,9 @@ mod tests {
             assert!(covered_x.iter().all(|&covered| covered), "{width}");
         }
         assert_eq!(Region::Frame.rect(7, 9), PixelRect { x: 0, y: 0, width: 7, height: 9 });
-        assert_eq!(Region::BottomRight.rect(1000, 1000), PixelRect { x: 600, y: 600, width: 400, height: 400 });
+        assert_eq!(
+            Region::BottomRight.rect(1000, 1000),
+            PixelRect { x: 600, y: 600, width: 400, height: 400 }
+        );
     }
 }

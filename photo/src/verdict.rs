@@ -89,7 +89,9 @@ impl fmt::Display for Reason {
             Self::Watermark { score, region } => write!(f, ": {score:.3} in {region:?}"),
             Self::SeveralPeople { faces, people } => write!(f, ": {faces} faces, {people} people"),
             Self::Duplicate { of } => write!(f, " of {}", of.short()),
-            Self::NearDuplicate { of, distance } => write!(f, " of {}, {distance} of 64 bits differ", of.short()),
+            Self::NearDuplicate { of, distance } => {
+                write!(f, " of {}, {distance} of 64 bits differ", of.short())
+            }
             Self::TooFewPhotos { kept } => write!(f, ": {kept} left"),
             Self::NoPerson | Self::NoFace | Self::NoVisibleJoint => Ok(()),
         }

@@ -46,6 +46,8 @@ impl Case {
         let folder = root().join(name);
         let text = fs::read_to_string(folder.join("case.json"));
         let text = text.unwrap_or_else(|error| panic!("`{}/case.json`: {error}", folder.display()));
+        // Python writes infinities that JSON does not have.
+        let text = text.replace(": -Infinity", ": null");
         let info = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}/case.json: {error}"));
         let inputs = tensors(&folder.join("inputs.safetensors"));
         let outputs = tensors(&folder.join("outputs.safetensors"));
@@ -58,6 +60,15 @@ impl Case {
 
     pub fn output(&self, name: &str) -> &Tensor {
         self.outputs.get(name).unwrap_or_else(|| panic!("{}: no output `{name}`", self.folder.display()))
+    }
+
+    pub fn input_names(&self) -> impl Iterator<Item = &str> {
+        self.inputs.keys().map(String::as_str)
+    }
+
+    /// Another file of the case, or of the case beside it (`../unet_sd15/config.json`).
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
     }
 
     pub fn output_names(&self) -> impl Iterator<Item = &str> {
@@ -96,7 +107,10 @@ impl Tolerance {
         assert_eq!(found.len(), expected.len(), "{what}: number of values");
         for (i, (&a, &b)) in found.iter().zip(expected).enumerate() {
             let (a, b) = (f64::from(a), f64::from(b));
-            assert!((a - b).abs() <= self.atol + self.rtol * b.abs(), "{what}[{i}]: {a}, expected {b}, {self:?}");
+            assert!(
+                (a - b).abs() <= self.atol + self.rtol * b.abs(),
+                "{what}[{i}]: {a}, expected {b}, {self:?}"
+            );
         }
     }
 }
@@ -131,7 +145,8 @@ pub fn levels(image: &[u8]) -> Vec<f32> {
 
 fn tensors(path: &Path) -> BTreeMap<String, Tensor> {
     let bytes = fs::read(path).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()));
-    let file = SafeTensors::deserialize(&bytes).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()));
+    let file =
+        SafeTensors::deserialize(&bytes).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()));
     let read = |(name, view): (String, safetensors::tensor::TensorView)| {
         let data = view.data();
         let values = match view.dtype() {

@@ -64,7 +64,8 @@ fn a_large_frame_has_the_weights_and_means_of_the_reference() {
     let image: Vec<f32> = levels.iter().map(|&level| f32::from(level) / 255.0).collect();
 
     let joints = joints(case.input("large.keypoints"));
-    let weights = GaussianWeights::new(&joints, width, height, number(&large["sigma"])).expect("visible joints");
+    let weights =
+        GaussianWeights::new(&joints, width, height, number(&large["sigma"])).expect("visible joints");
     let map = weights.map();
     let weighted = weights.weigh(&image, alpha);
     let places: Vec<usize> = case
@@ -82,7 +83,8 @@ fn a_large_frame_has_the_weights_and_means_of_the_reference() {
     let found: Vec<f32> = weighted.chunks_exact(width * height).flat_map(at).collect();
     tolerance.check("weighted", &found, &expected);
 
-    let mean = |values: &[f32]| (values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64) as f32;
+    let mean =
+        |values: &[f32]| (values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64) as f32;
     tolerance.check("mean of w_norm", &[mean(&map)], &[number(&large["mean_w_norm"]) as f32]);
     let means: Vec<f32> = weighted.chunks_exact(width * height).map(mean).collect();
     let expected_means: Vec<f32> = list(&large["mean_weighted"]).iter().map(|&value| value as f32).collect();

@@ -42,7 +42,9 @@ fn check(name: &str) {
         in_letterbox.check("keypoints_letterbox", &joints, &case.output("keypoints_letterbox").values);
     }
 
-    let [height, width] = case.call_numbers("scale_boxes((")[..] else { panic!("the call names the input's size") };
+    let [height, width] = case.call_numbers("scale_boxes((")[..] else {
+        panic!("the call names the input's size")
+    };
     let sizes = case.info["original_sizes_wh"].as_array().expect("`original_sizes_wh` is a list");
     for (index, size) in sizes.iter().enumerate() {
         let size = list(size);
@@ -50,12 +52,15 @@ fn check(name: &str) {
         let letterbox = Letterbox::new((w, h), (width as u32, height as u32));
         let key = if index + 1 == sizes.len() { "last size" } else { "pixels" };
         let in_photo = Tolerance { atol: number(&tolerance["original"][key]), rtol: 0.0 };
-        let boxes: Vec<f32> = found.iter().flat_map(|found| corners(&letterbox.box_to_photo(&found.bbox))).collect();
+        let boxes: Vec<f32> =
+            found.iter().flat_map(|found| corners(&letterbox.box_to_photo(&found.bbox))).collect();
         let what = format!("boxes.{w}x{h}");
         in_photo.check(&what, &boxes, &case.output(&what).values);
         if has_joints {
-            let joints: Vec<f32> =
-                found.iter().flat_map(|found| values(&letterbox.joints_to_photo(&joints_of(found)))).collect();
+            let joints: Vec<f32> = found
+                .iter()
+                .flat_map(|found| values(&letterbox.joints_to_photo(&joints_of(found))))
+                .collect();
             let what = format!("keypoints.{w}x{h}");
             in_photo.check(&what, &joints, &case.output(&what).values);
         }

@@ -14,7 +14,11 @@ fn ratio_size_and_bars_are_those_of_the_reference() {
         let letterbox = Letterbox::new((size[0] as u32, size[1] as u32), (side, side));
         assert!((letterbox.ratio - number(&info["ratio"])).abs() <= atol, "{name}: {letterbox:?}");
         let resized = list(&info["resized_wh"]);
-        assert_eq!((f64::from(letterbox.resized.0), f64::from(letterbox.resized.1)), (resized[0], resized[1]), "{name}");
+        assert_eq!(
+            (f64::from(letterbox.resized.0), f64::from(letterbox.resized.1)),
+            (resized[0], resized[1]),
+            "{name}"
+        );
         let bars = [
             ("left", letterbox.left),
             ("top", letterbox.top),
@@ -42,7 +46,10 @@ fn pixels_are_those_of_the_reference_within_its_tolerance() {
         for (channel, mean) in list(&info["mean"]).into_iter().enumerate() {
             let sum: f64 = whole.pixels().map(|pixel| f64::from(pixel.0[channel])).sum();
             let found = sum / f64::from(side * side);
-            assert!((found - mean).abs() <= number(&tolerance["mean_abs"]), "{name}: mean {found}, expected {mean}");
+            assert!(
+                (found - mean).abs() <= number(&tolerance["mean_abs"]),
+                "{name}: mean {found}, expected {mean}"
+            );
         }
     }
     // `<name>.<side>` is a whole result

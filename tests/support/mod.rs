@@ -47,7 +47,10 @@ impl Workplace {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bolid"));
-        command.current_dir(project()).env("BOLID_WORKDIR", self.workdir()).env("BOLID_RECIPE", self.recipe());
+        command
+            .current_dir(project())
+            .env("BOLID_WORKDIR", self.workdir())
+            .env("BOLID_RECIPE", self.recipe());
         command.args(arguments);
         command
     }

@@ -25,7 +25,12 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Option<&T
     let mut scores = (q.contiguous()?.matmul(&k.transpose(2, 3)?.contiguous()?)? * scale)?;
     if let Some(mask) = mask {
         let Ok(mask) = mask.broadcast_as((b, h, n, m)) else {
-            return Err(shape_error("attention", "mask", mask, format!("broadcastable to [{b}, {h}, {n}, {m}]")));
+            return Err(shape_error(
+                "attention",
+                "mask",
+                mask,
+                format!("broadcastable to [{b}, {h}, {n}, {m}]"),
+            ));
         };
         scores = (scores + mask.detach())?;
     }
@@ -34,12 +39,24 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Option<&T
 
 /// Attention of `q` `[b, n, heads·d]` on `k` and `v` `[b, m, heads·d]`, the heads side by side in the last dimension, as linear layers
 /// give and take them. `runs` cuts the `m` tokens into runs that each have a softmax of their own; the results are summed.
-pub fn attention_heads(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, scale: f64, runs: &[usize]) -> Result<Tensor> {
+pub fn attention_heads(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    heads: usize,
+    scale: f64,
+    runs: &[usize],
+) -> Result<Tensor> {
     let Ok((b, n, c)) = q.dims3() else {
         return Err(shape_error("attention_heads", "q", q, "[b, n, heads·d]"));
     };
     if heads == 0 || !c.is_multiple_of(heads) {
-        return Err(shape_error("attention_heads", "q", q, format!("[b, n, c] with c divisible by {heads} heads")));
+        return Err(shape_error(
+            "attention_heads",
+            "q",
+            q,
+            format!("[b, n, c] with c divisible by {heads} heads"),
+        ));
     }
     let m: usize = runs.iter().sum();
     for (name, t) in [("k", k), ("v", v)] {

@@ -8,14 +8,21 @@ use candle_core::Tensor;
 /// Convolution of `x` `[n, i, h, w]` with `weight` `[o, i, kh, kw]` and `bias` `[o]`; `stride` and `padding` in pixels, both axes alike.
 ///
 /// A frozen weight may be stored in another float type than `x` (f16 on the CPU); it is converted as it is used.
-pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: usize) -> Result<Tensor> {
+pub fn conv2d(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
     let Ok((o, i, kh, kw)) = weight.dims4() else {
         return Err(shape_error("conv2d", "weight", weight, "[out, in, kh, kw]"));
     };
     match x.dims4() {
         Ok((_, c, h, w)) if c == i && h + 2 * padding >= kh && w + 2 * padding >= kw && stride > 0 => {}
         _ => {
-            let expected = format!("[n, {i}, h ≥ {kh}, w ≥ {kw}] with padding {padding}, stride {stride} ≥ 1");
+            let expected =
+                format!("[n, {i}, h ≥ {kh}, w ≥ {kw}] with padding {padding}, stride {stride} ≥ 1");
             return Err(shape_error("conv2d", "x", x, expected));
         }
     }

@@ -4,7 +4,10 @@
 //! operations, the node takes the finished result instead, so that only the backward pass is ours, on any device.
 
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp2, CustomOp3, Layout, MetalStorage, Result, Shape, Storage, Tensor};
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp1, CustomOp2, CustomOp3, Layout, MetalStorage, Result, Shape, Storage,
+    Tensor,
+};
 
 /// Backward closure: gradients of the arguments, given the gradient of the result. `None` where an argument needs none.
 pub(crate) type Backward<const N: usize> = Box<dyn Fn(&Tensor) -> Result<[Option<Tensor>; N]> + Send + Sync>;
@@ -73,13 +76,31 @@ impl CustomOp2 for Node<2> {
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
         self.cpu()
     }
-    fn cuda_fwd(&self, _: &CudaStorage, _: &Layout, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
         self.cuda()
     }
-    fn metal_fwd(&self, _: &MetalStorage, _: &Layout, _: &MetalStorage, _: &Layout) -> Result<(MetalStorage, Shape)> {
+    fn metal_fwd(
+        &self,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+    ) -> Result<(MetalStorage, Shape)> {
         self.metal()
     }
-    fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let [a, b] = (self.backward)(grad)?;
         Ok((a, b))
     }
@@ -136,7 +157,12 @@ impl CustomOp3 for Node<3> {
 }
 
 /// `result`, tied into the graph as a function of `arg`.
-pub(crate) fn node1(name: &'static str, arg: &Tensor, result: &Tensor, backward: Backward<1>) -> Result<Tensor> {
+pub(crate) fn node1(
+    name: &'static str,
+    arg: &Tensor,
+    result: &Tensor,
+    backward: Backward<1>,
+) -> Result<Tensor> {
     if !arg.track_op() {
         return Ok(result.detach());
     }
@@ -144,7 +170,12 @@ pub(crate) fn node1(name: &'static str, arg: &Tensor, result: &Tensor, backward:
 }
 
 /// `result`, tied into the graph as a function of two arguments.
-pub(crate) fn node2(name: &'static str, args: [&Tensor; 2], result: &Tensor, backward: Backward<2>) -> Result<Tensor> {
+pub(crate) fn node2(
+    name: &'static str,
+    args: [&Tensor; 2],
+    result: &Tensor,
+    backward: Backward<2>,
+) -> Result<Tensor> {
     if !args.iter().any(|a| a.track_op()) {
         return Ok(result.detach());
     }
@@ -152,7 +183,12 @@ pub(crate) fn node2(name: &'static str, args: [&Tensor; 2], result: &Tensor, bac
 }
 
 /// `result`, tied into the graph as a function of three arguments.
-pub(crate) fn node3(name: &'static str, args: [&Tensor; 3], result: &Tensor, backward: Backward<3>) -> Result<Tensor> {
+pub(crate) fn node3(
+    name: &'static str,
+    args: [&Tensor; 3],
+    result: &Tensor,
+    backward: Backward<3>,
+) -> Result<Tensor> {
     if !args.iter().any(|a| a.track_op()) {
         return Ok(result.detach());
     }

@@ -82,7 +82,14 @@ pub struct TransformerBlock {
 }
 
 impl TransformerBlock {
-    pub fn load(weights: &Weights, width: usize, context: usize, heads: usize, layer: usize, name: &str) -> Result<Self> {
+    pub fn load(
+        weights: &Weights,
+        width: usize,
+        context: usize,
+        heads: usize,
+        layer: usize,
+        name: &str,
+    ) -> Result<Self> {
         let feed = 4 * width;
         Ok(Self {
             norm1: LayerNorm::load(&weights.pp("norm1"), width)?,

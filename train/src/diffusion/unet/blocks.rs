@@ -39,7 +39,13 @@ impl Layer {
     }
 
     /// `x` `[b, c, h, w]`, joined with `skip` (same size) on the way up; `step` the step embedding after SiLU.
-    pub fn forward(&self, x: &Tensor, skip: Option<&Tensor>, step: &Tensor, conditioning: &Conditioning) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        skip: Option<&Tensor>,
+        step: &Tensor,
+        conditioning: &Conditioning,
+    ) -> Result<Tensor> {
         let joined;
         let x = match skip {
             Some(skip) => {

@@ -180,7 +180,11 @@ impl Raw {
         let n = self.block_out_channels.len();
         let attends = |types: &[String], key: &'static str, with: &str, without: &str| -> Result<Vec<bool>> {
             if types.len() != n || n == 0 {
-                return Err(unsupported(key, format!("{types:?}"), format!("one entry per block_out_channels ({n})")));
+                return Err(unsupported(
+                    key,
+                    format!("{types:?}"),
+                    format!("one entry per block_out_channels ({n})"),
+                ));
             }
             types
                 .iter()
@@ -191,7 +195,8 @@ impl Raw {
                 })
                 .collect()
         };
-        let down = attends(&self.down_block_types, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D")?;
+        let down =
+            attends(&self.down_block_types, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D")?;
         let up = attends(&self.up_block_types, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D")?;
         let layers = self.layers_per_block.expand("layers_per_block", n)?;
         // What the published configurations call attention_head_dim is the number of heads; diffusers keeps that reading
@@ -207,11 +212,19 @@ impl Raw {
         };
         let cross = self.cross_attention_dim.expand("cross_attention_dim", n)?;
         if cross.iter().any(|c| *c != cross[0]) {
-            return Err(unsupported("cross_attention_dim", format!("{cross:?}"), "use one width for all blocks"));
+            return Err(unsupported(
+                "cross_attention_dim",
+                format!("{cross:?}"),
+                "use one width for all blocks",
+            ));
         }
         for (channels, heads) in self.block_out_channels.iter().zip(&heads) {
             if *heads == 0 || channels % heads != 0 {
-                return Err(unsupported("attention_head_dim", heads, format!("use a divisor of {channels} channels")));
+                return Err(unsupported(
+                    "attention_head_dim",
+                    heads,
+                    format!("use a divisor of {channels} channels"),
+                ));
             }
             if self.norm_num_groups == 0 || channels % self.norm_num_groups != 0 {
                 let hint = format!("use a divisor of {channels} channels");
@@ -251,14 +264,16 @@ impl Raw {
     fn added(&self) -> Result<Option<AddedConfig>> {
         match self.addition_embed_type.as_deref() {
             None => Ok(None),
-            Some("text_time") => match (self.addition_time_embed_dim, self.projection_class_embeddings_input_dim) {
-                (Some(time_dim), Some(input_dim)) => Ok(Some(AddedConfig { time_dim, input_dim })),
-                _ => Err(unsupported(
-                    "addition_embed_type",
-                    "text_time",
-                    "it needs addition_time_embed_dim and projection_class_embeddings_input_dim",
-                )),
-            },
+            Some("text_time") => {
+                match (self.addition_time_embed_dim, self.projection_class_embeddings_input_dim) {
+                    (Some(time_dim), Some(input_dim)) => Ok(Some(AddedConfig { time_dim, input_dim })),
+                    _ => Err(unsupported(
+                        "addition_embed_type",
+                        "text_time",
+                        "it needs addition_time_embed_dim and projection_class_embeddings_input_dim",
+                    )),
+                }
+            }
             Some(other) => Err(unsupported("addition_embed_type", other, "use null or text_time")),
         }
     }

@@ -1,8 +1,8 @@
 //! Embeddings of the timestep and of SDXL's added conditions.
 
 use super::config::{AddedConfig, UnetConfig};
-use super::streams::Added;
 use super::layers::Linear;
+use super::streams::Added;
 use crate::diffusion::Weights;
 use crate::error::{Error, Result};
 use crate::grad;
@@ -11,7 +11,13 @@ use candle_core::{DType, Device, Tensor};
 /// Sinusoids of `values` (one row each, `width` columns), computed in f64 and rounded to f32: half precision would lose timesteps.
 ///
 /// Frequencies as in Transformer, Vaswani et al. 2017, sec. 3.5; diffusers' `get_timestep_embedding`.
-pub fn sinusoids(values: &[f64], width: usize, flip_sin_to_cos: bool, freq_shift: f64, device: &Device) -> Result<Tensor> {
+pub fn sinusoids(
+    values: &[f64],
+    width: usize,
+    flip_sin_to_cos: bool,
+    freq_shift: f64,
+    device: &Device,
+) -> Result<Tensor> {
     let half = width / 2;
     let mut rows = vec![0f32; values.len() * width];
     for (row, value) in rows.chunks_exact_mut(width.max(1)).zip(values) {
@@ -60,7 +66,9 @@ impl StepEmbedding {
         let width = config.blocks[0].channels;
         let added = match config.added {
             None => None,
-            Some(added) => Some((added, Mlp::load(&weights.pp("add_embedding"), added.input_dim, 4 * width)?)),
+            Some(added) => {
+                Some((added, Mlp::load(&weights.pp("add_embedding"), added.input_dim, 4 * width)?))
+            }
         };
         Ok(Self {
             width,
@@ -77,8 +85,10 @@ impl StepEmbedding {
         match (&self.added, added) {
             (None, None) => Ok(time),
             (Some((config, mlp)), Some(added)) => {
-                let ids: Vec<Vec<f64>> = added.time_ids.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec2()?;
-                let times = self.sinusoids(&ids.concat(), config.time_dim, device)?.reshape((ids.len(), ()))?;
+                let ids: Vec<Vec<f64>> =
+                    added.time_ids.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec2()?;
+                let times =
+                    self.sinusoids(&ids.concat(), config.time_dim, device)?.reshape((ids.len(), ()))?;
                 let joined = Tensor::cat(&[&added.text_embeds.to_dtype(DType::F32)?, &times], 1)?;
                 Ok((time + mlp.forward(&joined)?)?)
             }
@@ -86,7 +96,12 @@ impl StepEmbedding {
                 file: "unet/config.json".into(),
                 key: "addition_embed_type".into(),
                 value: if wants.is_some() { "text_time" } else { "null" }.into(),
-                hint: if wants.is_some() { "give text_embeds and time_ids" } else { "give no added conditions" }.into(),
+                hint: if wants.is_some() {
+                    "give text_embeds and time_ids"
+                } else {
+                    "give no added conditions"
+                }
+                .into(),
             }),
         }
     }

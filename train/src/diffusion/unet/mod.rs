@@ -64,8 +64,10 @@ impl UNet {
     /// Takes its parameters by diffusers' names; the caller asks [`Weights::finish`] what was missing or over.
     pub fn load(weights: &Weights, config: UnetConfig) -> Result<Self> {
         let first = config.blocks[0].channels;
-        let (step, conv_in) =
-            (StepEmbedding::load(weights, &config)?, Conv2d::load_3x3(&weights.pp("conv_in"), config.in_channels, first, 1)?);
+        let (step, conv_in) = (
+            StepEmbedding::load(weights, &config)?,
+            Conv2d::load_3x3(&weights.pp("conv_in"), config.in_channels, first, 1)?,
+        );
         // Channels of the feature maps handed across, in the order they are made; the way up takes them from the end.
         let mut skips = vec![first];
         let mut count = LayerCount::default();
@@ -117,7 +119,12 @@ impl UNet {
             Arc::new(Layer::load(&middle, &config, 1, mid_shape(0), &mut count, "mid_block")?),
         ];
         Ok(Self {
-            conv_norm_out: GroupNorm::load(&weights.pp("conv_norm_out"), channels, config.norm_groups, config.norm_eps)?,
+            conv_norm_out: GroupNorm::load(
+                &weights.pp("conv_norm_out"),
+                channels,
+                config.norm_groups,
+                config.norm_eps,
+            )?,
             conv_out: Conv2d::load_3x3(&weights.pp("conv_out"), channels, config.out_channels, 1)?,
             config,
             step,
@@ -147,7 +154,12 @@ impl UNet {
     }
 
     /// The prediction `[b, c, h, w]` for `latents` `[b, c, h, w]` at one timestep per sample.
-    pub fn forward(&self, latents: &Tensor, timesteps: &[f64], conditioning: &Conditioning) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        latents: &Tensor,
+        timesteps: &[f64],
+        conditioning: &Conditioning,
+    ) -> Result<Tensor> {
         self.check(latents, timesteps, conditioning)?;
         let latents = latents.to_dtype(DType::F32)?;
         let step = self.step.forward(timesteps, conditioning.added.as_ref(), latents.device())?;
@@ -193,7 +205,13 @@ impl UNet {
         let batch = timesteps.len();
         match latents.dims4() {
             Ok((b, c, _, _)) if b == batch && c == self.config.in_channels => {}
-            _ => return refuse("latents", latents, format!("[{batch}, {}, h, w], one timestep each", self.config.in_channels)),
+            _ => {
+                return refuse(
+                    "latents",
+                    latents,
+                    format!("[{batch}, {}, h, w], one timestep each", self.config.in_channels),
+                );
+            }
         }
         let width = self.config.cross_attention_dim;
         let mut tokens = vec![("text", &conditioning.text)];

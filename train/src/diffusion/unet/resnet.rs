@@ -22,8 +22,11 @@ impl Resnet {
     pub fn load(weights: &Weights, config: &UnetConfig, input: usize, output: usize) -> Result<Self> {
         let norm = |name: &str, c| GroupNorm::load(&weights.pp(name), c, config.norm_groups, config.norm_eps);
         let step_width = 4 * config.blocks[0].channels;
-        let conv_shortcut =
-            if input == output { None } else { Some(Conv2d::load_1x1(&weights.pp("conv_shortcut"), input, output)?) };
+        let conv_shortcut = if input == output {
+            None
+        } else {
+            Some(Conv2d::load_1x1(&weights.pp("conv_shortcut"), input, output)?)
+        };
         Ok(Self {
             norm1: norm("norm1", input)?,
             conv1: Conv2d::load_3x3(&weights.pp("conv1"), input, output, 1)?,

@@ -45,7 +45,10 @@ impl Transformer {
         let projections = if config.linear_projection {
             Projections::Linear(Linear::load(&proj_in, width, width)?, Linear::load(&proj_out, width, width)?)
         } else {
-            Projections::Conv(Conv2d::load_1x1(&proj_in, width, width)?, Conv2d::load_1x1(&proj_out, width, width)?)
+            Projections::Conv(
+                Conv2d::load_1x1(&proj_in, width, width)?,
+                Conv2d::load_1x1(&proj_out, width, width)?,
+            )
         };
         let blocks = (0..depth)
             .map(|i| {
