@@ -1,10 +1,11 @@
 //! Progress bars and log lines, which share stderr without tearing each other apart.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -14,12 +15,17 @@ fn bars() -> &'static MultiProgress {
     BARS.get_or_init(MultiProgress::new)
 }
 
-/// A bar for one stage: rate and remaining time beside the count. Hidden once finished.
+/// A bar for one stage: rate and remaining time beside the count. Hidden once finished. A total of 0 is not known yet.
 pub fn stage(name: &'static str, total: u64, unit: &str) -> ProgressBar {
     let template =
-        format!("{{prefix:>9}} {{bar:32}} {{pos}}/{{len}} {unit}  {{per_sec}}  {{eta}} left  {{msg}}");
+        format!("{{prefix:>9}} {{bar:32}} {{pos}}/{{len}} {unit}  {{rate}}  {{eta}} left  {{msg}}");
     let style = ProgressStyle::with_template(&template).expect("the template is valid");
-    let bar = bars().add(ProgressBar::new(total).with_style(style).with_prefix(name));
+    let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
+        // A terminal that cannot be written to is no reason to stop the work.
+        let _ = write!(text, "{:.1}/s", state.per_sec());
+    };
+    let bar = if total == 0 { ProgressBar::no_length() } else { ProgressBar::new(total) };
+    let bar = bars().add(bar.with_style(style.with_key("rate", rate)).with_prefix(name));
     bar.enable_steady_tick(Duration::from_millis(200)); // smooth to the eye, and nothing to the processor
     bar
 }

@@ -63,7 +63,7 @@ impl Error {
         move |source| Self::Database { operation, source }
     }
 
-    pub(crate) fn corrupt(what: impl Into<String>, detail: impl ToString) -> Self {
+    pub(crate) fn corrupt(what: impl Into<String>, detail: &impl ToString) -> Self {
         Self::Corrupt { what: what.into(), detail: detail.to_string() }
     }
 

@@ -137,13 +137,13 @@ impl Catalog {
 }
 
 pub(crate) fn parse_digest(text: &str) -> Result<Digest> {
-    text.parse().map_err(|error| Error::corrupt("a digest", error))
+    text.parse().map_err(|error| Error::corrupt("a digest", &error))
 }
 
 pub(crate) fn parse_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| Error::corrupt(format!("{what} `{text}`"), error))
+    serde_json::from_str(text).map_err(|error| Error::corrupt(format!("{what} `{text}`"), &error))
 }
 
 pub(crate) fn to_json<T: Serialize>(what: &str, value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::corrupt(what, error))
+    serde_json::to_string(value).map_err(|error| Error::corrupt(what, &error))
 }

@@ -61,6 +61,9 @@ pub struct DuePage {
     pub last_modified: Option<String>,
 }
 
+/// Row number, URL, kind, identity, `ETag`, `Last-Modified`.
+type DueRow = (i64, String, String, Option<i64>, Option<String>, Option<String>);
+
 /// A page to read later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewPage {
@@ -163,7 +166,7 @@ impl Catalog {
         after: i64,
         limit: u32,
     ) -> Result<Vec<DuePage>> {
-        let rows: Vec<(i64, String, String, Option<i64>, Option<String>, Option<String>)> = sqlx::query_as(
+        let rows: Vec<DueRow> = sqlx::query_as(
             "SELECT id, url, kind, identity_id, etag, last_modified FROM page
              WHERE site = ? AND id > ?
                AND (fetched_at IS NULL OR fetched_at < ? OR (failure IS NOT NULL AND fetched_at < ?))

@@ -70,6 +70,6 @@ fn to_verdict(keep: bool, reasons: &str) -> Result<Verdict> {
     let reasons: Vec<Reason> = parse_json("reasons", reasons)?;
     match (keep, reasons.is_empty()) {
         (true, true) | (false, false) => Ok(Verdict::from_reasons(reasons)),
-        _ => Err(Error::corrupt("a verdict", "its reasons do not fit whether it is kept")),
+        _ => Err(Error::corrupt("a verdict", &"its reasons do not fit whether it is kept")),
     }
 }

@@ -41,7 +41,7 @@ impl Host {
         let closed = |_| Stop::HostLeft(format!("{} is closed", self.origin));
         let permit = Arc::clone(&self.slots).acquire_owned().await.map_err(closed)?;
         loop {
-            let turn = self.with_pace(|pace, now| pace.turn(now));
+            let turn = self.with_pace(Pace::turn);
             match turn {
                 Turn::Go => return Ok(permit),
                 Turn::NotBefore(at) => sleep_until(self.epoch + at).await,

@@ -163,9 +163,9 @@ mod tests {
 
     #[test]
     fn requests_start_one_delay_apart_and_a_rest_saves_up_no_more_than_the_burst() {
-        assert_eq!(starts(&mut pace(100, 1), 0 * MS, 4), [0 * MS, 100 * MS, 200 * MS, 300 * MS]);
+        assert_eq!(starts(&mut pace(100, 1), Duration::ZERO, 4), [Duration::ZERO, 100 * MS, 200 * MS, 300 * MS]);
         let mut bursty = pace(100, 3);
-        assert_eq!(starts(&mut bursty, 0 * MS, 5), [0 * MS, 0 * MS, 0 * MS, 100 * MS, 200 * MS]);
+        assert_eq!(starts(&mut bursty, Duration::ZERO, 5), [Duration::ZERO, Duration::ZERO, Duration::ZERO, 100 * MS, 200 * MS]);
         let later = Duration::from_secs(1000);
         assert_eq!(starts(&mut bursty, later, 4), [later, later, later, later + 100 * MS]);
     }
@@ -174,13 +174,13 @@ mod tests {
     fn crawl_delay_is_never_undercut_not_even_by_a_burst() {
         let mut pace = pace(1, 5);
         pace.set_crawl_delay(2000 * MS);
-        assert_eq!(starts(&mut pace, 0 * MS, 3), [0 * MS, 2000 * MS, 4000 * MS]);
+        assert_eq!(starts(&mut pace, Duration::ZERO, 3), [Duration::ZERO, 2000 * MS, 4000 * MS]);
     }
 
     #[test]
     fn nothing_starts_before_a_retry_after_ends_and_the_pace_is_slower_then() {
         let mut pace = pace(100, 1);
-        assert_eq!(pace.turn(0 * MS), Turn::Go);
+        assert_eq!(pace.turn(Duration::ZERO), Turn::Go);
         pace.pause(50 * MS, 5000 * MS);
         pace.pause(60 * MS, 1000 * MS); // a shorter one does not shorten it
         assert_eq!(starts(&mut pace, 60 * MS, 2), [5050 * MS, 5450 * MS]);
@@ -194,7 +194,7 @@ mod tests {
         }
         assert!(pace.interval() > 99 * MS && pace.interval() <= 100 * MS, "{:?}", pace.interval());
         let before = pace.interval();
-        pace.failed(0 * MS);
+        pace.failed(Duration::ZERO);
         assert_eq!(pace.interval(), before * 2);
         pace.succeeded(MS);
         assert!(pace.interval() > before / 2);
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn the_breaker_rests_longer_each_time_and_gives_up_in_the_end() {
         let mut pace = pace(0, 1);
-        let mut now = 0 * MS;
+        let mut now = Duration::ZERO;
         for rest in [30, 60, 120] {
             for _ in 0..8 {
                 pace.failed(now);
@@ -219,7 +219,7 @@ mod tests {
     fn one_success_closes_the_breaker() {
         let mut pace = pace(0, 1);
         for _ in 0..8 {
-            pace.failed(0 * MS);
+            pace.failed(Duration::ZERO);
         }
         let later = Duration::from_secs(31);
         pace.succeeded(MS);

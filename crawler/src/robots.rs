@@ -150,7 +150,7 @@ fn normalise(path: &str) -> Vec<u8> {
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match escaped {
             Some(byte) if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') => {
-                out.push(byte)
+                out.push(byte);
             }
             Some(byte) => out.extend(format!("%{byte:02X}").bytes()),
             None if bytes[i].is_ascii() => out.push(bytes[i]),

@@ -49,13 +49,13 @@ mod tests {
 
     #[test]
     fn of_many_identities_about_80_10_10_percent_fall_on_each_side() {
-        let mut counts = [0; 3];
+        let mut counts = [0_i32; 3];
         for i in 0..10_000 {
             counts[Split::of(&format!("demo/person-{i}")) as usize] += 1;
         }
-        for (count, expected) in counts.into_iter().zip([8000, 1000, 1000]) {
+        for (count, expected) in counts.into_iter().zip([8_000, 1_000, 1_000]) {
             // five standard deviations of a binomial with p = 0.1 and n = 10,000 are 150
-            assert!((count - expected as i32).abs() < 200, "{counts:?}");
+            assert!((count - expected).abs() < 200, "{counts:?}");
         }
     }
 }

@@ -98,10 +98,6 @@ impl Error {
         move |source| Self::Read { path: path.to_owned(), source }
     }
 
-    pub(crate) fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Write { path: path.to_owned(), source }
-    }
-
     pub(crate) fn malformed(path: &Path, reason: impl Display) -> Self {
         Self::Malformed { path: path.to_owned(), reason: reason.to_string() }
     }

@@ -5,7 +5,7 @@
 
 use candle_core::backend::BackendStorage;
 use candle_core::{
-    CpuStorage, CudaStorage, CustomOp1, CustomOp2, CustomOp3, Layout, MetalStorage, Result, Shape, Storage,
+    CpuStorage, CudaStorage, CustomOp1, Layout, MetalStorage, Result, Shape, Storage,
     Tensor,
 };
 
@@ -69,93 +69,6 @@ impl CustomOp1 for Node<1> {
     }
 }
 
-impl CustomOp2 for Node<2> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        self.cpu()
-    }
-    fn cuda_fwd(
-        &self,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        self.cuda()
-    }
-    fn metal_fwd(
-        &self,
-        _: &MetalStorage,
-        _: &Layout,
-        _: &MetalStorage,
-        _: &Layout,
-    ) -> Result<(MetalStorage, Shape)> {
-        self.metal()
-    }
-    fn bwd(
-        &self,
-        _: &Tensor,
-        _: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [a, b] = (self.backward)(grad)?;
-        Ok((a, b))
-    }
-}
-
-impl CustomOp3 for Node<3> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-    fn cpu_fwd(
-        &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        self.cpu()
-    }
-    fn cuda_fwd(
-        &self,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        self.cuda()
-    }
-    fn metal_fwd(
-        &self,
-        _: &MetalStorage,
-        _: &Layout,
-        _: &MetalStorage,
-        _: &Layout,
-        _: &MetalStorage,
-        _: &Layout,
-    ) -> Result<(MetalStorage, Shape)> {
-        self.metal()
-    }
-    fn bwd(
-        &self,
-        _: &Tensor,
-        _: &Tensor,
-        _: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [a, b, c] = (self.backward)(grad)?;
-        Ok((a, b, c))
-    }
-}
-
 /// `result`, tied into the graph as a function of `arg`.
 pub(crate) fn node1(
     name: &'static str,
@@ -167,30 +80,4 @@ pub(crate) fn node1(
         return Ok(result.detach());
     }
     arg.apply_op1(Node::new(name, result, backward)?)
-}
-
-/// `result`, tied into the graph as a function of two arguments.
-pub(crate) fn node2(
-    name: &'static str,
-    args: [&Tensor; 2],
-    result: &Tensor,
-    backward: Backward<2>,
-) -> Result<Tensor> {
-    if !args.iter().any(|a| a.track_op()) {
-        return Ok(result.detach());
-    }
-    args[0].apply_op2(args[1], Node::new(name, result, backward)?)
-}
-
-/// `result`, tied into the graph as a function of three arguments.
-pub(crate) fn node3(
-    name: &'static str,
-    args: [&Tensor; 3],
-    result: &Tensor,
-    backward: Backward<3>,
-) -> Result<Tensor> {
-    if !args.iter().any(|a| a.track_op()) {
-        return Ok(result.detach());
-    }
-    args[0].apply_op3(args[1], args[2], Node::new(name, result, backward)?)
 }

@@ -40,7 +40,7 @@ impl Hub {
             match self.download(repository, revision, prefer_half) {
                 Err(error) => match self.cached(repository, revision) {
                     Some(folder) => {
-                        tracing::warn!(repository, %error, "the network failed; using {}", folder.display())
+                        tracing::warn!(repository, %error, "the network failed; using {}", folder.display());
                     }
                     None => return Err(error),
                 },

@@ -51,7 +51,7 @@ impl EncoderConfig {
             activation: settings
                 .choice("hidden_act", &[("quick_gelu", Activation::QuickGelu), ("gelu", Activation::Gelu)])?,
         };
-        if config.layers == 0 || config.heads == 0 || config.hidden % config.heads != 0 {
+        if config.layers == 0 || config.heads == 0 || !config.hidden.is_multiple_of(config.heads) {
             return Err(settings.unsupported(
                 "num_attention_heads",
                 format!("must divide hidden_size = {}, with at least one layer", config.hidden),

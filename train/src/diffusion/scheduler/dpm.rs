@@ -30,7 +30,7 @@ pub(super) struct DpmSolver {
 impl DpmSolver {
     pub(super) fn new(
         settings: &Settings,
-        schedule: NoiseSchedule,
+        schedule: &NoiseSchedule,
         steps: usize,
     ) -> Result<(Vec<f64>, Self)> {
         settings.refuse_if_set(&[
@@ -48,16 +48,16 @@ impl DpmSolver {
         let (timesteps, mut sigmas) = if settings.or("use_karras_sigmas", false)? {
             let sigmas = karras_sigmas(schedule.sigma(0), schedule.sigma(schedule.len() - 1), steps);
             let whole = settings.value("beta_schedule").and_then(|v| v.as_str()) != Some("squaredcos_cap_v2");
-            let timestep = |&s: &f64| timestep_of(&schedule, s);
+            let timestep = |&s: &f64| timestep_of(schedule, s);
             // The class stores whole timesteps: rounded, or cut off where its own rounding is left out.
             let cut = |t: f64| if whole { t.round_ties_even() } else { t.floor() };
             (sigmas.iter().map(timestep).map(cut).collect(), sigmas)
         } else {
-            let timesteps = plain_timesteps(settings, &schedule, steps)?;
+            let timesteps = plain_timesteps(settings, schedule, steps)?;
             let sigmas = timesteps.iter().map(|&t| schedule.sigma(t as usize)).collect();
             (timesteps, sigmas)
         };
-        let end = final_sigma(settings, &schedule)?;
+        let end = final_sigma(settings, schedule)?;
         sigmas.push(end);
         let method = Self {
             sigmas,

@@ -17,22 +17,22 @@ pub(super) struct Euler {
 impl Euler {
     pub(super) fn new(
         settings: &Settings,
-        schedule: NoiseSchedule,
+        schedule: &NoiseSchedule,
         steps: usize,
     ) -> Result<(Vec<f64>, Self)> {
         settings.refuse_if_set(&["use_exponential_sigmas", "use_beta_sigmas"])?;
         settings.choice("interpolation_type", &[("linear", ())])?;
         settings.choice("timestep_type", &[("discrete", ())])?;
         let spacing = Spacing::from_settings(settings, Spacing::Linspace)?;
-        let mut timesteps = spacing.timesteps(&schedule, steps, settings.or("steps_offset", 0)?);
-        let mut sigmas: Vec<f64> = timesteps.iter().map(|&t| sigma_at(&schedule, t)).collect();
+        let mut timesteps = spacing.timesteps(schedule, steps, settings.or("steps_offset", 0)?);
+        let mut sigmas: Vec<f64> = timesteps.iter().map(|&t| sigma_at(schedule, t)).collect();
         if settings.or("use_karras_sigmas", false)? {
             let max = settings.or("sigma_max", sigmas.first().copied().unwrap_or_default())?;
             let min = settings.or("sigma_min", sigmas.last().copied().unwrap_or_default())?;
             sigmas = karras_sigmas(min, max, steps);
-            timesteps = sigmas.iter().map(|&s| timestep_of(&schedule, s)).collect();
+            timesteps = sigmas.iter().map(|&s| timestep_of(schedule, s)).collect();
         }
-        sigmas.push(final_sigma(settings, &schedule)?);
+        sigmas.push(final_sigma(settings, schedule)?);
         Ok((timesteps, Self { sigmas, spacing, prediction: Prediction::from_settings(settings)? }))
     }
 

@@ -138,11 +138,11 @@ impl Sampler {
                 (timesteps, Method::Ddim(method))
             }
             SamplerKind::Euler => {
-                let (timesteps, method) = euler::Euler::new(settings, schedule, steps)?;
+                let (timesteps, method) = euler::Euler::new(settings, &schedule, steps)?;
                 (timesteps, Method::Euler(method))
             }
             SamplerKind::DpmSolver => {
-                let (timesteps, method) = dpm::DpmSolver::new(settings, schedule, steps)?;
+                let (timesteps, method) = dpm::DpmSolver::new(settings, &schedule, steps)?;
                 (timesteps, Method::DpmSolver(method))
             }
         };

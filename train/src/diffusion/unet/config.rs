@@ -70,7 +70,7 @@ impl PerBlock {
             Self::Same(value) => Ok(vec![*value; n]),
             Self::Each(values) if values.len() == n => Ok(values.clone()),
             Self::Each(values) => {
-                Err(unsupported(key, format!("{values:?}"), format!("one value, or {n}, one per down block")))
+                Err(unsupported(key, &format!("{values:?}"), format!("one value, or {n}, one per down block")))
             }
         }
     }
@@ -156,21 +156,21 @@ impl UnetConfig {
     /// Reads the text of a `config.json`; a value that would need another network is refused by name.
     pub fn from_json(text: &str) -> Result<Self> {
         let value: Value = serde_json::from_str(text)
-            .map_err(|e| unsupported("(file)", e, "give diffusers' config.json of a UNet2DConditionModel"))?;
+            .map_err(|e| unsupported("(file)", &e, "give diffusers' config.json of a UNet2DConditionModel"))?;
         for (key, supported) in REQUIRED {
             if let Some(found) = value.get(key).map(Value::to_string)
                 && !supported.contains(&found.as_str())
             {
-                return Err(unsupported(key, found, format!("use {}", supported.join(" or "))));
+                return Err(unsupported(key, &found, format!("use {}", supported.join(" or "))));
             }
         }
         match value.get("only_cross_attention") {
             None | Some(Value::Bool(false)) => {}
             Some(Value::Array(each)) if each.iter().all(|v| v == &Value::Bool(false)) => {}
-            Some(other) => return Err(unsupported("only_cross_attention", other, "use false")),
+            Some(other) => return Err(unsupported("only_cross_attention", &other, "use false")),
         }
         let raw: Raw = serde_json::from_value(value)
-            .map_err(|e| unsupported("(file)", e, "give diffusers' config.json of a UNet2DConditionModel"))?;
+            .map_err(|e| unsupported("(file)", &e, "give diffusers' config.json of a UNet2DConditionModel"))?;
         raw.check()
     }
 }
@@ -182,7 +182,7 @@ impl Raw {
             if types.len() != n || n == 0 {
                 return Err(unsupported(
                     key,
-                    format!("{types:?}"),
+                    &format!("{types:?}"),
                     format!("one entry per block_out_channels ({n})"),
                 ));
             }
@@ -191,7 +191,7 @@ impl Raw {
                 .map(|kind| match kind.as_str() {
                     kind if kind == with => Ok(true),
                     kind if kind == without => Ok(false),
-                    other => Err(unsupported(key, other, format!("use {with} or {without}"))),
+                    other => Err(unsupported(key, &other, format!("use {with} or {without}"))),
                 })
                 .collect()
         };
@@ -214,7 +214,7 @@ impl Raw {
         if cross.iter().any(|c| *c != cross[0]) {
             return Err(unsupported(
                 "cross_attention_dim",
-                format!("{cross:?}"),
+                &format!("{cross:?}"),
                 "use one width for all blocks",
             ));
         }
@@ -222,13 +222,13 @@ impl Raw {
             if *heads == 0 || channels % heads != 0 {
                 return Err(unsupported(
                     "attention_head_dim",
-                    heads,
+                    &heads,
                     format!("use a divisor of {channels} channels"),
                 ));
             }
             if self.norm_num_groups == 0 || channels % self.norm_num_groups != 0 {
                 let hint = format!("use a divisor of {channels} channels");
-                return Err(unsupported("norm_num_groups", self.norm_num_groups, hint));
+                return Err(unsupported("norm_num_groups", &self.norm_num_groups, hint));
             }
         }
         let blocks = (0..n)
@@ -269,16 +269,16 @@ impl Raw {
                     (Some(time_dim), Some(input_dim)) => Ok(Some(AddedConfig { time_dim, input_dim })),
                     _ => Err(unsupported(
                         "addition_embed_type",
-                        "text_time",
+                        &"text_time",
                         "it needs addition_time_embed_dim and projection_class_embeddings_input_dim",
                     )),
                 }
             }
-            Some(other) => Err(unsupported("addition_embed_type", other, "use null or text_time")),
+            Some(other) => Err(unsupported("addition_embed_type", &other, "use null or text_time")),
         }
     }
 }
 
-fn unsupported(key: &str, value: impl ToString, hint: impl Into<String>) -> Error {
+fn unsupported(key: &str, value: &impl ToString, hint: impl Into<String>) -> Error {
     Error::Config { file: FILE.into(), key: key.into(), value: value.to_string(), hint: hint.into() }
 }

@@ -35,7 +35,10 @@ pub struct Added {
 
 /// Called with the name of each cross-attention layer, its input and its output.
 #[derive(Clone)]
-pub struct Observer(pub Arc<dyn Fn(&str, &Tensor, &Tensor) + Send + Sync>);
+pub struct Observer(pub Arc<Observe>);
+
+/// Name of the layer, input, output.
+type Observe = dyn Fn(&str, &Tensor, &Tensor) + Send + Sync;
 
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,7 +18,7 @@ async fn start(spec: CollectionSpec) -> Server {
 }
 
 fn settings(server: &Server) -> CrawlSettings {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/sites/demo.toml");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/sites/demo.toml");
     let mut settings = CrawlSettings::new(Profile::load(Path::new(path)).unwrap());
     settings.mirror = Some(server.url().parse().unwrap());
     settings.min_side = 1000;
