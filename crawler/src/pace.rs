@@ -163,9 +163,15 @@ mod tests {
 
     #[test]
     fn requests_start_one_delay_apart_and_a_rest_saves_up_no_more_than_the_burst() {
-        assert_eq!(starts(&mut pace(100, 1), Duration::ZERO, 4), [Duration::ZERO, 100 * MS, 200 * MS, 300 * MS]);
+        assert_eq!(
+            starts(&mut pace(100, 1), Duration::ZERO, 4),
+            [Duration::ZERO, 100 * MS, 200 * MS, 300 * MS]
+        );
         let mut bursty = pace(100, 3);
-        assert_eq!(starts(&mut bursty, Duration::ZERO, 5), [Duration::ZERO, Duration::ZERO, Duration::ZERO, 100 * MS, 200 * MS]);
+        assert_eq!(
+            starts(&mut bursty, Duration::ZERO, 5),
+            [Duration::ZERO, Duration::ZERO, Duration::ZERO, 100 * MS, 200 * MS]
+        );
         let later = Duration::from_secs(1000);
         assert_eq!(starts(&mut bursty, later, 4), [later, later, later, later + 100 * MS]);
     }

@@ -43,7 +43,8 @@ fn checkpointed_blocks_give_the_same_gradients_in_sdxl() {
 }
 
 fn candle(tensor: &Tensor) -> candle_core::Tensor {
-    candle_core::Tensor::from_slice(&tensor.values, &tensor.shape[..], &Device::Cpu).expect("shape fits the values")
+    candle_core::Tensor::from_slice(&tensor.values, &tensor.shape[..], &Device::Cpu)
+        .expect("shape fits the values")
 }
 
 fn values(tensor: &candle_core::Tensor) -> Vec<f32> {
@@ -64,8 +65,10 @@ fn inputs(case: &Case) -> (candle_core::Tensor, Vec<f64>, Conditioning) {
     let timesteps = case.input("timesteps").values.iter().map(|&t| f64::from(t)).collect();
     let mut conditioning = Conditioning::text(candle(case.input("encoder_hidden_states")));
     if case.input_names().any(|name| name == "text_embeds") {
-        conditioning.added =
-            Some(Added { text_embeds: candle(case.input("text_embeds")), time_ids: candle(case.input("time_ids")) });
+        conditioning.added = Some(Added {
+            text_embeds: candle(case.input("text_embeds")),
+            time_ids: candle(case.input("time_ids")),
+        });
     }
     (candle(case.input("latents")), timesteps, conditioning)
 }
@@ -86,7 +89,9 @@ struct Adapter(BTreeMap<String, Var>);
 impl Adapter {
     fn read(case: &Case, file: &str) -> Self {
         let tensors = candle_core::safetensors::load(case.path(file), &Device::Cpu).expect("adapter file");
-        let var = |(name, tensor): (String, candle_core::Tensor)| (name, Var::from_tensor(&tensor).expect("a variable"));
+        let var = |(name, tensor): (String, candle_core::Tensor)| {
+            (name, Var::from_tensor(&tensor).expect("a variable"))
+        };
         Self(tensors.into_iter().map(var).collect())
     }
 
@@ -96,14 +101,20 @@ impl Adapter {
 
     /// `embeds` `[b, d]` to tokens, and one projection pair per cross-attention layer.
     fn stream(&self, embeds: &candle_core::Tensor, tokens: usize, numbers: usize, lambda: f64) -> Stream {
-        let projected = grad::linear(embeds, self.get("image_proj.proj.weight"), Some(self.get("image_proj.proj.bias")));
+        let projected =
+            grad::linear(embeds, self.get("image_proj.proj.weight"), Some(self.get("image_proj.proj.bias")));
         let (norm, bias) = (self.get("image_proj.norm.weight"), self.get("image_proj.norm.bias"));
-        let split = projected.expect("linear").reshape((embeds.dim(0).expect("batch"), tokens, ())).expect("tokens");
+        let split =
+            projected.expect("linear").reshape((embeds.dim(0).expect("batch"), tokens, ())).expect("tokens");
         let layers = (0..numbers).map(|i| {
             let part = |kind: &str| self.get(&format!("ip_adapter.{}.{kind}_ip.weight", 2 * i + 1)).clone();
             KeyValue { key: part("to_k"), value: part("to_v") }
         });
-        Stream { tokens: grad::layer_norm(&split, norm, bias, 1e-5).expect("norm"), layers: layers.collect(), lambda }
+        Stream {
+            tokens: grad::layer_norm(&split, norm, bias, 1e-5).expect("norm"),
+            layers: layers.collect(),
+            lambda,
+        }
     }
 }
 
@@ -118,18 +129,18 @@ fn three_streams(name: &str, checkpointing: bool) {
     }
     let tokens = number(&case.info["num_tokens"]) as usize;
     let adapters = ["ref", "body"].map(|which| Adapter::read(&case, text(&case.info["adapters"][which])));
-    let embeds = ["ref", "body"].map(|which| {
-        Var::from_tensor(&candle(case.input(&format!("{which}_embeds")))).expect("a variable")
-    });
+    let embeds = ["ref", "body"]
+        .map(|which| Var::from_tensor(&candle(case.input(&format!("{which}_embeds")))).expect("a variable"));
     let (latents, timesteps, text_only) = inputs(&case);
     let conditioned = |embeds: [&candle_core::Tensor; 2], lambdas: [f64; 2]| {
         let mut conditioning = text_only.clone();
-        let mut stream = |i: usize| Some(adapters[i].stream(embeds[i], tokens, numbers.len(), lambdas[i]));
+        let stream = |i: usize| Some(adapters[i].stream(embeds[i], tokens, numbers.len(), lambdas[i]));
         conditioning.reference = stream(0);
         conditioning.body = stream(1);
         conditioning
     };
-    let predict = |conditioning: &Conditioning| unet.forward(&latents, &timesteps, conditioning).expect("a prediction");
+    let predict =
+        |conditioning: &Conditioning| unet.forward(&latents, &timesteps, conditioning).expect("a prediction");
     let tolerance = |key: &str| Tolerance::read(&case.info["tolerance"][key]);
     let check = |name: &str, kind: &str, found: &candle_core::Tensor| {
         tolerance(kind).check(name, &values(found), &case.output(name).values);
@@ -148,7 +159,8 @@ fn three_streams(name: &str, checkpointing: bool) {
     check("noise_pred.zero_embeds", "noise_pred", &found);
 
     let mut conditioning = conditioned(embeds, [reference, body]);
-    let probed = text(&case.info["outputs"]["probe.*"]).split('\'').nth(1).expect("a module name").to_string();
+    let probed =
+        text(&case.info["outputs"]["probe.*"]).split('\'').nth(1).expect("a module name").to_string();
     let seen = Arc::new(Mutex::new(None));
     let writer = seen.clone();
     conditioning.observer = Some(Observer(Arc::new(move |name, input, output| {
@@ -170,7 +182,8 @@ fn three_streams(name: &str, checkpointing: bool) {
         let found = grads.get(var).unwrap_or_else(|| panic!("no gradient for {name}"));
         let expected = case.output(&name);
         check(&name, "grad", found);
-        let apart: f64 = values(found).iter().zip(&expected.values).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+        let apart: f64 =
+            values(found).iter().zip(&expected.values).map(|(a, b)| f64::from(a - b).powi(2)).sum();
         let norm: f64 = expected.values.iter().map(|b| f64::from(*b).powi(2)).sum();
         assert!(apart.sqrt() <= 1e-3 * norm.sqrt(), "{name}: relative error {}", (apart / norm).sqrt());
         compared += 1;

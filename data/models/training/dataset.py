@@ -65,10 +65,10 @@ class Recolour:
         self.noise = torch.randn(3, side + 64, side + 64, generator=torch.Generator().manual_seed(7))
 
     def __call__(self, raw: torch.Tensor) -> torch.Tensor:
-        """u8 [n, 3, side, side] -> f32 in 0..1; one picture in six stays as it is."""
+        """u8 [n, 3, side, side] -> f32 in 0..1. Two pictures in three stay as they are: `synth` varies enough."""
         images = torch.empty(raw.shape)
         for i, plane in enumerate(raw):
-            images[i] = self.vary(plane) if torch.rand(()) < 5 / 6 else plane.float() / 255
+            images[i] = self.vary(plane) if torch.rand(()) < 1 / 3 else plane.float() / 255
         return images
 
     def vary(self, raw: torch.Tensor) -> torch.Tensor:
@@ -95,7 +95,7 @@ class People:
 
     def __init__(self, folders: list[Path]):
         self.pictures = Pictures(folders, "people", INPUT)
-        self.recolour = Recolour(INPUT, 0.25)
+        self.recolour = Recolour(INPUT, 0.15)
         rows = self.pictures.rows
         most = max(max(len(row["people"]) for row in rows), 1)
         self.boxes = torch.full((len(rows), most, 4), torch.nan)
@@ -118,8 +118,8 @@ class People:
         rows = torch.from_numpy(index)
         boxes, faces, joints = self.boxes[rows].clone(), self.faces[rows].clone(), self.joints[rows].clone()
         flip = torch.where(torch.rand(n) < 0.5, -1.0, 1.0)
-        scale = torch.where(torch.rand(n) < 0.3, 1.0, uniform(0.72, 1.3, n))
-        shift = torch.where(torch.rand(n, 1) < 0.3, 0.0, uniform(-0.1, 0.1, n, 2)) * INPUT
+        scale = torch.where(torch.rand(n) < 0.5, 1.0, uniform(0.8, 1.25, n))
+        shift = torch.where(torch.rand(n, 1) < 0.5, 0.0, uniform(-0.1, 0.1, n, 2)) * INPUT
         # From the new picture's -1..1 to the old one's, as grid_sample wants it.
         theta = torch.zeros(n, 2, 3)
         theta[:, 0, 0], theta[:, 1, 1] = flip / scale, 1 / scale
@@ -155,8 +155,8 @@ class People:
 
     @staticmethod
     def cover(image: torch.Tensor, faces: torch.Tensor, joints: torch.Tensor) -> None:
-        """Puts a plain patch on a third of the pictures; joints under it are hidden. Faces are spared."""
-        for i in (torch.rand(len(image)) < 0.35).nonzero().flatten().tolist():
+        """Puts a plain patch on a seventh of the pictures; joints under it are hidden. Faces are spared."""
+        for i in (torch.rand(len(image)) < 0.15).nonzero().flatten().tolist():
             (width, height), (x, y) = uniform(12, 70, 2).long().tolist(), uniform(0, INPUT - 12, 2).long().tolist()
             face = faces[i]
             if ((face[:, 0] < x + width) & (face[:, 2] > x) & (face[:, 1] < y + height) & (face[:, 3] > y)).any():
@@ -176,7 +176,7 @@ class Marks:
 
     def __init__(self, folders: list[Path]):
         self.pictures = Pictures(folders, "marks", MARK_INPUT)
-        self.recolour = Recolour(MARK_INPUT, 0.2)
+        self.recolour = Recolour(MARK_INPUT, 0.12)
         rows = self.pictures.rows
         self.clean = np.array([i for i, row in enumerate(rows) if row["kind"] is None])
         folder = np.searchsorted(self.pictures.starts, np.arange(len(rows)), side="right")
@@ -196,7 +196,7 @@ class Marks:
         mark = marked - clean
         other = self.pictures.batch(np.random.default_rng(int(torch.randint(1 << 30, ()))).choice(self.clean, n)).float()
         label = torch.from_numpy(index < len(self.marked)).long()
-        elsewhere = (torch.rand(n) < 0.35) | (label == 0)
+        elsewhere = (torch.rand(n) < 0.25) | (label == 0)
         strength = torch.where(torch.rand(n) < 0.5, 1.0, uniform(0.75, 1.4, n)) * label
         mark = mark * strength[:, None, None, None]
         image = torch.where(elsewhere[:, None, None, None], other, clean) + mark

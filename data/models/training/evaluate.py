@@ -8,6 +8,7 @@ Prints one line per figure and exits with 1 if one of them misses its goal.
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -144,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="a folder that training_set wrote")
     parser.add_argument("--models", type=Path, default=MODELS, help="the folder of the .onnx files")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
     args = parser.parse_args()
     figures = {}
     for name, judge in (("people", people), ("marks", marks)):

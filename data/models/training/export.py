@@ -12,14 +12,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from network import GRID, INPUT, JOINTS, MARK_INPUT, STRIDE, MarkNet, PeopleNet, decode_boxes, decode_joints
+from network import INPUT, JOINTS, MARK_INPUT, STRIDE, MarkNet, PeopleNet, cell_centres, decode_boxes, decode_joints
 
 MODELS = Path(__file__).resolve().parents[1]
+PEOPLE = 20  # rows of the pose model's output
+SEARCH = 0.12  # standard deviation of a joint's true place around the first, of the larger side of the box
+BELIEVE = 0.15  # a cell that is less sure than this does not move the joint
 LARGEST = 4_000_000  # bytes of a file in the repository
 
 
 class Finder(nn.Module):
-    """What the two detectors share: [n, 3, 640, 640] in 0..1 -> boxes and scores in pixels of 640."""
+    """What the two detectors share: [n, 3, 640, 640] in 0..1 -> raw channels, boxes and scores in pixels of 640."""
 
     def __init__(self, net: PeopleNet, head: nn.Module, shift: float):
         super().__init__()
@@ -30,10 +33,11 @@ class Finder(nn.Module):
         return self.head(self.backbone(F.avg_pool2d(images, 640 // INPUT)))
 
     def boxes(self, raw: torch.Tensor) -> torch.Tensor:
-        """[n, 5, 1600] = cx, cy, w, h, score."""
+        """[n, 5, 1600] = cx, cy, w, h, score; the score is 0 in cells beside a better one."""
         corners = decode_boxes(raw[:, 1:5]) * 2
         low, high = corners[:, :2], corners[:, 2:]
-        score = (raw[:, :1] + self.shift).sigmoid()
+        peak = raw[:, :1] >= F.max_pool2d(raw[:, :1], 3, 1, 1)
+        score = (raw[:, :1] + self.shift).sigmoid() * peak
         return torch.cat([(low + high) / 2, high - low, score], 1).flatten(2)
 
 
@@ -45,24 +49,31 @@ class Faces(Finder):
 
 
 class Pose(Finder):
-    """-> [n, 56, 1600]
+    """-> [n, 56, 20], best first: more people than that are a crowd.
 
-    A joint is first placed as seen from the person's centre; the field is then read in the cell where it fell, and
-    moves it as far as that cell is sure that the joint is near.
+    A joint is first placed as seen from the person's centre. Then every cell says whether the joint is near it and
+    where; the cell that is surest, the less the farther it is from the first place, has the last word.
     """
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         raw = self.raw(images)
-        placed = decode_joints(raw[:, 5:39]).flatten(3)  # [n, 17, 2, 1600]
-        cell = (placed / STRIDE).floor().clamp(0, GRID - 1)
-        index = (cell[:, :, 1] * GRID + cell[:, :, 0]).long()
+        boxes = self.boxes(raw)
+        best = boxes[:, 4].topk(PEOPLE).indices[:, None]  # [n, 1, 20]
+        boxes = boxes.gather(2, best.expand(-1, 5, -1))
+        first = decode_joints(raw[:, 5:39]).flatten(3).flatten(1, 2)
+        first = first.gather(2, best.expand(-1, JOINTS * 2, -1)).unflatten(1, (JOINTS, 2))  # [n, 17, 2, 20]
         field = raw[:, 56:].flatten(2).unflatten(1, (JOINTS, 3))
-        sure, x, y = (field[:, :, c].gather(2, index) for c in range(3))
-        seen = torch.stack([cell[:, :, 0] + 0.5 + x, cell[:, :, 1] + 0.5 + y], 2) * STRIDE
-        place = (placed + sure.sigmoid()[:, :, None] * (seen - placed)) * 2
-        visible = raw[:, 39:56].flatten(2).sigmoid()
+        sure = field[:, :, 0].sigmoid()  # [n, 17, 1600]
+        there = field[:, :, 1:] * STRIDE + cell_centres().flatten(1)  # [n, 17, 2, 1600]
+        reach = SEARCH * boxes[:, 2:4].amax(1)[:, None, :, None] / 2  # [n, 1, 20, 1]
+        away = (there[:, :, :, None] - first[..., None]).square().sum(2)  # [n, 17, 20, 1600]
+        cell = (sure[:, :, None] * torch.exp(away / (-2 * reach * reach))).argmax(3)  # [n, 17, 20]
+        believed = sure.gather(2, cell)[:, :, None]
+        there = torch.stack([there[:, :, axis].gather(2, cell) for axis in (0, 1)], 2)
+        place = torch.where(believed > BELIEVE, there, first) * 2
+        visible = raw[:, 39:56].flatten(2).gather(2, best.expand(-1, JOINTS, -1)).sigmoid()
         joints = torch.cat([place, visible[:, :, None]], 2).flatten(1, 2)
-        return torch.cat([self.boxes(raw), joints], 1)
+        return torch.cat([boxes, joints], 1)
 
 
 class Watermark(nn.Module):

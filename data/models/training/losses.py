@@ -7,12 +7,12 @@ there. Everything but the score map is computed on gathered cells only: most cel
 import torch
 from torch.nn import functional as F
 
-from network import GRID, JOINT_UNIT, JOINTS, STRIDE, cell_centres
+from network import JOINT_UNIT, JOINTS, STRIDE, cell_centres
 
 SCORE_SIGMA = 0.10  # of the box's side: boxes and joints read there are about as good as at the very centre
 MIN_SIGMA = 0.7 * STRIDE  # small faces still mark their cell's neighbours
 LEARN_ABOVE = 0.35  # cells with a target above this learn the box and the joints
-NEAR = 3.0  # cells from which a joint's exact place is read
+NEAR = 2.0  # cells around a joint from which its exact place is read
 HIDDEN_JOINT = 0.3  # weight of the place of a joint that is not visible: a guess, but a limb has to end somewhere
 
 
@@ -79,27 +79,21 @@ def joint_losses(gathered: tuple, boxes: torch.Tensor, joints: torch.Tensor) -> 
 
 
 def field_losses(raw: torch.Tensor, joints: torch.Tensor) -> dict:
-    """Joints as seen from the cells around them: raw field [n, 51, 40, 40], joints [n, p, 17, 3]."""
-    shown = torch.where(joints[..., 2:] > 0.5, joints[..., :2], torch.nan) / STRIDE - 0.5  # in cells
-    picture, person, joint = joints[..., 0].isfinite().nonzero(as_tuple=True)
-    if len(picture) == 0:
-        return {"near": raw.sum() * 0, "field": raw.sum() * 0}
-    reach = torch.arange(-4, 5)
-    window = torch.stack(torch.meshgrid(reach, reach, indexing="xy"), -1).reshape(-1, 2)
-    around = (joints[picture, person, joint, :2] / STRIDE).floor().long()[:, None] + window  # [k, 81, 2]
-    inside = ((around >= 0) & (around < GRID)).all(2)
-    cell = (around[..., 1] * GRID + around[..., 0]).clamp(0, GRID * GRID - 1)
-    same = shown[picture, :, joint]  # [k, p, 2]: this joint of everybody in the picture
-    offset = same[:, None] - around[:, :, None]  # [k, 81, p, 2]
-    distance, nearest = offset.square().sum(3).nan_to_num(1e6).min(2)
-    offset = offset.gather(2, nearest[..., None, None].expand(-1, -1, 1, 2)).squeeze(2).nan_to_num(0.0)
-    near = ((distance < NEAR**2) & inside).float()
-    field = raw.flatten(2).unflatten(1, (JOINTS, 3))[picture[:, None], joint[:, None], :, cell].float()  # [k, 81, 3]
-    is_near = F.binary_cross_entropy_with_logits(field[..., 0], near, reduction="none")
-    return {
-        "near": weighted_mean(is_near, inside.float()),
-        "field": weighted_mean((field[..., 1:] - offset).abs().sum(2), near),
-    }
+    """Joints as seen from where they are: raw field [n, 51, 40, 40], joints [n, p, 17, 3].
+
+    "Near" is asked of every cell, since the search for a joint may come along anywhere.
+    """
+    shown = torch.where(joints[..., 2:] > 0.5, joints[..., :2], torch.nan)
+    steps = (shown[..., None] - cell_centres().flatten(1)) / STRIDE  # [n, p, 17, 2, 1600], in cells
+    distance, nearest = steps.square().sum(3).nan_to_num(1e6).min(1)  # to this joint of anybody: [n, 17, 1600]
+    near = ((NEAR - distance.sqrt()).clamp(-0.5, 0.5) + 0.5).float()
+    field = raw.flatten(2).unflatten(1, (JOINTS, 3)).float()
+    error = (field[:, :, 0].detach().sigmoid() - near).square()
+    is_near = F.binary_cross_entropy_with_logits(field[:, :, 0], near, reduction="none") * error
+    picture, joint, cell = (near > 0.5).nonzero(as_tuple=True)
+    truth = steps[picture, nearest[picture, joint, cell], joint, :, cell]
+    off = (field[picture, joint, 1:, cell] - truth).abs().sum()
+    return {"near": is_near.sum() / near.sum().clamp(min=1), "field": off / max(len(picture), 1)}
 
 
 def people_loss(faces: torch.Tensor, people: torch.Tensor, batch: dict) -> tuple[torch.Tensor, dict]:
@@ -111,7 +105,7 @@ def people_loss(faces: torch.Tensor, people: torch.Tensor, batch: dict) -> tuple
     found |= joint_losses(gathered, batch["boxes"], batch["joints"])
     found |= field_losses(people[:, 56:], batch["joints"])
     parts |= found
-    weights = {"joint": 10.0, "visible": 0.5, "near": 0.3, "field": 0.3}
+    weights = {"joint": 10.0, "visible": 0.5, "near": 1.0, "field": 0.5}
     return sum(value * weights.get(name, 1.0) for name, value in parts.items()), parts
 
 

@@ -81,7 +81,7 @@ class PeopleNet(nn.Module):
     faces: [n, 5, 40, 40] = score logit, log distances to the box's left, top, right and bottom in cells.
     people: [n, 5 + 34 + 17 + 51, 40, 40] = the same, then for each joint
     the offset (x, y) from the cell in `JOINT_UNIT`, the logit of its visibility, and a field read *at the joint*
-    rather than at the person's centre: the logit of "the joint is near" and the offset (x, y) to it in cells.
+    rather than at the person's centre: the logit of "such a joint is near" and the offset (x, y) to it in cells.
     """
 
     def __init__(self):

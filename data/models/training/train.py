@@ -16,6 +16,7 @@ import torch
 
 from dataset import Marks, People
 from losses import mark_loss, people_loss
+from muon import Muon
 from network import MarkNet, PeopleNet
 
 KINDS = {"people": (People, PeopleNet, people_loss), "marks": (Marks, MarkNet, mark_loss)}
@@ -63,16 +64,15 @@ def main() -> None:
     if args.start:
         model.load_state_dict(torch.load(args.start)["average"])
     average = copy.deepcopy(model).eval()
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.03}, {"params": others, "weight_decay": 0.0}], lr=args.rate
-    )
+    kernels = [p for p in model.parameters() if p.ndim == 4]
+    others = [p for p in model.parameters() if p.ndim < 4]
+    optimisers = [Muon(kernels, args.rate), torch.optim.AdamW(others, args.rate, weight_decay=0.0, fused=True)]
     first = 0
     if args.out.exists():
         state = torch.load(args.out)
         model.load_state_dict(state["model"]), average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
+        for optimiser, held in zip(optimisers, state["optimisers"]):
+            optimiser.load_state_dict(held)
         first = state["epoch"]
     per_epoch = len(data) // args.batch
     total = per_epoch * args.epochs
@@ -84,16 +84,17 @@ def main() -> None:
         for i in range(per_epoch):
             step = epoch * per_epoch + i
             rate = args.rate * min(1, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / total))
-            for group in optimiser.param_groups:
-                group["lr"] = rate
+            for optimiser in optimisers:
+                optimiser.param_groups[0]["lr"] = rate
+                optimiser.zero_grad()
             batch = data.batch(order[i * args.batch : (i + 1) * args.batch])
             with torch.autocast("cpu", torch.bfloat16):
                 outputs = model(batch["image"])
             loss, parts = loss_of(*outputs, batch)
-            optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            optimiser.step()
+            for optimiser in optimisers:
+                optimiser.step()
             follow(average, model, step)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value.item()
@@ -101,8 +102,8 @@ def main() -> None:
                 means = "  ".join(f"{name} {value / (i + 1):.4f}" for name, value in sums.items())
                 speed = (i + 1) * args.batch / (time.time() - started)
                 print(f"{epoch + 1}/{args.epochs} {i + 1}/{per_epoch} {speed:.0f}/s  {means}", flush=True)
-        state = {"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
-        save(args.out, state | {"epoch": epoch + 1})
+        state = {"model": model.state_dict(), "average": average.state_dict(), "epoch": epoch + 1}
+        save(args.out, state | {"optimisers": [optimiser.state_dict() for optimiser in optimisers]})
 
 
 if __name__ == "__main__":

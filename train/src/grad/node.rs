@@ -4,10 +4,7 @@
 //! operations, the node takes the finished result instead, so that only the backward pass is ours, on any device.
 
 use candle_core::backend::BackendStorage;
-use candle_core::{
-    CpuStorage, CudaStorage, CustomOp1, Layout, MetalStorage, Result, Shape, Storage,
-    Tensor,
-};
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, MetalStorage, Result, Shape, Storage, Tensor};
 
 /// Backward closure: gradients of the arguments, given the gradient of the result. `None` where an argument needs none.
 pub(crate) type Backward<const N: usize> = Box<dyn Fn(&Tensor) -> Result<[Option<Tensor>; N]> + Send + Sync>;

@@ -69,9 +69,11 @@ impl PerBlock {
         match self {
             Self::Same(value) => Ok(vec![*value; n]),
             Self::Each(values) if values.len() == n => Ok(values.clone()),
-            Self::Each(values) => {
-                Err(unsupported(key, &format!("{values:?}"), format!("one value, or {n}, one per down block")))
-            }
+            Self::Each(values) => Err(unsupported(
+                key,
+                &format!("{values:?}"),
+                format!("one value, or {n}, one per down block"),
+            )),
         }
     }
 }
@@ -155,8 +157,9 @@ const REQUIRED: &[(&str, &[&str])] = &[
 impl UnetConfig {
     /// Reads the text of a `config.json`; a value that would need another network is refused by name.
     pub fn from_json(text: &str) -> Result<Self> {
-        let value: Value = serde_json::from_str(text)
-            .map_err(|e| unsupported("(file)", &e, "give diffusers' config.json of a UNet2DConditionModel"))?;
+        let value: Value = serde_json::from_str(text).map_err(|e| {
+            unsupported("(file)", &e, "give diffusers' config.json of a UNet2DConditionModel")
+        })?;
         for (key, supported) in REQUIRED {
             if let Some(found) = value.get(key).map(Value::to_string)
                 && !supported.contains(&found.as_str())
@@ -169,8 +172,9 @@ impl UnetConfig {
             Some(Value::Array(each)) if each.iter().all(|v| v == &Value::Bool(false)) => {}
             Some(other) => return Err(unsupported("only_cross_attention", &other, "use false")),
         }
-        let raw: Raw = serde_json::from_value(value)
-            .map_err(|e| unsupported("(file)", &e, "give diffusers' config.json of a UNet2DConditionModel"))?;
+        let raw: Raw = serde_json::from_value(value).map_err(|e| {
+            unsupported("(file)", &e, "give diffusers' config.json of a UNet2DConditionModel")
+        })?;
         raw.check()
     }
 }
