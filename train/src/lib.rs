@@ -1,4 +1,11 @@
-//! Training from snapshots.
+//! Training from snapshots. What stands so far: the reader, and the frozen diffusion base that an adapter is trained through.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`batches`] | seeded, resumable batches of views of one person, from a snapshot |
+//! | [`diffusion`] | Stable Diffusion's networks, files, samplers; adapters in the IP-Adapter layout |
+//! | [`grad`] | differentiable building blocks |
+//! | [`adamw`], [`learning_rate`] | the optimiser, its moments visible; cosine with warm-up |
 
 pub mod adamw;
 pub mod batches;

@@ -1,7 +1,7 @@
 //! Differentiable building blocks for training through a frozen network.
 //!
 //! Candle's fused operators either cut the gradient without saying so (`softmax_last_dim`, fused layer norms, `sdpa`) or compute and keep
-//! weight gradients nobody asked for. Here, every function has a gradient that is tested against central differences, and a weight that is
+//! weight gradients nobody asked for. Here, every function has a gradient, and a weight that is
 //! no [`candle_core::Var`] (nor descends from one) costs nothing in the backward pass.
 //!
 //! | file | functions |
@@ -9,14 +9,14 @@
 //! | `activation` | [`silu`], [`gelu`], [`geglu`] |
 //! | `softmax` | [`softmax`] |
 //! | `norm` | [`layer_norm`], [`group_norm`], [`group_norm_silu`] |
-//! | `attention` | [`attention`]: no n×m matrix is kept, the backward pass recomputes it tile by tile |
+//! | `attention` | [`attention`], [`attention_heads`] |
 //! | `linear` | [`linear`] |
 //! | `conv` | [`conv2d`] |
 //! | `upsample` | [`upsample_nearest2x`] |
 //! | `node` | an operation made of a ready result and a backward closure |
 //!
-//! On the CPU the functions run kernels of their own (SIMD, threads, matrix products); on other devices the same functions are composed of
-//! Candle's operators.
+//! For now every function is composed of Candle's own differentiable operators, on any device. Kernels of their own for the CPU, and an
+//! attention that keeps no n×m matrix, can take their place without a change of signature.
 
 mod activation;
 mod attention;
