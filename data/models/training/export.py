@@ -16,8 +16,8 @@ from network import INPUT, JOINTS, MARK_INPUT, STRIDE, MarkNet, PeopleNet, cell_
 
 MODELS = Path(__file__).resolve().parents[1]
 PEOPLE = 20  # rows of the pose model's output
-SEARCH = 0.12  # standard deviation of a joint's true place around the first, of the larger side of the box
-BELIEVE = 0.15  # a cell that is less sure than this does not move the joint
+SEARCH = 0.2  # standard deviation of a joint's true place around the first, of the larger side of the box
+BELIEVE = 0.1  # a cell that is less sure than this does not move the joint
 LARGEST = 4_000_000  # bytes of a file in the repository
 
 
@@ -28,9 +28,9 @@ class Finder(nn.Module):
         super().__init__()
         self.backbone, self.head, self.shift = net.backbone, head, shift
 
-    def raw(self, images: torch.Tensor) -> torch.Tensor:
-        """Raw channels [n, c, 40, 40]."""
-        return self.head(self.backbone(F.avg_pool2d(images, 640 // INPUT)))
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """[n, 64, 40, 40]"""
+        return self.backbone(F.avg_pool2d(images, 640 // INPUT))
 
     def boxes(self, raw: torch.Tensor) -> torch.Tensor:
         """[n, 5, 1600] = cx, cy, w, h, score; the score is 0 in cells beside a better one."""
@@ -45,7 +45,7 @@ class Faces(Finder):
     """-> [n, 5, 1600]"""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.boxes(self.raw(images))
+        return self.boxes(self.head(self.features(images)))
 
 
 class Pose(Finder):
@@ -55,14 +55,22 @@ class Pose(Finder):
     where; the cell that is surest, the less the farther it is from the first place, has the last word.
     """
 
+    def __init__(self, net: PeopleNet, shift: float):
+        super().__init__(net, net.people, shift)
+        self.field = net.field
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        raw = self.raw(images)
+        features = self.features(images)
+        return self.decode(self.head(features), self.field(features))
+
+    def decode(self, raw: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
+        """What the two heads say -> [n, 56, 20]."""
         boxes = self.boxes(raw)
         best = boxes[:, 4].topk(PEOPLE).indices[:, None]  # [n, 1, 20]
         boxes = boxes.gather(2, best.expand(-1, 5, -1))
         first = decode_joints(raw[:, 5:39]).flatten(3).flatten(1, 2)
         first = first.gather(2, best.expand(-1, JOINTS * 2, -1)).unflatten(1, (JOINTS, 2))  # [n, 17, 2, 20]
-        field = raw[:, 56:].flatten(2).unflatten(1, (JOINTS, 3))
+        field = field.flatten(2).unflatten(1, (JOINTS, 3))
         sure = field[:, :, 0].sigmoid()  # [n, 17, 1600]
         there = field[:, :, 1:] * STRIDE + cell_centres().flatten(1)  # [n, 17, 2, 1600]
         reach = SEARCH * boxes[:, 2:4].amax(1)[:, None, :, None] / 2  # [n, 1, 20, 1]
@@ -71,7 +79,7 @@ class Pose(Finder):
         believed = sure.gather(2, cell)[:, :, None]
         there = torch.stack([there[:, :, axis].gather(2, cell) for axis in (0, 1)], 2)
         place = torch.where(believed > BELIEVE, there, first) * 2
-        visible = raw[:, 39:56].flatten(2).gather(2, best.expand(-1, JOINTS, -1)).sigmoid()
+        visible = raw[:, 39:].flatten(2).gather(2, best.expand(-1, JOINTS, -1)).sigmoid()
         joints = torch.cat([place, visible[:, :, None]], 2).flatten(1, 2)
         return torch.cat([boxes, joints], 1)
 
@@ -130,7 +138,7 @@ def main() -> None:
         net = PeopleNet()
         net.load_state_dict(torch.load(args.people, map_location="cpu")["average"])
         write(Faces(net, net.faces, args.face_shift), MODELS / "faces.onnx", "images", 640, "output0")
-        write(Pose(net, net.people, args.person_shift), MODELS / "pose.onnx", "images", 640, "output0")
+        write(Pose(net, args.person_shift), MODELS / "pose.onnx", "images", 640, "output0")
     if args.marks:
         net = MarkNet()
         net.load_state_dict(torch.load(args.marks, map_location="cpu")["average"])

@@ -96,16 +96,16 @@ def field_losses(raw: torch.Tensor, joints: torch.Tensor) -> dict:
     return {"near": is_near.sum() / near.sum().clamp(min=1), "field": off / max(len(picture), 1)}
 
 
-def people_loss(faces: torch.Tensor, people: torch.Tensor, batch: dict) -> tuple[torch.Tensor, dict]:
+def people_loss(faces: torch.Tensor, people: torch.Tensor, field: torch.Tensor, batch: dict) -> tuple[torch.Tensor, dict]:
     """The sum to descend, and its parts by name."""
     parts = {}
     found, _ = object_losses(faces, batch["faces"], batch["ignored"])
     parts |= {f"face {name}": value for name, value in found.items()}
-    found, gathered = object_losses(people[:, :56], batch["boxes"], batch["ignored"])
+    found, gathered = object_losses(people, batch["boxes"], batch["ignored"])
     found |= joint_losses(gathered, batch["boxes"], batch["joints"])
-    found |= field_losses(people[:, 56:], batch["joints"])
+    found |= field_losses(field, batch["joints"])
     parts |= found
-    weights = {"joint": 10.0, "visible": 0.5, "near": 1.0, "field": 0.5}
+    weights = {"joint": 15.0, "visible": 0.5, "near": 1.5, "field": 0.75}
     return sum(value * weights.get(name, 1.0) for name, value in parts.items()), parts
 
 

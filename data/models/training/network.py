@@ -76,23 +76,25 @@ class Backbone(nn.Module):
 
 
 class PeopleNet(nn.Module):
-    """One backbone, a head for faces and a head for people.
+    """One backbone; a head for faces, one for people and one for joints.
 
     faces: [n, 5, 40, 40] = score logit, log distances to the box's left, top, right and bottom in cells.
-    people: [n, 5 + 34 + 17 + 51, 40, 40] = the same, then for each joint
-    the offset (x, y) from the cell in `JOINT_UNIT`, the logit of its visibility, and a field read *at the joint*
-    rather than at the person's centre: the logit of "such a joint is near" and the offset (x, y) to it in cells.
+    people: [n, 5 + 34 + 17, 40, 40] = the same, then the joints' offsets (x, y) from the cell in `JOINT_UNIT` and the
+    logits of their visibility.
+    field: [n, 51, 40, 40], read *at a joint* rather than at the person's centre: for each of the 17 the logit of
+    "such a joint is near" and the offset (x, y) to it in cells.
     """
 
     def __init__(self):
         super().__init__()
         self.backbone = Backbone()
         self.faces = Head(5)
-        self.people = Head(5 + JOINTS * 6)
+        self.people = Head(5 + JOINTS * 3)
+        self.field = nn.Sequential(conv(64, 96), nn.Conv2d(96, JOINTS * 3, 1))
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         features = self.backbone(x)
-        return self.faces(features), self.people(features)
+        return self.faces(features), self.people(features), self.field(features)
 
 
 def cell_centres(device: torch.device | None = None) -> torch.Tensor:
