@@ -50,7 +50,10 @@ impl ClipTokenizer {
             (fast.clone(), Tokenizer::from_file(&fast))
         } else {
             let path = folder.join("vocab.json");
-            let json = from_vocabulary(folder, &unknown, &[&begin, &end])?;
+            // A padding token of its own (SD 2 and SDXL: "!") is cut out of the text wherever it stands, as transformers does.
+            let own_padding = (pad != end).then_some(pad.as_str());
+            let tokens: Vec<&str> = [begin.as_str(), end.as_str()].into_iter().chain(own_padding).collect();
+            let json = from_vocabulary(folder, &unknown, &tokens)?;
             (path, Tokenizer::from_bytes(json.to_string()))
         };
         let mut tokenizer = tokenizer.map_err(|e| Error::malformed(&path, e))?;

@@ -7,7 +7,6 @@ use super::transformer::{LayerCount, Transformer};
 use crate::diffusion::Weights;
 use crate::error::Result;
 use candle_core::Tensor;
-use std::sync::Arc;
 
 /// `resnets.j`, then `attentions.j` where the block has attention.
 #[derive(Debug)]
@@ -59,16 +58,5 @@ impl Layer {
             Some(attention) => attention.forward(&x, conditioning),
             None => Ok(x),
         }
-    }
-
-    /// The same, keeping its inputs only; see [`crate::grad::checkpoint`].
-    pub fn checkpointed(
-        self: &Arc<Self>,
-        x: &Tensor,
-        skip: Option<&Tensor>,
-        step: &Tensor,
-        conditioning: &Conditioning,
-    ) -> Result<Tensor> {
-        self.forward(x, skip, step, conditioning)
     }
 }

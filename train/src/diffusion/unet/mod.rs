@@ -7,7 +7,7 @@
 //! | `embedding` | timestep and SDXL's added conditions |
 //! | `layers` | linear, convolution and normalisation parameters |
 //! | `resnet`, `attention`, `transformer` | the parts of a block |
-//! | `blocks` | a residual block with its transformer; the unit of gradient checkpointing |
+//! | `blocks` | a residual block with its transformer |
 
 mod attention;
 mod blocks;
@@ -30,18 +30,17 @@ use candle_core::{DType, Tensor};
 use embedding::StepEmbedding;
 use layers::{Conv2d, GroupNorm};
 use resnet::Upsample;
-use std::sync::Arc;
 use transformer::LayerCount;
 
 #[derive(Debug)]
 struct Down {
-    layers: Vec<Arc<Layer>>,
+    layers: Vec<Layer>,
     downsample: Option<Conv2d>,
 }
 
 #[derive(Debug)]
 struct Up {
-    layers: Vec<Arc<Layer>>,
+    layers: Vec<Layer>,
     upsample: Option<Upsample>,
 }
 
@@ -52,12 +51,11 @@ pub struct UNet {
     step: StepEmbedding,
     conv_in: Conv2d,
     down: Vec<Down>,
-    mid: [Arc<Layer>; 2],
+    mid: [Layer; 2],
     up: Vec<Up>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
     cross_attention: Vec<(String, usize)>,
-    checkpointing: bool,
 }
 
 impl UNet {
@@ -79,7 +77,7 @@ impl UNet {
             let mut layers = Vec::new();
             for j in 0..block.layers {
                 let shape = (channels, block.channels, block.heads, block.depth);
-                layers.push(Arc::new(Layer::load(&weights, &config, j, shape, &mut count, &name)?));
+                layers.push(Layer::load(&weights, &config, j, shape, &mut count, &name)?);
                 channels = block.channels;
                 skips.push(channels);
             }
@@ -100,7 +98,7 @@ impl UNet {
             for j in 0..=block.layers {
                 let skip = skips.pop().unwrap_or(first);
                 let shape = (channels + skip, block.channels, block.heads, *depth);
-                layers.push(Arc::new(Layer::load(&weights, &config, j, shape, &mut count, &name)?));
+                layers.push(Layer::load(&weights, &config, j, shape, &mut count, &name)?);
                 channels = block.channels;
             }
             let upsample = if i + 1 < config.blocks.len() {
@@ -115,8 +113,8 @@ impl UNet {
         let middle = weights.pp("mid_block");
         let mid_shape = |depth| (mid_channels, mid_channels, heads, depth);
         let mid = [
-            Arc::new(Layer::load(&middle, &config, 0, mid_shape(config.mid_depth), &mut count, "mid_block")?),
-            Arc::new(Layer::load(&middle, &config, 1, mid_shape(0), &mut count, "mid_block")?),
+            Layer::load(&middle, &config, 0, mid_shape(config.mid_depth), &mut count, "mid_block")?,
+            Layer::load(&middle, &config, 1, mid_shape(0), &mut count, "mid_block")?,
         ];
         Ok(Self {
             conv_norm_out: GroupNorm::load(
@@ -133,14 +131,7 @@ impl UNet {
             mid,
             up,
             cross_attention: count.layers,
-            checkpointing: false,
         })
-    }
-
-    /// With checkpointing, blocks forget what they computed and compute it again on the way back: less memory, a third more time.
-    pub fn with_checkpointing(mut self, on: bool) -> Self {
-        self.checkpointing = on;
-        self
     }
 
     /// The configuration it was loaded with.
@@ -164,13 +155,8 @@ impl UNet {
         let latents = latents.to_dtype(DType::F32)?;
         let step = self.step.forward(timesteps, conditioning.added.as_ref(), latents.device())?;
         let step = grad::silu(&step)?;
-        let run = |layer: &Arc<Layer>, x: &Tensor, skip: Option<&Tensor>| {
-            if self.checkpointing {
-                layer.checkpointed(x, skip, &step, conditioning)
-            } else {
-                layer.forward(x, skip, &step, conditioning)
-            }
-        };
+        let run =
+            |layer: &Layer, x: &Tensor, skip: Option<&Tensor>| layer.forward(x, skip, &step, conditioning);
         let mut x = self.conv_in.forward(&latents)?;
         let mut skips = vec![x.clone()];
         for block in &self.down {

@@ -57,7 +57,7 @@ pub struct Conditioning {
     pub body: Option<Stream>,
     /// SDXL only.
     pub added: Option<Added>,
-    /// Looks at every cross-attention layer; not called inside a checkpointed block's second run.
+    /// Looks at every cross-attention layer.
     pub observer: Option<Observer>,
 }
 
