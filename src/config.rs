@@ -11,8 +11,15 @@ use toml::{Table, Value};
 use crate::recipe::Recipe;
 
 /// Variables that are not recipe keys.
-const OTHER_VARIABLES: [&str; 6] =
-    ["BOLID_WORKDIR", "BOLID_THREADS", "BOLID_RECIPE", "BOLID_MODELS", "BOLID_GOLDEN", "BOLID_LOG"];
+const OTHER_VARIABLES: [&str; 7] = [
+    "BOLID_WORKDIR",
+    "BOLID_THREADS",
+    "BOLID_RECIPE",
+    "BOLID_MODELS",
+    "BOLID_GOLDEN",
+    "BOLID_LOG",
+    "BOLID_PYTHON",
+];
 
 /// A configuration that cannot be used: exit code 2.
 #[derive(Debug, thiserror::Error)]
