@@ -305,7 +305,11 @@ impl Crawler<'_> {
         self.catalog.record_page(self.site, page, &outcome).await?;
         let event = match &outcome {
             PageOutcome::Failed { class, detail } => {
-                tracing::warn!(url = page.url, %class, detail, "a listing could not be read");
+                if class.is_by_choice() {
+                    tracing::info!(url = page.url, %class, detail, "a listing is left out");
+                } else {
+                    tracing::warn!(url = page.url, %class, detail, "a listing could not be read");
+                }
                 Event::PageFailed { url: page.url.clone(), class: *class }
             }
             _ => Event::PageRead,
