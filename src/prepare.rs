@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,7 +84,16 @@ impl PreparedStore {
             fs::write(&partial, safetensors::serialize(tensors, None)?)?;
             Ok(fs::rename(&partial, &path)?)
         };
-        write().with_context(|| format!("write tensors {}; is the disk full?", path.display()))
+        write().map_err(|error| {
+            let source = error.downcast_ref::<io::Error>();
+            let is_full = source.is_some_and(|source| source.kind() == io::ErrorKind::StorageFull);
+            let advice = if is_full {
+                "; free some space and run the same command again, nothing stored is lost"
+            } else {
+                ""
+            };
+            error.context(format!("write tensors {}{advice}", path.display()))
+        })
     }
 }
 
