@@ -5,7 +5,7 @@ use std::io;
 
 use photo::Verdict;
 use serde::Serialize;
-use snapshot::SnapshotRef;
+use snapshot::{SnapshotRef, Verified};
 
 use crate::judge::Judged;
 use crate::output::Output;
@@ -95,11 +95,11 @@ struct SnapshotLine<'a> {
     photos: usize,
     dropped: usize,
     path: String,
-    verified: bool,
+    verified_files: usize,
 }
 
-/// Shows where the snapshot is. It was verified before this is called.
-pub fn show_snapshot(snapshot: &SnapshotRef, output: Output) -> io::Result<()> {
+/// Shows where the snapshot is, and what its verification read.
+pub fn show_snapshot(snapshot: &SnapshotRef, verified: &Verified, output: Output) -> io::Result<()> {
     let line = SnapshotLine {
         snapshot: format!("{}-{}", snapshot.name, snapshot.id),
         id: &snapshot.id,
@@ -107,7 +107,7 @@ pub fn show_snapshot(snapshot: &SnapshotRef, output: Output) -> io::Result<()> {
         photos: snapshot.counts.photos,
         dropped: snapshot.counts.dropped,
         path: snapshot.path.display().to_string(),
-        verified: true,
+        verified_files: verified.files,
     };
     output.show(&line, |line| {
         format!(

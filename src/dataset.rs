@@ -74,7 +74,9 @@ async fn publish(
 ) -> Result<()> {
     let written = publish::run(catalog, plan, store, judged).await?;
     let path = written.path.clone();
-    tokio::task::spawn_blocking(move || snapshot::verify(&path)).await.context("verify the snapshot")??;
-    closing::show_snapshot(&written, output)?;
+    let verified = tokio::task::spawn_blocking(move || snapshot::verify(&path))
+        .await
+        .context("verify the snapshot")??;
+    closing::show_snapshot(&written, &verified, output)?;
     Ok(())
 }
