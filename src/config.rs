@@ -97,10 +97,11 @@ impl Recipe {
     fn relative_to(mut self, folder: &Path) -> Self {
         self.models = folder.join(&self.models);
         for site in &mut self.sites {
-            *site = folder.join(&*site);
+            site.profile = folder.join(&site.profile);
         }
         for import in &mut self.imports {
             import.path = folder.join(&import.path);
+            import.profile = import.profile.as_ref().map(|profile| folder.join(profile));
         }
         self
     }

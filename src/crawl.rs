@@ -1,108 +1,204 @@
-//! `bolid crawl`, `import` and `retry`: photos come in.
+//! `bolid crawl` and `bolid retry`: photos come in from sites.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
-use crawler::{CrawlReport, CrawlSettings, Event, Profile};
+use crawler::check::{CheckReport, Finding};
+use crawler::{CrawlReport, CrawlSettings, Event};
 use indicatif::{HumanBytes, ProgressBar};
-use photo::FailureClass;
+use serde::Serialize;
 
-use crate::Done;
-use crate::cli::{CrawlArgs, Global};
+use crate::cli::{CrawlArgs, Global, MannerArgs, RetryArgs, SelectionArgs, SiteArgs};
 use crate::demo::DemoGallery;
 use crate::output::Output;
-use crate::plan::Plan;
+use crate::plan::{Plan, Target};
 use crate::recipe::Recipe;
-use crate::{open, progress};
+use crate::{Done, import, open, progress};
 
 /// Crawls all sites of a recipe and imports its folders; the demo gallery is up while that goes on.
 pub async fn all(catalog: &Arc<Catalog>, plan: &Plan) -> Result<Vec<CrawlReport>> {
-    let demo = match &plan.recipe.demo {
-        Some(demo) => Some(DemoGallery::start(demo).await?),
-        None => None,
-    };
+    let sites = Sites::of_recipe(plan).await?;
     let mut reports = Vec::new();
-    for profile in &plan.profiles {
-        let mut settings = settings(profile.clone(), &plan.recipe);
-        settings.mirror = demo.as_ref().and_then(|demo| demo.url_for(&settings.profile));
-        reports.push(site(catalog, &settings).await?);
+    for settings in &sites.settings {
+        reports.push(site(catalog, settings).await?.0);
     }
-    if let Some(demo) = demo {
-        demo.stop().await?;
-    }
-    for import in &plan.recipe.imports {
-        reports.push(take_in(catalog, &import.path, &import.name).await?);
+    sites.close().await?;
+    for found in &plan.recipe.imports {
+        reports.push(import::of_recipe(catalog, found, &plan.recipe).await?);
     }
     Ok(reports)
 }
 
-/// What the recipe says of crawling.
-fn settings(profile: Profile, recipe: &Recipe) -> CrawlSettings {
-    CrawlSettings {
-        min_side: recipe.rules.min_side,
-        fresh_for: recipe.crawl.fresh_for,
-        max_photos: recipe.crawl.max_photos,
-        identities: recipe.crawl.identities.clone(),
-        ..CrawlSettings::new(profile)
+/// The sites that a command speaks of, and the demo gallery where one of them is shown by it.
+struct Sites {
+    settings: Vec<CrawlSettings>,
+    demo: Option<DemoGallery>,
+}
+
+impl Sites {
+    async fn of_recipe(plan: &Plan) -> Result<Self> {
+        let demo = match &plan.recipe.demo {
+            Some(demo) => Some(DemoGallery::start(demo).await?),
+            None => None,
+        };
+        let settings = plan.sites.iter().cloned().map(|target| {
+            let mirror = target.mirror.or_else(|| demo.as_ref()?.url_for(&target.profile));
+            settings(Target { mirror, profile: target.profile }, &plan.recipe)
+        });
+        Ok(Self { settings: settings.collect(), demo })
+    }
+
+    /// A site named on the command line is asked itself; the demo gallery stands in only for the demo recipe's.
+    async fn of_args(args: &SiteArgs) -> Result<Self> {
+        let plan = Plan::load(&args.recipe)?;
+        let mut sites = match (&args.site, &args.base_url) {
+            (Some(path), base_url) => {
+                let target = Target::load(path, base_url.clone())?;
+                Self { settings: vec![settings(target, &plan.recipe)], demo: None }
+            }
+            (None, Some(base_url)) => {
+                let load = |site: &crate::recipe::Site| Target::load(&site.profile, Some(base_url.clone()));
+                let targets = plan.recipe.sites.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+                let settings = targets.into_iter().map(|target| settings(target, &plan.recipe));
+                Self { settings: settings.collect(), demo: None }
+            }
+            (None, None) => Self::of_recipe(&plan).await?,
+        };
+        sites.settings.iter_mut().for_each(|settings| set_manners(settings, &args.manners));
+        Ok(sites)
+    }
+
+    async fn close(self) -> Result<()> {
+        match self.demo {
+            Some(demo) => demo.stop().await,
+            None => Ok(()),
+        }
     }
 }
 
-async fn site(catalog: &Catalog, settings: &CrawlSettings) -> Result<CrawlReport> {
-    let bar = progress::stage("crawl", 0, "photos");
-    let report = crawler::crawl(catalog, settings, &|event| advance(&bar, event)).await;
-    bar.finish_and_clear();
-    report.with_context(|| format!("crawl {}", settings.site()))
+/// What the recipe says of crawling.
+fn settings(target: Target, recipe: &Recipe) -> CrawlSettings {
+    let mut settings = CrawlSettings::new(target.profile);
+    settings.mirror = target.mirror;
+    set_recipe(&mut settings, recipe);
+    settings
 }
 
-fn advance(bar: &ProgressBar, event: &Event) {
-    match event {
-        Event::PageRead => bar.set_message("reading listings"),
-        Event::PageFailed { .. } => {} // the crawler has said which, and why
-        Event::PhotosDue(due) => {
-            bar.set_message("");
-            bar.set_length(*due);
+/// What the recipe says of any source.
+pub fn set_recipe(settings: &mut CrawlSettings, recipe: &Recipe) {
+    settings.min_side = recipe.rules.min_side;
+    settings.fresh_for = recipe.crawl.fresh_for;
+    settings.max_photos = recipe.crawl.max_photos;
+    settings.min_photos = recipe.crawl.min_photos.unwrap_or(0);
+    settings.identities.clone_from(&recipe.crawl.identities);
+    settings.contact.clone_from(&recipe.crawl.contact);
+}
+
+/// What the command line says of manners.
+pub fn set_manners(settings: &mut CrawlSettings, args: &MannerArgs) {
+    settings.contact = args.contact.clone().or_else(|| settings.contact.take());
+    settings.delay = args.delay.or(settings.delay);
+}
+
+/// What the command line says of the photos wanted.
+pub fn set_selection(settings: &mut CrawlSettings, args: &SelectionArgs) {
+    settings.max_photos = args.max_photos.or(settings.max_photos);
+    settings.min_photos = args.min_photos.unwrap_or(settings.min_photos);
+    settings.simulate = args.simulate;
+    if !args.identity.is_empty() {
+        settings.identities.clone_from(&args.identity);
+    }
+}
+
+/// Crawls a site; with the addresses that a simulated crawl would ask for.
+async fn site(catalog: &Catalog, settings: &CrawlSettings) -> Result<(CrawlReport, Vec<String>)> {
+    let watch = Watch::new("crawl");
+    let report = crawler::crawl(catalog, settings, &|event| watch.see(event)).await;
+    let wanted = watch.finish();
+    Ok((report.with_context(|| format!("crawl {}", settings.site()))?, wanted))
+}
+
+/// Follows a crawl or import on a progress bar.
+pub struct Watch {
+    bar: ProgressBar,
+    wanted: Mutex<Vec<String>>,
+}
+
+impl Watch {
+    /// A bar of that name.
+    pub fn new(name: &'static str) -> Self {
+        Self { bar: progress::stage(name, 0, "photos"), wanted: Mutex::default() }
+    }
+
+    /// Moves the bar.
+    pub fn see(&self, event: &Event) {
+        match event {
+            Event::PageRead => self.bar.set_message("reading listings"),
+            Event::PageFailed { .. } => {} // the crawler has said which, and why
+            Event::PhotosDue(due) => {
+                self.bar.set_message("");
+                self.bar.set_length(*due);
+            }
+            Event::WouldFetch { url } => {
+                self.wanted.lock().unwrap_or_else(PoisonError::into_inner).push(url.clone());
+            }
+            Event::PhotoStored { .. } | Event::PhotoUnchanged | Event::PhotoFailed(_) => self.bar.inc(1),
+            Event::Left { .. } => {} // the report counts what is left, and why
         }
-        Event::PhotoStored { .. } | Event::PhotoUnchanged | Event::PhotoFailed(_) => bar.inc(1),
-        Event::Left { .. } => {} // the report counts what is left, and why
+    }
+
+    /// Takes the bar away; gives the addresses that a simulated run would ask for.
+    pub fn finish(self) -> Vec<String> {
+        self.bar.finish_and_clear();
+        self.wanted.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// `bolid crawl`.
 pub async fn command(args: &CrawlArgs, global: &Global, output: Output) -> Result<Done> {
-    let plan = Plan::load(&args.recipe)?;
-    let profiles = match &args.site {
-        Some(path) => vec![Profile::load(path)?],
-        None => plan.profiles.clone(),
-    };
-    // A site named on the command line is asked itself; the demo gallery stands in only for the demo recipe's.
-    let demo = match &plan.recipe.demo {
-        Some(demo) if args.site.is_none() && args.base_url.is_none() => Some(DemoGallery::start(demo).await?),
-        _ => None,
-    };
+    let mut sites = Sites::of_args(&args.sites).await?;
+    for settings in &mut sites.settings {
+        set_selection(settings, &args.selection);
+        settings.fresh_for = args.fresh_for.unwrap_or(settings.fresh_for);
+    }
+    if args.check {
+        let mut well = true;
+        for settings in &sites.settings {
+            let report = crawler::check(settings).await?;
+            well &= report.is_well();
+            output.show(&report, describe_check)?;
+        }
+        sites.close().await?;
+        return Ok(if well { Done::Well } else { Done::WithFailures });
+    }
+    run(sites, global, output).await
+}
+
+async fn run(sites: Sites, global: &Global, output: Output) -> Result<Done> {
     let catalog = open(global).await?;
     let mut well = true;
-    for profile in profiles {
-        let mut settings = settings(profile, &plan.recipe);
-        settings.mirror = args.base_url.clone().or_else(|| demo.as_ref()?.url_for(&settings.profile));
-        settings.contact.clone_from(&args.contact);
-        settings.delay = args.delay;
-        settings.fresh_for = args.fresh_for.unwrap_or(settings.fresh_for);
-        settings.max_photos = args.max_photos.or(settings.max_photos);
-        settings.min_photos = args.min_photos.unwrap_or(settings.min_photos);
-        settings.simulate = args.simulate;
-        if !args.identity.is_empty() {
-            settings.identities.clone_from(&args.identity);
-        }
-        let report = site(&catalog, &settings).await?;
+    for settings in &sites.settings {
+        let (report, wanted) = site(&catalog, settings).await?;
         well &= !report.has_failures();
-        output.show(&report, describe)?;
+        show(&report, &wanted, output)?;
     }
-    if let Some(demo) = demo {
-        demo.stop().await?;
-    }
+    sites.close().await?;
     Ok(if well { Done::Well } else { Done::WithFailures })
+}
+
+#[derive(Serialize)]
+struct Wanted<'a> {
+    would_fetch: &'a str,
+}
+
+/// What a crawl or import did, after what it would have asked for.
+pub fn show(report: &CrawlReport, wanted: &[String], output: Output) -> Result<()> {
+    for url in wanted {
+        output.show(&Wanted { would_fetch: url }, |wanted| wanted.would_fetch.to_owned())?;
+    }
+    Ok(output.show(report, describe)?)
 }
 
 fn describe(report: &CrawlReport) -> String {
@@ -126,29 +222,50 @@ fn describe(report: &CrawlReport) -> String {
     lines.join("\n")
 }
 
-/// `bolid import`.
-pub async fn import(catalog: &Catalog, path: &Path, name: Option<String>, output: Output) -> Result<Done> {
-    let stem = || path.canonicalize().ok()?.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let name = name.or_else(stem).with_context(|| format!("import {}: it does not exist", path.display()))?;
-    let report = take_in(catalog, path, &name).await?;
-    output.show(&report, describe)?;
-    Ok(if report.has_failures() { Done::WithFailures } else { Done::Well })
+fn describe_check(report: &CheckReport) -> String {
+    let mut lines = Vec::new();
+    let mut page = "";
+    for finding in &report.findings {
+        if finding.page != page {
+            page = &finding.page;
+            lines.push(page.to_owned());
+        }
+        lines.push(describe_finding(finding));
+    }
+    lines.extend(report.photo.iter().map(|photo| format!("reached {photo}")));
+    lines.extend(report.stopped.iter().map(|why| format!("stopped before a photo: {why}")));
+    lines.join("\n")
 }
 
-async fn take_in(catalog: &Catalog, path: &Path, name: &str) -> Result<CrawlReport> {
-    let bar = progress::stage("import", 0, "photos");
-    let report = crawler::import(catalog, path, name, &|event| advance(&bar, event)).await;
-    bar.finish_and_clear();
-    report.with_context(|| format!("import {}", path.display()))
+fn describe_finding(finding: &Finding) -> String {
+    let Finding { rule, select, elements, values, required, .. } = finding;
+    let mark = match (values, required) {
+        (0, true) => "✗",
+        (0, false) => "–",
+        _ => "✓",
+    };
+    let found = match (elements, values) {
+        (0, _) => "finds nothing".to_owned(),
+        (elements, 0) => format!("finds {elements} elements, none with a usable value"),
+        (elements, values) if elements == values => format!("{values} found"),
+        (elements, values) => format!("{values} found in {elements} elements"),
+    };
+    let first = finding.first.as_ref().map(|first| format!(", first: {first}")).unwrap_or_default();
+    format!("  {mark} {rule:<18} {found}{first}   `{select}`")
 }
 
-/// `bolid retry`.
-pub async fn retry(catalog: &Catalog, classes: &[FailureClass], output: Output) -> Result<()> {
-    let forgotten = catalog.forget_failures(classes).await?;
-    output.show(&serde_json::json!({ "forgotten": forgotten }), |_| {
-        format!(
-            "{forgotten} failed downloads will be tried again by the next `bolid crawl` or `bolid dataset`"
-        )
+/// `bolid retry`: what failed is forgotten, and what was never asked for is all that is due then.
+pub async fn retry(args: &RetryArgs, global: &Global, output: Output) -> Result<Done> {
+    let mut sites = Sites::of_args(&args.sites).await?;
+    let catalog = open(global).await?;
+    let mut forgotten = 0;
+    for settings in &mut sites.settings {
+        settings.fresh_for = Duration::MAX;
+        forgotten += catalog.forget_failures(settings.site(), &args.class).await?;
+    }
+    drop(catalog);
+    output.show(&serde_json::json!({ "retried": forgotten }), |_| {
+        format!("{forgotten} failures are tried again")
     })?;
-    Ok(())
+    run(sites, global, output).await
 }

@@ -18,6 +18,7 @@ mod crawl;
 mod dataset;
 mod demo;
 mod explain;
+mod import;
 mod judge;
 mod measure;
 mod models;
@@ -98,10 +99,8 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             return dataset::run(&open(global).await?, &plan, &detectors, output).await;
         }
         Command::Crawl(args) => return crawl::command(&args, global, output).await,
-        Command::Import(args) => {
-            return crawl::import(&*open(global).await?, &args.path, args.name, output).await;
-        }
-        Command::Retry { class } => crawl::retry(&*open(global).await?, &class, output).await?,
+        Command::Import(args) => return import::command(&args, global, output).await,
+        Command::Retry(args) => return crawl::retry(&args, global, output).await,
         Command::Measure(args) => {
             let plan = Plan::load(&args)?;
             let detectors = plan.detectors()?;

@@ -1,17 +1,19 @@
 //! A recipe with everything it names, loaded and checked before anything is touched.
 
 use std::env;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 use catalog::measurement::Probe;
-use crawler::Profile;
+use crawler::{Profile, ProfileError};
 use curate::model::ModelEntry;
 use curate::{Detectors, ModelError, Registry, Role};
 use photo::Digest;
+use url::Url;
 
 use crate::cli::RecipeArgs;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Site};
 use crate::{config, judge, measure, runtime};
 
 /// A recipe that cannot be carried out: exit code 2.
@@ -44,15 +46,36 @@ pub struct Plan {
     /// The recipe, with paths made relative to the current folder.
     pub recipe: Recipe,
     /// The sites to crawl.
-    pub profiles: Vec<Profile>,
+    pub sites: Vec<Target>,
+}
+
+/// A site and where its requests go.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The site.
+    pub profile: Profile,
+    /// The host that is asked instead of the site's own.
+    pub mirror: Option<Url>,
+}
+
+impl Target {
+    /// Reads a profile. `base_url` is the site, for the profile of an engine; for others it is a mirror.
+    pub fn load(profile: &Path, base_url: Option<Url>) -> Result<Self, ProfileError> {
+        let profile = Profile::load(profile)?;
+        Ok(match (&profile.base_url, base_url) {
+            (None, Some(base_url)) => Self { profile: profile.at(base_url), mirror: None },
+            (_, mirror) => Self { profile, mirror },
+        })
+    }
 }
 
 impl Plan {
     /// Reads the recipe and the site profiles it names.
     pub fn load(args: &RecipeArgs) -> Result<Self> {
         let recipe = config::load(&args.recipe, &args.overrides, env::vars())?;
-        let profiles = recipe.sites.iter().map(|path| Profile::load(path)).collect::<Result<Vec<_>, _>>()?;
-        let plan = Self { recipe, profiles };
+        let load = |site: &Site| Target::load(&site.profile, site.base_url.clone());
+        let sites = recipe.sites.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        let plan = Self { recipe, sites };
         plan.check()?;
         Ok(plan)
     }
@@ -72,7 +95,7 @@ impl Plan {
 
     /// The names under which the catalog holds the recipe's photos.
     pub fn site_names(&self) -> Vec<String> {
-        let sites = self.profiles.iter().map(|profile| profile.site.clone());
+        let sites = self.sites.iter().map(|site| site.profile.site.clone());
         sites.chain(self.recipe.imports.iter().map(|import| import.name.clone())).collect()
     }
 

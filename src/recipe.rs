@@ -6,6 +6,7 @@ use std::time::Duration;
 use photo::Rules;
 use serde::{Deserialize, Serialize};
 use synth::collection::CollectionSpec;
+use url::Url;
 
 /// A recipe file. Paths are relative to the file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -13,9 +14,9 @@ use synth::collection::CollectionSpec;
 pub struct Recipe {
     /// The name of its snapshots.
     pub name: String,
-    /// Site profiles to crawl.
+    /// Sites to crawl.
     #[serde(default)]
-    pub sites: Vec<PathBuf>,
+    pub sites: Vec<Site>,
     /// Folders or lists to import.
     #[serde(default)]
     pub imports: Vec<Import>,
@@ -38,14 +39,53 @@ pub struct Recipe {
     pub prepare: curate::PrepareSettings,
 }
 
+/// A site to crawl.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "SiteText", into = "SiteText")]
+pub struct Site {
+    /// Its profile.
+    pub profile: PathBuf,
+    /// Where the site is, for the profile of an engine that many run; or a mirror of it.
+    pub base_url: Option<Url>,
+}
+
+/// The two ways to write it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "the path of a profile, or { profile = \"…\", base_url = \"https://…\" }")]
+enum SiteText {
+    Profile(PathBuf),
+    At { profile: PathBuf, base_url: Url },
+}
+
+impl From<SiteText> for Site {
+    fn from(text: SiteText) -> Self {
+        match text {
+            SiteText::Profile(profile) => Self { profile, base_url: None },
+            SiteText::At { profile, base_url } => Self { profile, base_url: Some(base_url) },
+        }
+    }
+}
+
+impl From<Site> for SiteText {
+    fn from(Site { profile, base_url }: Site) -> Self {
+        match base_url {
+            None => Self::Profile(profile),
+            Some(base_url) => Self::At { profile, base_url },
+        }
+    }
+}
+
 /// A folder or list to import.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
     /// The name of its photos' site.
     pub name: String,
-    /// The folder, CSV or JSONL file.
+    /// The folder, or the list (`.csv`, `.tsv`, `.jsonl`, `.parquet`, `.txt`).
     pub path: PathBuf,
+    /// How the hosts of a list of URLs are asked (TOML); politely where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<PathBuf>,
 }
 
 /// How to crawl.
@@ -59,6 +99,12 @@ pub struct Crawl {
     pub identities: Vec<String>,
     /// At most this many photos of each identity.
     pub max_photos: Option<usize>,
+    /// Identities of whom a site shows fewer photos are left out before any download.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_photos: Option<usize>,
+    /// Whom site owners are told to write to; instead of the profiles'.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
 }
 
 impl Default for Crawl {
@@ -68,6 +114,8 @@ impl Default for Crawl {
             fresh_for: Duration::from_secs(24 * 60 * 60),
             identities: Vec::new(),
             max_photos: None,
+            min_photos: None,
+            contact: None,
         }
     }
 }

@@ -57,6 +57,23 @@ pub struct FetchRecord {
     pub attempts: u32,
 }
 
+impl FetchRecord {
+    /// What is known without any request: the result alone.
+    pub fn new(result: std::result::Result<Stored, (FailureClass, String)>) -> Self {
+        Self {
+            result,
+            file_url: None,
+            http_status: None,
+            etag: None,
+            last_modified: None,
+            page_etag: None,
+            page_last_modified: None,
+            permission: None,
+            attempts: 0,
+        }
+    }
+}
+
 impl Catalog {
     /// Photos of the site without a download, or with one before `cutoff` (Unix milliseconds): the next `limit`
     /// ones after the row `after`.
@@ -66,6 +83,7 @@ impl Catalog {
                     sha256, etag, last_modified, page_etag, page_last_modified
              FROM photo JOIN identity ON identity.id = identity_id LEFT JOIN fetch ON fetch.photo_id = photo.id
              WHERE site = ? AND photo.id > ? AND (fetched_at IS NULL OR fetched_at < ?)
+                   AND source_url NOT GLOB 'file:*' -- those come from a disk
              ORDER BY photo.id LIMIT ?",
         )
         .bind(site)
@@ -82,7 +100,7 @@ impl Catalog {
         let count: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM photo JOIN identity ON identity.id = identity_id
              LEFT JOIN fetch ON fetch.photo_id = photo.id
-             WHERE site = ? AND (fetched_at IS NULL OR fetched_at < ?)",
+             WHERE site = ? AND (fetched_at IS NULL OR fetched_at < ?) AND source_url NOT GLOB 'file:*'",
         )
         .bind(site)
         .bind(cutoff)
@@ -105,43 +123,69 @@ impl Catalog {
         .map_err(Error::db("list photos of a size"))
     }
 
-    /// Stores how a download ended. A failure that may pass (a timeout, a 5xx) does not forget the bytes of an
-    /// earlier success; one that will not (gone, forbidden) does.
-    pub async fn record_fetch(&self, photo_id: i64, record: &FetchRecord) -> Result<()> {
-        let operation = "store a download's outcome";
+    /// Stores how downloads ended, in one transaction. A failure that may pass (a timeout, a 5xx) does not forget the
+    /// bytes of an earlier success; one that will not (gone, forbidden) does.
+    pub async fn record_fetches(&self, records: &[(i64, FetchRecord)]) -> Result<()> {
+        let operation = "store how downloads ended";
+        if records.is_empty() {
+            return Ok(());
+        }
         let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
-        write(&mut transaction, photo_id, record).await.map_err(Error::db(operation))?;
+        for (photo_id, record) in records {
+            write(&mut transaction, *photo_id, record).await.map_err(Error::db(operation))?;
+        }
         transaction.commit().await.map_err(Error::db(operation))
     }
 
     /// Notes that the server was asked and the bytes are still the same (304).
-    pub async fn record_unchanged(&self, photo_id: i64) -> Result<()> {
-        sqlx::query("UPDATE fetch SET fetched_at = ? WHERE photo_id = ?")
-            .bind(now_ms())
-            .bind(photo_id)
-            .execute(&self.writer)
-            .await
-            .map(drop)
-            .map_err(Error::db("store an unchanged photo"))
+    pub async fn record_unchanged(&self, photo_ids: &[i64]) -> Result<()> {
+        let operation = "store unchanged photos";
+        if photo_ids.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
+        for id in photo_ids {
+            sqlx::query("UPDATE fetch SET fetched_at = ? WHERE photo_id = ?")
+                .bind(now_ms())
+                .bind(id)
+                .execute(&mut *transaction)
+                .await
+                .map_err(Error::db(operation))?;
+        }
+        transaction.commit().await.map_err(Error::db(operation))
     }
 
-    /// Forgets failed downloads of these classes, so that the next crawl tries them again; gives their number.
-    pub async fn forget_failures(&self, classes: &[FailureClass]) -> Result<u64> {
+    /// What the photo's address gave before: digest, when it was last seen there, and `changed` or the class of the
+    /// failure that ended it; the newest first.
+    pub async fn former_versions(&self, photo_id: i64) -> Result<Vec<(String, i64, String)>> {
+        sqlx::query_as(
+            "SELECT sha256, fetched_at, end FROM photo_version WHERE photo_id = ? ORDER BY ended_at DESC",
+        )
+        .bind(photo_id)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(Error::db("list former versions of a photo"))
+    }
+
+    /// Forgets failed downloads and pages of a site of these classes, so that they are due again; gives their number.
+    pub async fn forget_failures(&self, site: &str, classes: &[FailureClass]) -> Result<u64> {
         let operation = "forget failures";
         let mut forgotten = 0;
         let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
         for class in classes {
-            let done = sqlx::query("DELETE FROM fetch WHERE failure = ?")
-                .bind(class.name())
-                .execute(&mut *transaction)
-                .await
-                .map_err(Error::db(operation))?;
-            forgotten += done.rows_affected();
-            sqlx::query("UPDATE page SET fetched_at = NULL, failure = NULL, detail = NULL WHERE failure = ?")
-                .bind(class.name())
-                .execute(&mut *transaction)
-                .await
-                .map_err(Error::db(operation))?;
+            for statement in [
+                "DELETE FROM fetch WHERE failure = ?2 AND photo_id IN
+                     (SELECT photo.id FROM photo JOIN identity ON identity.id = identity_id WHERE site = ?1)",
+                "UPDATE page SET fetched_at = NULL, failure = NULL, detail = NULL WHERE site = ?1 AND failure = ?2",
+            ] {
+                let done = sqlx::query(statement)
+                    .bind(site)
+                    .bind(class.name())
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(Error::db(operation))?;
+                forgotten += done.rows_affected();
+            }
         }
         transaction.commit().await.map_err(Error::db(operation))?;
         Ok(forgotten)
@@ -187,6 +231,17 @@ async fn write(connection: &mut SqliteConnection, photo_id: i64, record: &FetchR
         }
         Err((class, detail)) => (None, Some(class), Some(detail)),
     };
+    sqlx::query(
+        "INSERT OR REPLACE INTO photo_version (photo_id, sha256, fetched_at, ended_at, end)
+         SELECT photo_id, sha256, fetched_at, ?, coalesce(?, 'changed') FROM fetch
+         WHERE photo_id = ? AND sha256 IS NOT NULL AND sha256 IS NOT ?",
+    )
+    .bind(now_ms())
+    .bind(failure.map(|class| class.name()))
+    .bind(photo_id)
+    .bind(sha256.map(|digest| digest.to_string()))
+    .execute(&mut *connection)
+    .await?;
     sqlx::query(
         "INSERT INTO fetch (photo_id, sha256, failure, detail, http_status, etag, last_modified,
                             page_etag, page_last_modified, permission, attempts, fetched_at)

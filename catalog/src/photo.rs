@@ -49,6 +49,8 @@ pub struct PhotoRow {
     pub failure: Option<String>,
     /// What exactly failed.
     pub detail: Option<String>,
+    /// The server's `ETag`; of a local file its length and when it was last written.
+    pub etag: Option<String>,
     /// The server's `Last-Modified`.
     pub last_modified: Option<String>,
     /// When, in Unix milliseconds; `None` where no download was tried.
@@ -70,7 +72,7 @@ impl Catalog {
     pub async fn photos(&self, identity_id: i64) -> Result<Vec<PhotoRow>> {
         sqlx::query_as(
             "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height, caption,
-                    sha256, failure, detail, last_modified, fetched_at
+                    sha256, failure, detail, etag, last_modified, fetched_at
              FROM photo LEFT JOIN fetch ON fetch.photo_id = photo.id
              WHERE identity_id = ? ORDER BY source_url",
         )

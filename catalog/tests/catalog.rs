@@ -62,7 +62,7 @@ async fn a_photo_is_due_until_its_download_is_recorded_and_again_after_the_cutof
     let (catalog, _) = catalog_with_photos(folder.path(), 2).await;
     let due = catalog.due_photos(SITE, 0, 0, 10).await.unwrap();
     assert_eq!(due.len(), 2);
-    catalog.record_fetch(due[0].id, &stored(&catalog, b"one")).await.unwrap();
+    catalog.record_fetches(&[(due[0].id, stored(&catalog, b"one"))]).await.unwrap();
     assert_eq!(catalog.due_photos(SITE, 0, 0, 10).await.unwrap(), due[1..]);
     let again = catalog.due_photos(SITE, i64::MAX, 0, 10).await.unwrap();
     assert_eq!(again[0].etag.as_deref(), Some("\"1\""));
@@ -74,14 +74,17 @@ async fn a_passing_failure_keeps_earlier_bytes_and_a_lasting_one_forgets_them() 
     let folder = tempfile::tempdir().unwrap();
     let (catalog, identity) = catalog_with_photos(folder.path(), 1).await;
     let id = catalog.due_photos(SITE, 0, 0, 1).await.unwrap()[0].id;
-    catalog.record_fetch(id, &stored(&catalog, b"one")).await.unwrap();
-    catalog.record_fetch(id, &failed(FailureClass::Timeout)).await.unwrap();
+    catalog.record_fetches(&[(id, stored(&catalog, b"one"))]).await.unwrap();
+    catalog.record_fetches(&[(id, failed(FailureClass::Timeout))]).await.unwrap();
     let row = catalog.photos(identity).await.unwrap().remove(0);
     assert_eq!(row.sha256, Some(Digest::of("one").to_string()));
     assert!(row.detail.unwrap().contains("timeout"));
-    catalog.record_fetch(id, &failed(FailureClass::Http4xx)).await.unwrap();
+    catalog.record_fetches(&[(id, failed(FailureClass::Http4xx))]).await.unwrap();
     let row = catalog.photos(identity).await.unwrap().remove(0);
     assert_eq!((row.sha256, row.failure.as_deref()), (None, Some("http_4xx")));
+    let former = catalog.former_versions(id).await.unwrap();
+    assert_eq!((former.len(), former[0].0.as_str()), (1, Digest::of("one").to_string().as_str()));
+    assert_eq!(former[0].2, "http_4xx");
 }
 
 #[tokio::test]
@@ -89,10 +92,10 @@ async fn forgotten_failures_are_due_again_and_only_those_of_the_named_classes() 
     let folder = tempfile::tempdir().unwrap();
     let (catalog, _) = catalog_with_photos(folder.path(), 2).await;
     let due = catalog.due_photos(SITE, 0, 0, 10).await.unwrap();
-    catalog.record_fetch(due[0].id, &failed(FailureClass::Timeout)).await.unwrap();
-    catalog.record_fetch(due[1].id, &failed(FailureClass::Robots)).await.unwrap();
+    catalog.record_fetches(&[(due[0].id, failed(FailureClass::Timeout))]).await.unwrap();
+    catalog.record_fetches(&[(due[1].id, failed(FailureClass::Robots))]).await.unwrap();
     assert_eq!(catalog.failure_counts(SITE).await.unwrap(), [("robots".into(), 1), ("timeout".into(), 1)]);
-    assert_eq!(catalog.forget_failures(&[FailureClass::Timeout]).await.unwrap(), 1);
+    assert_eq!(catalog.forget_failures(SITE, &[FailureClass::Timeout]).await.unwrap(), 1);
     assert_eq!(catalog.due_photos(SITE, 0, 0, 10).await.unwrap(), due[..1]);
 }
 
@@ -156,7 +159,7 @@ async fn a_content_is_measured_once_per_probe_even_when_two_photos_share_it() {
     let folder = tempfile::tempdir().unwrap();
     let (catalog, identity) = catalog_with_photos(folder.path(), 2).await;
     for photo in catalog.due_photos(SITE, 0, 0, 10).await.unwrap() {
-        catalog.record_fetch(photo.id, &stored(&catalog, b"same")).await.unwrap();
+        catalog.record_fetches(&[(photo.id, stored(&catalog, b"same"))]).await.unwrap();
     }
     let probe = |model: &str| Probe { kind: Kind::Watermark, digest: Digest::of(model) };
     let sites = [SITE.to_owned()];
@@ -190,7 +193,7 @@ async fn a_photo_is_found_by_row_digest_beginning_and_url() {
     let folder = tempfile::tempdir().unwrap();
     let (catalog, _) = catalog_with_photos(folder.path(), 2).await;
     let id = catalog.due_photos(SITE, 0, 0, 1).await.unwrap()[0].id;
-    catalog.record_fetch(id, &stored(&catalog, b"one")).await.unwrap();
+    catalog.record_fetches(&[(id, stored(&catalog, b"one"))]).await.unwrap();
     let digest = Digest::of("one");
     for text in [id.to_string(), digest.short(), digest.to_string(), "http://demo/0".into()] {
         assert_eq!(catalog.find_photos(&text).await.unwrap(), [id], "{text}");
@@ -203,8 +206,8 @@ async fn counts_follow_photos_from_waiting_to_measured() {
     let folder = tempfile::tempdir().unwrap();
     let (catalog, _) = catalog_with_photos(folder.path(), 3).await;
     let due = catalog.due_photos(SITE, 0, 0, 10).await.unwrap();
-    catalog.record_fetch(due[0].id, &stored(&catalog, b"one")).await.unwrap();
-    catalog.record_fetch(due[1].id, &failed(FailureClass::Dns)).await.unwrap();
+    catalog.record_fetches(&[(due[0].id, stored(&catalog, b"one"))]).await.unwrap();
+    catalog.record_fetches(&[(due[1].id, failed(FailureClass::Dns))]).await.unwrap();
     let probe = Probe { kind: Kind::Image, digest: Digest::of("decoder") };
     catalog.add_measurements(Digest::of("one"), &[(probe, json!({}))]).await.unwrap();
     let counts = catalog.site_counts().await.unwrap().remove(0);
@@ -218,7 +221,7 @@ async fn what_is_stored_is_there_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let (catalog, identity) = catalog_with_photos(folder.path(), 1).await;
     let id = catalog.due_photos(SITE, 0, 0, 1).await.unwrap()[0].id;
-    catalog.record_fetch(id, &stored(&catalog, b"one")).await.unwrap();
+    catalog.record_fetches(&[(id, stored(&catalog, b"one"))]).await.unwrap();
     catalog.record_snapshot("0123456789ab", "demo", "snapshots/demo", &[(id, true)]).await.unwrap();
     let settings = Digest::of("settings");
     catalog.record_prepared(Digest::of("one"), settings, &json!({"sigma_px": 80})).await.unwrap();

@@ -5,33 +5,39 @@ use url::{Host, Url};
 /// The site's address, and where requests really go.
 #[derive(Clone, Debug)]
 pub struct Addresses {
-    base: Url,
+    /// `None`: a list of files anywhere.
+    base: Option<Url>,
     mirror: Option<Url>,
     hosts: Vec<String>,
 }
 
 impl Addresses {
-    /// `hosts` are further hosts that files may lie on.
+    /// A site. `hosts` are further hosts that files may lie on.
     pub fn new(base: Url, mirror: Option<Url>, hosts: &[String]) -> Self {
-        Self { base, mirror, hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect() }
+        Self { base: Some(base), mirror, ..Self::anywhere(hosts) }
+    }
+
+    /// Files anywhere, which may redirect within their own host and to `hosts`.
+    pub fn anywhere(hosts: &[String]) -> Self {
+        let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        Self { base: None, mirror: None, hosts }
     }
 
     /// The site's own address.
-    pub fn base(&self) -> &Url {
-        &self.base
+    pub fn base(&self) -> Option<&Url> {
+        self.base.as_ref()
     }
 
     /// Where the site's own requests go.
-    pub fn wire_base(&self) -> &Url {
-        self.mirror.as_ref().unwrap_or(&self.base)
+    pub fn wire_base(&self) -> Option<&Url> {
+        self.mirror.as_ref().or(self.base.as_ref())
     }
 
     /// The address to ask for, given the one to store.
     pub fn to_wire(&self, canonical: &Url) -> Url {
-        match &self.mirror {
-            Some(mirror) => moved(canonical, &self.base, mirror).unwrap_or_else(|| canonical.clone()),
-            None => canonical.clone(),
-        }
+        let at_mirror = self.base.as_ref().zip(self.mirror.as_ref());
+        let moved = at_mirror.and_then(|(base, mirror)| moved(canonical, base, mirror));
+        moved.unwrap_or_else(|| canonical.clone())
     }
 
     /// The address to store, given a link or redirect as it stands on `page` (stored form): without fragment, on the
@@ -42,17 +48,18 @@ impl Addresses {
         if !matches!(url.scheme(), "http" | "https") {
             return None;
         }
-        if let Some(mirror) = &self.mirror
-            && let Some(own) = moved(&url, mirror, &self.base)
+        if let Some((base, mirror)) = self.base.as_ref().zip(self.mirror.as_ref())
+            && let Some(own) = moved(&url, mirror, base)
         {
             url = own;
         }
-        self.is_own(&url).then_some(url)
+        self.is_own(&url, page).then_some(url)
     }
 
-    fn is_own(&self, url: &Url) -> bool {
+    fn is_own(&self, url: &Url, page: &Url) -> bool {
         let Some(host) = url.host_str() else { return false };
-        let same_host = self.base.host_str() == Some(host) && self.base.port() == url.port();
+        let home = self.base.as_ref().unwrap_or(page);
+        let same_host = home.host_str() == Some(host) && home.port() == url.port();
         same_host || self.hosts.iter().any(|own| own == host || *own == authority(url))
     }
 }
@@ -139,6 +146,18 @@ mod tests {
         }
         let file = addresses.canonical(&page, "//CDN.example/x.jpg?v=2").unwrap();
         assert_eq!(addresses.to_wire(&file).as_str(), "https://cdn.example/x.jpg?v=2");
+    }
+
+    #[test]
+    fn a_file_of_a_list_may_redirect_within_its_host_only() {
+        let list = Addresses::anywhere(&["cdn.example".into()]);
+        let file = url("http://a.example/1.jpg");
+        for target in ["/2.jpg", "https://a.example/1.jpg", "https://cdn.example/1.jpg"] {
+            assert!(list.canonical(&file, target).is_some(), "{target}");
+        }
+        for target in ["https://b.example/1.jpg", "http://a.example:81/", "file:///etc/passwd"] {
+            assert_eq!(list.canonical(&file, target), None, "{target}");
+        }
     }
 
     #[test]

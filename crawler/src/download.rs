@@ -65,6 +65,25 @@ impl Fetcher<'_> {
         }
     }
 
+    /// Reads as much of a photo as tells its size, and stores nothing.
+    pub async fn peek(&self, url: &Url) -> Result<String, Stop> {
+        let mut answer = self.send(url, request_headers(&Validators::default(), None)).await?;
+        let tags = robots_tags(answer.response.headers());
+        if let Some(text) = permission::opt_out(Subject::File, &tags, &[]) {
+            return Err((FailureClass::OptOut, text).into());
+        }
+        let any_size = SizeLimits { min_side: 0, max_pixels: u64::MAX };
+        let mut sniffer = Sniffer::default();
+        while let Some(piece) = self.piece(&mut answer).await? {
+            sniffer.push(piece.as_ref(), any_size)?;
+            if let Some((width, height)) = sniffer.size() {
+                return Ok(format!("{width}×{height} px"));
+            }
+        }
+        sniffer.finish(any_size)?;
+        Ok("an image whose header does not tell its size".to_owned())
+    }
+
     async fn photo_once<'s>(
         &self,
         url: &Url,

@@ -87,7 +87,7 @@ impl Extractor<'_> {
         Ok(Page { tree, base: base.unwrap_or_else(|| document.url.clone()), url: document.url.clone() })
     }
 
-    fn follow(&self, page: &Page, link: &str) -> Option<Url> {
+    pub(crate) fn follow(&self, page: &Page, link: &str) -> Option<Url> {
         self.addresses.canonical(&page.base, link).filter(|url| self.may_enter(url))
     }
 
@@ -191,7 +191,7 @@ pub struct PhotoLinks {
 pub(crate) struct Page {
     pub(crate) tree: Tree,
     base: Url,
-    url: Url,
+    pub(crate) url: Url,
 }
 
 fn last_part(path: &str) -> &str {

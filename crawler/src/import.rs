@@ -1,109 +1,137 @@
-//! Photos that are on this machine already: a folder, or a list that names files.
-//!
-//! A subfolder is a person; photos at the top belong to one person, called like the import. Captions come from a
-//! `.txt` beside the photo (kohya), or from `metadata.csv` / `metadata.jsonl` in the folder (Hugging Face imagefolder).
+//! Takes in photos that a list or folder names: local files at once, files on the web as any crawl does.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use catalog::Catalog;
 use catalog::blob::Stored;
 use catalog::fetch::FetchRecord;
 use catalog::identity::NewIdentity;
-use catalog::photo::{Caption, NewPhoto};
-use photo::FailureClass;
+use catalog::photo::{NewPhoto, PhotoRow};
+use photo::{Digest, FailureClass};
+use url::Url;
 
+use crate::address::is_loopback;
+use crate::crawl::crawl;
 use crate::error::CrawlError;
-use crate::list::{self, Entry};
+use crate::list::{Entry, List, Place};
+use crate::report::{CrawlReport, Event};
+use crate::settings::CrawlSettings;
 use crate::slug::slug_of;
 use crate::sniff::{Refusal, SizeLimits, Sniffer};
-use crate::{CrawlReport, Event};
 
 /// A larger file is no photo; it would only fill the disk.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Nothing is refused for its size here: that is for the rules to judge, since the bytes cost no download.
+/// No local file is refused for its size: that is for the rules to judge, since the bytes cost no download.
 const ANY_SIZE: SizeLimits = SizeLimits { min_side: 0, max_pixels: u64::MAX };
 
-/// Files with these endings are photos; others in a folder are passed over, as sidecars and notes are.
-const PHOTO_ENDINGS: [&str; 9] = ["jpg", "jpeg", "jpe", "png", "webp", "gif", "bmp", "tif", "tiff"];
-
-/// Takes in a folder, or the files that a CSV or JSONL list names, under the site name `name`. What cannot be read is
-/// stored as a failure, and the import goes on. The same files again change nothing.
+/// Takes in what a list names, under the name of the settings' source. What cannot be had is stored as a failure, and
+/// the import goes on. The same list again changes nothing.
 pub async fn import(
     catalog: &Catalog,
-    path: &Path,
-    name: &str,
+    list: &List,
+    settings: &CrawlSettings,
     progress: &(dyn Fn(&Event) + Sync),
 ) -> Result<CrawlReport, CrawlError> {
-    let (root, entries) = if path.is_dir() {
-        (path.to_owned(), folder_entries(path)?)
-    } else {
-        (path.parent().unwrap_or(Path::new("")).to_owned(), list::read(path)?)
-    };
-    progress(&Event::PhotosDue(entries.len() as u64));
-    let mut people: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-    for entry in entries {
-        people.entry(entry.identity.clone().unwrap_or_else(|| name.to_owned())).or_default().push(entry);
+    check_contact(list, settings)?;
+    let site = settings.site();
+    progress(&Event::PhotosDue(list.entries.len() as u64));
+    let mut people: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    for entry in &list.entries {
+        people.entry(entry.identity.as_deref().unwrap_or(site)).or_default().push(entry);
     }
-    let mut report = CrawlReport { site: name.to_owned(), ..CrawlReport::default() };
+    let mut report = CrawlReport { site: site.to_owned(), ..CrawlReport::default() };
+    let mut is_on_the_web = false;
     for (person, entries) in people {
-        let identity = NewIdentity { slug: slug_of(&person), name: person, page_url: None };
-        let identity_id = catalog.add_identity(name, &identity).await?;
-        let photos: Vec<NewPhoto> = entries.iter().map(new_photo).collect();
+        let identity = NewIdentity { slug: slug_of(person), name: person.to_owned(), page_url: None };
+        let identity_id = catalog.add_identity(site, &identity).await?;
+        let photos: Vec<NewPhoto> = entries.iter().map(|entry| entry.photo()).collect();
         catalog.add_photos(identity_id, &photos).await?;
-        let known: BTreeMap<String, i64> =
-            catalog.photos(identity_id).await?.into_iter().map(|row| (row.source_url, row.id)).collect();
-        for entry in entries {
-            let Some(&photo_id) = known.get(&entry.url()) else { continue };
-            let event = take_in(catalog, &root, &entry, photo_id).await?;
-            report.count(&event);
-            progress(&event);
+        is_on_the_web |= entries.iter().any(|entry| matches!(entry.place, Place::Url(_)));
+        if settings.simulate || !entries.iter().any(|entry| matches!(entry.place, Place::File(_))) {
+            continue;
         }
+        let known: BTreeMap<String, PhotoRow> =
+            catalog.photos(identity_id).await?.into_iter().map(|row| (row.source_url.clone(), row)).collect();
+        for entry in entries {
+            if let (Place::File(file), Some(row)) = (&entry.place, known.get(&entry.url())) {
+                let event = take_in(catalog, &list.root.join(file), row).await?;
+                report.count(&event);
+                progress(&event);
+            }
+        }
+    }
+    if is_on_the_web {
+        report.add(crawl(catalog, settings, progress).await?);
     }
     Ok(report)
 }
 
-fn new_photo(entry: &Entry) -> NewPhoto {
-    let caption = entry.caption.clone().map(|(text, source)| Caption { text, source: source.to_owned() });
-    NewPhoto { source_url: entry.url(), file_url: Some(entry.url()), hint: None, caption }
+/// Owners of other machines must be able to ask about the import.
+fn check_contact(list: &List, settings: &CrawlSettings) -> Result<(), CrawlError> {
+    if settings.contact().is_some() {
+        return Ok(());
+    }
+    let urls = list.entries.iter().filter_map(|entry| match &entry.place {
+        Place::Url(url) => Url::parse(url).ok(),
+        Place::File(_) => None,
+    });
+    match urls.into_iter().find(|url| url.has_host() && !is_loopback(url)) {
+        Some(url) => Err(CrawlError::NoContact { host: url.host_str().unwrap_or_default().to_owned() }),
+        None => Ok(()),
+    }
 }
 
-async fn take_in(catalog: &Catalog, root: &Path, entry: &Entry, photo_id: i64) -> Result<Event, CrawlError> {
-    let result = store(catalog, &root.join(&entry.file))?;
+async fn take_in(catalog: &Catalog, path: &Path, known: &PhotoRow) -> Result<Event, CrawlError> {
+    let opened = open(path);
+    let stamp = opened.as_ref().ok().map(|(_, facts)| stamp(facts));
+    if stamp.is_some() && stamp == known.etag && is_stored(catalog, known) {
+        return Ok(Event::PhotoUnchanged);
+    }
+    let result = match opened {
+        Ok((file, _)) => store(catalog, path, file)?,
+        Err(refusal) => Err(refusal),
+    };
     let event = match &result {
         Ok(stored) => Event::PhotoStored { bytes: stored.bytes },
         Err((class, _)) => Event::PhotoFailed(*class),
     };
-    let record = FetchRecord {
-        result,
-        file_url: None,
-        http_status: None,
-        etag: None,
-        last_modified: None,
-        page_etag: None,
-        page_last_modified: None,
-        permission: None,
-        attempts: 1,
-    };
-    catalog.record_fetch(photo_id, &record).await?;
+    let record = FetchRecord { etag: stamp, attempts: 1, ..FetchRecord::new(result) };
+    catalog.record_fetches(&[(known.id, record)]).await?;
     Ok(event)
 }
 
+/// What tells that a file was not written to: its length and when it last was.
+fn stamp(facts: &Metadata) -> String {
+    let modified = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    format!("{} bytes, {} ns", facts.len(), modified.unwrap_or_default().as_nanos())
+}
+
+fn is_stored(catalog: &Catalog, photo: &PhotoRow) -> bool {
+    let sha256: Option<Digest> = photo.sha256.as_deref().and_then(|sha256| sha256.parse().ok());
+    sha256.is_some_and(|sha256| catalog.blobs().path(sha256).exists())
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Refusal {
+    (FailureClass::Unreadable, format!("read {}: {error}", path.display()))
+}
+
+fn open(path: &Path) -> Result<(File, Metadata), Refusal> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let facts = file.metadata().map_err(|error| unreadable(path, &error))?;
+    if facts.len() > MAX_FILE_BYTES {
+        let detail = format!("{} has {} bytes, more than {MAX_FILE_BYTES}", path.display(), facts.len());
+        return Err((FailureClass::TooLarge, detail));
+    }
+    Ok((file, facts))
+}
+
 /// Stores a file's bytes; the inner error is a fact about the file, the outer one about the catalog.
-fn store(catalog: &Catalog, path: &Path) -> Result<Result<Stored, Refusal>, CrawlError> {
-    let unreadable =
-        |error: io::Error| (FailureClass::Unreadable, format!("read {}: {error}", path.display()));
-    let mut file = match File::open(path).and_then(|file| Ok((file.metadata()?, file))) {
-        Ok((facts, _)) if facts.len() > MAX_FILE_BYTES => {
-            let detail = format!("{} has {} bytes, more than {MAX_FILE_BYTES}", path.display(), facts.len());
-            return Ok(Err((FailureClass::TooLarge, detail)));
-        }
-        Ok((_, file)) => file,
-        Err(error) => return Ok(Err(unreadable(error))),
-    };
+fn store(catalog: &Catalog, path: &Path, mut file: File) -> Result<Result<Stored, Refusal>, CrawlError> {
     let mut writer = catalog.blobs().writer()?;
     let mut sniffer = Sniffer::default();
     let mut piece = vec![0; 1 << 16];
@@ -112,7 +140,7 @@ fn store(catalog: &Catalog, path: &Path) -> Result<Result<Stored, Refusal>, Craw
             Ok(0) => break,
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Ok(Err(unreadable(error))),
+            Err(error) => return Ok(Err(unreadable(path, &error))),
         };
         if let Err(refusal) = sniffer.push(&piece[..length], ANY_SIZE) {
             return Ok(Err(refusal));
@@ -123,51 +151,4 @@ fn store(catalog: &Catalog, path: &Path) -> Result<Result<Stored, Refusal>, Craw
         Ok(()) => Ok(Ok(writer.finish()?)),
         Err(refusal) => Ok(Err(refusal)),
     }
-}
-
-/// The photos below a folder in the order of their paths; the first part of a path is the person.
-fn folder_entries(root: &Path) -> Result<Vec<Entry>, CrawlError> {
-    let wrong = |path: &Path, detail: String| CrawlError::Import { path: path.to_owned(), detail };
-    let mut captions = BTreeMap::new();
-    let mut files = Vec::new();
-    let mut folders = vec![PathBuf::new()];
-    while let Some(folder) = folders.pop() {
-        let full = root.join(&folder);
-        for found in fs::read_dir(&full).map_err(|error| wrong(&full, error.to_string()))? {
-            let found = found.map_err(|error| wrong(&full, error.to_string()))?;
-            let kind = found.file_type().map_err(|error| wrong(&found.path(), error.to_string()))?;
-            let path = folder.join(found.file_name());
-            let name = found.file_name().to_string_lossy().into_owned();
-            if kind.is_dir() {
-                folders.push(path); // links to folders are not followed, so there are no circles
-            } else if name == "metadata.csv" || name == "metadata.jsonl" {
-                for entry in list::read(&found.path())? {
-                    captions.insert(folder.join(entry.file), entry.caption);
-                }
-            } else if is_photo(&path) {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    let entry = |file: PathBuf| {
-        let mut parts = file.components();
-        let first = parts.next().map(|part| part.as_os_str().to_string_lossy().into_owned());
-        let identity = parts.next().and(first);
-        let caption = captions.remove(&file).flatten().or_else(|| sidecar(&root.join(&file)));
-        Entry { file, identity, caption }
-    };
-    Ok(files.into_iter().map(entry).collect())
-}
-
-fn is_photo(path: &Path) -> bool {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-    ending.is_some_and(|ending| PHOTO_ENDINGS.contains(&ending.as_str()))
-}
-
-/// The text beside a photo, `photo.txt` for `photo.jpg`.
-fn sidecar(photo: &Path) -> Option<(String, &'static str)> {
-    let text = fs::read_to_string(photo.with_extension("txt")).ok()?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| (text.to_owned(), "sidecar"))
 }

@@ -9,12 +9,17 @@
 //! | [`pace`], [`retry`] | when the next request may start | passed in |
 //! | [`sniff`] | format and size from a photo's first bytes | no |
 //! | [`fetch`], [`download`] | requests: pages, photos | yes |
-//! | [`import`](mod@import), `list` | photos that are on this machine already | no |
-//! | [`crawl`](mod@crawl) | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
+//! | [`list`], [`folder`] | photos that a list or a folder names | no |
+//! | [`settings`] | what to crawl, and what of it | no |
+//! | [`crawl`](mod@crawl), `queue`, `visit` | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
+//! | [`import`](mod@import) | a list taken in: local files at once, others as any crawl does | yes |
+//! | [`check`](mod@check) | which rule of a profile finds what on the live site | yes |
+//! | [`report`] | what a crawl did | no |
 //!
 //! What goes wrong with one page or photo is stored as a [`FailureClass`](photo::FailureClass) and never ends a crawl.
 
 pub mod address;
+pub mod check;
 pub mod crawl;
 pub mod document;
 pub mod download;
@@ -22,21 +27,29 @@ pub mod error;
 pub mod extract;
 mod failure;
 pub mod fetch;
+pub mod folder;
 mod host;
 pub mod import;
-mod list;
+pub mod list;
 pub mod node;
 pub mod pace;
 pub mod permission;
 pub mod profile;
 mod queue;
+pub mod report;
 pub mod retry;
 pub mod robots;
 pub mod rule;
+pub mod settings;
 pub mod slug;
 pub mod sniff;
+mod visit;
 
-pub use crawl::{CrawlReport, CrawlSettings, Event, crawl};
+pub use check::check;
+pub use crawl::crawl;
 pub use error::CrawlError;
 pub use import::import;
+pub use list::{List, ListProfile};
 pub use profile::{Profile, ProfileError};
+pub use report::{CrawlReport, Event};
+pub use settings::{CrawlSettings, Source};

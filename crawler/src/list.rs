@@ -1,70 +1,172 @@
-//! Lists that name photos: CSV with a header, or JSONL with an object a line.
+//! Lists that name photos, with img2dataset's column names: CSV or TSV with a header, JSONL with an object a line, or
+//! a text file with a URL a line.
 //!
-//! The file stands under `file`, `path` or `file_name`, relative to the list; the person under `identity`, the caption
-//! under `caption` or `text`. Other columns are left aside.
+//! A row has a `url`, or a local `file` (`path`, `file_name`) relative to the list; it may have an `identity`, a
+//! `caption` (`text`), and the size in `width` and `height`. Upper case is as good; other columns are left aside.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use catalog::photo::{Caption, NewPhoto};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::error::CrawlError;
+use crate::pace::PaceSettings;
+use crate::profile::{self, Limits, ProfileError};
 
-/// A photo that a list or a folder names.
+/// Photos that a list or a folder names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct List {
+    /// What the paths of local files are relative to.
+    pub root: PathBuf,
+    /// The photos.
+    pub entries: Vec<Entry>,
+}
+
+/// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// Relative to the list or folder, or absolute.
-    pub file: PathBuf,
+pub struct Entry {
+    /// Where its bytes are.
+    pub place: Place,
     /// The person; `None`: the one that is called like the import.
     pub identity: Option<String>,
-    /// Caption and where it stood.
+    /// What is said of it, and where that stood.
     pub caption: Option<(String, &'static str)>,
+    /// Width and height in pixels, as the list states them.
+    pub hint: Option<(u32, u32)>,
 }
+
+/// Where a photo's bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On this machine: relative to the list or folder, or absolute.
+    File(PathBuf),
+    /// On the web, as the list has it. What is no address fails when it is asked for, so that it is stored and counted.
+    Url(String),
+}
+
+/// The columns that are read, each under the names that tools give it, the first that is filled.
+const URL: [&str; 1] = ["url"];
+const FILE: [&str; 3] = ["file", "path", "file_name"];
+const IDENTITY: [&str; 1] = ["identity"];
+const CAPTION: [&str; 2] = ["caption", "text"];
+
+/// Every column that [`Entry::from_fields`] asks for.
+pub const COLUMNS: [&str; 9] =
+    ["url", "file", "path", "file_name", "identity", "caption", "text", "width", "height"];
 
 impl Entry {
-    /// The name of the photo in the catalog: the same wherever the folder is.
+    /// An entry from a row, given its fields by their names in lower case; `None` where it names no photo.
+    pub fn from_fields(field: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let filled = |name: &str| field(name).filter(|text| !text.trim().is_empty());
+        let first = |names: &[&str]| names.iter().find_map(|name| filled(name));
+        let place = match first(&URL) {
+            Some(url) => Place::Url(url.trim().to_owned()),
+            None => Place::File(first(&FILE)?.into()),
+        };
+        let side = |name: &str| filled(name)?.trim().parse().ok().filter(|&side: &u32| side > 0);
+        Some(Self {
+            place,
+            identity: first(&IDENTITY),
+            caption: first(&CAPTION).map(|text| (text, "list")),
+            hint: side("width").zip(side("height")),
+        })
+    }
+
+    /// The name of the photo in the catalog: its address, or a path that is the same wherever the folder is.
     pub fn url(&self) -> String {
-        let parts: Vec<_> = self.file.iter().map(|part| part.to_string_lossy()).collect();
-        format!("file:{}", parts.join("/"))
+        match &self.place {
+            Place::Url(url) => url.clone(),
+            Place::File(file) => {
+                let parts: Vec<_> = file.iter().map(|part| part.to_string_lossy()).collect();
+                format!("file:{}", parts.join("/"))
+            }
+        }
+    }
+
+    pub(crate) fn photo(&self) -> NewPhoto {
+        let caption =
+            self.caption.clone().map(|(text, source)| Caption { text, source: source.to_owned() });
+        NewPhoto { source_url: self.url(), file_url: Some(self.url()), hint: self.hint, caption }
     }
 }
 
-#[derive(Deserialize)]
-struct Row {
-    #[serde(alias = "path", alias = "file_name")]
-    file: PathBuf,
-    identity: Option<String>,
-    #[serde(alias = "text")]
-    caption: Option<String>,
+/// How the hosts of a list of URLs are asked: what a site's profile says of its host, without rules for pages.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListProfile {
+    /// A mail address or page of whoever runs the import; required for any host but loopback.
+    pub user_agent_contact: Option<String>,
+    /// Hosts that files of other hosts may redirect to.
+    pub hosts: Vec<String>,
+    /// How fast each host is asked.
+    pub pace: PaceSettings,
+    /// How much, how long, how often.
+    pub limits: Limits,
 }
 
-impl From<Row> for Entry {
-    fn from(row: Row) -> Self {
-        let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
-        let caption = filled(row.caption).map(|text| (text, "list"));
-        Self { file: row.file, identity: filled(row.identity), caption }
+impl ListProfile {
+    /// Reads it from a TOML file.
+    pub fn load(path: &Path) -> Result<Self, ProfileError> {
+        profile::parse_toml(&profile::read_text(path)?, path)
     }
 }
 
-/// Reads a list; by its ending `.jsonl` or `.csv`.
-pub(crate) fn read(path: &Path) -> Result<Vec<Entry>, CrawlError> {
+/// Reads a list; what kind it is, its ending says.
+pub fn read(path: &Path) -> Result<List, CrawlError> {
     let wrong = |detail: String| CrawlError::Import { path: path.to_owned(), detail };
-    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("jsonl" | "ndjson") => {
-            let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-            let row = |(i, line)| {
-                serde_json::from_str::<Row>(line).map_err(|error| wrong(format!("line {}: {error}", i + 1)))
-            };
-            lines.map(|line| Ok(row(line)?.into())).collect()
-        }
-        Some("csv") => {
-            let mut reader = csv::Reader::from_reader(text.as_bytes());
-            let rows = reader.deserialize::<Row>();
-            rows.map(|row| Ok(row.map_err(|error| wrong(error.to_string()))?.into())).collect()
-        }
-        _ => Err(wrong("it is no folder, and no list by its ending (.csv, .jsonl)".to_owned())),
-    }
+    let text = || fs::read_to_string(path).map_err(|error| wrong(error.to_string()));
+    let entries = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("jsonl" | "ndjson") => of_json_lines(&text()?),
+        Some("csv") => of_table(&text()?, b','),
+        Some("tsv") => of_table(&text()?, b'\t'),
+        Some("txt") => of_lines(&text()?),
+        _ => Err("it is no folder, and no list by its ending (.csv, .tsv, .jsonl, .parquet, .txt)".to_owned()),
+    };
+    Ok(List { root: path.parent().unwrap_or(Path::new("")).to_owned(), entries: entries.map_err(wrong)? })
+}
+
+fn of_json_lines(text: &str) -> Result<Vec<Entry>, String> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let entry = |(i, line): (usize, &str)| {
+        let row: HashMap<String, Value> =
+            serde_json::from_str(line).map_err(|error| format!("line {}: {error}", i + 1))?;
+        let row: HashMap<String, Value> =
+            row.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        let field = |name: &str| match row.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        Entry::from_fields(field).ok_or_else(|| format!("line {}: {}", i + 1, no_photo()))
+    };
+    lines.map(entry).collect()
+}
+
+fn of_table(text: &str, delimiter: u8) -> Result<Vec<Entry>, String> {
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
+    let header = reader.headers().map_err(|error| error.to_string())?;
+    let places: HashMap<String, usize> =
+        header.iter().enumerate().map(|(i, name)| (name.trim().to_ascii_lowercase(), i)).collect();
+    let entry = |record: csv::Result<csv::StringRecord>| {
+        let record = record.map_err(|error| error.to_string())?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let field = |name: &str| record.get(*places.get(name)?).map(str::to_owned);
+        Entry::from_fields(field).ok_or_else(|| format!("line {line}: {}", no_photo()))
+    };
+    reader.records().map(entry).collect()
+}
+
+fn of_lines(text: &str) -> Result<Vec<Entry>, String> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    Ok(lines.filter_map(|line| Entry::from_fields(|name| (name == "url").then(|| line.to_owned()))).collect())
+}
+
+/// What a row without a photo lacks.
+pub fn no_photo() -> String {
+    format!("a column `{}` or `{}` must name the photo", URL[0], FILE.join("`, `"))
 }
 
 #[cfg(test)]
@@ -75,7 +177,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
-        read(&path)
+        read(&path).map(|list| list.entries)
     }
 
     #[test]
@@ -89,10 +191,22 @@ mod tests {
     }
 
     #[test]
-    fn a_list_without_a_file_column_is_refused_with_what_is_missing() {
+    fn url_lists_of_every_kind_give_addresses_sizes_and_captions() {
+        let url = "http://a.example/1.jpg";
+        let csv = read_text("a.csv", &format!("URL,TEXT,WIDTH,HEIGHT\n{url},\"a, b\",1000,1335\n")).unwrap();
+        let tsv = read_text("a.tsv", &format!("url\tcaption\twidth\theight\n{url}\ta, b\t1000\t1335\n")).unwrap();
+        let line = format!("{{\"url\": \"{url}\", \"caption\": \"a, b\", \"width\": 1000, \"height\": 1335}}");
+        let jsonl = read_text("a.jsonl", &line).unwrap();
+        assert_eq!((&csv, &csv), (&tsv, &jsonl));
+        assert_eq!((csv[0].url().as_str(), csv[0].hint), (url, Some((1000, 1335))));
+        assert_eq!(read_text("a.txt", &format!("{url}\n\n")).unwrap()[0].place, Place::Url(url.to_owned()));
+    }
+
+    #[test]
+    fn a_list_without_a_photo_column_is_refused_with_what_is_missing_and_where() {
         let error = read_text("a.csv", "photo\n1.jpg\n").unwrap_err().to_string();
-        assert!(error.contains("a.csv") && error.contains("file"), "{error}");
-        assert!(read_text("a.jsonl", "{}\n").unwrap_err().to_string().contains("line 1"));
-        assert!(read_text("a.txt", "1.jpg").is_err());
+        assert!(error.contains("a.csv") && error.contains("line 2") && error.contains("`url`"), "{error}");
+        assert!(read_text("a.jsonl", "{\"url\": \"x\"}\n{}\n").unwrap_err().to_string().contains("line 2"));
+        assert!(read_text("a.docx", "1.jpg").unwrap_err().to_string().contains(".parquet"));
     }
 }

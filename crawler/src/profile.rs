@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::pace::PaceSettings;
@@ -199,21 +200,25 @@ impl Default for Limits {
 impl Profile {
     /// Reads a profile from a file.
     pub fn load(path: &Path) -> Result<Self, ProfileError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text, path)
+        Self::parse(&read_text(path)?, path)
     }
 
     /// Reads a profile from its text; `path` stands in messages only.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ProfileError> {
-        let invalid = |message: String| {
-            let hint =
-                nearest_key(&message).map(|key| format!("\ndid you mean `{key}`?")).unwrap_or_default();
-            ProfileError::Invalid { path: path.to_owned(), message, hint }
-        };
-        let profile: Self = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
-        profile.validate().map_err(invalid)?;
+        let profile: Self = parse_toml(text, path)?;
+        profile.validate().map_err(|message| ProfileError::invalid(path, message))?;
         Ok(profile)
+    }
+
+    /// The profile of an engine at one of the sites that run it: a site of its own, named after its host. A profile
+    /// that has an address keeps it, and its name.
+    pub fn at(mut self, base_url: Url) -> Self {
+        if self.base_url.is_none() {
+            let port = base_url.port().map(|port| format!("-{port}")).unwrap_or_default();
+            self.site = format!("{}-{}{port}", self.site, base_url.host_str().unwrap_or_default());
+            self.base_url = Some(base_url);
+        }
+        self
     }
 
     fn validate(&self) -> Result<(), String> {
@@ -251,6 +256,21 @@ impl Profile {
         }
         Ok(())
     }
+}
+
+impl ProfileError {
+    fn invalid(path: &Path, message: String) -> Self {
+        let hint = nearest_key(&message).map(|key| format!("\ndid you mean `{key}`?")).unwrap_or_default();
+        Self::Invalid { path: path.to_owned(), message, hint }
+    }
+}
+
+pub(crate) fn read_text(path: &Path) -> Result<String, ProfileError> {
+    std::fs::read_to_string(path).map_err(|source| ProfileError::Read { path: path.to_owned(), source })
+}
+
+pub(crate) fn parse_toml<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ProfileError> {
+    toml::from_str(text).map_err(|error| ProfileError::invalid(path, error.to_string()))
 }
 
 /// The known key next to the unknown one that a TOML error speaks of.

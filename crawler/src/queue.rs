@@ -4,10 +4,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use catalog::Catalog;
 use catalog::fetch::DuePhoto;
-use catalog::identity::Identity;
 use catalog::page::{Crawl, DuePage};
 
-use crate::crawl::CrawlSettings;
+use crate::settings::CrawlSettings;
 
 /// Few enough for memory, enough to ask the database rarely.
 const BATCH: u32 = 256;
@@ -21,7 +20,7 @@ pub(crate) enum Due {
 pub(crate) struct Queue<'a> {
     catalog: &'a Catalog,
     settings: &'a CrawlSettings,
-    site: String,
+    site: &'a str,
     crawl: Crawl,
     cutoff: i64,
     buffer: VecDeque<Due>,
@@ -35,11 +34,11 @@ pub(crate) struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    pub(crate) fn new(catalog: &'a Catalog, settings: &'a CrawlSettings, site: String, crawl: Crawl) -> Self {
+    pub(crate) fn new(catalog: &'a Catalog, settings: &'a CrawlSettings, crawl: Crawl) -> Self {
         Self {
             catalog,
             settings,
-            site,
+            site: settings.site(),
             crawl,
             cutoff: crawl.cutoff(settings.fresh_for),
             buffer: VecDeque::new(),
@@ -58,7 +57,7 @@ impl<'a> Queue<'a> {
 
     /// How many photos are due, chosen or not.
     pub(crate) async fn photos_due(&self) -> catalog::Result<u64> {
-        self.catalog.count_due_photos(&self.site, self.cutoff).await
+        self.catalog.count_due_photos(self.site, self.cutoff).await
     }
 
     /// The next piece of work; `None` where there is none now. While pages are being read more may come.
@@ -70,14 +69,14 @@ impl<'a> Queue<'a> {
                 }
             }
             if self.in_photos {
-                let batch = self.catalog.due_photos(&self.site, self.cutoff, self.after_photo, BATCH).await?;
+                let batch = self.catalog.due_photos(self.site, self.cutoff, self.after_photo, BATCH).await?;
                 let Some(last) = batch.last() else { return Ok(None) };
                 self.after_photo = last.id;
                 self.buffer.extend(batch.into_iter().map(Due::Photo));
                 continue;
             }
             let batch =
-                self.catalog.due_pages(&self.site, self.crawl, self.cutoff, self.after_page, BATCH).await?;
+                self.catalog.due_pages(self.site, self.crawl, self.cutoff, self.after_page, BATCH).await?;
             match batch.last() {
                 Some(last) => {
                     self.after_page = last.id;
@@ -114,8 +113,8 @@ impl<'a> Queue<'a> {
         if let Some(wanted) = self.wanted.get(&identity_id) {
             return Ok(*wanted);
         }
-        for person in self.catalog.identities(&self.site).await? {
-            let wanted = self.settings.identities.iter().any(|name| names(name, &person));
+        for person in self.catalog.identities(self.site).await? {
+            let wanted = self.settings.is_wanted(&person.slug, &person.name);
             self.wanted.insert(person.id, wanted);
         }
         Ok(self.wanted.get(&identity_id).copied().unwrap_or(false))
@@ -138,8 +137,4 @@ impl<'a> Queue<'a> {
         }
         Ok(self.chosen[&photo.identity_id].contains(&photo.id))
     }
-}
-
-fn names(text: &str, person: &Identity) -> bool {
-    text.eq_ignore_ascii_case(&person.slug) || text.to_lowercase() == person.name.to_lowercase()
 }

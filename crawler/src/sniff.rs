@@ -23,6 +23,7 @@ pub struct Sniffer {
     head: Vec<u8>,
     next_try: usize,
     done: bool,
+    size: Option<(u64, u64)>,
 }
 
 /// Why a body is not stored.
@@ -47,6 +48,11 @@ impl Sniffer {
         Ok(())
     }
 
+    /// Width and height in pixels, as soon as they are known.
+    pub fn size(&self) -> Option<(u64, u64)> {
+        self.size
+    }
+
     /// The body is complete.
     pub fn finish(mut self, limits: SizeLimits) -> Result<(), Refusal> {
         if self.done {
@@ -61,6 +67,7 @@ impl Sniffer {
     fn look(&mut self, limits: SizeLimits) -> Result<(), Refusal> {
         check_format(&self.head)?;
         let Ok(size) = imagesize::blob_size(&self.head) else { return Ok(()) };
+        self.size = Some((size.width as u64, size.height as u64));
         check_size(size.width as u64, size.height as u64, limits)?;
         self.close();
         Ok(())

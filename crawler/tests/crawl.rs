@@ -14,7 +14,7 @@ use server::world::{Kind, MIN_SIDE, SHAPES, Shape, World};
 use server::{Reply, Server};
 
 fn settings(shape: Shape, server: &Server) -> CrawlSettings {
-    let mut settings = CrawlSettings::new(shape.profile());
+    let mut settings = CrawlSettings::new(shape.profile().at(server.url.clone()));
     settings.mirror = Some(server.url.clone());
     settings.min_side = MIN_SIDE;
     settings.delay = Some(Duration::ZERO);

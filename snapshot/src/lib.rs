@@ -33,6 +33,7 @@
 //! | [`shard`] | the tensors of one person, by position |
 //! | `table`, `columns` | rows in Parquet; the only place that knows it |
 //! | `croissant`, `readme`, `report` | the pages for people and tools |
+//! | [`texts`] | rows of Parquet files that others wrote: lists of photos |
 //! | `temporary` | the folder in which a snapshot grows |
 //! | `files` | digests of files, what lies in a folder |
 
@@ -50,6 +51,7 @@ pub mod shard;
 pub mod snapshot;
 mod table;
 mod temporary;
+pub mod texts;
 mod thumbnail;
 pub mod verify;
 pub mod writer;
@@ -61,5 +63,6 @@ pub use manifest::{Counts, Manifest, ModelRef, SnapshotSpec};
 pub use row::{Dropped, DroppedRow, FetchRow, IdentityRows, Photo, PhotoRow, PreparedTensors, Scores};
 pub use shard::{Pixels, Shard};
 pub use snapshot::{Snapshot, SnapshotRef};
+pub use texts::{TextRow, read_texts};
 pub use verify::{Verified, VerifyError, verify};
 pub use writer::{WriteError, Writer, inputs_digest};

@@ -1,0 +1,233 @@
+//! Walks one identity of a site, from the index to a file, and says what each rule of its profile finds on the way.
+//! Nothing is stored.
+
+use std::collections::{HashSet, VecDeque};
+
+use catalog::page::PageKind;
+use photo::FailureClass;
+use serde::Serialize;
+use url::Url;
+
+use crate::error::{CrawlError, Failure, Stop};
+use crate::extract::{Extractor, Page};
+use crate::fetch::{Fetched, Fetcher, Validators};
+use crate::node::{Node, Use};
+use crate::permission::Subject;
+use crate::profile::Profile;
+use crate::rule::{Rule, Select};
+use crate::settings::CrawlSettings;
+
+/// Index pages that are read in search of a person, at most; a site of letters has some thirty.
+const MOST_INDEX_PAGES: usize = 50;
+
+/// What one rule found on one page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The page's address.
+    pub page: String,
+    /// The rule's place in the profile, such as `gallery.link`.
+    pub rule: String,
+    /// Its selector, or `(the card itself)`.
+    pub select: String,
+    /// How many elements the selector finds.
+    pub elements: usize,
+    /// How many of them give a value that can be used: the pattern matches, the link leads to the site.
+    pub values: usize,
+    /// The first of these.
+    pub first: Option<String>,
+    /// Whether a crawl finds nothing without it.
+    pub required: bool,
+}
+
+/// What a walk found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// In the order of the walk.
+    pub findings: Vec<Finding>,
+    /// Where the walk ended before a photo: what was asked for, and why it brought nothing.
+    pub stopped: Option<String>,
+    /// The photo at the walk's end: its address, format and size.
+    pub photo: Option<String>,
+}
+
+impl CheckReport {
+    /// Whether a photo was reached, so that a crawl would find some.
+    pub fn is_well(&self) -> bool {
+        self.stopped.is_none() && self.photo.is_some()
+    }
+}
+
+/// Walks to a photo of the first person, or of the one that the settings name.
+pub async fn check(settings: &CrawlSettings) -> Result<CheckReport, CrawlError> {
+    let mut report = CheckReport::default();
+    let Some(profile) = settings.source.profile() else { return Ok(report) };
+    let addresses = settings.addresses()?;
+    let fetcher = settings.fetcher(addresses.clone(), None)?;
+    let extractor = Extractor { profile, addresses: &addresses };
+    let mut walk = Walk { profile, extractor, fetcher, findings: Vec::new() };
+    let ended = walk.to_photo(settings).await;
+    report.findings = walk.findings;
+    match ended {
+        Ok(photo) => report.photo = Some(photo),
+        Err(Stop::Failed(Failure { class, detail, .. })) => report.stopped = Some(format!("{class}: {detail}")),
+        Err(Stop::HostLeft(reason)) => report.stopped = Some(reason),
+        Err(Stop::Catalog(error)) => return Err(error.into()),
+    }
+    Ok(report)
+}
+
+struct Walk<'a> {
+    profile: &'a Profile,
+    extractor: Extractor<'a>,
+    fetcher: Fetcher<'a>,
+    findings: Vec<Finding>,
+}
+
+impl Walk<'_> {
+    async fn to_photo(&mut self, settings: &CrawlSettings) -> Result<String, Stop> {
+        let gallery = self.find_gallery(settings).await?;
+        let source = self.read_gallery(&gallery).await?;
+        let file = if self.profile.photo.is_some() { self.read_photo_page(&source).await? } else { source };
+        let size = self.fetcher.peek(&file).await?;
+        Ok(format!("{file}: {size}"))
+    }
+
+    /// Goes through index pages until one shows the person wanted.
+    async fn find_gallery(&mut self, settings: &CrawlSettings) -> Result<Url, Stop> {
+        let rules = &self.profile.index;
+        let addresses = self.extractor.addresses;
+        let starts = self.profile.start.iter().filter_map(|start| addresses.canonical(addresses.base()?, start));
+        let mut queue: VecDeque<Url> = starts.collect();
+        let mut seen: HashSet<Url> = queue.iter().cloned().collect();
+        let mut read = 0;
+        while let Some(url) = queue.pop_front() {
+            read += 1;
+            if read > MOST_INDEX_PAGES {
+                break;
+            }
+            let document = self.document(&url).await?;
+            let page = self.extractor.open(&document, Subject::Listing)?;
+            let root = page.tree.root();
+            for (i, rule) in rules.pages.iter().enumerate() {
+                self.note_links(&page, &format!("index.pages[{i}]"), rule, &[root], false);
+            }
+            let cards = self.note_cards(&page, "index.card", &rules.card);
+            self.note_links(&page, "index.link", &rules.link, &cards, true);
+            if let Some(name) = &rules.name {
+                self.note(&page, "index.name", name, &cards, Use::Text, false);
+            }
+            let found = self.extractor.listing(&document, PageKind::Index, rules.single.as_ref().map(|_| 0))?;
+            let of_people = found.identities.iter().filter(|person| settings.is_wanted(&person.slug, &person.name));
+            let albums = found.pages.iter().filter(|page| page.kind == PageKind::Identity);
+            let galleries = of_people.filter_map(|person| person.page_url.clone()).chain(albums.map(|page| page.url.clone()));
+            if let Some(gallery) = galleries.into_iter().find_map(|url| Url::parse(&url).ok()) {
+                return Ok(gallery);
+            }
+            let further = found.pages.iter().filter_map(|page| Url::parse(&page.url).ok());
+            queue.extend(further.filter(|url| seen.insert(url.clone())));
+        }
+        let who = if settings.identities.is_empty() { "a person" } else { "the person asked for" };
+        Err((FailureClass::NoLink, format!("none of {read} index pages shows {who}")).into())
+    }
+
+    async fn read_gallery(&mut self, url: &Url) -> Result<Url, Stop> {
+        let rules = &self.profile.gallery;
+        let document = self.document(url).await?;
+        let page = self.extractor.open(&document, Subject::Listing)?;
+        let root = page.tree.root();
+        for (i, rule) in rules.pages.iter().enumerate() {
+            self.note_links(&page, &format!("gallery.pages[{i}]"), rule, &[root], false);
+        }
+        let cards = self.note_cards(&page, "gallery.card", &rules.card);
+        self.note_links(&page, "gallery.link", &rules.link, &cards, true);
+        for (name, rules) in [("gallery.size", &rules.size), ("gallery.caption", &rules.caption)] {
+            for (i, rule) in rules.iter().enumerate() {
+                self.note(&page, &format!("{name}[{i}]"), rule, &cards, Use::Text, false);
+            }
+        }
+        let found = self.extractor.listing(&document, PageKind::Identity, Some(0))?;
+        let first = found.photos.iter().find_map(|photo| Url::parse(&photo.source_url).ok());
+        first.ok_or_else(|| (FailureClass::NoLink, format!("{url} shows no photo")).into())
+    }
+
+    async fn read_photo_page(&mut self, url: &Url) -> Result<Url, Stop> {
+        let Some(rules) = &self.profile.photo else { return Ok(url.clone()) };
+        let mut url = url.clone();
+        for is_larger in [false, true] {
+            let document = self.document(&url).await?;
+            let page = self.extractor.open(&document, Subject::PhotoPage)?;
+            let root = [page.tree.root()];
+            if !is_larger {
+                for (i, rule) in rules.larger.iter().enumerate() {
+                    self.note_links(&page, &format!("photo.larger[{i}]"), rule, &root, false);
+                }
+            }
+            let links = self.extractor.photo_links(&document);
+            let larger = links.as_ref().ok().and_then(|links| links.larger.clone()).filter(|_| !is_larger);
+            if let Some(larger) = larger {
+                url = larger;
+                continue;
+            }
+            for (i, rule) in rules.file.iter().enumerate() {
+                self.note_links(&page, &format!("photo.file[{i}]"), rule, &root, rules.file.len() == 1);
+            }
+            return links?.file.ok_or_else(|| (FailureClass::NoLink, format!("{url} links no file")).into());
+        }
+        Err((FailureClass::NoLink, format!("{url} links no file")).into())
+    }
+
+    async fn document(&self, url: &Url) -> Result<crate::document::Document, Stop> {
+        match self.fetcher.document(url, &Validators::default()).await? {
+            Fetched::New(document, _) => Ok(document),
+            Fetched::NotModified => Err((FailureClass::Protocol, format!("304 for {url}")).into()),
+        }
+    }
+
+    fn note_cards<'p>(&mut self, page: &'p Page, rule: &str, select: &Select) -> Vec<Node<'p>> {
+        let cards = page.tree.root().select(select);
+        self.findings.push(Finding {
+            page: page.url.to_string(),
+            rule: rule.to_owned(),
+            select: select.text().to_owned(),
+            elements: cards.len(),
+            values: cards.len(),
+            first: None,
+            required: true,
+        });
+        cards
+    }
+
+    fn note_links(&mut self, page: &Page, name: &str, rule: &Rule, inside: &[Node<'_>], required: bool) {
+        self.note(page, name, rule, inside, Use::Link, required);
+    }
+
+    fn note(
+        &mut self,
+        page: &Page,
+        name: &str,
+        rule: &Rule,
+        inside: &[Node<'_>],
+        used_as: Use,
+        required: bool,
+    ) {
+        let elements = match &rule.select {
+            Some(select) => inside.iter().map(|node| node.select(select).len()).sum(),
+            None => inside.len(),
+        };
+        let values = inside.iter().flat_map(|node| node.values(rule, used_as));
+        let usable = |value: String| match used_as {
+            Use::Link => self.extractor.follow(page, &value).map(String::from),
+            Use::Text => Some(value).filter(|value| !value.is_empty()),
+        };
+        let values: Vec<_> = values.filter_map(usable).collect();
+        self.findings.push(Finding {
+            page: page.url.to_string(),
+            rule: name.to_owned(),
+            select: rule.select.as_ref().map_or("(the card itself)", Select::text).to_owned(),
+            elements,
+            values: values.len(),
+            first: values.into_iter().next(),
+            required,
+        });
+    }
+}

@@ -1,0 +1,67 @@
+//! `bolid import`: photos come in from folders and lists.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use catalog::Catalog;
+use crawler::list::{self, Entry};
+use crawler::{CrawlReport, CrawlSettings, List, ListProfile, Source};
+
+use crate::cli::{Global, ImportArgs};
+use crate::crawl::{Watch, set_manners, set_recipe, set_selection, show};
+use crate::output::Output;
+use crate::recipe::{Import, Recipe};
+use crate::{Done, open};
+
+/// `bolid import`.
+pub async fn command(args: &ImportArgs, global: &Global, output: Output) -> Result<Done> {
+    let path = &args.path;
+    let stem = || path.canonicalize().ok()?.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let name = args.name.clone().or_else(stem);
+    let name = name.with_context(|| format!("import {}: it does not exist", path.display()))?;
+    let mut settings = settings(&name, args.profile.as_deref())?;
+    set_manners(&mut settings, &args.manners);
+    set_selection(&mut settings, &args.selection);
+    settings.min_side = args.min_side;
+    let (report, wanted) = take_in(&*open(global).await?, path, &settings).await?;
+    show(&report, &wanted, output)?;
+    Ok(if report.has_failures() { Done::WithFailures } else { Done::Well })
+}
+
+/// What a recipe imports.
+pub async fn of_recipe(catalog: &Catalog, import: &Import, recipe: &Recipe) -> Result<CrawlReport> {
+    let mut settings = settings(&import.name, import.profile.as_deref())?;
+    set_recipe(&mut settings, recipe);
+    Ok(take_in(catalog, &import.path, &settings).await?.0)
+}
+
+fn settings(name: &str, profile: Option<&Path>) -> Result<CrawlSettings> {
+    let profile = profile.map(ListProfile::load).transpose()?.unwrap_or_default();
+    Ok(CrawlSettings::of(Source::List(name.to_owned(), profile)))
+}
+
+async fn take_in(catalog: &Catalog, path: &Path, settings: &CrawlSettings) -> Result<(CrawlReport, Vec<String>)> {
+    let list = read(path)?;
+    let watch = Watch::new("import");
+    let report = crawler::import(catalog, &list, settings, &|event| watch.see(event)).await;
+    let wanted = watch.finish();
+    Ok((report.with_context(|| format!("import {}", path.display()))?, wanted))
+}
+
+fn read(path: &Path) -> Result<List> {
+    if path.is_dir() {
+        return Ok(crawler::folder::read(path)?);
+    }
+    if path.extension().is_some_and(|ending| ending == "parquet") {
+        let rows = snapshot::read_texts(path, &list::COLUMNS)?;
+        let entry = |(number, row): (usize, snapshot::TextRow)| {
+            let field = |name: &str| row.iter().find(|(column, _)| *column == name).map(|(_, text)| text.clone());
+            Entry::from_fields(field)
+                .with_context(|| format!("import {}, row {}: {}", path.display(), number + 1, list::no_photo()))
+        };
+        let root = path.parent().unwrap_or(Path::new("")).to_owned();
+        let entries = rows.into_iter().enumerate().map(entry).collect::<Result<_>>()?;
+        return Ok(List { root, entries });
+    }
+    Ok(list::read(path)?)
+}
