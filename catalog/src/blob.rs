@@ -1,21 +1,29 @@
 //! Bytes under their SHA-256: written to a temporary file, hashed on the way, renamed into place.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use photo::Digest;
 use sha2::{Digest as _, Sha256};
 
 use crate::{Error, Result};
 
-/// The folder of blobs, `<root>/ab/abcd…`, and of unfinished ones, `<root>/partial/`.
+/// The folder of blobs, `<root>/ab/abcd…`, and of unfinished ones, `<root>/partial/`: numbered, or under a key with a
+/// note beside it where another run may go on with them.
 #[derive(Debug)]
 pub struct BlobStore {
     root: PathBuf,
     next_partial: AtomicU64,
+    /// Keys whose unfinished blob somebody writes.
+    busy: Mutex<HashSet<Digest>>,
 }
+
+/// The ending of the note beside an unfinished blob that may be gone on with.
+const NOTE: &str = "note";
 
 /// A blob that is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +35,34 @@ pub struct Stored {
 }
 
 impl BlobStore {
-    /// Opens the folder, and clears what a killed process left unfinished.
+    /// Opens the folder, and clears what a killed process left that nobody can go on with.
     pub(crate) fn open(root: &Path) -> Result<Self> {
-        let partial = root.join("partial");
-        if partial.exists() {
-            fs::remove_dir_all(&partial).map_err(Error::io("clear", &partial))?;
-        }
+        let store =
+            Self { root: root.to_owned(), next_partial: AtomicU64::new(0), busy: Mutex::default() };
+        let partial = store.partial_folder();
         fs::create_dir_all(&partial).map_err(Error::io("create", &partial))?;
-        Ok(Self { root: root.to_owned(), next_partial: AtomicU64::new(0) })
+        store.clear(|path| !path.with_extension(NOTE).exists())?;
+        Ok(store)
+    }
+
+    /// Clears all unfinished blobs: nobody will go on with them.
+    pub fn clear_unfinished(&self) -> Result<()> {
+        self.clear(|_| true)
+    }
+
+    fn partial_folder(&self) -> PathBuf {
+        self.root.join("partial")
+    }
+
+    fn clear(&self, is_unwanted: impl Fn(&Path) -> bool) -> Result<()> {
+        let folder = self.partial_folder();
+        for entry in fs::read_dir(&folder).map_err(Error::io("list", &folder))? {
+            let path = entry.map_err(Error::io("list", &folder))?.path();
+            if is_unwanted(&path) {
+                fs::remove_file(&path).map_err(Error::io("clear", &path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Where the blob of that name stands, whether or not it does.
@@ -46,9 +74,52 @@ impl BlobStore {
     /// Begins a blob whose bytes come in pieces.
     pub fn writer(&self) -> Result<BlobWriter<'_>> {
         let number = self.next_partial.fetch_add(1, Ordering::Relaxed);
-        let path = self.root.join("partial").join(number.to_string());
-        let file = File::create(&path).map_err(Error::io("create", &path))?;
-        Ok(BlobWriter { store: self, partial: Partial(path), file, hasher: Sha256::new(), bytes: 0 })
+        self.begin(Partial { path: self.partial_folder().join(number.to_string()), key: None, store: self })
+    }
+
+    /// Begins a blob that another run may go on with under `key`; `note` is what that run has to know. Where the key
+    /// is in use already, the blob is begun as any other.
+    pub fn resumable_writer(&self, key: Digest, note: &str) -> Result<BlobWriter<'_>> {
+        let Some(partial) = self.claim(key) else { return self.writer() };
+        let path = partial.path.with_extension(NOTE);
+        // The note of an older beginning must not stand beside a new one.
+        let begun = self.begin(partial)?;
+        fs::write(&path, note).map_err(Error::io("write", &path))?;
+        Ok(begun)
+    }
+
+    /// Goes on with what an earlier run began under `key`: its note, and the bytes there are, handed to `seen`.
+    pub fn resume(&self, key: Digest, mut seen: impl FnMut(&[u8])) -> Result<Option<(BlobWriter<'_>, String)>> {
+        let Some(partial) = self.claim(key) else { return Ok(None) };
+        let Ok(note) = fs::read_to_string(partial.path.with_extension(NOTE)) else { return Ok(None) };
+        let path = partial.path.clone();
+        let io = |operation| Error::io(operation, &path);
+        let mut file = match File::options().read(true).append(true).open(&path) {
+            Ok(file) => file,
+            Err(_) => return Ok(None),
+        };
+        let (mut hasher, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; 1 << 16]);
+        loop {
+            let length = file.read(&mut piece).map_err(io("read"))?;
+            if length == 0 {
+                break;
+            }
+            hasher.update(&piece[..length]);
+            seen(&piece[..length]);
+            bytes += length as u64;
+        }
+        Ok(Some((BlobWriter { partial, file, hasher, bytes }, note)))
+    }
+
+    fn begin<'s>(&'s self, partial: Partial<'s>) -> Result<BlobWriter<'s>> {
+        let file = File::create(&partial.path).map_err(Error::io("create", &partial.path))?;
+        Ok(BlobWriter { partial, file, hasher: Sha256::new(), bytes: 0 })
+    }
+
+    fn claim(&self, key: Digest) -> Option<Partial<'_>> {
+        let is_free = self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        let path = self.partial_folder().join(key.to_string());
+        is_free.then(|| Partial { path, key: Some(key), store: self })
     }
 
     /// Stores bytes that are all there.
@@ -70,22 +141,30 @@ impl BlobStore {
     }
 }
 
-/// An unfinished file, removed when given up.
+/// An unfinished file. One with a key stays when given up.
 #[derive(Debug)]
-struct Partial(PathBuf);
+struct Partial<'a> {
+    path: PathBuf,
+    key: Option<Digest>,
+    store: &'a BlobStore,
+}
 
-impl Drop for Partial {
+impl Drop for Partial<'_> {
     fn drop(&mut self) {
-        // Fails after `finish` has renamed it, and otherwise leaves a file that the next `open` clears.
-        let _ = fs::remove_file(&self.0);
+        match self.key {
+            Some(key) => {
+                self.store.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            }
+            // Fails after `finish` has renamed it, and otherwise leaves a file that the next `open` clears.
+            None => drop(fs::remove_file(&self.path)),
+        }
     }
 }
 
-/// A blob in the making; dropped without [`finish`](Self::finish) it leaves nothing.
+/// A blob in the making; dropped without [`finish`](Self::finish) it leaves nothing, unless it was begun under a key.
 #[derive(Debug)]
 pub struct BlobWriter<'a> {
-    store: &'a BlobStore,
-    partial: Partial,
+    partial: Partial<'a>,
     file: File,
     hasher: Sha256,
     bytes: u64,
@@ -94,7 +173,7 @@ pub struct BlobWriter<'a> {
 impl BlobWriter<'_> {
     /// Appends a piece.
     pub fn write(&mut self, piece: &[u8]) -> Result<()> {
-        self.file.write_all(piece).map_err(Error::io("write", &self.partial.0))?;
+        self.file.write_all(piece).map_err(Error::io("write", &self.partial.path))?;
         self.hasher.update(piece);
         self.bytes += piece.len() as u64;
         Ok(())
@@ -107,14 +186,25 @@ impl BlobWriter<'_> {
 
     /// Puts the blob in its place. Without fsync: after a power cut the digest tells a damaged blob.
     pub fn finish(self) -> Result<Stored> {
-        let Self { store, partial, file, hasher, bytes } = self;
+        let Self { partial, file, hasher, bytes } = self;
         drop(file);
         let sha256 = Digest::from_bytes(hasher.finalize().into());
-        let path = store.path(sha256);
+        let path = partial.store.path(sha256);
         if path.metadata().map(|found| found.len()).ok() != Some(bytes) {
-            let folder = path.parent().expect("a blob has a folder");
-            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-            fs::rename(&partial.0, &path).map_err(Error::io("move a blob to", &path))?;
+            let moved = match fs::rename(&partial.path, &path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    let folder = path.parent().expect("a blob has a folder");
+                    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+                    fs::rename(&partial.path, &path)
+                }
+                moved => moved,
+            };
+            moved.map_err(Error::io("move a blob to", &path))?;
+        }
+        if partial.key.is_some() {
+            // Both are cleared by the next `open` where this fails: what has no note is not gone on with.
+            let _ = fs::remove_file(partial.path.with_extension(NOTE));
+            let _ = fs::remove_file(&partial.path);
         }
         Ok(Stored { sha256, bytes })
     }
@@ -137,6 +227,29 @@ mod tests {
         drop(store.writer().unwrap());
         assert_eq!(store.read(Digest::of("abc")).unwrap(), b"abc");
         assert_eq!(fs::read_dir(folder.path().join("partial")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_blob_begun_under_a_key_is_gone_on_with_by_the_next_process_and_others_are_cleared() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Digest::of("http://x/1.jpg");
+        let store = BlobStore::open(folder.path()).unwrap();
+        let mut writer = store.resumable_writer(key, "\"v1\"").unwrap();
+        writer.write(b"ab").unwrap();
+        let mut other = store.resumable_writer(key, "\"v1\"").unwrap();
+        other.write(b"x").unwrap();
+        std::mem::forget((writer, other)); // as a killed process does
+
+        let store = BlobStore::open(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path().join("partial")).unwrap().count(), 2, "blob and note");
+        let mut seen = Vec::new();
+        let (mut writer, note) = store.resume(key, |piece| seen.extend_from_slice(piece)).unwrap().unwrap();
+        assert_eq!((seen.as_slice(), note.as_str(), writer.bytes()), (&b"ab"[..], "\"v1\"", 2));
+        assert!(store.resume(key, |_| ()).unwrap().is_none(), "it is in use");
+        writer.write(b"c").unwrap();
+        assert_eq!(writer.finish().unwrap(), Stored { sha256: Digest::of("abc"), bytes: 3 });
+        assert_eq!(fs::read_dir(folder.path().join("partial")).unwrap().count(), 0);
+        assert!(store.resume(key, |_| ()).unwrap().is_none());
     }
 
     #[test]

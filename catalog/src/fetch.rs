@@ -75,14 +75,15 @@ impl FetchRecord {
 }
 
 impl Catalog {
-    /// Photos of the site without a download, or with one before `cutoff` (Unix milliseconds): the next `limit`
-    /// ones after the row `after`.
+    /// Photos of the site without a download, or with one before `cutoff` (Unix milliseconds), or whose host was not
+    /// reached: the next `limit` ones after the row `after`.
     pub async fn due_photos(&self, site: &str, cutoff: i64, after: i64, limit: u32) -> Result<Vec<DuePhoto>> {
         sqlx::query_as(
             "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height,
                     sha256, etag, last_modified, page_etag, page_last_modified
              FROM photo JOIN identity ON identity.id = identity_id LEFT JOIN fetch ON fetch.photo_id = photo.id
-             WHERE site = ? AND photo.id > ? AND (fetched_at IS NULL OR fetched_at < ?)
+             WHERE site = ? AND photo.id > ?
+                   AND (fetched_at IS NULL OR fetched_at < ? OR failure IN ('dns', 'connect', 'tls'))
                    AND source_url NOT GLOB 'file:*' -- those come from a disk
              ORDER BY photo.id LIMIT ?",
         )
@@ -100,7 +101,8 @@ impl Catalog {
         let count: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM photo JOIN identity ON identity.id = identity_id
              LEFT JOIN fetch ON fetch.photo_id = photo.id
-             WHERE site = ? AND (fetched_at IS NULL OR fetched_at < ?) AND source_url NOT GLOB 'file:*'",
+             WHERE site = ? AND (fetched_at IS NULL OR fetched_at < ? OR failure IN ('dns', 'connect', 'tls'))
+                   AND source_url NOT GLOB 'file:*'",
         )
         .bind(site)
         .bind(cutoff)

@@ -42,6 +42,7 @@ pub async fn crawl(
     let report = report?;
     if report.left.is_empty() && !settings.simulate {
         catalog.finish_crawl(crawl).await?;
+        catalog.blobs().clear_unfinished()?;
     }
     Ok(report)
 }

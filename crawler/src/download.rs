@@ -2,12 +2,12 @@
 
 use catalog::BlobWriter;
 use catalog::blob::{BlobStore, Stored};
-use photo::FailureClass;
+use photo::{Digest, FailureClass};
 use reqwest::StatusCode;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use url::Url;
 
-use crate::error::Stop;
+use crate::error::{Failure, Stop};
 use crate::fetch::{Answer, Fetched, Fetcher, Validators, conditional, robots_tags, text, validators_of};
 use crate::permission::{self, Subject};
 use crate::sniff::{SizeLimits, Sniffer};
@@ -25,6 +25,9 @@ pub struct Photo {
     pub permission: String,
 }
 
+/// A shorter body is sooner fetched again than noted for another run.
+const WORTH_RESUMING_BYTES: u64 = 1 << 20;
+
 /// The part of a photo that has come.
 struct Partial<'s> {
     writer: BlobWriter<'s>,
@@ -33,12 +36,18 @@ struct Partial<'s> {
 }
 
 impl Partial<'_> {
-    /// What proves that the rest belongs to the same bytes. A weak ETag does not (RFC 9110, 13.1.5).
+    /// What proves that the rest belongs to the same bytes, where some have come.
     fn proof(&self) -> Option<HeaderValue> {
-        let strong = self.validators.etag.as_deref().filter(|etag| etag.starts_with('"'));
-        let proof =
-            strong.or(self.validators.last_modified.as_deref().filter(|_| self.validators.etag.is_none()))?;
-        HeaderValue::from_str(proof).ok().filter(|_| self.writer.bytes() > 0)
+        self.validators.proof().filter(|_| self.writer.bytes() > 0)
+    }
+}
+
+impl Validators {
+    /// What `If-Range` may be given. A weak ETag proves nothing (RFC 9110, 13.1.5).
+    fn proof(&self) -> Option<HeaderValue> {
+        let strong = self.etag.as_deref().filter(|etag| etag.starts_with('"'));
+        let proof = strong.or(self.last_modified.as_deref().filter(|_| self.etag.is_none()))?;
+        HeaderValue::from_str(proof).ok()
     }
 }
 
@@ -51,7 +60,7 @@ impl Fetcher<'_> {
         limits: SizeLimits,
         blobs: &BlobStore,
     ) -> Result<Fetched<Photo>, Stop> {
-        let mut partial = None;
+        let mut partial = unfinished(url, limits, blobs)?;
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -92,7 +101,13 @@ impl Fetcher<'_> {
         blobs: &'s BlobStore,
         partial: &mut Option<Partial<'s>>,
     ) -> Result<Fetched<Photo>, Stop> {
-        let mut answer = self.send(url, request_headers(validators, partial.as_ref())).await?;
+        let mut answer = match self.send(url, request_headers(validators, partial.as_ref())).await {
+            // The part is not of the file that is there now.
+            Err(Stop::Failed(Failure { http_status: Some(416), .. })) if partial.take().is_some() => {
+                return Err((FailureClass::Truncated, "the server has less than the part that came".into()).into());
+            }
+            answer => answer?,
+        };
         let status = answer.response.status();
         let tags = robots_tags(answer.response.headers());
         if let Some(text) = permission::opt_out(Subject::File, &tags, &[]) {
@@ -107,16 +122,15 @@ impl Fetcher<'_> {
             {
                 part
             }
-            _ if status == StatusCode::PARTIAL_CONTENT => {
+            Some(_) | None if status == StatusCode::PARTIAL_CONTENT => {
                 return Err(
                     (FailureClass::Truncated, "the server sent another part than asked for".into()).into()
                 );
             }
-            _ => Partial {
-                writer: blobs.writer()?,
-                sniffer: Sniffer::default(),
-                validators: validators_of(answer.response.headers()),
-            },
+            old => {
+                drop(old); // frees its key
+                begin(url, &answer, blobs)?
+            }
         };
         match self.take_body(&mut answer, &mut part, limits).await {
             Ok(()) => {}
@@ -166,6 +180,34 @@ impl Fetcher<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// A photo whose body is about to come.
+fn begin<'s>(url: &Url, answer: &Answer, blobs: &'s BlobStore) -> Result<Partial<'s>, Stop> {
+    let validators = validators_of(answer.response.headers());
+    let is_long = answer.response.content_length().is_some_and(|length| length >= WORTH_RESUMING_BYTES);
+    let writer = match serde_json::to_string(&validators) {
+        Ok(note) if is_long && validators.proof().is_some() => blobs.resumable_writer(key(url), &note)?,
+        _ => blobs.writer()?,
+    };
+    Ok(Partial { writer, sniffer: Sniffer::default(), validators })
+}
+
+/// The part of a photo that an earlier run left.
+fn unfinished<'s>(url: &Url, limits: SizeLimits, blobs: &'s BlobStore) -> Result<Option<Partial<'s>>, Stop> {
+    let mut sniffer = Sniffer::default();
+    let mut is_wanted = true;
+    let found = blobs.resume(key(url), |piece| is_wanted &= sniffer.push(piece, limits).is_ok())?;
+    let partial = found.and_then(|(writer, note)| {
+        let validators = serde_json::from_str(&note).ok()?;
+        Some(Partial { writer, sniffer, validators })
+    });
+    Ok(partial.filter(|part| is_wanted && part.proof().is_some()))
+}
+
+/// What the unfinished bytes of an address are kept under.
+fn key(url: &Url) -> Digest {
+    Digest::of(url.as_str())
 }
 
 fn request_headers(validators: &Validators, partial: Option<&Partial<'_>>) -> HeaderMap {

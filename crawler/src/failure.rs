@@ -26,12 +26,19 @@ pub(crate) fn of_error(error: &reqwest::Error) -> (FailureClass, String) {
 /// hyper and rustls keep the types of their errors to themselves, so that their texts have to tell.
 fn class_of(error: &reqwest::Error, kind: Option<ErrorKind>, text: &str) -> FailureClass {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if error.is_timeout() || kind == Some(ErrorKind::TimedOut) {
+    if error.is_timeout() && error.is_connect() {
+        FailureClass::Connect
+    } else if error.is_timeout() || kind == Some(ErrorKind::TimedOut) {
         FailureClass::Timeout
     } else if says(&["dns error", "failed to lookup"]) {
         FailureClass::Dns
     } else if says(&["certificate", "handshake", "tls"]) {
         FailureClass::Tls
+    } else if matches!(
+        kind,
+        Some(ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe)
+    ) {
+        FailureClass::Reset
     } else if says(&["end of file before message length", "unexpected eof during chunk"]) {
         FailureClass::Truncated
     } else if says(&["invalid http", "invalid content-length", "message head is too large", "parse"])

@@ -9,6 +9,7 @@ use catalog::robots::RobotsRow;
 use photo::FailureClass;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
+use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
@@ -45,7 +46,7 @@ pub struct FetchSettings {
 }
 
 /// What tells whether a document has changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validators {
     /// The `ETag`.
     pub etag: Option<String>,
@@ -165,14 +166,17 @@ impl<'a> Fetcher<'a> {
     }
 
     fn redirected(&self, from: &Url, response: &Response) -> Result<Url, Stop> {
-        let location = text(response.headers(), header::LOCATION).unwrap_or_default();
-        let target = self.settings.addresses.canonical(from, &location).filter(|url| {
+        let location = text(response.headers(), header::LOCATION);
+        let target = location.as_deref().and_then(|location| self.settings.addresses.canonical(from, location));
+        let may_enter = |url: &Url| {
             let path = address::path_and_query(url);
             !self.settings.never.iter().any(|pattern| pattern.matches(&path))
-        });
-        target.ok_or_else(|| {
-            let detail =
-                format!("{} leads to `{location}`, where the profile does not go", response.status());
+        };
+        target.filter(may_enter).ok_or_else(|| {
+            let where_to = location.map_or("nowhere".to_owned(), |location| {
+                format!("to `{location}`, where the profile does not go")
+            });
+            let detail = format!("{} leads {where_to}", response.status());
             let mut failure = Failure::new(FailureClass::RedirectRefused, detail);
             failure.http_status = Some(response.status().as_u16());
             Stop::Failed(failure)
@@ -259,14 +263,20 @@ impl<'a> Fetcher<'a> {
     /// The host's rules, asked for once a day.
     async fn robots(&self, host: &Host) -> Result<Arc<Robots>, Stop> {
         let mut known = host.robots.lock().await;
-        if let Some((robots, asked_at)) = &*known
-            && asked_at.elapsed() < ROBOTS_AGE
-        {
-            return Ok(Arc::clone(robots));
+        match &*known {
+            Some(Ok((robots, asked_at))) if asked_at.elapsed() < ROBOTS_AGE => return Ok(Arc::clone(robots)),
+            Some(Err(failure)) => return Err(Stop::Failed(failure.clone())),
+            _ => {}
         }
-        let robots = Arc::new(self.load_robots(host).await?);
+        let robots = match self.load_robots(host).await {
+            Err(Stop::Failed(failure)) => {
+                *known = Some(Err(failure.clone()));
+                return Err(Stop::Failed(failure));
+            }
+            robots => Arc::new(robots?),
+        };
         host.set_crawl_delay(robots.crawl_delay.unwrap_or_default());
-        *known = Some((Arc::clone(&robots), Instant::now()));
+        *known = Some(Ok((Arc::clone(&robots), Instant::now())));
         Ok(robots)
     }
 
@@ -294,6 +304,9 @@ impl<'a> Fetcher<'a> {
                         ..
                     })) => {
                         break RobotsRow { status, ..RobotsRow::default() };
+                    }
+                    Err(Stop::Failed(failure)) if failure.class.is_unreached() => {
+                        return Err(Stop::Failed(failure)); // what is asked of the host fails like its robots.txt
                     }
                     // Unreachable: nothing may be asked (2.3.1.4), so that everything stays due.
                     Err(Stop::Failed(failure)) => {

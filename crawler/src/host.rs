@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
-use crate::error::Stop;
+use crate::error::{Failure, Stop};
 use crate::pace::{Pace, PaceSettings, Turn};
 use crate::robots::Robots;
 
@@ -15,8 +15,8 @@ use crate::robots::Robots;
 pub(crate) struct Host {
     /// `scheme://host:port`.
     pub(crate) origin: String,
-    /// The rules, and when they were asked for; locked while they are.
-    pub(crate) robots: tokio::sync::Mutex<Option<(Arc<Robots>, Instant)>>,
+    /// The rules and when they were asked for, or why the host cannot be reached; locked while they are asked for.
+    pub(crate) robots: tokio::sync::Mutex<Option<Result<(Arc<Robots>, Instant), Failure>>>,
     slots: Arc<Semaphore>,
     pace: Mutex<Pace>,
     epoch: Instant,

@@ -55,6 +55,8 @@ pub struct Pace {
     paused_until: Duration,
     failures_in_a_row: u32,
     trips_in_a_row: u32,
+    /// For good: no answer that was still under way brings the host back.
+    given_up: bool,
 }
 
 impl Pace {
@@ -68,6 +70,7 @@ impl Pace {
             paused_until: Duration::ZERO,
             failures_in_a_row: 0,
             trips_in_a_row: 0,
+            given_up: false,
         }
     }
 
@@ -83,7 +86,7 @@ impl Pace {
 
     /// Asks to start a request.
     pub fn turn(&mut self, now: Duration) -> Turn {
-        if self.trips_in_a_row > self.settings.trips {
+        if self.given_up || self.trips_in_a_row > self.settings.trips {
             return Turn::Never;
         }
         if now < self.paused_until {
@@ -131,7 +134,7 @@ impl Pace {
 
     /// Leaves the host for another run.
     pub fn give_up(&mut self) {
-        self.trips_in_a_row = u32::MAX;
+        self.given_up = true;
     }
 }
 
@@ -219,6 +222,14 @@ mod tests {
         }
         pace.failed(now);
         assert_eq!(pace.turn(now + Duration::from_secs(1_000_000)), Turn::Never);
+    }
+
+    #[test]
+    fn a_host_that_was_left_stays_left_whatever_answer_was_still_under_way() {
+        let mut pace = pace(0, 1);
+        pace.give_up();
+        pace.succeeded(MS);
+        assert_eq!(pace.turn(Duration::from_secs(1_000_000)), Turn::Never);
     }
 
     #[test]

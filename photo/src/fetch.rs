@@ -112,6 +112,11 @@ impl FailureClass {
         )
     }
 
+    /// Whether the host was not even reached: what was asked for stays due in any later run.
+    pub fn is_unreached(self) -> bool {
+        matches!(self, Self::Dns | Self::Connect | Self::Tls)
+    }
+
     /// Whether the photo was left out on purpose, so that nothing is wrong with the run.
     pub fn is_by_choice(self) -> bool {
         matches!(self, Self::Robots | Self::OptOut | Self::TooSmall)
