@@ -40,7 +40,11 @@ fn settings(name: &str, profile: Option<&Path>) -> Result<CrawlSettings> {
     Ok(CrawlSettings::of(Source::List(name.to_owned(), profile)))
 }
 
-async fn take_in(catalog: &Catalog, path: &Path, settings: &CrawlSettings) -> Result<(CrawlReport, Vec<String>)> {
+async fn take_in(
+    catalog: &Catalog,
+    path: &Path,
+    settings: &CrawlSettings,
+) -> Result<(CrawlReport, Vec<String>)> {
     let list = read(path)?;
     let watch = Watch::new("import");
     let report = crawler::import(catalog, &list, settings, &|event| watch.see(event)).await;
@@ -55,9 +59,11 @@ fn read(path: &Path) -> Result<List> {
     if path.extension().is_some_and(|ending| ending == "parquet") {
         let rows = snapshot::read_texts(path, &list::COLUMNS)?;
         let entry = |(number, row): (usize, snapshot::TextRow)| {
-            let field = |name: &str| row.iter().find(|(column, _)| *column == name).map(|(_, text)| text.clone());
-            Entry::from_fields(field)
-                .with_context(|| format!("import {}, row {}: {}", path.display(), number + 1, list::no_photo()))
+            let field =
+                |name: &str| row.iter().find(|(column, _)| *column == name).map(|(_, text)| text.clone());
+            Entry::from_fields(field).with_context(|| {
+                format!("import {}, row {}: {}", path.display(), number + 1, list::no_photo())
+            })
         };
         let root = path.parent().unwrap_or(Path::new("")).to_owned();
         let entries = rows.into_iter().enumerate().map(entry).collect::<Result<_>>()?;

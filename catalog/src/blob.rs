@@ -37,8 +37,7 @@ pub struct Stored {
 impl BlobStore {
     /// Opens the folder, and clears what a killed process left that nobody can go on with.
     pub(crate) fn open(root: &Path) -> Result<Self> {
-        let store =
-            Self { root: root.to_owned(), next_partial: AtomicU64::new(0), busy: Mutex::default() };
+        let store = Self { root: root.to_owned(), next_partial: AtomicU64::new(0), busy: Mutex::default() };
         let partial = store.partial_folder();
         fs::create_dir_all(&partial).map_err(Error::io("create", &partial))?;
         store.clear(|path| !path.with_extension(NOTE).exists())?;
@@ -89,7 +88,11 @@ impl BlobStore {
     }
 
     /// Goes on with what an earlier run began under `key`: its note, and the bytes there are, handed to `seen`.
-    pub fn resume(&self, key: Digest, mut seen: impl FnMut(&[u8])) -> Result<Option<(BlobWriter<'_>, String)>> {
+    pub fn resume(
+        &self,
+        key: Digest,
+        mut seen: impl FnMut(&[u8]),
+    ) -> Result<Option<(BlobWriter<'_>, String)>> {
         let Some(partial) = self.claim(key) else { return Ok(None) };
         let Ok(note) = fs::read_to_string(partial.path.with_extension(NOTE)) else { return Ok(None) };
         let path = partial.path.clone();

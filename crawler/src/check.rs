@@ -69,7 +69,9 @@ pub async fn check(settings: &CrawlSettings) -> Result<CheckReport, CrawlError> 
     report.findings = walk.findings;
     match ended {
         Ok(photo) => report.photo = Some(photo),
-        Err(Stop::Failed(Failure { class, detail, .. })) => report.stopped = Some(format!("{class}: {detail}")),
+        Err(Stop::Failed(Failure { class, detail, .. })) => {
+            report.stopped = Some(format!("{class}: {detail}"))
+        }
         Err(Stop::HostLeft(reason)) => report.stopped = Some(reason),
         Err(Stop::Catalog(error)) => return Err(error.into()),
     }
@@ -96,7 +98,8 @@ impl Walk<'_> {
     async fn find_gallery(&mut self, settings: &CrawlSettings) -> Result<Url, Stop> {
         let rules = &self.profile.index;
         let addresses = self.extractor.addresses;
-        let starts = self.profile.start.iter().filter_map(|start| addresses.canonical(addresses.base()?, start));
+        let starts =
+            self.profile.start.iter().filter_map(|start| addresses.canonical(addresses.base()?, start));
         let mut queue: VecDeque<Url> = starts.collect();
         let mut seen: HashSet<Url> = queue.iter().cloned().collect();
         let mut read = 0;
@@ -116,10 +119,14 @@ impl Walk<'_> {
             if let Some(name) = &rules.name {
                 self.note(&page, "index.name", name, &cards, Use::Text, false);
             }
-            let found = self.extractor.listing(&document, PageKind::Index, rules.single.as_ref().map(|_| 0))?;
-            let of_people = found.identities.iter().filter(|person| settings.is_wanted(&person.slug, &person.name));
+            let found =
+                self.extractor.listing(&document, PageKind::Index, rules.single.as_ref().map(|_| 0))?;
+            let of_people =
+                found.identities.iter().filter(|person| settings.is_wanted(&person.slug, &person.name));
             let albums = found.pages.iter().filter(|page| page.kind == PageKind::Identity);
-            let galleries = of_people.filter_map(|person| person.page_url.clone()).chain(albums.map(|page| page.url.clone()));
+            let galleries = of_people
+                .filter_map(|person| person.page_url.clone())
+                .chain(albums.map(|page| page.url.clone()));
             if let Some(gallery) = galleries.into_iter().find_map(|url| Url::parse(&url).ok()) {
                 return Ok(gallery);
             }

@@ -104,7 +104,9 @@ impl Fetcher<'_> {
         let mut answer = match self.send(url, request_headers(validators, partial.as_ref())).await {
             // The part is not of the file that is there now.
             Err(Stop::Failed(Failure { http_status: Some(416), .. })) if partial.take().is_some() => {
-                return Err((FailureClass::Truncated, "the server has less than the part that came".into()).into());
+                return Err(
+                    (FailureClass::Truncated, "the server has less than the part that came".into()).into()
+                );
             }
             answer => answer?,
         };

@@ -32,7 +32,8 @@ fn class_of(error: &reqwest::Error, kind: Option<ErrorKind>, text: &str) -> Fail
         FailureClass::Timeout
     } else if says(&["dns error", "failed to lookup"]) {
         FailureClass::Dns
-    } else if says(&["certificate", "handshake", "tls"]) {
+    } else if says(&["certificate", "handshake", "tls", "corrupt message", "fatal alert", "peer misbehaved"])
+    {
         FailureClass::Tls
     } else if matches!(
         kind,

@@ -87,8 +87,7 @@ impl Entry {
     }
 
     pub(crate) fn photo(&self) -> NewPhoto {
-        let caption =
-            self.caption.clone().map(|(text, source)| Caption { text, source: source.to_owned() });
+        let caption = self.caption.clone().map(|(text, source)| Caption { text, source: source.to_owned() });
         NewPhoto { source_url: self.url(), file_url: Some(self.url()), hint: self.hint, caption }
     }
 }
@@ -123,7 +122,9 @@ pub fn read(path: &Path) -> Result<List, CrawlError> {
         Some("csv") => of_table(&text()?, b','),
         Some("tsv") => of_table(&text()?, b'\t'),
         Some("txt") => of_lines(&text()?),
-        _ => Err("it is no folder, and no list by its ending (.csv, .tsv, .jsonl, .parquet, .txt)".to_owned()),
+        _ => {
+            Err("it is no folder, and no list by its ending (.csv, .tsv, .jsonl, .parquet, .txt)".to_owned())
+        }
     };
     Ok(List { root: path.parent().unwrap_or(Path::new("")).to_owned(), entries: entries.map_err(wrong)? })
 }
@@ -194,8 +195,10 @@ mod tests {
     fn url_lists_of_every_kind_give_addresses_sizes_and_captions() {
         let url = "http://a.example/1.jpg";
         let csv = read_text("a.csv", &format!("URL,TEXT,WIDTH,HEIGHT\n{url},\"a, b\",1000,1335\n")).unwrap();
-        let tsv = read_text("a.tsv", &format!("url\tcaption\twidth\theight\n{url}\ta, b\t1000\t1335\n")).unwrap();
-        let line = format!("{{\"url\": \"{url}\", \"caption\": \"a, b\", \"width\": 1000, \"height\": 1335}}");
+        let tsv =
+            read_text("a.tsv", &format!("url\tcaption\twidth\theight\n{url}\ta, b\t1000\t1335\n")).unwrap();
+        let line =
+            format!("{{\"url\": \"{url}\", \"caption\": \"a, b\", \"width\": 1000, \"height\": 1335}}");
         let jsonl = read_text("a.jsonl", &line).unwrap();
         assert_eq!((&csv, &csv), (&tsv, &jsonl));
         assert_eq!((csv[0].url().as_str(), csv[0].hint), (url, Some((1000, 1335))));

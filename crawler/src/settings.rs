@@ -134,9 +134,8 @@ impl CrawlSettings {
 
     /// Whether a person is among those wanted.
     pub(crate) fn is_wanted(&self, slug: &str, name: &str) -> bool {
-        let is_named = |text: &String| {
-            text.eq_ignore_ascii_case(slug) || text.to_lowercase() == name.to_lowercase()
-        };
+        let is_named =
+            |text: &String| text.eq_ignore_ascii_case(slug) || text.to_lowercase() == name.to_lowercase();
         self.identities.is_empty() || self.identities.iter().any(is_named)
     }
 

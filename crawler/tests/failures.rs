@@ -160,7 +160,9 @@ fn bad_reply(request: &Request) -> Option<Reply> {
         "/gone.png" => Reply::status(410),
         "/broken.png" => Reply::status(500),
         "/busy.png" => Reply::status(429).with("Retry-After", "0"),
-        "/refused.png" => Reply::ok(png(70, 70, 9)).with("X-Robots-Tag", "otherbot: noindex, bolid: noimageai"),
+        "/refused.png" => {
+            Reply::ok(png(70, 70, 9)).with("X-Robots-Tag", "otherbot: noindex, bolid: noimageai")
+        }
         _ => return None,
     })
 }
@@ -331,7 +333,10 @@ async fn nothing_reaches_a_host_before_its_retry_after_has_ended() {
         let (early, late): (Vec<_>, Vec<_>) =
             after.into_iter().partition(|waited| *waited < Duration::from_millis(50));
         assert!(early.len() <= 3, "{early:?}");
-        assert!(late.iter().all(|waited| *waited > Duration::from_millis(950)), "by date {by_date}: {late:?}");
+        assert!(
+            late.iter().all(|waited| *waited > Duration::from_millis(950)),
+            "by date {by_date}: {late:?}"
+        );
     }
 }
 
@@ -385,7 +390,9 @@ async fn while_robots_txt_cannot_be_had_nothing_is_asked_and_all_stays_due() {
 
 /// A photo of more than a megabyte, and what a server with ranges answers.
 fn ranged(whole: &[u8], request: &Request, etag: &str) -> Reply {
-    let range = request.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+    let range = request
+        .header("range")
+        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     match range {
         Some(from) if request.header("if-range") == Some(etag) => {
             let from: usize = from;
