@@ -71,9 +71,12 @@ async fn fill(work: &Path, models: &Path, count: usize) -> Result<()> {
         let new =
             |photo| NewPhoto { source_url: url(photo), file_url: Some(url(photo)), ..NewPhoto::default() };
         catalog.add_photos(identity, &(0..PHOTOS_EACH).map(new).collect::<Vec<_>>()).await?;
-        for (photo, row) in catalog.photos(identity).await?.iter().enumerate() {
+        let rows = catalog.photos(identity).await?;
+        let fetched = |sha256| FetchRecord::new(Ok(Stored { sha256, bytes: 400_000 }));
+        let fetches: Vec<_> = rows.iter().map(|row| (row.id, fetched(Digest::of(&row.source_url)))).collect();
+        catalog.record_fetches(&fetches).await?;
+        for (photo, row) in rows.iter().enumerate() {
             let sha256 = Digest::of(&row.source_url);
-            catalog.record_fetch(row.id, &fetched(sha256)).await?;
             let random = |at: usize| f32::from(sha256.as_bytes()[at]) / 255.0;
             let values = [
                 (image, json!({ "readable": facts(&sha256) })),
@@ -95,20 +98,6 @@ async fn fill(work: &Path, models: &Path, count: usize) -> Result<()> {
     }
     catalog.close().await;
     Ok(())
-}
-
-fn fetched(sha256: Digest) -> FetchRecord {
-    FetchRecord {
-        result: Ok(Stored { sha256, bytes: 400_000 }),
-        file_url: None,
-        http_status: Some(200),
-        etag: None,
-        last_modified: None,
-        page_etag: None,
-        page_last_modified: None,
-        permission: None,
-        attempts: 1,
-    }
 }
 
 fn facts(sha256: &Digest) -> ImageFacts {
