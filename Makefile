@@ -15,7 +15,7 @@ ORT := $(if $(filter $(ORT_LIBRARY),$(ORT_DYLIB_PATH)),$(ORT_LIBRARY))
 BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
-.PHONY: help build onnxruntime dataset test test-python lint bench demo check-real evaluate-models
+.PHONY: help build onnxruntime dataset test test-python lint bench demo check-real evaluate-duplicates evaluate-models
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,12 +40,17 @@ lint:  ## formatting and lints, no warnings allowed
 
 bench:  ## speed of the pixel loops, with a ratio measured in the same run
 	cargo run --release --locked --quiet -p curate --example speed
+	cargo run --release --locked --quiet -p curate --example million_hashes
+	cargo build --release --locked --quiet --bin bolid --example judge_speed && target/release/examples/judge_speed
 
 demo: build  ## serve the demo gallery, to look at in a browser
 	$(BOLID) serve-demo
 
 check-real: build  ## people counts on labelled real photos; MODELS=DIR PHOTOS=DIR
 	$(BOLID) check-real --models $(MODELS) --photos $(PHOTOS) --sheet check-real.png
+
+evaluate-duplicates:  ## recall and precision of near-duplicates on people never tuned on; SEED=…
+	cargo run --release --locked --quiet --example near_duplicates -- $(SEED)
 
 evaluate-models:  ## figures of the demo models on people never trained on; SEED=…
 	cargo run --release --locked -p synth --example training_set -- \

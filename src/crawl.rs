@@ -88,7 +88,7 @@ fn settings(target: Target, recipe: &Recipe) -> CrawlSettings {
 
 /// What the recipe says of any source.
 pub fn set_recipe(settings: &mut CrawlSettings, recipe: &Recipe) {
-    settings.min_side = recipe.rules.min_side;
+    settings.min_side = recipe.rules.of_site(settings.site()).min_side;
     settings.fresh_for = recipe.crawl.fresh_for;
     settings.max_photos = recipe.crawl.max_photos;
     settings.min_photos = recipe.crawl.min_photos.unwrap_or(0);

@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use catalog::Catalog;
 use curate::Detectors;
 
-use crate::judge::Judged;
+use crate::judge::{AllJudged, Judged};
 use crate::output::Output;
 use crate::plan::Plan;
-use crate::prepare::PreparedStore;
-use crate::{Done, closing, crawl, judge, measure, prepare, publish};
+use crate::prepare::PreparedStores;
+use crate::{Done, changes, closing, crawl, judge, measure, prepare, publish};
 
 /// The whole way, ending with a verified snapshot and a table of what happened.
 pub async fn run(
@@ -22,9 +22,9 @@ pub async fn run(
 ) -> Result<Done> {
     crawl::all(catalog, plan).await?;
     measure::run(catalog, plan, detectors).await?;
-    let judged = judge_and_record(catalog, plan).await?;
+    let judged = judge_and_record(catalog, plan).await?.people;
     let store = store(catalog, plan)?;
-    prepare::run(catalog, &store, &plan.recipe.rules, &judged).await?;
+    prepare::run(catalog, &store, &judged).await?;
     closing::show(&judged, output)?;
     publish(catalog, plan, &store, &judged, output).await?;
     Ok(Done::with(closing::failed(&judged)))
@@ -32,47 +32,49 @@ pub async fn run(
 
 /// Applies the rules; with `dry_run` only shows what would change.
 pub async fn judge(catalog: &Arc<Catalog>, plan: &Plan, dry_run: bool, output: Output) -> Result<Done> {
-    let judged = judge::judged(catalog, &plan.probes()?, &plan.recipe.rules, &plan.site_names()).await?;
     if dry_run {
-        judge::show_changes(catalog, &judged, output).await?;
+        let sites = plan.site_names();
+        let judged = judge::judged(catalog, &plan.probes()?, &plan.recipe.rules, &sites).await?;
+        changes::show(catalog, &sites, &judged.people, output).await?;
     } else {
-        judge::record(catalog, plan.rules_digest()?, &judged).await?;
+        closing::show(&judge_and_record(catalog, plan).await?.people, output)?;
     }
-    closing::show(&judged, output)?;
     Ok(Done::Well)
 }
 
 /// Prepares what is kept; gives the number of photos.
 pub async fn prepare(catalog: &Arc<Catalog>, plan: &Plan) -> Result<u64> {
-    let judged = judge_and_record(catalog, plan).await?;
-    prepare::run(catalog, &store(catalog, plan)?, &plan.recipe.rules, &judged).await
+    let judged = judge_and_record(catalog, plan).await?.people;
+    prepare::run(catalog, &store(catalog, plan)?, &judged).await
 }
 
 /// Writes a snapshot of what is kept and prepared.
 pub async fn snapshot(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Result<()> {
-    let judged = judge_and_record(catalog, plan).await?;
+    let judged = judge_and_record(catalog, plan).await?.people;
     publish(catalog, plan, &store(catalog, plan)?, &judged, output).await
 }
 
-async fn judge_and_record(catalog: &Catalog, plan: &Plan) -> Result<Vec<Judged>> {
-    let judged = judge::judged(catalog, &plan.probes()?, &plan.recipe.rules, &plan.site_names()).await?;
-    judge::record(catalog, plan.rules_digest()?, &judged).await?;
+async fn judge_and_record(catalog: &Catalog, plan: &Plan) -> Result<AllJudged> {
+    let sites = plan.site_names();
+    let judged = judge::judged(catalog, &plan.probes()?, &plan.recipe.rules, &sites).await?;
+    judge::record(catalog, plan.rules_digest()?, &sites, &judged).await?;
     Ok(judged)
 }
 
-fn store(catalog: &Catalog, plan: &Plan) -> Result<PreparedStore> {
+fn store(catalog: &Catalog, plan: &Plan) -> Result<PreparedStores> {
     let [.., people] = plan.probes()?;
-    Ok(PreparedStore::new(catalog.workdir(), &plan.recipe.prepare, people, &plan.recipe.rules))
+    let rules = plan.recipe.rules.clone();
+    Ok(PreparedStores::new(catalog.workdir(), &plan.recipe.prepare, people, rules))
 }
 
 async fn publish(
     catalog: &Arc<Catalog>,
     plan: &Plan,
-    store: &PreparedStore,
+    stores: &PreparedStores,
     judged: &[Judged],
     output: Output,
 ) -> Result<()> {
-    let written = publish::run(catalog, plan, store, judged).await?;
+    let written = publish::run(catalog, plan, stores, judged).await?;
     let path = written.path.clone();
     let verified = tokio::task::spawn_blocking(move || snapshot::verify(&path))
         .await

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use catalog::Catalog;
+use catalog::duplicate::GroupMember;
 use catalog::summary::PhotoOrigin;
 use photo::Verdict;
 use serde::Serialize;
@@ -17,6 +18,7 @@ struct Explanation {
     origin: PhotoOrigin,
     scores: Vec<Score>,
     verdicts: Vec<RulesVerdict>,
+    copies: Vec<GroupMember>,
     snapshots: Vec<Membership>,
 }
 
@@ -66,15 +68,19 @@ pub async fn run(catalog: &Catalog, text: &str, current_rules: Option<String>, o
             path: snapshot.path,
             keep,
         });
-        let explanation =
-            Explanation { origin, scores, verdicts: verdicts.collect(), snapshots: snapshots.collect() };
+        let (verdicts, snapshots) = (verdicts.collect(), snapshots.collect());
+        let copies = match &current_rules {
+            Some(rules) => catalog.group_of(id, rules).await?,
+            None => Vec::new(),
+        };
+        let explanation = Explanation { origin, scores, verdicts, copies, snapshots };
         output.show(&explanation, describe)?;
     }
     Ok(())
 }
 
 fn describe(explanation: &Explanation) -> String {
-    let Explanation { origin, scores, verdicts, snapshots } = explanation;
+    let Explanation { origin, scores, verdicts, copies, snapshots } = explanation;
     let mut lines =
         vec![format!("photo {} of {} ({}/{})", origin.id, origin.identity, origin.site, origin.slug)];
     let mut line = |name: &str, text: String| lines.push(format!("  {name:<10} {text}"));
@@ -104,6 +110,9 @@ fn describe(explanation: &Explanation) -> String {
         let which = if verdict.current { "the recipe's rules" } else { "other rules" };
         line("verdict", format!("{}   ({which}, {rules})", verdict.verdict));
     }
+    for copy in copies.iter().filter(|copy| copy.photo_id != origin.id) {
+        line("copy", describe_copy(copy));
+    }
     if snapshots.is_empty() {
         line("snapshots", "in none".to_owned());
     }
@@ -112,6 +121,17 @@ fn describe(explanation: &Explanation) -> String {
         line("snapshots", format!("{place} {}", membership.snapshot));
     }
     lines.join("\n")
+}
+
+fn describe_copy(copy: &GroupMember) -> String {
+    let GroupMember { site, slug, source_url, distance, .. } = copy;
+    let kept = match copy.keep {
+        Some(true) => "kept",
+        Some(false) => "dropped",
+        None => "not judged",
+    };
+    let mirrored = if copy.mirrored { ", mirrored" } else { "" };
+    format!("{source_url} of {site}/{slug} ({kept}; {distance} of 64 bits from the group's centre{mirrored})")
 }
 
 fn download(origin: &PhotoOrigin) -> String {

@@ -1,16 +1,13 @@
 //! `bolid judge`: scores and rules to verdicts. No inference, so that thresholds can be tried at will.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use catalog::Catalog;
+use catalog::duplicate::Duplicate;
 use catalog::identity::Identity;
 use catalog::measurement::Probe;
-use curate::{Candidate, judge};
+use curate::{Candidate, Gallery, Judgement, judge};
 use photo::{Digest, FailureClass, Reason, Rules, Verdict};
-use serde::Serialize;
 
-use crate::output::Output;
 use crate::scores::{self, Scored};
 
 /// The name under which verdicts are stored: the rules, and what measured.
@@ -28,33 +25,64 @@ pub struct Judged {
     pub photos: Vec<(Scored, Option<Verdict>)>,
 }
 
+/// What the rules make of all photos of a recipe.
+#[derive(Clone, Debug)]
+pub struct AllJudged {
+    /// The people in the order of the recipe's sites and of their slugs.
+    pub people: Vec<Judged>,
+    /// Photos that look the same.
+    pub duplicates: Vec<Duplicate>,
+}
+
 /// Judges every photo of the sites anew: it takes no time, and near-duplicates depend on which photos there are.
 pub async fn judged(
     catalog: &Catalog,
     probes: &[Probe; 4],
     rules: &Rules,
     sites: &[String],
-) -> Result<Vec<Judged>> {
-    let mut all = Vec::new();
-    for site in sites {
-        for identity in catalog.identities(site).await? {
-            let photos = scores::of_identity(catalog, probes, &identity).await?;
-            let candidates: Vec<_> = photos.iter().filter_map(candidate).collect();
-            let mut verdicts = judge(&candidates, rules);
-            let verdict =
-                |photo: &Scored| verdicts.remove(&photo.row.source_url).or_else(|| without_bytes(photo));
-            let verdicts: Vec<_> = photos.iter().map(verdict).collect();
-            all.push(Judged { identity, photos: photos.into_iter().zip(verdicts).collect() });
-        }
-    }
-    Ok(all)
+) -> Result<AllJudged> {
+    let galleries = scores::galleries(catalog, probes, sites).await?;
+    let Judgement { verdicts, groups } = judge(&candidates(&galleries), rules);
+    // The row of a photo that was judged, from its place among those that were.
+    let judged_ids: Vec<Vec<i64>> = galleries
+        .iter()
+        .map(|(_, photos)| {
+            photos.iter().filter(|photo| photo.content.is_some()).map(|photo| photo.row.id).collect()
+        })
+        .collect();
+    let duplicates = groups.iter().flat_map(|group| {
+        let id = |member: &curate::Member| judged_ids[member.gallery][member.photo];
+        let centre_id = id(&group.members[0]);
+        group.members.iter().map(move |member| {
+            let (distance, mirrored) = (member.distance, member.mirrored);
+            Duplicate { photo_id: id(member), centre_id, distance, mirrored }
+        })
+    });
+    let duplicates = duplicates.collect();
+    let people = galleries.into_iter().zip(verdicts).map(|((identity, photos), verdicts)| {
+        let mut verdicts = verdicts.into_iter();
+        let with_verdict = |photo: Scored| {
+            let verdict = if photo.content.is_some() { verdicts.next() } else { without_bytes(&photo) };
+            (photo, verdict)
+        };
+        Judged { identity, photos: photos.into_iter().map(with_verdict).collect() }
+    });
+    Ok(AllJudged { people: people.collect(), duplicates })
 }
 
-/// The key is the source URL: it stays the same whatever the order of arrival.
-fn candidate(photo: &Scored) -> Option<Candidate<String>> {
-    let content = photo.content.as_ref()?;
-    let (key, sha256, measured) = (photo.row.source_url.clone(), content.sha256, content.measured.clone());
-    Some(Candidate { key, sha256, measured })
+/// The photos that have bytes. The key is the source URL: it stays the same whatever the order of arrival.
+fn candidates<'a>(galleries: &'a [(Identity, Vec<Scored>)]) -> Vec<Gallery<'a>> {
+    fn candidate(photo: &Scored) -> Option<Candidate<'_>> {
+        let content = photo.content.as_deref()?;
+        let measured = content.measured.as_ref().map_err(String::as_str);
+        Some(Candidate { key: &photo.row.source_url, sha256: content.sha256, measured })
+    }
+    let gallery = |(identity, photos): &'a (Identity, Vec<Scored>)| Gallery {
+        site: &identity.site,
+        identity: identity.key(),
+        photos: photos.iter().filter_map(candidate).collect(),
+    };
+    galleries.iter().map(gallery).collect()
 }
 
 /// What the download says already of the photo itself, rather than of the network.
@@ -72,52 +100,12 @@ fn without_bytes(photo: &Scored) -> Option<Verdict> {
     Some(Verdict::Drop(vec![reason]))
 }
 
-/// Stores the verdicts.
-pub async fn record(catalog: &Catalog, rules: Digest, all: &[Judged]) -> Result<()> {
-    for judged in all {
-        let verdicts: Vec<_> = judged
-            .photos
-            .iter()
-            .filter_map(|(photo, verdict)| Some((photo.row.id, verdict.clone()?)))
-            .collect();
-        catalog.record_verdicts(rules, &verdicts).await?;
-    }
-    Ok(())
-}
-
-#[derive(Serialize)]
-struct Change {
-    identity: String,
-    photo: String,
-    before: Verdict,
-    after: Verdict,
-}
-
-/// Shows how verdicts differ from the newest stored ones.
-pub async fn show_changes(catalog: &Catalog, all: &[Judged], output: Output) -> Result<()> {
-    let mut changes = Vec::new();
-    for judged in all {
-        let mut old: BTreeMap<_, _> =
-            catalog.newest_verdicts(judged.identity.id).await?.into_iter().collect();
-        for (photo, verdict) in &judged.photos {
-            if let (Some(before), Some(after)) = (old.remove(&photo.row.id), verdict.clone())
-                && before != after
-            {
-                let (identity, photo) = (judged.identity.key(), photo.row.source_url.clone());
-                changes.push(Change { identity, photo, before, after });
-            }
-        }
-    }
-    if changes.is_empty() {
-        return Ok(output.remark("Nothing would change.")?);
-    }
-    output.show_all(&changes, &["identity", "photo", "before", "after"], |change| {
-        vec![
-            change.identity.clone(),
-            change.photo.clone(),
-            change.before.to_string(),
-            change.after.to_string(),
-        ]
-    })?;
+/// Stores the verdicts and the groups of copies.
+pub async fn record(catalog: &Catalog, rules: Digest, sites: &[String], all: &AllJudged) -> Result<()> {
+    let photos = all.people.iter().flat_map(|judged| &judged.photos);
+    let verdicts: Vec<_> =
+        photos.filter_map(|(photo, verdict)| Some((photo.row.id, verdict.as_ref()?))).collect();
+    catalog.record_verdicts(rules, &verdicts).await?;
+    catalog.record_duplicates(rules, sites, &all.duplicates).await?;
     Ok(())
 }

@@ -6,10 +6,12 @@
 //! | [`plan`] | a recipe with everything it names, loaded and checked before anything is touched |
 //! | [`dataset`] | the whole way; [`crawl`], [`measure`], [`judge`], [`prepare`], [`publish`] are its stages |
 //! | [`scores`] | what is stored of a photo, put together again |
+//! | [`changes`] | what other thresholds would change |
 //! | [`status`], [`explain`], [`snapshots`], [`models`], [`closing`] | what is shown |
 //! | [`demo`], [`check_real`] | the demo gallery; the check on labelled real photos |
 //! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
+mod changes;
 mod check_real;
 mod cli;
 mod closing;

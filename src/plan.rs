@@ -30,6 +30,18 @@ pub enum PlanError {
         /// The name.
         name: String,
     },
+    /// Thresholds for a source that the recipe does not have.
+    #[error(
+        "recipe `{recipe}` has thresholds in `[rules.site.{name}]`, but no source of that name; it has {known}"
+    )]
+    UnknownSite {
+        /// The recipe.
+        recipe: String,
+        /// The name.
+        name: String,
+        /// The names of its sources.
+        known: String,
+    },
     /// The settings of `prepare` make no sense.
     #[error("recipe `{recipe}`: {source}")]
     Prepare {
@@ -89,6 +101,9 @@ impl Plan {
         names.sort();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(PlanError::SourceTwice { recipe, name: pair[0].clone() });
+        }
+        if let Some(name) = self.recipe.rules.site.keys().find(|name| !names.contains(name)) {
+            return Err(PlanError::UnknownSite { recipe, name: name.clone(), known: names.join(", ") });
         }
         self.recipe.prepare.check().map_err(|source| PlanError::Prepare { recipe, source })
     }

@@ -11,7 +11,7 @@ use catalog::Catalog;
 use catalog::measurement::Probe;
 use curate::people::Counted;
 use curate::{PrepareSettings, Prepared};
-use photo::{Affine, BoundingBox, Digest, Joints, Person, Rules};
+use photo::{Affine, BoundingBox, Digest, Joints, Person, Rules, Verdict};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,9 @@ use crate::progress;
 
 /// Finished photos that wait to be noted.
 const WAITING_RESULTS: usize = 16;
+
+/// The folder of all tensors in the work folder.
+const FOLDER: &str = "prepared";
 
 /// What is noted of a prepared photo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +40,27 @@ pub struct PreparedFacts {
     pub affine: Affine,
 }
 
+/// The tensors of a recipe's photos. Sites with thresholds of their own have stores of their own.
+#[derive(Clone, Debug)]
+pub struct PreparedStores {
+    workdir: PathBuf,
+    settings: PrepareSettings,
+    people: Probe,
+    rules: Rules,
+}
+
+impl PreparedStores {
+    /// The stores for a recipe's settings. The joints come from the people probe; the rules say whose and which count.
+    pub fn new(workdir: &Path, settings: &PrepareSettings, people: Probe, rules: Rules) -> Self {
+        Self { workdir: workdir.to_owned(), settings: settings.clone(), people, rules }
+    }
+
+    /// The store for the photos of a site.
+    pub fn of_site(&self, site: &str) -> PreparedStore {
+        PreparedStore::new(&self.workdir, &self.settings, self.people, self.rules.of_site(site))
+    }
+}
+
 /// The tensors of one way of preparing: which settings, by which model's joints.
 #[derive(Clone, Debug)]
 pub struct PreparedStore {
@@ -44,14 +68,15 @@ pub struct PreparedStore {
     /// The name under which the catalog notes what is prepared.
     pub digest: Digest,
     settings: PrepareSettings,
+    rules: Rules,
 }
 
 impl PreparedStore {
-    /// The store for a recipe's settings. The joints come from the people probe; the rules say whose and which count.
-    pub fn new(workdir: &Path, settings: &PrepareSettings, people: Probe, rules: &Rules) -> Self {
+    fn new(workdir: &Path, settings: &PrepareSettings, people: Probe, rules: Rules) -> Self {
         let digest =
             Digest::of_json(&(settings.digest(), people.digest, &rules.people, &rules.faces, &rules.joints));
-        Self { folder: workdir.join("prepared").join(digest.short()), digest, settings: settings.clone() }
+        let folder = workdir.join(FOLDER).join(digest.short());
+        Self { folder, digest, settings: settings.clone(), rules }
     }
 
     fn path(&self, sha256: Digest) -> PathBuf {
@@ -101,31 +126,29 @@ impl PreparedStore {
 struct Work {
     sha256: Digest,
     person: Person,
+    store: Arc<PreparedStore>,
 }
 
 /// Prepares every kept photo that is not prepared yet; gives the number of photos.
-pub async fn run(
-    catalog: &Arc<Catalog>,
-    store: &PreparedStore,
-    rules: &Rules,
-    all: &[Judged],
-) -> Result<u64> {
+pub async fn run(catalog: &Arc<Catalog>, stores: &PreparedStores, all: &[Judged]) -> Result<u64> {
     let mut work = BTreeMap::new();
-    for (photo, verdict) in all.iter().flat_map(|judged| &judged.photos) {
-        let (Some(content), true) = (&photo.content, verdict.as_ref().is_some_and(photo::Verdict::is_keep))
-        else {
-            continue;
-        };
-        let noted = catalog.prepared::<PreparedFacts>(content.sha256, store.digest).await?;
-        if noted.is_some() && store.path(content.sha256).exists() {
-            continue;
+    for judged in all {
+        let store = Arc::new(stores.of_site(&judged.identity.site));
+        let kept = judged.photos.iter().filter(|(_, verdict)| verdict.as_ref().is_some_and(Verdict::is_keep));
+        for content in kept.filter_map(|(photo, _)| photo.content.as_ref()) {
+            let noted = catalog.prepared::<PreparedFacts>(content.sha256, store.digest).await?;
+            if noted.is_some() && store.path(content.sha256).exists() {
+                continue;
+            }
+            let Ok(measured) = &content.measured else { continue };
+            let counted = Counted::new(&measured.faces, &measured.people, &store.rules);
+            let Some(person) = counted.main_person() else {
+                bail!("photo {} is kept, but nobody is in it", content.sha256);
+            };
+            let person = Person { joints: person.joints.gated(store.rules.joints.min_score), ..*person };
+            let key = (content.sha256, store.digest);
+            work.insert(key, Work { sha256: content.sha256, person, store: Arc::clone(&store) });
         }
-        let Ok(measured) = &content.measured else { continue };
-        let Some(person) = Counted::new(&measured.faces, &measured.people, rules).main_person() else {
-            bail!("photo {} is kept, but nobody is in it", content.sha256);
-        };
-        let person = Person { joints: person.joints.gated(rules.joints.min_score), ..*person };
-        work.insert(content.sha256, Work { sha256: content.sha256, person });
     }
     let total = work.len() as u64;
     if total == 0 {
@@ -134,19 +157,20 @@ pub async fn run(
     let bar = progress::stage("prepare", total, "photos");
     let (sender, mut results) = mpsc::channel(WAITING_RESULTS);
     let worker = tokio::task::spawn_blocking({
-        let (catalog, store) = (Arc::clone(catalog), store.clone());
+        let catalog = Arc::clone(catalog);
         // One photo at a time per thread: memory is bounded by the number of threads.
         move || {
             let work: Vec<_> = work.into_values().collect();
             work.into_par_iter().with_max_len(1).try_for_each(|work| {
-                let facts = prepare(&catalog, &store, &work)
-                    .with_context(|| format!("prepare photo {}", work.sha256))?;
-                sender.blocking_send((work.sha256, facts)).context("the tensors can no longer be noted")
+                let facts =
+                    prepare(&catalog, &work).with_context(|| format!("prepare photo {}", work.sha256))?;
+                let noted = (work.sha256, work.store.digest, facts);
+                sender.blocking_send(noted).context("the tensors can no longer be noted")
             })
         }
     });
-    while let Some((sha256, facts)) = results.recv().await {
-        catalog.record_prepared(sha256, store.digest, &facts).await?;
+    while let Some((sha256, settings, facts)) = results.recv().await {
+        catalog.record_prepared(sha256, settings, &facts).await?;
         bar.inc(1);
     }
     worker.await.context("prepare photos")??;
@@ -154,10 +178,10 @@ pub async fn run(
     Ok(total)
 }
 
-fn prepare(catalog: &Catalog, store: &PreparedStore, work: &Work) -> Result<PreparedFacts> {
+fn prepare(catalog: &Catalog, work: &Work) -> Result<PreparedFacts> {
     let photo = curate::decode(&catalog.blobs().read(work.sha256)?)?;
-    let prepared = curate::prepare(&photo.image, &work.person, &store.settings)?;
-    store.write(work.sha256, &prepared)?;
+    let prepared = curate::prepare(&photo.image, &work.person, &work.store.settings)?;
+    work.store.write(work.sha256, &prepared)?;
     Ok(PreparedFacts {
         joints: prepared.joints,
         joints_in_photo: work.person.joints,

@@ -14,7 +14,7 @@ use snapshot::{
 
 use crate::judge::Judged;
 use crate::plan::Plan;
-use crate::prepare::{PreparedFacts, PreparedStore};
+use crate::prepare::{PreparedFacts, PreparedStore, PreparedStores};
 use crate::progress;
 use crate::scores::Scored;
 
@@ -22,24 +22,23 @@ use crate::scores::Scored;
 pub async fn run(
     catalog: &Arc<Catalog>,
     plan: &Plan,
-    store: &PreparedStore,
+    stores: &PreparedStores,
     all: &[Judged],
 ) -> Result<SnapshotRef> {
     let spec = spec(plan)?;
     let mut rows = Vec::new();
     for judged in all {
-        rows.push(identity_rows(catalog, store, judged).await?);
+        let store = stores.of_site(&judged.identity.site);
+        rows.push((identity_rows(catalog, &store, judged).await?, store));
     }
     let folder = catalog.workdir().join("snapshots");
-    let existing = snapshot::find_inputs(&folder, snapshot::inputs_digest(&spec, &rows))?;
+    let existing =
+        snapshot::find_inputs(&folder, snapshot::inputs_digest(&spec, rows.iter().map(|(rows, _)| rows)))?;
     let found = match existing {
         Some(found) => found,
-        None => {
-            let store = store.clone();
-            tokio::task::spawn_blocking(move || write(&folder, spec, rows, &store))
-                .await
-                .context("write a snapshot")??
-        }
+        None => tokio::task::spawn_blocking(move || write(&folder, spec, rows))
+            .await
+            .context("write a snapshot")??,
     };
     let judged = all.iter().flat_map(|judged| &judged.photos);
     let photos: Vec<_> =
@@ -52,12 +51,12 @@ pub async fn run(
 fn write(
     folder: &std::path::Path,
     spec: SnapshotSpec,
-    rows: Vec<IdentityRows>,
-    store: &PreparedStore,
+    rows: Vec<(IdentityRows, PreparedStore)>,
 ) -> Result<SnapshotRef> {
-    let bar = progress::stage("snapshot", rows.iter().map(|rows| rows.photos.len() as u64).sum(), "photos");
+    let photos = rows.iter().map(|(rows, _)| rows.photos.len() as u64).sum();
+    let bar = progress::stage("snapshot", photos, "photos");
     let mut writer = Writer::create(folder, spec)?;
-    for rows in rows {
+    for (rows, store) in rows {
         writer.add_identity(rows, |photo| {
             let tensors = store.read(photo.sha256);
             bar.inc(1);

@@ -1,14 +1,18 @@
 //! What is stored of a photo, put together again for judging, preparing and snapshots.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
+use catalog::gallery::{MeasurementLine, MeasurementLines};
 use catalog::identity::Identity;
 use catalog::measurement::Probe;
 use catalog::photo::PhotoRow;
 use curate::Measurements;
 use photo::{Detection, Digest, ImageFacts, Person, WatermarkScore};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// What the decoder said: the stored form of a measurement of kind `image`.
@@ -27,7 +31,7 @@ pub struct Scored {
     /// Where it comes from and what came of its download.
     pub row: PhotoRow,
     /// Its bytes and what was measured, or why it cannot be read; `None` where there are no bytes.
-    pub content: Option<Content>,
+    pub content: Option<Arc<Content>>,
 }
 
 /// The bytes of a photo and what is known of them.
@@ -39,43 +43,74 @@ pub struct Content {
     pub measured: Result<Measurements, String>,
 }
 
-/// A person's photos in the order of their source URLs. `probes` as [`crate::measure::probes`] gives them.
-pub async fn of_identity(catalog: &Catalog, probes: &[Probe; 4], identity: &Identity) -> Result<Vec<Scored>> {
-    let [image, watermark, faces, people] = *probes;
-    let decoded = catalog.measurements::<Decoded>(identity.id, image).await?;
-    let mut watermarks =
-        by_photo(catalog.measurements::<Option<WatermarkScore>>(identity.id, watermark).await?);
-    let mut faces = by_photo(catalog.measurements::<Option<Vec<Detection>>>(identity.id, faces).await?);
-    let mut people = by_photo(catalog.measurements::<Option<Vec<Person>>>(identity.id, people).await?);
-    let mut contents = HashMap::new();
-    for (photo_id, sha256, decoded) in decoded {
-        let measured = match decoded {
-            Decoded::Unreadable(detail) => Err(detail),
-            Decoded::Readable(facts) => {
-                let whole = || {
-                    Some(Measurements {
-                        facts,
-                        watermark: watermarks.remove(&photo_id)??,
-                        faces: faces.remove(&photo_id)??,
-                        people: people.remove(&photo_id)??,
-                    })
-                };
-                Ok(whole().with_context(|| format!("photo {sha256} lacks scores; run `bolid measure`"))?)
-            }
-        };
-        contents.insert(photo_id, Content { sha256, measured });
-    }
-    let rows = catalog.photos(identity.id).await?;
+/// The people of the sites with their photos in the order of source URLs. `probes` as [`crate::measure::probes`] gives
+/// them.
+pub async fn galleries(
+    catalog: &Catalog,
+    probes: &[Probe; 4],
+    sites: &[String],
+) -> Result<Vec<(Identity, Vec<Scored>)>> {
+    let (galleries, lines) =
+        tokio::try_join!(catalog.galleries(sites), catalog.measurement_lines(sites, probes))?;
+    let parsed: Vec<Vec<Arc<Content>>> =
+        lines.pieces().par_iter().map(|piece| contents(piece)).collect::<Result<_>>()?;
+    let contents: HashMap<String, Arc<Content>> =
+        parsed.into_iter().flatten().map(|content| (content.sha256.to_string(), content)).collect();
     let scored = |row: PhotoRow| {
-        let content = contents.remove(&row.id);
-        if let (None, Some(sha256)) = (&content, &row.sha256) {
-            anyhow::bail!("photo {sha256} was not measured; run `bolid measure`");
-        }
-        Ok(Scored { row, content })
+        let content = row.sha256.as_ref().map(|sha256| {
+            let content = contents.get(sha256).map(Arc::clone);
+            content.with_context(|| format!("photo {sha256} was not measured; run `bolid measure`"))
+        });
+        Ok(Scored { content: content.transpose()?, row })
     };
-    rows.into_iter().map(scored).collect()
+    let with_scores = |(identity, rows): (Identity, Vec<PhotoRow>)| {
+        Ok((identity, rows.into_iter().map(scored).collect::<Result<_>>()?))
+    };
+    galleries.into_iter().map(with_scores).collect()
 }
 
-fn by_photo<T>(values: Vec<(i64, Digest, T)>) -> HashMap<i64, T> {
-    values.into_iter().map(|(photo_id, _, value)| (photo_id, value)).collect()
+/// What is stored of one content, as far as it was read.
+#[derive(Default)]
+struct Stored {
+    decoded: Option<Decoded>,
+    watermark: Option<WatermarkScore>,
+    faces: Option<Vec<Detection>>,
+    people: Option<Vec<Person>>,
+}
+
+/// The contents of which a piece of the stored measurements speaks.
+fn contents(piece: &str) -> Result<Vec<Arc<Content>>> {
+    let mut stored: BTreeMap<&str, Stored> = BTreeMap::new();
+    for line in MeasurementLines::of(piece) {
+        let of = stored.entry(line.sha256).or_default();
+        match line.kind {
+            "image" => of.decoded = Some(parse(&line)?),
+            "watermark" => of.watermark = parse(&line)?,
+            "faces" => of.faces = parse(&line)?,
+            "people" => of.people = parse(&line)?,
+            _ => {}
+        }
+    }
+    stored.into_iter().map(|(sha256, stored)| stored.into_content(sha256)).collect()
+}
+
+fn parse<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<T> {
+    serde_json::from_str(line.value)
+        .with_context(|| format!("read the stored `{}` of photo {}", line.kind, line.sha256))
+}
+
+impl Stored {
+    fn into_content(self, sha256: &str) -> Result<Arc<Content>> {
+        let lacking = || format!("photo {sha256} lacks scores; run `bolid measure`");
+        let measured = match self.decoded.with_context(lacking)? {
+            Decoded::Unreadable(detail) => Err(detail),
+            Decoded::Readable(facts) => Ok(Measurements {
+                facts,
+                watermark: self.watermark.with_context(lacking)?,
+                faces: self.faces.with_context(lacking)?,
+                people: self.people.with_context(lacking)?,
+            }),
+        };
+        Ok(Arc::new(Content { sha256: sha256.parse()?, measured }))
+    }
 }

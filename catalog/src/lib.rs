@@ -14,17 +14,19 @@
 //! | [`robots`] | `robots` | crawl |
 //! | [`blob`] | `blob`, and the files | crawl, import |
 //! | [`measurement`] | `measurement` | measure |
-//! | [`verdict`] | `verdict` | judge |
+//! | [`verdict`], [`duplicate`] | `verdict`, `duplicate` | judge |
 //! | [`prepared`] | `prepared` | prepare |
 //! | [`snapshot`] | `snapshot`, `snapshot_photo` | snapshot |
-//! | [`summary`] | reads all of them | nobody |
+//! | [`gallery`], [`summary`] | read many of them at once | nobody |
 //!
 //! Every row is written whole in one transaction, after the file it speaks of is in place; a killed process
 //! therefore leaves either the row or nothing, and the next run finds its work by what is missing.
 
 pub mod blob;
+pub mod duplicate;
 mod error;
 pub mod fetch;
+pub mod gallery;
 pub mod identity;
 pub mod measurement;
 mod open;

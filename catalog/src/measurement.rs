@@ -111,29 +111,6 @@ impl Catalog {
                 .map_err(Error::db("read a measurement"))?;
         value.map(|text| parse_json(probe.kind.name(), &text)).transpose()
     }
-
-    /// What a probe said of every photo of a person: photo row, content, value.
-    pub async fn measurements<T: DeserializeOwned>(
-        &self,
-        identity_id: i64,
-        probe: Probe,
-    ) -> Result<Vec<(i64, Digest, T)>> {
-        let rows: Vec<(i64, String, String)> = sqlx::query_as(
-            "SELECT photo.id, fetch.sha256, value FROM photo JOIN fetch ON fetch.photo_id = photo.id
-             JOIN measurement ON measurement.sha256 = fetch.sha256 AND kind = ? AND probe = ?
-             WHERE identity_id = ? ORDER BY photo.id",
-        )
-        .bind(probe.kind.name())
-        .bind(probe.digest.to_string())
-        .bind(identity_id)
-        .fetch_all(&self.reader)
-        .await
-        .map_err(Error::db("read measurements"))?;
-        let parse = |(id, sha256, value): (i64, String, String)| {
-            Ok((id, parse_digest(&sha256)?, parse_json(probe.kind.name(), &value)?))
-        };
-        rows.into_iter().map(parse).collect()
-    }
 }
 
 pub(crate) fn parse_digest(text: &str) -> Result<Digest> {

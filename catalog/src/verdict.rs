@@ -6,48 +6,41 @@ use crate::measurement::{parse_json, to_json};
 use crate::open::now_ms;
 use crate::{Catalog, Error, Result};
 
+/// Verdicts that are handed to SQLite in one text: a statement for each would take longer than judging.
+const ROWS_AT_ONCE: usize = 10_000;
+
 impl Catalog {
-    /// Stores the verdicts of these rules on a person's photos, in one transaction.
-    pub async fn record_verdicts(&self, rules: Digest, verdicts: &[(i64, Verdict)]) -> Result<()> {
+    /// Stores the verdicts of these rules, in one transaction.
+    pub async fn record_verdicts(&self, rules: Digest, verdicts: &[(i64, &Verdict)]) -> Result<()> {
         let operation = "store verdicts";
         let judged_at = now_ms();
         let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
-        for (photo_id, verdict) in verdicts {
-            sqlx::query("INSERT OR REPLACE INTO verdict (photo_id, rules, keep, reasons, judged_at) VALUES (?, ?, ?, ?, ?)")
-                .bind(photo_id)
-                .bind(rules.to_string())
-                .bind(verdict.is_keep())
-                .bind(to_json("reasons", &verdict.reasons())?)
-                .bind(judged_at)
-                .execute(&mut *transaction)
-                .await
-                .map_err(Error::db(operation))?;
+        for some in verdicts.chunks(ROWS_AT_ONCE) {
+            let rows = some.iter().map(|(id, verdict)| (id, i32::from(verdict.is_keep()), verdict.reasons()));
+            sqlx::query(
+                "INSERT OR REPLACE INTO verdict (photo_id, rules, keep, reasons, judged_at)
+                 SELECT value ->> 0, ?1, value ->> 1, value -> 2, ?2 FROM json_each(?3)",
+            )
+            .bind(rules.to_string())
+            .bind(judged_at)
+            .bind(to_json("verdicts", &rows.collect::<Vec<_>>())?)
+            .execute(&mut *transaction)
+            .await
+            .map_err(Error::db(operation))?;
         }
         transaction.commit().await.map_err(Error::db(operation))
     }
 
-    /// The verdicts of these rules on a person's photos, by photo row.
-    pub async fn verdicts(&self, identity_id: i64, rules: Digest) -> Result<Vec<(i64, Verdict)>> {
-        let rows: Vec<(i64, bool, String)> = sqlx::query_as(
-            "SELECT photo_id, keep, reasons FROM verdict JOIN photo ON photo.id = photo_id
-             WHERE identity_id = ? AND rules = ? ORDER BY photo_id",
-        )
-        .bind(identity_id)
-        .bind(rules.to_string())
-        .fetch_all(&self.reader)
-        .await
-        .map_err(Error::db("read verdicts"))?;
-        rows.into_iter().map(|(id, keep, reasons)| Ok((id, to_verdict(keep, &reasons)?))).collect()
-    }
-
-    /// The newest verdict on each of a person's photos, whatever the rules, by photo row.
-    pub async fn newest_verdicts(&self, identity_id: i64) -> Result<Vec<(i64, Verdict)>> {
+    /// The newest verdict on each of the sites' photos, whatever the rules, by photo row.
+    pub async fn newest_verdicts(&self, sites: &[String]) -> Result<Vec<(i64, Verdict)>> {
         // With a bare max(), SQLite takes the other columns from the row that holds the maximum.
         let rows: Vec<(i64, bool, String, i64)> = sqlx::query_as(
-            "SELECT photo_id, keep, reasons, max(judged_at) FROM verdict JOIN photo ON photo.id = photo_id
-             WHERE identity_id = ? GROUP BY photo_id ORDER BY photo_id",
+            "SELECT photo_id, keep, reasons, max(judged_at) FROM verdict
+             WHERE photo_id IN (SELECT photo.id FROM identity JOIN photo ON identity_id = identity.id
+                                WHERE site IN (SELECT value FROM json_each(?)))
+             GROUP BY photo_id ORDER BY photo_id",
         )
-        .bind(identity_id)
+        .bind(to_json("sites", &sites)?)
         .fetch_all(&self.reader)
         .await
         .map_err(Error::db("read verdicts"))?;

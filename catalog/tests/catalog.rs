@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use catalog::Catalog;
+use catalog::duplicate::Duplicate;
 use catalog::fetch::FetchRecord;
+use catalog::gallery::{MeasurementLine, MeasurementLines};
 use catalog::identity::NewIdentity;
 use catalog::measurement::{Kind, Probe};
 use catalog::page::{DuePage, Found, NewPage, PageKind, PageOutcome};
@@ -157,7 +159,7 @@ async fn a_failed_page_is_due_in_the_next_crawl_but_not_again_in_this_one() {
 #[tokio::test]
 async fn a_content_is_measured_once_per_probe_even_when_two_photos_share_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (catalog, identity) = catalog_with_photos(folder.path(), 2).await;
+    let (catalog, _) = catalog_with_photos(folder.path(), 2).await;
     for photo in catalog.due_photos(SITE, 0, 0, 10).await.unwrap() {
         catalog.record_fetches(&[(photo.id, stored(&catalog, b"same"))]).await.unwrap();
     }
@@ -168,24 +170,50 @@ async fn a_content_is_measured_once_per_probe_even_when_two_photos_share_it() {
     catalog.add_measurements(Digest::of("same"), &[(old, json!({"score": 0.25}))]).await.unwrap();
     assert!(catalog.unmeasured(&sites, &[old]).await.unwrap().is_empty());
     assert_eq!(catalog.unmeasured(&sites, &[old, new]).await.unwrap()[&Digest::of("same")], [new]);
-    let values: Vec<(i64, Digest, serde_json::Value)> = catalog.measurements(identity, old).await.unwrap();
-    assert_eq!(values.len(), 2);
-    assert_eq!(values[1].2["score"], 0.25);
+    let lines = catalog.measurement_lines(&sites, &[old]).await.unwrap();
+    let lines: Vec<_> = lines.pieces().iter().flat_map(|piece| MeasurementLines::of(piece)).collect();
+    let sha256 = Digest::of("same").to_string();
+    let expected = MeasurementLine { sha256: &sha256, kind: "watermark", value: "{\"score\":0.25}" };
+    assert_eq!(lines, [expected]);
 }
 
 #[tokio::test]
 async fn verdicts_of_new_rules_stand_beside_the_old_ones() {
     let folder = tempfile::tempdir().unwrap();
-    let (catalog, identity) = catalog_with_photos(folder.path(), 1).await;
+    let (catalog, _) = catalog_with_photos(folder.path(), 1).await;
     let id = catalog.due_photos(SITE, 0, 0, 1).await.unwrap()[0].id;
     let (strict, loose) = (Digest::of("strict"), Digest::of("loose"));
     let drop = Verdict::Drop(vec![Reason::NoFace, Reason::TooSmall { width: 900, height: 1200 }]);
-    catalog.record_verdicts(strict, &[(id, drop.clone())]).await.unwrap();
+    catalog.record_verdicts(strict, &[(id, &drop)]).await.unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;
-    catalog.record_verdicts(loose, &[(id, Verdict::Keep)]).await.unwrap();
-    assert_eq!(catalog.newest_verdicts(identity).await.unwrap(), [(id, Verdict::Keep)]);
-    assert_eq!(catalog.verdicts(identity, strict).await.unwrap(), [(id, drop)]);
-    assert_eq!(catalog.verdicts_on(id).await.unwrap().len(), 2);
+    catalog.record_verdicts(loose, &[(id, &Verdict::Keep)]).await.unwrap();
+    assert_eq!(catalog.newest_verdicts(&[SITE.to_owned()]).await.unwrap(), [(id, Verdict::Keep)]);
+    assert_eq!(catalog.newest_verdicts(&["other".to_owned()]).await.unwrap(), []);
+    let all = catalog.verdicts_on(id).await.unwrap();
+    assert!(all.contains(&(strict.to_string(), drop)) && all.len() == 2, "{all:?}");
+}
+
+#[tokio::test]
+async fn a_group_of_copies_is_read_from_each_of_its_photos_and_replaced_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = catalog_with_photos(folder.path(), 3).await;
+    let ids: Vec<i64> =
+        catalog.due_photos(SITE, 0, 0, 3).await.unwrap().iter().map(|photo| photo.id).collect();
+    let (rules, sites) = (Digest::of("rules"), [SITE.to_owned()]);
+    let copy = |photo_id, distance, mirrored| Duplicate { photo_id, centre_id: ids[1], distance, mirrored };
+    let group = [copy(ids[0], 5, true), copy(ids[1], 0, false)];
+    catalog.record_duplicates(rules, &sites, &group).await.unwrap();
+    catalog.record_verdicts(rules, &[(ids[1], &Verdict::Keep)]).await.unwrap();
+    for id in &ids[..2] {
+        let found = catalog.group_of(*id, &rules.to_string()).await.unwrap();
+        let places: Vec<_> =
+            found.iter().map(|member| (member.photo_id, member.distance, member.keep)).collect();
+        assert_eq!(places, [(ids[1], 0, Some(true)), (ids[0], 5, None)]);
+        assert!(found[1].mirrored);
+    }
+    assert_eq!(catalog.group_of(ids[2], &rules.to_string()).await.unwrap(), []);
+    catalog.record_duplicates(rules, &sites, &[]).await.unwrap();
+    assert_eq!(catalog.group_of(ids[0], &rules.to_string()).await.unwrap(), []);
 }
 
 #[tokio::test]

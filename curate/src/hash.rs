@@ -27,17 +27,38 @@ pub struct PerceptualHash(u64);
 #[error("`{0}` is no perceptual hash: 16 hex digits are expected")]
 pub struct ParseHashError(String);
 
-/// The kept frequencies, (horizontal, vertical), lowest first.
-fn frequencies() -> [(usize, usize); BITS] {
+/// The kept frequencies, (horizontal, vertical), lowest first: along the diagonals u + v = 1, 2, …
+const FREQUENCIES: [(usize, usize); BITS] = {
     let mut found = [(0, 0); BITS];
-    let along_diagonals = (1..).flat_map(|sum| (0..=sum).map(move |u| (u, sum - u)));
-    for (slot, frequency) in found.iter_mut().zip(along_diagonals) {
-        *slot = frequency;
+    let (mut slot, mut sum, mut u) = (0, 1, 0);
+    while slot < BITS {
+        found[slot] = (u, sum - u);
+        (slot, sum, u) = if u < sum { (slot + 1, sum, u + 1) } else { (slot + 1, sum + 1, 0) };
     }
     found
-}
+};
+
+/// The bits that mirroring flips: those of odd horizontal frequencies.
+const ODD: u64 = {
+    let (mut mask, mut bit) = (0, 0);
+    while bit < BITS {
+        mask |= (FREQUENCIES[bit].0 as u64 & 1) << bit;
+        bit += 1;
+    }
+    mask
+};
 
 impl PerceptualHash {
+    /// A hash from its bits, the lowest frequency in the lowest one.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Its bits, the lowest frequency in the lowest one.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
     /// The hash of a photo.
     pub fn of(image: &RgbImage) -> Self {
         let small = luma(&resize::whole(image, SIDE as u32, SIDE as u32, Filter::Bilinear));
@@ -55,7 +76,7 @@ impl PerceptualHash {
             })
             .collect();
         let mut bits = 0;
-        for (bit, (u, v)) in frequencies().into_iter().enumerate() {
+        for (bit, (u, v)) in FREQUENCIES.into_iter().enumerate() {
             let coefficient: f64 = along.iter().zip(&waves[v]).map(|(row, c)| row[u] * c).sum();
             // The margin keeps a flat photo's rounding errors from choosing signs.
             bits |= u64::from(coefficient > 1e-6) << bit;
@@ -65,9 +86,7 @@ impl PerceptualHash {
 
     /// The hash of the photo mirrored left to right.
     pub fn mirrored(self) -> Self {
-        let odd =
-            frequencies().iter().enumerate().fold(0, |mask, (bit, (u, _))| mask | ((*u as u64 & 1) << bit));
-        Self(self.0 ^ odd)
+        Self(self.0 ^ ODD)
     }
 
     /// In how many of 64 bits two photos differ, one of them mirrored where that is nearer.

@@ -1,50 +1,91 @@
 //! Scores and rules to verdicts: pure and instant, no inference.
 //!
-//! Photos of one identity are judged together, since duplicates and the smallest number of photos are facts of the
-//! whole. The result does not depend on the order in which they are given.
+//! All galleries are judged together, since copies of a photo may stand under several identities; an identity's smallest
+//! number of photos counts what is left of it in the end. The result does not depend on the order in which galleries
+//! and photos are given, nor on the number of threads.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use photo::{Digest, Reason, Rules, Verdict};
+use photo::{AcrossIdentities, Digest, Reason, Rules, Verdict};
+use rayon::prelude::*;
 
-use crate::hash::PerceptualHash;
+use crate::copies::{self, Group, Look};
 use crate::measure::Measurements;
 use crate::people::{Counted, PeopleClass};
 
-/// One photo of the identity that is judged.
+/// The photos of one identity.
 #[derive(Clone, Debug)]
-pub struct Candidate<K> {
+pub struct Gallery<'a> {
+    /// The site's name, which may have thresholds of its own.
+    pub site: &'a str,
+    /// `site/slug`.
+    pub identity: String,
+    /// Its photos.
+    pub photos: Vec<Candidate<'a>>,
+}
+
+/// One photo that is judged.
+#[derive(Clone, Debug)]
+pub struct Candidate<'a> {
     /// What the photo is known by, unique within the identity. Of photos with the same bytes the lowest key stays, so
     /// the key should follow from the photo (its URL, its place in the gallery), not from the time of its arrival.
-    pub key: K,
+    pub key: &'a str,
     /// The digest of its bytes.
     pub sha256: Digest,
     /// Its measurements, or what the decoder said.
-    pub measured: Result<Measurements, String>,
+    pub measured: Result<&'a Measurements, &'a str>,
 }
 
-/// The verdict on every photo of one identity, by key.
-pub fn judge<K: Ord + Clone>(photos: &[Candidate<K>], rules: &Rules) -> BTreeMap<K, Verdict> {
-    let mut ordered: Vec<&Candidate<K>> = photos.iter().collect();
-    ordered.sort_by(|a, b| a.key.cmp(&b.key));
-    let mut reasons: Vec<Vec<Reason>> = ordered.iter().map(|photo| alone(photo, rules)).collect();
-    mark_duplicates(&ordered, &mut reasons);
-    mark_near_duplicates(&ordered, &mut reasons, rules.duplicates.max_distance);
-    let kept = reasons.iter().filter(|reasons| reasons.is_empty()).count();
-    if kept < rules.min_photos {
-        for reasons in reasons.iter_mut().filter(|reasons| reasons.is_empty()) {
-            reasons.push(Reason::TooFewPhotos { kept });
+/// What the rules make of all photos.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The verdict on every photo, gallery by gallery in the order given.
+    pub verdicts: Vec<Vec<Verdict>>,
+    /// Photos that look the same, where there are at least two, by their centres.
+    pub groups: Vec<Group>,
+}
+
+/// The verdict on every photo.
+pub fn judge(galleries: &[Gallery<'_>], rules: &Rules) -> Judgement {
+    let site_rules: Vec<Rules> = galleries.iter().map(|gallery| rules.of_site(gallery.site)).collect();
+    let mut reasons: Vec<Vec<Vec<Reason>>> = galleries
+        .par_iter()
+        .zip(&site_rules)
+        .map(|(gallery, rules)| gallery.photos.iter().map(|photo| alone(photo, rules)).collect())
+        .collect();
+    let same_bytes: Vec<Vec<(usize, usize)>> = galleries.par_iter().map(same_bytes).collect();
+    for ((gallery, reasons), copies) in galleries.iter().zip(&mut reasons).zip(&same_bytes) {
+        for &(copy, first) in copies {
+            reasons[copy].push(Reason::Duplicate { of: gallery.photos[first].sha256 });
         }
     }
-    let verdicts = reasons.into_iter().map(Verdict::from_reasons);
-    ordered.iter().map(|photo| photo.key.clone()).zip(verdicts).collect()
+    let looks = looks(galleries, &reasons);
+    let mut groups = match rules.duplicates.across_identities {
+        AcrossIdentities::Ignore => copies::groups_apart(&looks, rules.duplicates.max_distance),
+        _ => copies::groups(&looks, rules.duplicates.max_distance),
+    };
+    for group in &groups {
+        let given = copies::reasons(group, &looks, rules.duplicates.across_identities, |gallery| {
+            &galleries[gallery].identity
+        });
+        for (look, reason) in given {
+            reasons[looks[look].gallery][looks[look].photo].push(reason);
+        }
+    }
+    copies::add_same_bytes(&mut groups, &looks, &same_bytes);
+    let groups = groups.into_iter().filter(|group| group.members.len() > 1).collect();
+    for (reasons, rules) in reasons.iter_mut().zip(&site_rules) {
+        mark_too_few(reasons, rules.min_photos);
+    }
+    let verdicts = reasons.into_iter().map(|all| all.into_iter().map(Verdict::from_reasons).collect());
+    Judgement { verdicts: verdicts.collect(), groups }
 }
 
 /// The reasons that lie in the photo itself.
-fn alone<K>(photo: &Candidate<K>, rules: &Rules) -> Vec<Reason> {
-    let measured = match &photo.measured {
+fn alone(photo: &Candidate<'_>, rules: &Rules) -> Vec<Reason> {
+    let measured = match photo.measured {
         Ok(measured) => measured,
-        Err(detail) => return vec![Reason::Unreadable { detail: detail.clone() }],
+        Err(detail) => return vec![Reason::Unreadable { detail: detail.to_owned() }],
     };
     let mut reasons = Vec::new();
     let (width, height) = (measured.facts.width, measured.facts.height);
@@ -76,51 +117,55 @@ fn alone<K>(photo: &Candidate<K>, rules: &Rules) -> Vec<Reason> {
     reasons
 }
 
-/// Of equal bytes the first by key stays.
-fn mark_duplicates<K>(photos: &[&Candidate<K>], reasons: &mut [Vec<Reason>]) {
-    let mut seen = std::collections::BTreeSet::new();
-    for (photo, reasons) in photos.iter().zip(reasons) {
-        if !seen.insert(photo.sha256) {
-            reasons.push(Reason::Duplicate { of: photo.sha256 });
-        }
-    }
+/// Photos of a gallery with the bytes of another one that comes first by key: the copy's place and the first one's.
+fn same_bytes(gallery: &Gallery<'_>) -> Vec<(usize, usize)> {
+    let mut by_key: Vec<usize> = (0..gallery.photos.len()).collect();
+    by_key.sort_by_key(|&place| gallery.photos[place].key);
+    let mut first = HashMap::new();
+    let copy_of = |place: usize| {
+        let of = *first.entry(gallery.photos[place].sha256).or_insert(place);
+        (of != place).then_some((place, of))
+    };
+    by_key.into_iter().filter_map(copy_of).collect()
 }
 
-/// Of photos that look the same the best stays. Only photos without another reason take part, so that a good photo
-/// never falls to one that is dropped itself.
-fn mark_near_duplicates<K>(photos: &[&Candidate<K>], reasons: &mut [Vec<Reason>], max_distance: u32) {
-    struct Look<'a> {
-        place: usize,
-        hash: PerceptualHash,
-        sha256: Digest,
-        measured: &'a Measurements,
-    }
-    let mut looks: Vec<Look> = photos
-        .iter()
-        .enumerate()
-        .filter(|&(place, _)| reasons[place].is_empty())
-        .filter_map(|(place, photo)| {
-            let measured = photo.measured.as_ref().ok()?;
-            // A hash of another form than today's compares with nothing.
-            let hash = measured.facts.perceptual_hash.parse().ok()?;
-            Some(Look { place, hash, sha256: photo.sha256, measured })
-        })
-        .collect();
-    // The best first: with more pixels, then more bytes (less lost when it was saved), then the lower digest.
-    let size = |look: &Look| {
-        let facts = &look.measured.facts;
-        (u64::from(facts.width) * u64::from(facts.height), facts.file_bytes)
+/// What is compared: every readable photo once, the best first. Photos with a fault of their own come last, so that a
+/// good photo never falls to one that is dropped itself.
+fn looks(galleries: &[Gallery<'_>], reasons: &[Vec<Vec<Reason>>]) -> Vec<Look> {
+    let of_gallery = |(gallery, photos): (usize, &Gallery<'_>)| -> Vec<Look> {
+        let look = |(photo, candidate): (usize, &Candidate<'_>)| {
+            let facts = &candidate.measured.ok()?.facts;
+            let reasons = &reasons[gallery][photo];
+            if reasons.iter().any(|reason| matches!(reason, Reason::Duplicate { .. })) {
+                return None;
+            }
+            Some(Look {
+                gallery,
+                photo,
+                // A hash of another form than today's compares with nothing.
+                hash: facts.perceptual_hash.parse().ok()?,
+                is_good: reasons.is_empty(),
+                pixels: u64::from(facts.width) * u64::from(facts.height),
+                sharpness: facts.sharpness,
+                file_bytes: facts.file_bytes,
+                sha256: candidate.sha256,
+            })
+        };
+        photos.photos.iter().enumerate().filter_map(look).collect()
     };
-    looks.sort_by(|a, b| size(b).cmp(&size(a)).then(a.sha256.cmp(&b.sha256)));
-    let mut kept: Vec<Look> = Vec::new();
-    for look in looks {
-        let distances = kept.iter().map(|better| (look.hash.distance(better.hash), better.sha256));
-        match distances
-            .min_by_key(|&(distance, _)| distance)
-            .filter(|&(distance, _)| distance <= max_distance)
-        {
-            Some((distance, of)) => reasons[look.place].push(Reason::NearDuplicate { of, distance }),
-            None => kept.push(look),
+    let mut looks: Vec<Look> = galleries.par_iter().enumerate().flat_map_iter(of_gallery).collect();
+    looks.par_sort_by(|a, b| {
+        let identity = |look: &Look| &galleries[look.gallery].identity;
+        a.by_quality(b).then_with(|| identity(a).cmp(identity(b)))
+    });
+    looks
+}
+
+fn mark_too_few(reasons: &mut [Vec<Reason>], min_photos: usize) {
+    let kept = reasons.iter().filter(|reasons| reasons.is_empty()).count();
+    if kept < min_photos {
+        for reasons in reasons.iter_mut().filter(|reasons| reasons.is_empty()) {
+            reasons.push(Reason::TooFewPhotos { kept });
         }
     }
 }

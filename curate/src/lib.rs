@@ -8,19 +8,23 @@
 //! | module | what |
 //! |---|---|
 //! | [`decode`] | bytes to an upright RGB photo and the facts of its pixels; limits on size |
-//! | [`hash`] | the perceptual hash by which near-duplicates are found |
+//! | [`hash`] | the perceptual hash of a photo and of its mirror image |
+//! | [`duplicates`] | photos that look the same, among a million |
 //! | [`model`] | `models.toml`, the contract of each role, ONNX Runtime, sessions |
 //! | [`letterbox`], [`tensor`] | photos to a network's input |
 //! | [`yolo`], [`watermark`] | a network's output to boxes, joints and probabilities |
 //! | [`measure`] | the three models over one photo or many |
 //! | [`people`] | how many people that makes |
-//! | [`judge`] | measurements and rules to keep or drop, with every reason |
+//! | `copies` | which copy of a photo stays, and what becomes of a photo under two identities |
+//! | [`judge`](mod@judge) | measurements and rules to keep or drop, with every reason |
 //! | [`gaussian`] | the weighting of the paper, eqs. 11–13 |
 //! | [`prepare`] | a kept photo to the tensors that are trained on |
 //! | [`contact_sheet`] | many photos with their boxes and joints drawn, for the eye |
 
 pub mod contact_sheet;
+mod copies;
 pub mod decode;
+pub mod duplicates;
 mod facts;
 mod font;
 pub mod gaussian;
@@ -37,8 +41,9 @@ pub mod tensor;
 pub mod watermark;
 pub mod yolo;
 
+pub use copies::{Group, Member};
 pub use decode::{DecodeError, Photo, decode};
-pub use judge::{Candidate, judge};
+pub use judge::{Candidate, Gallery, Judgement, judge};
 pub use measure::{Detectors, MeasureError, Measurements, ModelChoice};
 pub use model::{ModelError, Registry, Role, Runtime};
 pub use people::PeopleClass;

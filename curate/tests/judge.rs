@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use curate::{Candidate, Measurements, judge};
+use curate::{Candidate, Gallery, Judgement, Measurements};
 use photo::tiles::Region;
 use photo::{
-    BoundingBox, Detection, Digest, ImageFacts, Joint, Joints, Person, Reason, Rules, Verdict, WatermarkScore,
+    AcrossIdentities, BoundingBox, Detection, Digest, ImageFacts, Joint, Joints, Person, Reason, Rules,
+    Verdict, WatermarkScore,
 };
 
 fn rules() -> Rules {
@@ -45,8 +46,32 @@ fn far_hash(index: u32) -> u64 {
     0xFFFF_u64 << (16 * index)
 }
 
-fn candidate(key: &'static str, measured: Measurements) -> Candidate<&'static str> {
-    Candidate { key, sha256: Digest::of(key), measured: Ok(measured) }
+/// A photo of its own key's bytes.
+#[derive(Clone)]
+struct Photo {
+    key: &'static str,
+    sha256: Digest,
+    measured: Result<Measurements, String>,
+}
+
+fn candidate(key: &'static str, measured: Measurements) -> Photo {
+    Photo { key, sha256: Digest::of(key), measured: Ok(measured) }
+}
+
+fn gallery<'a>(identity: &str, photos: &'a [Photo]) -> Gallery<'a> {
+    let candidate = |photo: &'a Photo| Candidate {
+        key: photo.key,
+        sha256: photo.sha256,
+        measured: photo.measured.as_ref().map_err(String::as_str),
+    };
+    let site = "site";
+    Gallery { site, identity: format!("{site}/{identity}"), photos: photos.iter().map(candidate).collect() }
+}
+
+/// The verdicts on the photos of one identity, by key.
+fn judge(photos: &[Photo], rules: &Rules) -> BTreeMap<&'static str, Verdict> {
+    let mut judged = curate::judge(&[gallery("ada", photos)], rules);
+    photos.iter().map(|photo| photo.key).zip(judged.verdicts.remove(0)).collect()
 }
 
 /// The reasons of a single photo that differs from a good one by `change`.
@@ -91,8 +116,7 @@ fn a_photo_with_several_faults_has_every_reason() {
 
 #[test]
 fn an_unreadable_photo_keeps_what_the_decoder_said() {
-    let photo =
-        Candidate { key: "a", sha256: Digest::of("a"), measured: Err("jpeg is truncated".to_owned()) };
+    let photo = Photo { key: "a", sha256: Digest::of("a"), measured: Err("jpeg is truncated".to_owned()) };
     let verdict = &judge(&[photo], &rules())["a"];
     assert_eq!(verdict.reasons(), [Reason::Unreadable { detail: "jpeg is truncated".to_owned() }]);
 }
@@ -174,4 +198,122 @@ fn verdicts_do_not_depend_on_the_order_of_arrival() {
         photos.swap(0, turn);
         assert_eq!(judge(&photos, &rules()), expected);
     }
+}
+
+/// Two people with a photo each; the second one's is larger and differs in 5 bits.
+fn two_people() -> ([Photo; 2], [Photo; 2]) {
+    let mut larger = good(0b1_1111);
+    larger.facts.width = 1300;
+    (
+        [candidate("a1", good(0)), candidate("a2", good(far_hash(2)))],
+        [candidate("b1", larger), candidate("b2", good(far_hash(3)))],
+    )
+}
+
+fn judge_both(ada: &[Photo], bea: &[Photo], across_identities: AcrossIdentities) -> Judgement {
+    let mut rules = rules();
+    rules.duplicates.across_identities = across_identities;
+    let judged = curate::judge(&[gallery("ada", ada), gallery("bea", bea)], &rules);
+    // Nothing depends on which gallery comes first.
+    let mut turned = curate::judge(&[gallery("bea", bea), gallery("ada", ada)], &rules);
+    turned.verdicts.reverse();
+    assert_eq!(turned.verdicts, judged.verdicts);
+    judged
+}
+
+#[test]
+fn a_photo_under_two_identities_drops_from_both_unless_the_rules_say_otherwise() {
+    let (ada, bea) = two_people();
+    let conflict = |identity: &str, of: &str| {
+        let (identity, of) = (format!("site/{identity}"), Digest::of(of));
+        Verdict::Drop(vec![Reason::TwoIdentities { identity, of, distance: 5 }])
+    };
+    let judged = judge_both(&ada, &bea, AcrossIdentities::Drop);
+    assert_eq!(judged.verdicts[0], [conflict("bea", "b1"), Verdict::Keep]);
+    assert_eq!(judged.verdicts[1], [conflict("ada", "a1"), Verdict::Keep]);
+    assert_eq!(judged.groups.len(), 1);
+    let judged = judge_both(&ada, &bea, AcrossIdentities::KeepBest);
+    assert_eq!(judged.verdicts[0], [conflict("bea", "b1"), Verdict::Keep]);
+    assert_eq!(judged.verdicts[1], [Verdict::Keep, Verdict::Keep]);
+    let judged = judge_both(&ada, &bea, AcrossIdentities::Ignore);
+    assert!(judged.verdicts.iter().flatten().all(Verdict::is_keep));
+    assert!(judged.groups.is_empty());
+}
+
+#[test]
+fn a_copy_that_is_dropped_for_itself_still_shows_the_conflict() {
+    let (ada, mut bea) = two_people();
+    bea[0].measured.as_mut().unwrap().facts.height = 400;
+    let judged = judge_both(&ada, &bea, AcrossIdentities::Drop);
+    assert_eq!(judged.verdicts[0][0].reasons()[0].name(), "two_identities");
+    let names: Vec<_> = judged.verdicts[1][0].reasons().iter().map(Reason::name).collect();
+    assert_eq!(names, ["too_small", "two_identities"]);
+}
+
+#[test]
+fn the_same_bytes_under_two_identities_are_a_conflict_too() {
+    let (ada, mut bea) = two_people();
+    bea[0] = Photo { key: "b1", ..ada[0].clone() };
+    let judged = judge_both(&ada, &bea, AcrossIdentities::Drop);
+    assert!(!judged.verdicts[0][0].is_keep() && !judged.verdicts[1][0].is_keep());
+}
+
+#[test]
+fn a_mirrored_copy_is_a_near_duplicate() {
+    let hash = curate::hash::PerceptualHash::from_bits(0x0123_4567_89AB_CDEF);
+    let photos = [candidate("a", good(hash.bits())), candidate("b", good(hash.mirrored().bits() ^ 0b11))];
+    let verdicts = judge(&photos, &rules());
+    assert_eq!(verdicts.values().filter(|verdict| verdict.is_keep()).count(), 1);
+    let judged = curate::judge(&[gallery("ada", &photos)], &rules());
+    assert!(judged.groups[0].members[1].mirrored);
+    assert_eq!(judged.groups[0].members[1].distance, 2);
+}
+
+#[test]
+fn a_larger_but_blurred_copy_falls_to_a_sharp_one() {
+    let (mut blurred, mut heavy) = (good(0b1), good(0b11));
+    (blurred.facts.width, blurred.facts.sharpness) = (2400, 50.0);
+    (heavy.facts.file_bytes, heavy.facts.sharpness) = (400_000, 90.0);
+    let photos = [candidate("a", good(0)), candidate("blurred", blurred), candidate("heavy", heavy)];
+    let verdicts = judge(&photos, &rules());
+    let kept: Vec<_> =
+        verdicts.iter().filter(|(_, verdict)| verdict.is_keep()).map(|(key, _)| *key).collect();
+    assert_eq!(kept, ["heavy"], "nearly as sharp as the sharpest, and with more bytes");
+    let of = |key: &str| verdicts[key].reasons().to_vec();
+    assert_eq!(of("blurred"), [Reason::NearDuplicate { of: Digest::of("heavy"), distance: 1 }]);
+}
+
+#[test]
+fn min_photos_counts_distinct_photos() {
+    let mut photos = vec![candidate("a", good(far_hash(0))), candidate("b", good(far_hash(1)))];
+    photos.push(candidate("near", good(far_hash(1) ^ 0b1)));
+    photos.push(Photo { key: "same", ..photos[0].clone() });
+    let kept = |min_photos: usize| {
+        let verdicts = judge(&photos, &Rules { min_photos, ..rules() });
+        verdicts.values().filter(|verdict| verdict.is_keep()).count()
+    };
+    assert_eq!((kept(2), kept(3)), (2, 0));
+}
+
+#[test]
+fn a_site_may_have_thresholds_of_its_own() {
+    let mut small = good(0);
+    small.facts.width = 700;
+    let mut rules = rules();
+    rules.site.entry("site".to_owned()).or_default().min_side = Some(600);
+    assert!(judge(&[candidate("a", small.clone())], &rules)["a"].is_keep());
+    rules.site.clear();
+    rules.site.entry("other".to_owned()).or_default().min_side = Some(600);
+    assert!(!judge(&[candidate("a", small)], &rules)["a"].is_keep());
+}
+
+#[test]
+fn the_group_of_a_photo_holds_its_copies_of_the_same_bytes() {
+    let original = candidate("a", good(0));
+    let photos = [original.clone(), Photo { key: "z", ..original }, candidate("c", good(0b1))];
+    let judged = curate::judge(&[gallery("ada", &photos)], &rules());
+    let members: Vec<usize> = judged.groups[0].members.iter().map(|member| member.photo).collect();
+    assert_eq!(judged.groups.len(), 1);
+    assert_eq!(members.len(), 3);
+    assert!([0, 1, 2].iter().all(|photo| members.contains(photo)));
 }

@@ -10,7 +10,7 @@
 //! | [`verdict`] | keep, or drop with every reason |
 //! | [`fetch`] | how the download of a photo ended |
 //! | [`split`] | train, validation or test, from the identity's name |
-//! | [`rules`] | the thresholds between scores and verdicts |
+//! | [`rules`], [`site_rules`] | the thresholds between scores and verdicts, and those of single sites |
 
 pub mod digest;
 pub mod fetch;
@@ -18,6 +18,7 @@ pub mod geometry;
 pub mod joints;
 pub mod rules;
 pub mod score;
+pub mod site_rules;
 pub mod split;
 pub mod tiles;
 pub mod verdict;
@@ -26,7 +27,7 @@ pub use digest::Digest;
 pub use fetch::{FailureClass, FetchOutcome};
 pub use geometry::{Affine, BoundingBox};
 pub use joints::{Joint, Joints};
-pub use rules::Rules;
+pub use rules::{AcrossIdentities, Rules};
 pub use score::{Detection, ImageFacts, Person, WatermarkScore};
 pub use split::Split;
 pub use verdict::{Reason, Verdict};

@@ -1,8 +1,11 @@
 //! The thresholds between scores and verdicts, as a recipe's `[rules]` section holds them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Digest;
+use crate::site_rules::SiteRules;
 
 /// What a photo must be like to be kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +25,9 @@ pub struct Rules {
     pub joints: JointsRule,
     /// Duplicates.
     pub duplicates: DuplicatesRule,
+    /// Other thresholds for single sites and imports, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub site: BTreeMap<String, SiteRules>,
 }
 
 /// When a watermark drops a photo.
@@ -61,12 +67,34 @@ pub struct JointsRule {
     pub min_score: f32,
 }
 
-/// When two photos of one identity are the same photo.
+/// When two photos are the same photo, and what follows where they stand under two identities.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DuplicatesRule {
     /// Perceptual hashes that differ in at most this many of 64 bits are near-duplicates.
     pub max_distance: u32,
+    /// What becomes of a photo that stands under two identities.
+    #[serde(skip_serializing_if = "AcrossIdentities::is_default")]
+    pub across_identities: AcrossIdentities,
+}
+
+/// What becomes of a photo that stands under two identities: nobody can say whose it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AcrossIdentities {
+    /// It is dropped from all of them.
+    #[default]
+    Drop,
+    /// It stays under the identity that has the best copy.
+    KeepBest,
+    /// Identities are judged as if each were alone.
+    Ignore,
+}
+
+impl AcrossIdentities {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for Rules {
@@ -79,6 +107,7 @@ impl Default for Rules {
             people: PeopleRule::default(),
             joints: JointsRule::default(),
             duplicates: DuplicatesRule::default(),
+            site: BTreeMap::new(),
         }
     }
 }
@@ -114,11 +143,20 @@ impl Default for DuplicatesRule {
     fn default() -> Self {
         // On 55 real photos, copies that were re-encoded, rescaled or brightened differ in at most 4 bits, copies cut by
         // 3 % in at most 10 (95 % of them in 7); no two different photos in fewer than 15.
-        Self { max_distance: 8 }
+        Self { max_distance: 8, across_identities: AcrossIdentities::default() }
     }
 }
 
 impl Rules {
+    /// The rules that hold for a site: its own thresholds over those of all.
+    pub fn of_site(&self, site: &str) -> Self {
+        let common = Self { site: BTreeMap::new(), ..self.clone() };
+        match self.site.get(site) {
+            Some(own) => own.over(common),
+            None => common,
+        }
+    }
+
     /// The name under which verdicts by these rules are stored.
     pub fn digest(&self) -> Digest {
         Digest::of_json(self)

@@ -48,9 +48,18 @@ pub enum Reason {
         /// The photo's bytes.
         of: Digest,
     },
-    /// A better photo that looks the same stands under this identity.
+    /// A sharper or larger photo that looks the same stands under this identity.
     NearDuplicate {
         /// The photo that is kept in its place.
+        of: Digest,
+        /// In how many bits of 64 the perceptual hashes differ.
+        distance: u32,
+    },
+    /// The same photo, or a copy of it, stands under another identity: nobody can say whose it is.
+    TwoIdentities {
+        /// The other one, as `site/slug`.
+        identity: String,
+        /// The photo there.
         of: Digest,
         /// In how many bits of 64 the perceptual hashes differ.
         distance: u32,
@@ -75,6 +84,7 @@ impl Reason {
             Self::NoVisibleJoint => "no_visible_joint",
             Self::Duplicate { .. } => "duplicate",
             Self::NearDuplicate { .. } => "near_duplicate",
+            Self::TwoIdentities { .. } => "two_identities",
             Self::TooFewPhotos { .. } => "too_few_photos",
         }
     }
@@ -91,6 +101,9 @@ impl fmt::Display for Reason {
             Self::Duplicate { of } => write!(f, " of {}", of.short()),
             Self::NearDuplicate { of, distance } => {
                 write!(f, " of {}, {distance} of 64 bits differ", of.short())
+            }
+            Self::TwoIdentities { identity, of, distance } => {
+                write!(f, ": {} of {identity}, {distance} of 64 bits differ", of.short())
             }
             Self::TooFewPhotos { kept } => write!(f, ": {kept} left"),
             Self::NoPerson | Self::NoFace | Self::NoVisibleJoint => Ok(()),

@@ -41,6 +41,16 @@ impl Workplace {
         self.path().join("work")
     }
 
+    /// Makes the recipe import a folder in place of the demo gallery.
+    pub fn import_instead(&self, name: &str, folder: &Path) {
+        let models = project().join("data/models/models.toml");
+        let recipe = format!(
+            "name = {name:?}\nmodels = {models:?}\n\n[[imports]]\nname = {name:?}\npath = {folder:?}\n\n\
+             [rules]\nmin_photos = 1\n"
+        );
+        fs::write(self.recipe(), recipe).expect("a recipe can be written");
+    }
+
     pub fn forget_work(&self) {
         fs::remove_dir_all(self.workdir()).expect("the work folder can be removed");
     }

@@ -1,0 +1,117 @@
+//! Everything that judging needs of many photos, read in bulk: a row of SQLite for each photo and score would take longer
+//! than judging them.
+
+use photo::Digest;
+use sqlx::sqlite::SqlitePool;
+
+use crate::identity::Identity;
+use crate::measurement::Probe;
+use crate::photo::PhotoRow;
+use crate::{Catalog, Error, Result};
+
+/// The digests of contents fall into this many parts of equal size, read on as many connections.
+const PARTS: u32 = 4;
+
+/// Between the fields of a line, and between lines: JSON escapes both within texts.
+const FIELD: char = '\t';
+const LINE: char = '\n';
+
+/// Measurements as they are stored, many in one text.
+#[derive(Debug)]
+pub struct MeasurementLines(Vec<String>);
+
+/// One stored measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeasurementLine<'a> {
+    /// The content, as 64 hex digits.
+    pub sha256: &'a str,
+    /// The name of what was measured.
+    pub kind: &'a str,
+    /// JSON.
+    pub value: &'a str,
+}
+
+impl MeasurementLines {
+    /// Pieces of similar size, to be parsed side by side.
+    pub fn pieces(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The measurements of a piece; those of one content follow each other.
+    pub fn of(piece: &str) -> impl Iterator<Item = MeasurementLine<'_>> {
+        piece.split(LINE).filter_map(|line| {
+            let (sha256, rest) = line.split_once(FIELD)?;
+            let (kind, value) = rest.split_once(FIELD)?;
+            Some(MeasurementLine { sha256, kind, value })
+        })
+    }
+}
+
+impl Catalog {
+    /// The people of the sites, in the order of the sites and of their slugs, with their photos in the order of source
+    /// URLs.
+    pub async fn galleries(&self, sites: &[String]) -> Result<Vec<(Identity, Vec<PhotoRow>)>> {
+        let mut galleries = Vec::new();
+        for site in sites {
+            let people = self.identities(site).await?;
+            let rows: Vec<PhotoRow> = sqlx::query_as(
+                "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height, caption,
+                        sha256, failure, detail, last_modified, fetched_at
+                 FROM identity JOIN photo ON identity_id = identity.id LEFT JOIN fetch ON fetch.photo_id = photo.id
+                 WHERE site = ? ORDER BY slug, source_url",
+            )
+            .bind(site)
+            .fetch_all(&self.reader)
+            .await
+            .map_err(Error::db("list photos"))?;
+            let mut rows = rows.into_iter().peekable();
+            for person in people {
+                let mut photos = Vec::new();
+                while let Some(row) = rows.next_if(|row| row.identity_id == person.id) {
+                    photos.push(row);
+                }
+                galleries.push((person, photos));
+            }
+        }
+        Ok(galleries)
+    }
+
+    /// What the probes said of the contents of the sites' photos.
+    pub async fn measurement_lines(&self, sites: &[String], probes: &[Probe]) -> Result<MeasurementLines> {
+        let sites = crate::measurement::to_json("sites", &sites)?;
+        let probes: Vec<Digest> = probes.iter().map(|probe| probe.digest).collect();
+        let probes = crate::measurement::to_json("probes", &probes)?;
+        let parts = (0..PARTS).map(|part| {
+            let (reader, sites, probes) = (self.reader.clone(), sites.clone(), probes.clone());
+            tokio::spawn(async move { read_part(&reader, part, &sites, &probes).await })
+        });
+        let mut pieces = Vec::new();
+        for part in parts.collect::<Vec<_>>() {
+            let read = part.await.expect("reading does not panic");
+            pieces.extend(read.map_err(Error::db("read measurements"))?);
+        }
+        Ok(MeasurementLines(pieces))
+    }
+}
+
+async fn read_part(reader: &SqlitePool, part: u32, sites: &str, probes: &str) -> sqlx::Result<Vec<String>> {
+    let first = |part: u32| {
+        let bound = part * 256 / PARTS;
+        if bound == 256 { "g".to_owned() } else { format!("{bound:02x}") }
+    };
+    // One text for every 1/4096 of all digests: long enough that rows cost nothing, short enough to share the parsing.
+    sqlx::query_scalar(
+        "SELECT group_concat(sha256 || char(9) || kind || char(9) || value, char(10)) FROM measurement
+         WHERE sha256 IN (SELECT sha256 FROM identity JOIN photo ON identity_id = identity.id
+                          JOIN fetch ON fetch.photo_id = photo.id
+                          WHERE site IN (SELECT value FROM json_each(?1)) AND sha256 >= ?3 AND sha256 < ?4)
+           AND probe IN (SELECT value FROM json_each(?2))
+         GROUP BY substr(sha256, 1, 3)",
+    )
+    .bind(sites)
+    .bind(probes)
+    .bind(first(part))
+    .bind(first(part + 1))
+    .fetch_all(reader)
+    .await
+}

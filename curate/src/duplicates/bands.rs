@@ -1,0 +1,195 @@
+//! An index over hashes by their parts (multi-index hashing, Norouzi, Punjani and Fleet 2012).
+//!
+//! A hash is cut into four bands of 16 bits. Two hashes that differ in at most d bits differ in few bits of at least one
+//! band: with limits r₀…r₃ whose sum is d − 3, a pair that exceeds every limit would differ in at least
+//! (r₀+1)+…+(r₃+1) = d + 1 bits. So it is enough to look, band by band, at the hashes whose band lies within the limit.
+
+use rayon::prelude::*;
+
+const BANDS: usize = 4;
+const BAND_BITS: usize = 16;
+
+/// The bits of a hash spread over the bands like cards: bit i goes to band i mod 4. Neighbouring frequencies of a photo
+/// go together; spread out they fill the buckets of every band more evenly.
+pub(super) fn spread(bits: u64) -> u64 {
+    (0..64).fold(0, |out, bit| out | (bits >> bit & 1) << (bit % BANDS * BAND_BITS + bit / BANDS))
+}
+
+/// Hashes that can be asked for all within a distance.
+pub(super) struct Index {
+    reach: Reach,
+    bands: Vec<Band>,
+}
+
+/// Which buckets to look into: for each band, the flips that keep a hash within the band's limit.
+#[derive(Clone)]
+pub(super) struct Reach {
+    max_distance: u32,
+    /// Masks of a band's bits, those with fewer bits first.
+    flips: Vec<u16>,
+    /// How many of `flips` each band needs.
+    needed: [usize; BANDS],
+}
+
+/// The hashes in the order of one band's value.
+struct Band {
+    /// Where the hashes with a value start; one more at the end.
+    starts: Vec<u32>,
+    hashes: Vec<u64>,
+    /// The hashes' places in the list that was indexed.
+    places: Vec<u32>,
+}
+
+/// A hash that lies within the distance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Near {
+    pub distance: u32,
+    /// Its place in the list that was indexed.
+    pub place: u32,
+    /// Whether it is near the mirrored hash that was asked for, and farther from the other one.
+    pub mirrored: bool,
+}
+
+impl Reach {
+    pub fn new(max_distance: u32) -> Self {
+        let mut flips: Vec<u16> = (0..=u16::MAX).collect();
+        flips.sort_by_key(|mask| (mask.count_ones(), *mask));
+        let slots = max_distance as usize + 1;
+        let needed = std::array::from_fn(|band| {
+            // the limit of the band, plus 1; 0 where the other bands suffice
+            let limit = slots / BANDS + usize::from(band < slots % BANDS);
+            flips.partition_point(|mask| (mask.count_ones() as usize) < limit)
+        });
+        Self { max_distance, flips, needed }
+    }
+
+    /// How many buckets a question looks into.
+    fn buckets(&self) -> usize {
+        self.needed.iter().sum()
+    }
+}
+
+impl Index {
+    /// An index over spread hashes.
+    pub fn new(reach: &Reach, hashes: &[u64]) -> Self {
+        // Fewer hashes than buckets are looked at one by one: a single bucket holds them all.
+        let bands = if hashes.len() <= reach.buckets() {
+            vec![Band {
+                starts: Vec::new(),
+                hashes: hashes.to_vec(),
+                places: (0..hashes.len() as u32).collect(),
+            }]
+        } else {
+            (0..BANDS).into_par_iter().map(|band| Band::new(band, hashes)).collect()
+        };
+        Self { reach: reach.clone(), bands }
+    }
+
+    /// Calls `found` with every hash within the distance of `hash` or of `mirrored`, some of them several times.
+    pub fn each_near(&self, hash: u64, mirrored: u64, mut found: impl FnMut(Near)) {
+        for (asked, mirrored) in [(hash, false), (mirrored, true)] {
+            let mut look = |hashes: &[u64], places: &[u32]| {
+                for (other, &place) in hashes.iter().zip(places) {
+                    let distance = (asked ^ other).count_ones();
+                    if distance <= self.reach.max_distance {
+                        found(Near { distance, place, mirrored });
+                    }
+                }
+            };
+            for (number, band) in self.bands.iter().enumerate() {
+                if band.starts.is_empty() {
+                    look(&band.hashes, &band.places);
+                    continue;
+                }
+                let value = band_value(asked, number);
+                for flip in &self.reach.flips[..self.reach.needed[number]] {
+                    let bucket = usize::from(value ^ flip);
+                    let range = band.starts[bucket] as usize..band.starts[bucket + 1] as usize;
+                    look(&band.hashes[range.clone()], &band.places[range]);
+                }
+            }
+        }
+    }
+
+    /// The nearest hash within the distance; of equally near ones the one that was listed first.
+    pub fn nearest(&self, hash: u64, mirrored: u64) -> Option<Near> {
+        let mut nearest: Option<Near> = None;
+        self.each_near(hash, mirrored, |near| {
+            if nearest.is_none_or(|best| near < best) {
+                nearest = Some(near);
+            }
+        });
+        nearest
+    }
+}
+
+impl Band {
+    fn new(band: usize, hashes: &[u64]) -> Self {
+        let mut starts = vec![0_u32; (1 << BAND_BITS) + 1];
+        for &hash in hashes {
+            starts[usize::from(band_value(hash, band)) + 1] += 1;
+        }
+        for bucket in 1..starts.len() {
+            starts[bucket] += starts[bucket - 1];
+        }
+        let mut next = starts.clone();
+        let mut sorted = vec![0; hashes.len()];
+        let mut places = vec![0; hashes.len()];
+        for (place, &hash) in (0..).zip(hashes) {
+            let slot = &mut next[usize::from(band_value(hash, band))];
+            (sorted[*slot as usize], places[*slot as usize]) = (hash, place);
+            *slot += 1;
+        }
+        Self { starts, hashes: sorted, places }
+    }
+}
+
+fn band_value(hash: u64, band: usize) -> u16 {
+    (hash >> (band * BAND_BITS)) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duplicates::stars::tests::numbers;
+
+    #[test]
+    fn spreading_keeps_every_distance() {
+        let hashes: Vec<u64> = numbers(1).take(50).collect();
+        for (a, b) in hashes.iter().zip(&hashes[1..]) {
+            assert_eq!((spread(*a) ^ spread(*b)).count_ones(), (a ^ b).count_ones());
+        }
+    }
+
+    #[test]
+    fn the_index_finds_all_that_a_comparison_with_every_hash_finds() {
+        for max_distance in [0, 1, 3, 7, 8, 9, 12] {
+            let reach = Reach::new(max_distance);
+            // far more hashes than buckets, so that the index is used; some of them close to the first ones
+            let mut hashes: Vec<u64> = numbers(2).take(6000).collect();
+            for place in 100..1100 {
+                let flips = place % 14;
+                hashes[place] =
+                    (0..flips).fold(hashes[place % 100], |hash, i| hash ^ 1 << ((place * 7 + i * 5) % 64));
+            }
+            let index = Index::new(&reach, &hashes);
+            for asked in &hashes[..100] {
+                let mut found = Vec::new();
+                index.each_near(*asked, !*asked, |near| {
+                    found.push((near.place, near.distance, near.mirrored))
+                });
+                found.sort_unstable();
+                found.dedup();
+                let expected: Vec<_> = (0..)
+                    .zip(&hashes)
+                    .flat_map(|(place, hash)| {
+                        let apart = (asked ^ hash).count_ones();
+                        [(place, apart, false), (place, 64 - apart, true)]
+                    })
+                    .filter(|&(_, distance, _)| distance <= max_distance)
+                    .collect();
+                assert_eq!(found, expected, "{max_distance}");
+            }
+        }
+    }
+}

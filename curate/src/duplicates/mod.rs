@@ -1,0 +1,16 @@
+//! Photos that look the same, among as many as there are, without comparing each with each.
+//!
+//! **Groups are stars.** Photos come best first. Each one joins the nearest centre within the distance, or becomes a
+//! centre itself. So every member lies within the distance of its centre, whatever lies between: chains, in which each
+//! photo resembles the next and the last one not the first, do not grow. What is a copy of two centres goes to the
+//! nearer one, of two equally near ones to the better.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`bands`] | which stored hashes can be within a distance of a given one |
+//! | [`stars`](mod@stars) | the groups |
+
+mod bands;
+mod stars;
+
+pub use stars::{Place, stars};

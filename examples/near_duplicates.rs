@@ -1,0 +1,112 @@
+//! How well copies of photos are found: recall for each way of copying, and precision, on people of unseen seeds.
+//! `make evaluate-duplicates`, or `cargo run --release --example near_duplicates -- SEED…`
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use anyhow::{Context, Result};
+use curate::duplicates::stars;
+use curate::hash::PerceptualHash;
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{self, FilterType};
+use photo::Rules;
+use rayon::prelude::*;
+use synth::{Collection, CollectionSpec};
+
+const PEOPLE: usize = 5;
+const PHOTOS_EACH: usize = 16;
+/// Below the quality of most galleries, so that blocks show.
+const QUALITY: u8 = 60;
+
+/// A way of copying: its name, and what it does before the copy is saved again.
+type Change = (&'static str, fn(&RgbImage) -> RgbImage);
+
+const CHANGES: [Change; 6] = [
+    ("re-encoded", RgbImage::clone),
+    ("rescaled to 0.9", |photo| scaled(photo, 0.9)),
+    ("rescaled to 0.5", |photo| scaled(photo, 0.5)),
+    ("cropped by 3 %", |photo| cropped(photo)),
+    ("mirrored", imageops::flip_horizontal),
+    ("mirrored, cropped, rescaled", |photo| scaled(&imageops::flip_horizontal(&cropped(photo)), 0.9)),
+];
+
+fn main() -> Result<()> {
+    let seeds: Vec<u64> = std::env::args().skip(1).map(|seed| seed.parse()).collect::<Result<_, _>>()?;
+    let max_distance = Rules::default().duplicates.max_distance;
+    for seed in seeds {
+        let photos = hashes(seed)?;
+        report(seed, &photos, max_distance);
+    }
+    Ok(())
+}
+
+/// The hashes of a photo and of its copies, in the order of [`CHANGES`].
+struct Copies {
+    original: PerceptualHash,
+    copies: Vec<PerceptualHash>,
+}
+
+fn hashes(seed: u64) -> Result<Vec<Copies>> {
+    let spec = CollectionSpec { seed, identities: PEOPLE, photos_per_identity: PHOTOS_EACH };
+    let collection = Collection::new(spec);
+    let good =
+        collection.identities.iter().flat_map(|person| &person.photos).filter(|photo| photo.plant.is_none());
+    let copies = |photo: &synth::Photo| {
+        let decoded = curate::decode(&photo.bytes())?;
+        let original = decoded.facts.perceptual_hash.parse()?;
+        let copy = |(_, change): &Change| -> Result<PerceptualHash> {
+            let mut bytes = Cursor::new(Vec::new());
+            change(&decoded.image).write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY))?;
+            Ok(curate::decode(bytes.get_ref())?.facts.perceptual_hash.parse()?)
+        };
+        Ok(Copies { original, copies: CHANGES.iter().map(copy).collect::<Result<_>>()? })
+    };
+    good.collect::<Vec<_>>().into_par_iter().map(copies).collect::<Result<_>>().context("make copies")
+}
+
+fn report(seed: u64, photos: &[Copies], max_distance: u32) {
+    println!("seed {seed}: {} photos, {} copies of each", photos.len(), CHANGES.len());
+    let originals = photos.iter().map(|photo| photo.original);
+    let copies = (0..CHANGES.len()).flat_map(|change| photos.iter().map(move |photo| photo.copies[change]));
+    let places = stars(&originals.chain(copies).collect::<Vec<_>>(), max_distance);
+    let (mut found, mut joined) = (0, 0);
+    for (change, (name, _)) in CHANGES.iter().enumerate() {
+        let right =
+            (0..photos.len()).filter(|&photo| places[(change + 1) * photos.len() + photo].centre == photo);
+        let mut distances: BTreeMap<u32, usize> = BTreeMap::new();
+        for photo in photos {
+            *distances.entry(photo.original.distance(photo.copies[change])).or_default() += 1;
+        }
+        let right = right.count();
+        found += right;
+        let recall = 100.0 * right as f64 / photos.len() as f64;
+        println!("  {name:28} recall {recall:5.1} %   distance: photos {distances:?}");
+    }
+    for (at, place) in places.iter().enumerate() {
+        joined += usize::from(place.centre != at);
+    }
+    let nearest = (0..photos.len())
+        .flat_map(|a| (0..a).map(move |b| (a, b)))
+        .map(|(a, b)| photos[a].original.distance(photos[b].original))
+        .min();
+    let all = photos.len() * CHANGES.len();
+    println!(
+        "  all: recall {:.1} %, precision {:.1} %; two different photos differ in {} bits at least",
+        100.0 * found as f64 / all as f64,
+        100.0 * found as f64 / joined.max(1) as f64,
+        nearest.unwrap_or(64),
+    );
+}
+
+fn scaled(photo: &RgbImage, scale: f64) -> RgbImage {
+    let side = |length: u32| (f64::from(length) * scale).round() as u32;
+    imageops::resize(photo, side(photo.width()), side(photo.height()), FilterType::Triangle)
+}
+
+/// Cuts 3 % of the width and the height off, unevenly, as a hand does.
+fn cropped(photo: &RgbImage) -> RgbImage {
+    let (width, height) = photo.dimensions();
+    let (cut_x, cut_y) = (width * 3 / 100, height * 3 / 100);
+    imageops::crop_imm(photo, cut_x / 4, cut_y * 3 / 4, width - cut_x, height - cut_y).to_image()
+}
