@@ -53,7 +53,7 @@ pub struct RecipeArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Crawl, measure, judge, prepare, snapshot: the whole way.
-    Dataset(RecipeArgs),
+    Dataset(DatasetArgs),
     /// Crawl the recipe's sites, or one site.
     Crawl(CrawlArgs),
     /// Take in a folder of photos (a subfolder is an identity), or a list of files or URLs.
@@ -93,6 +93,18 @@ pub enum Command {
     ServeDemo(ServeDemoArgs),
     /// Compare people counts on labelled real photos, and draw what the models see.
     CheckReal(CheckRealArgs),
+}
+
+/// `bolid dataset`.
+#[derive(Debug, Args)]
+pub struct DatasetArgs {
+    /// The recipe.
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Rebuild this snapshot (id, name or folder): from its URLs, by its rules, with the bytes whose digests it names,
+    /// in `WORKDIR/locked/ID`; and say which URLs changed or vanished.
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub locked: Option<String>,
 }
 
 /// `bolid crawl`.

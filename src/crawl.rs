@@ -32,13 +32,15 @@ pub async fn all(catalog: &Arc<Catalog>, plan: &Plan) -> Result<Vec<CrawlReport>
 }
 
 /// The sites that a command speaks of, and the demo gallery where one of them is shown by it.
-struct Sites {
-    settings: Vec<CrawlSettings>,
+pub struct Sites {
+    /// What to crawl of each.
+    pub settings: Vec<CrawlSettings>,
     demo: Option<DemoGallery>,
 }
 
 impl Sites {
-    async fn of_recipe(plan: &Plan) -> Result<Self> {
+    /// The recipe's sites.
+    pub async fn of_recipe(plan: &Plan) -> Result<Self> {
         let demo = match &plan.recipe.demo {
             Some(demo) => Some(DemoGallery::start(demo).await?),
             None => None,
@@ -70,7 +72,8 @@ impl Sites {
         Ok(sites)
     }
 
-    async fn close(self) -> Result<()> {
+    /// Ends the demo gallery.
+    pub async fn close(self) -> Result<()> {
         match self.demo {
             Some(demo) => demo.stop().await,
             None => Ok(()),

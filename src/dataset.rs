@@ -21,6 +21,16 @@ pub async fn run(
     output: Output,
 ) -> Result<Done> {
     crawl::all(catalog, plan).await?;
+    finish(catalog, plan, detectors, output).await
+}
+
+/// All that comes after the photos: measure → judge → prepare → snapshot.
+pub async fn finish(
+    catalog: &Arc<Catalog>,
+    plan: &Plan,
+    detectors: &Arc<Detectors>,
+    output: Output,
+) -> Result<Done> {
     measure::run(catalog, plan, detectors).await?;
     let judged = judge_and_record(catalog, plan).await?.people;
     let store = store(catalog, plan)?;

@@ -1,6 +1,6 @@
 //! `bolid import`: photos come in from folders and lists.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
@@ -30,9 +30,17 @@ pub async fn command(args: &ImportArgs, global: &Global, output: Output) -> Resu
 
 /// What a recipe imports.
 pub async fn of_recipe(catalog: &Catalog, import: &Import, recipe: &Recipe) -> Result<CrawlReport> {
+    let (settings, _) = source(import, recipe)?;
+    Ok(take_in(catalog, &import.path, &settings).await?.0)
+}
+
+/// How a recipe's import is done, and what its local files are relative to.
+pub fn source(import: &Import, recipe: &Recipe) -> Result<(CrawlSettings, PathBuf)> {
     let mut settings = settings(&import.name, import.profile.as_deref())?;
     set_recipe(&mut settings, recipe);
-    Ok(take_in(catalog, &import.path, &settings).await?.0)
+    let path = &import.path;
+    let root = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) };
+    Ok((settings, root.to_owned()))
 }
 
 fn settings(name: &str, profile: Option<&Path>) -> Result<CrawlSettings> {

@@ -5,6 +5,7 @@
 //! | [`cli`], [`config`], [`recipe`] | what can be typed, and where values come from |
 //! | [`plan`] | a recipe with everything it names, loaded and checked before anything is touched |
 //! | [`dataset`] | the whole way; [`crawl`], [`measure`], [`judge`], [`prepare`], [`publish`] are its stages |
+//! | [`import`], [`locked`] | photos from folders and lists; a snapshot's photos once more |
 //! | [`scores`] | what is stored of a photo, put together again |
 //! | [`changes`] | what other thresholds would change |
 //! | [`status`], [`explain`], [`snapshots`], [`models`], [`closing`] | what is shown |
@@ -22,6 +23,7 @@ mod demo;
 mod explain;
 mod import;
 mod judge;
+mod locked;
 mod measure;
 mod models;
 mod output;
@@ -96,7 +98,10 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
     let snapshots_folder = global.workdir.join("snapshots");
     match command {
         Command::Dataset(args) => {
-            let plan = Plan::load(&args)?;
+            let plan = Plan::load(&args.recipe)?;
+            if let Some(wanted) = &args.locked {
+                return locked::run(plan, &snapshots_folder, wanted, global, output).await;
+            }
             let detectors = plan.detectors()?;
             return dataset::run(&open(global).await?, &plan, &detectors, output).await;
         }

@@ -27,7 +27,14 @@ fn crawl(shape: Shape, server: &Server, workdir: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_bolid"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["crawl", "--site", &format!("data/sites/{}.toml", profile(shape)), "--delay", "8ms"])
-        .args(["--base-url", server.url.as_str(), "--contact", "me@example.org", "--set", "rules.min_side=64"])
+        .args([
+            "--base-url",
+            server.url.as_str(),
+            "--contact",
+            "me@example.org",
+            "--set",
+            "rules.min_side=64",
+        ])
         .env("BOLID_WORKDIR", workdir)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

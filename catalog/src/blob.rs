@@ -187,6 +187,11 @@ impl BlobWriter<'_> {
         self.bytes
     }
 
+    /// The digest of what came so far.
+    pub fn digest(&self) -> Digest {
+        Digest::from_bytes(self.hasher.clone().finalize().into())
+    }
+
     /// Puts the blob in its place. Without fsync: after a power cut the digest tells a damaged blob.
     pub fn finish(self) -> Result<Stored> {
         let Self { partial, file, hasher, bytes } = self;

@@ -56,7 +56,7 @@ impl Catalog {
             let people = self.identities(site).await?;
             let rows: Vec<PhotoRow> = sqlx::query_as(
                 "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height, caption,
-                        sha256, failure, detail, last_modified, fetched_at
+                        sha256, failure, detail, etag, last_modified, fetched_at
                  FROM identity JOIN photo ON identity_id = identity.id LEFT JOIN fetch ON fetch.photo_id = photo.id
                  WHERE site = ? ORDER BY slug, source_url",
             )

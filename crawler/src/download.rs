@@ -12,6 +12,15 @@ use crate::fetch::{Answer, Fetched, Fetcher, Validators, conditional, robots_tag
 use crate::permission::{self, Subject};
 use crate::sniff::{SizeLimits, Sniffer};
 
+/// What may be stored of what comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Its size.
+    pub limits: SizeLimits,
+    /// Nothing but these bytes.
+    pub sha256: Option<Digest>,
+}
+
 /// A photo whose bytes are in the blob store.
 #[derive(Debug)]
 pub struct Photo {
@@ -57,14 +66,14 @@ impl Fetcher<'_> {
         &self,
         url: &Url,
         validators: &Validators,
-        limits: SizeLimits,
+        wanted: Wanted,
         blobs: &BlobStore,
     ) -> Result<Fetched<Photo>, Stop> {
-        let mut partial = unfinished(url, limits, blobs)?;
+        let mut partial = unfinished(url, wanted.limits, blobs)?;
         let mut attempt = 0;
         loop {
             attempt += 1;
-            match self.photo_once(url, validators, limits, blobs, &mut partial).await {
+            match self.photo_once(url, validators, wanted, blobs, &mut partial).await {
                 Err(stop) => self.before_next_attempt(stop, attempt).await?,
                 Ok(Fetched::NotModified) => return Ok(Fetched::NotModified),
                 Ok(Fetched::New(photo, validators)) => {
@@ -97,7 +106,7 @@ impl Fetcher<'_> {
         &self,
         url: &Url,
         validators: &Validators,
-        limits: SizeLimits,
+        Wanted { limits, sha256 }: Wanted,
         blobs: &'s BlobStore,
         partial: &mut Option<Partial<'s>>,
     ) -> Result<Fetched<Photo>, Stop> {
@@ -142,6 +151,12 @@ impl Fetcher<'_> {
             }
         }
         part.sniffer.finish(limits)?;
+        if let Some(expected) = sha256
+            && part.writer.digest() != expected
+        {
+            let detail = format!("{} came, which is not {expected}", part.writer.digest());
+            return Err((FailureClass::Changed, detail).into());
+        }
         let stored = part.writer.finish()?;
         let permission = std::iter::once(answer.allowed_by)
             .chain(tags.into_iter().map(|tag| format!("X-Robots-Tag: {tag}")))

@@ -96,10 +96,7 @@ async fn take_in(catalog: &Catalog, path: &Path, known: &PhotoRow) -> Result<Eve
         Ok((file, _)) => store(catalog, path, file)?,
         Err(refusal) => Err(refusal),
     };
-    let event = match &result {
-        Ok(stored) => Event::PhotoStored { bytes: stored.bytes },
-        Err((class, _)) => Event::PhotoFailed(*class),
-    };
+    let event = Event::of(&result);
     let record = FetchRecord { etag: stamp, attempts: 1, ..FetchRecord::new(result) };
     catalog.record_fetches(&[(known.id, record)]).await?;
     Ok(event)
@@ -128,6 +125,21 @@ fn open(path: &Path) -> Result<(File, Metadata), Refusal> {
         return Err((FailureClass::TooLarge, detail));
     }
     Ok((file, facts))
+}
+
+/// Stores a file's bytes if they are those that are expected.
+pub(crate) fn expect(
+    catalog: &Catalog,
+    path: &Path,
+    sha256: Digest,
+) -> Result<Result<Stored, Refusal>, CrawlError> {
+    Ok(match open(path) {
+        Ok((file, _)) => store(catalog, path, file)?.and_then(|stored| {
+            let changed = || format!("{} holds {}, which is not {sha256}", path.display(), stored.sha256);
+            if stored.sha256 == sha256 { Ok(stored) } else { Err((FailureClass::Changed, changed())) }
+        }),
+        Err(refusal) => Err(refusal),
+    })
 }
 
 /// Stores a file's bytes; the inner error is a fact about the file, the outer one about the catalog.

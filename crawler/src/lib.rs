@@ -13,6 +13,7 @@
 //! | [`settings`] | what to crawl, and what of it | no |
 //! | [`crawl`](mod@crawl), `queue`, `visit` | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
 //! | [`import`](mod@import) | a list taken in: local files at once, others as any crawl does | yes |
+//! | [`refetch`](mod@refetch) | known files downloaded again, if their bytes are still the same | yes |
 //! | [`check`](mod@check) | which rule of a profile finds what on the live site | yes |
 //! | [`report`] | what a crawl did | no |
 //!
@@ -36,6 +37,7 @@ pub mod pace;
 pub mod permission;
 pub mod profile;
 mod queue;
+pub mod refetch;
 pub mod report;
 pub mod retry;
 pub mod robots;
@@ -51,5 +53,6 @@ pub use error::CrawlError;
 pub use import::import;
 pub use list::{List, ListProfile};
 pub use profile::{Profile, ProfileError};
+pub use refetch::{Expected, refetch};
 pub use report::{CrawlReport, Event};
 pub use settings::{CrawlSettings, Source};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use catalog::blob::Stored;
 use photo::FailureClass;
 use serde::Serialize;
 
@@ -40,6 +41,16 @@ pub enum Event {
         /// It was a listing, not a photo.
         was_page: bool,
     },
+}
+
+impl Event {
+    /// How a download ended.
+    pub(crate) fn of(result: &Result<Stored, (FailureClass, String)>) -> Self {
+        match result {
+            Ok(stored) => Self::PhotoStored { bytes: stored.bytes },
+            Err((class, _)) => Self::PhotoFailed(*class),
+        }
+    }
 }
 
 /// What a crawl did.

@@ -7,6 +7,7 @@ use photo::{Digest, FailureClass};
 use url::Url;
 
 use crate::address::Addresses;
+use crate::download::Wanted;
 use crate::error::{CrawlError, Failure, Stop};
 use crate::extract::Extractor;
 use crate::fetch::{Fetched, Fetcher, Validators};
@@ -103,21 +104,11 @@ impl Visitor<'_> {
                 return Ok(Done::Photo { event: Event::PhotoUnchanged, id: photo.id, note: Note::Unchanged });
             }
             Ok(false) => {}
-            Err(Stop::Failed(failure)) => {
-                if matches!(failure.class, FailureClass::Robots | FailureClass::OptOut) {
-                    record.permission = Some(failure.detail.clone());
-                }
-                record.http_status = failure.http_status;
-                record.attempts = failure.attempts;
-                record.result = Err((failure.class, failure.detail));
-            }
+            Err(Stop::Failed(failure)) => note_failure(&mut record, failure),
             Err(Stop::HostLeft(reason)) => return Ok(Done::Left(Event::Left { reason, was_page: false })),
             Err(Stop::Catalog(error)) => return Err(error.into()),
         }
-        let event = match &record.result {
-            Ok(stored) => Event::PhotoStored { bytes: stored.bytes },
-            Err((class, _)) => Event::PhotoFailed(*class),
-        };
+        let event = Event::of(&record.result);
         Ok(Done::Photo { event, id: photo.id, note: Note::Fetched(Box::new(record)) })
     }
 
@@ -135,7 +126,8 @@ impl Visitor<'_> {
             Some(_) => Validators { etag: photo.etag.clone(), last_modified: photo.last_modified.clone() },
             None => Validators::default(),
         };
-        match (self.fetcher.photo(&file_url, &validators, limits, self.catalog.blobs()).await?, stored) {
+        let wanted = Wanted { limits, sha256: None };
+        match (self.fetcher.photo(&file_url, &validators, wanted, self.catalog.blobs()).await?, stored) {
             (Fetched::New(file, validators), _) => {
                 record.result = Ok(file.stored);
                 record.http_status = Some(file.http_status);
@@ -202,13 +194,23 @@ impl Visitor<'_> {
     }
 }
 
-fn parse(url: &str) -> Result<Url, Stop> {
+pub(crate) fn parse(url: &str) -> Result<Url, Stop> {
     let wrong = |why: String| Stop::from((FailureClass::NoLink, format!("`{url}` is no address: {why}")));
     let parsed = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
     match parsed.scheme() {
         "http" | "https" => Ok(parsed),
         scheme => Err(wrong(format!("`{scheme}` is neither http nor https"))),
     }
+}
+
+/// Notes how a download failed, and the text that forbade it, where one did.
+pub(crate) fn note_failure(record: &mut FetchRecord, failure: Failure) {
+    if matches!(failure.class, FailureClass::Robots | FailureClass::OptOut) {
+        record.permission = Some(failure.detail.clone());
+    }
+    record.http_status = failure.http_status;
+    record.attempts = failure.attempts;
+    record.result = Err((failure.class, failure.detail));
 }
 
 fn never_asked(url: &Url) -> Stop {

@@ -49,10 +49,12 @@ pub enum FailureClass {
     NoLink,
     /// The file could not be read from the disk (import).
     Unreadable,
+    /// Other bytes came than those that a locked rebuild asks for.
+    Changed,
 }
 
 /// Every class, in the order of the closing table.
-pub const FAILURE_CLASSES: [FailureClass; 18] = [
+pub const FAILURE_CLASSES: [FailureClass; 19] = [
     FailureClass::Dns,
     FailureClass::Connect,
     FailureClass::Tls,
@@ -71,6 +73,7 @@ pub const FAILURE_CLASSES: [FailureClass; 18] = [
     FailureClass::RedirectRefused,
     FailureClass::NoLink,
     FailureClass::Unreadable,
+    FailureClass::Changed,
 ];
 
 impl FailureClass {
@@ -95,6 +98,7 @@ impl FailureClass {
             Self::RedirectRefused => "redirect_refused",
             Self::NoLink => "no_link",
             Self::Unreadable => "unreadable",
+            Self::Changed => "changed",
         }
     }
 

@@ -1,0 +1,230 @@
+//! `bolid dataset --locked SNAPSHOT`: the same dataset once more, from the URLs and digests that a snapshot names. Other
+//! bytes than those are not taken, and every URL that no longer gives them is told.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use catalog::Catalog;
+use catalog::fetch::FetchRecord;
+use catalog::identity::NewIdentity;
+use catalog::photo::{Caption, NewPhoto, PhotoRow};
+use crawler::{CrawlSettings, Expected};
+use photo::{Digest, FailureClass, Reason};
+use serde::Serialize;
+use snapshot::Snapshot;
+
+use crate::cli::Global;
+use crate::crawl::{Sites, Watch};
+use crate::output::Output;
+use crate::plan::Plan;
+use crate::{Done, dataset, import};
+
+/// A photo as the snapshot has it.
+struct Row {
+    photo: NewPhoto,
+    sha256: Option<Digest>,
+    last_modified: Option<String>,
+    /// Why there are no bytes, where that was stored of the photo itself.
+    without_bytes: Option<(FailureClass, String)>,
+}
+
+/// A URL that no longer gives the bytes of the snapshot.
+#[derive(Serialize)]
+struct Loss {
+    identity: String,
+    url: String,
+    outcome: String,
+    detail: String,
+}
+
+/// Rebuilds a snapshot in a work folder of its own.
+pub async fn run(
+    mut plan: Plan,
+    snapshots: &Path,
+    wanted: &str,
+    global: &Global,
+    output: Output,
+) -> Result<Done> {
+    let original = Snapshot::open(&snapshot::find(snapshots, wanted)?)?;
+    let id = original.id();
+    adopt(&mut plan, &original).with_context(|| format!("rebuild snapshot {id}"))?;
+    let detectors = plan.detectors()?;
+    let mut people = rows(&original)?;
+    let catalog = Arc::new(Catalog::open(&global.workdir.join("locked").join(&id)).await?);
+
+    let sites = Sites::of_recipe(&plan).await?;
+    let mut sources: Vec<(CrawlSettings, PathBuf)> =
+        sites.settings.iter().map(|settings| (settings.clone(), PathBuf::new())).collect();
+    for found in &plan.recipe.imports {
+        sources.push(import::source(found, &plan.recipe)?);
+    }
+    let mut losses = Vec::new();
+    for (mut settings, root) in sources {
+        settings.min_side = 0; // what the snapshot has was large enough, or was dropped by its rules
+        let prefix = format!("{}/", settings.site());
+        let own = people.extract_if(.., |identity, _| identity.starts_with(&prefix));
+        losses.extend(fetch(&catalog, &settings, &root, own.collect()).await?);
+    }
+    sites.close().await?;
+    if let Some(identity) = people.keys().next() {
+        bail!("rebuild snapshot {id}: it has photos of {identity}, whose site the recipe does not name");
+    }
+
+    let done = dataset::finish(&catalog, &plan, &detectors, output).await?;
+    let rebuilt = snapshot::list(&catalog.workdir().join("snapshots"))?;
+    let is_same = rebuilt.snapshots.iter().any(|found| found.id == id);
+    if !losses.is_empty() {
+        output.show_all(&losses, &["identity", "url", "outcome", "detail"], |loss| {
+            vec![loss.identity.clone(), loss.url.clone(), loss.outcome.clone(), loss.detail.clone()]
+        })?;
+    }
+    let result = serde_json::json!({ "locked": id, "same_id": is_same, "changed_or_vanished": losses.len() });
+    output.show(&result, |_| match (losses.len(), is_same) {
+        (0, true) => {
+            format!("every URL of {id} gives the bytes it gave; the rebuilt snapshot has the same id")
+        }
+        (0, false) => {
+            format!("every URL of {id} gives the bytes it gave, but the rebuilt snapshot has another id")
+        }
+        (lost, _) => format!("{lost} URLs of {id} changed or vanished; the rebuilt snapshot is without them"),
+    })?;
+    Ok(if losses.is_empty() && is_same { done } else { Done::WithFailures })
+}
+
+/// Takes over what the snapshot was made by; models must be those that measured it.
+fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
+    let spec = &original.manifest().spec;
+    let version = env!("CARGO_PKG_VERSION");
+    if spec.program_version != version {
+        tracing::warn!(
+            made_by = spec.program_version,
+            this = version,
+            "another version of bolid wrote the snapshot, so that the id will differ"
+        );
+    }
+    let recipe = &mut plan.recipe;
+    recipe.name.clone_from(&spec.name);
+    recipe.rules = spec.rules.clone();
+    recipe.prepare =
+        serde_json::from_value(spec.prepare.clone()).context("read its settings of `prepare`")?;
+    let of_crawl = |key: &str| spec.recipe.get(key).cloned().unwrap_or_default();
+    recipe.crawl.identities = serde_json::from_value(of_crawl("identities")).unwrap_or_default();
+    recipe.crawl.max_photos = serde_json::from_value(of_crawl("max_photos")).unwrap_or_default();
+    for model in plan.models()? {
+        let asked = spec.models.iter().find(|asked| asked.role == model.role.to_string());
+        let asked = asked.with_context(|| format!("it names no model for {}", model.role))?;
+        ensure!(
+            asked.sha256 == model.sha256,
+            "its {} model is `{}` with digest {}, but the recipe's is `{}` with {}; register the former with \
+             `bolid models add` and name it under [detectors]",
+            model.role,
+            asked.name,
+            asked.sha256,
+            model.name,
+            model.sha256
+        );
+    }
+    Ok(())
+}
+
+/// The snapshot's photos by person.
+fn rows(original: &Snapshot) -> Result<BTreeMap<String, Vec<Row>>> {
+    let mut people: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    for photo in original.photos() {
+        let facts = &photo.facts;
+        let caption = facts.caption.clone().map(|text| Caption { text, source: "snapshot".to_owned() });
+        people.entry(photo.identity.clone()).or_default().push(Row {
+            photo: new_photo(&facts.url, facts.page_url.as_deref(), None, caption),
+            sha256: Some(facts.sha256),
+            last_modified: facts.last_modified.clone(),
+            without_bytes: None,
+        });
+    }
+    for photo in original.dropped()? {
+        let facts = &photo.facts;
+        let hint = facts.width.zip(facts.height);
+        people.entry(photo.identity.clone()).or_default().push(Row {
+            photo: new_photo(&facts.url, facts.page_url.as_deref(), hint, None),
+            sha256: facts.sha256,
+            last_modified: None,
+            without_bytes: facts.reasons.iter().find_map(failure),
+        });
+    }
+    Ok(people)
+}
+
+fn new_photo(url: &str, page: Option<&str>, hint: Option<(u32, u32)>, caption: Option<Caption>) -> NewPhoto {
+    // A photo that was dropped before its page was read stands under the page's address.
+    let file_url = (page != Some(url)).then(|| url.to_owned());
+    NewPhoto { source_url: page.unwrap_or(url).to_owned(), file_url, hint, caption }
+}
+
+/// The failure that such a reason came from.
+fn failure(reason: &Reason) -> Option<(FailureClass, String)> {
+    match reason {
+        Reason::TooSmall { width, height } => Some((FailureClass::TooSmall, format!("{width}×{height} px"))),
+        Reason::Unreadable { detail } => Some((FailureClass::NotAnImage, detail.clone())),
+        _ => None,
+    }
+}
+
+/// Enters the photos of a source and downloads what has a digest; gives what could not be had.
+async fn fetch(
+    catalog: &Catalog,
+    settings: &CrawlSettings,
+    root: &Path,
+    people: Vec<(String, Vec<Row>)>,
+) -> Result<Vec<Loss>> {
+    let mut entered = Vec::new();
+    let mut expected = Vec::new();
+    for (identity, rows) in people {
+        let slug = identity.split_once('/').map_or(identity.as_str(), |(_, slug)| slug).to_owned();
+        let person = NewIdentity { slug: slug.clone(), name: slug, page_url: None };
+        let id = catalog.add_identity(settings.site(), &person).await?;
+        let photos: Vec<NewPhoto> = rows.iter().map(|row| row.photo.clone()).collect();
+        catalog.add_photos(id, &photos).await?;
+        let known = by_source(catalog, id).await?;
+        for row in rows {
+            let Some(found) = known.get(&row.photo.source_url) else { continue };
+            match (row.sha256, row.without_bytes) {
+                (Some(sha256), _) if found.sha256 == Some(sha256.to_string()) => {} // an earlier run had it
+                (Some(sha256), _) => expected.push(Expected {
+                    photo_id: found.id,
+                    url: row.photo.file_url.unwrap_or(row.photo.source_url),
+                    sha256,
+                    last_modified: row.last_modified,
+                }),
+                (None, Some(failure)) => {
+                    catalog.record_fetches(&[(found.id, FetchRecord::new(Err(failure)))]).await?;
+                }
+                (None, None) => {}
+            }
+        }
+        entered.push((identity, id));
+    }
+    let watch = Watch::new("fetch");
+    let report = crawler::refetch(catalog, settings, root, &expected, &|event| watch.see(event)).await;
+    watch.finish();
+    let left = report?.left.into_keys().next();
+    let expected: BTreeMap<i64, Expected> = expected.into_iter().map(|file| (file.photo_id, file)).collect();
+    let mut losses = Vec::new();
+    for (identity, id) in entered {
+        for row in by_source(catalog, id).await?.into_values() {
+            if let Some(file) = expected.get(&row.id).filter(|_| row.sha256.is_none()) {
+                losses.push(Loss {
+                    identity: identity.clone(),
+                    url: file.url.clone(),
+                    outcome: row.failure.unwrap_or_else(|| "not asked".to_owned()),
+                    detail: row.detail.or_else(|| left.clone()).unwrap_or_default(),
+                });
+            }
+        }
+    }
+    Ok(losses)
+}
+
+async fn by_source(catalog: &Catalog, identity_id: i64) -> Result<BTreeMap<String, PhotoRow>> {
+    Ok(catalog.photos(identity_id).await?.into_iter().map(|row| (row.source_url.clone(), row)).collect())
+}
