@@ -6,17 +6,17 @@ use anyhow::Result;
 use catalog::Catalog;
 use catalog::identity::Identity;
 use catalog::measurement::Probe;
-use curate::{Candidate, judge};
+use curate::{Candidate, Demand, judge};
 use photo::{Digest, FailureClass, Reason, Rules, Verdict};
 use serde::Serialize;
 
 use crate::output::Output;
 use crate::scores::{self, Scored};
 
-/// The name under which verdicts are stored: the rules, and what measured.
-pub fn rules_digest(rules: &Rules, probes: &[Probe]) -> Digest {
+/// The name under which verdicts are stored: the rules, what measured, and whether every model was asked.
+pub fn rules_digest(rules: &Rules, probes: &[Probe], all_asked: bool) -> Digest {
     let probes: Vec<_> = probes.iter().map(|probe| (probe.kind.name(), probe.digest)).collect();
-    Digest::of_json(&(rules, probes))
+    Digest::of_json(&(rules, probes, all_asked))
 }
 
 /// A person with every photo and its verdict; photos that never came and were not left out on purpose have none.
@@ -32,13 +32,14 @@ pub struct Judged {
 pub async fn judged(
     catalog: &Catalog,
     probes: &[Probe; 4],
+    demand: &Demand,
     rules: &Rules,
     sites: &[String],
 ) -> Result<Vec<Judged>> {
     let mut all = Vec::new();
     for site in sites {
         for identity in catalog.identities(site).await? {
-            let photos = scores::of_identity(catalog, probes, &identity).await?;
+            let photos = scores::of_identity(catalog, probes, demand, &identity).await?;
             let candidates: Vec<_> = photos.iter().filter_map(candidate).collect();
             let mut verdicts = judge(&candidates, rules);
             let verdict =
@@ -70,6 +71,13 @@ fn without_bytes(photo: &Scored) -> Option<Verdict> {
         _ => return None,
     };
     Some(Verdict::Drop(vec![reason]))
+}
+
+/// How many photos can only be judged once more models were asked.
+pub fn not_measured(all: &[Judged]) -> usize {
+    let waits = |reason: &Reason| matches!(reason, Reason::NotMeasured { .. });
+    let verdicts = all.iter().flat_map(|judged| &judged.photos).filter_map(|(_, verdict)| verdict.as_ref());
+    verdicts.filter(|verdict| verdict.reasons().iter().any(waits)).count()
 }
 
 /// Stores the verdicts.

@@ -6,7 +6,9 @@
 //! | [`plan`] | a recipe with everything it names, loaded and checked before anything is touched |
 //! | [`dataset`] | the whole way; [`crawl`], [`measure`], [`judge`], [`prepare`], [`publish`] are its stages |
 //! | [`scores`] | what is stored of a photo, put together again |
+//! | [`memory`] | the bound on what decoded photos take |
 //! | [`status`], [`explain`], [`snapshots`], [`models`], [`closing`] | what is shown |
+//! | [`quantize`] | int8 variants of models |
 //! | [`demo`], [`check_real`] | the demo gallery; the check on labelled real photos |
 //! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
@@ -20,12 +22,14 @@ mod demo;
 mod explain;
 mod judge;
 mod measure;
+mod memory;
 mod models;
 mod output;
 mod plan;
 mod prepare;
 mod progress;
 mod publish;
+mod quantize;
 mod recipe;
 mod runtime;
 mod scores;
@@ -92,8 +96,8 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
     let output = Output { json: global.json };
     let snapshots_folder = global.workdir.join("snapshots");
     match command {
-        Command::Dataset(args) => {
-            let plan = Plan::load(&args)?;
+        Command::Dataset { recipe, measure } => {
+            let plan = Plan::load(&recipe.with(measure))?;
             let detectors = plan.detectors()?;
             return dataset::run(&open(global).await?, &plan, &detectors, output).await;
         }
@@ -102,8 +106,8 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             return crawl::import(&*open(global).await?, &args.path, args.name, output).await;
         }
         Command::Retry { class } => crawl::retry(&*open(global).await?, &class, output).await?,
-        Command::Measure(args) => {
-            let plan = Plan::load(&args)?;
+        Command::Measure { recipe, measure: args } => {
+            let plan = Plan::load(&recipe.with(args))?;
             let detectors = plan.detectors()?;
             let measured = measure::run(&open(global).await?, &plan, &detectors).await?;
             output.show(&serde_json::json!({ "measured": measured }), |_| {
@@ -141,9 +145,8 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         }
         Command::Models(ModelsCommand::List(args)) => models::list(&args.models, output)?,
         Command::Models(ModelsCommand::Verify(args)) => models::verify(&args.models, output)?,
-        Command::Models(ModelsCommand::Add { file, role, name, licence, registry }) => {
-            models::add(&registry.models, file, role, name, licence, output)?;
-        }
+        Command::Models(ModelsCommand::Add(args)) => models::add(&args, output)?,
+        Command::Models(ModelsCommand::Quantize(args)) => quantize::run(&args, output)?,
         Command::ServeDemo(args) => demo::serve(&args, output).await?,
         Command::CheckReal(args) => check_real::run(&args, output)?,
     }

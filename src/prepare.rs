@@ -121,7 +121,8 @@ pub async fn run(
             continue;
         }
         let Ok(measured) = &content.measured else { continue };
-        let Some(person) = Counted::new(&measured.faces, &measured.people, rules).main_person() else {
+        let (Some(faces), Some(people)) = (&measured.faces, &measured.people) else { continue };
+        let Some(person) = Counted::new(faces, people, rules).main_person() else {
             bail!("photo {} is kept, but nobody is in it", content.sha256);
         };
         let person = Person { joints: person.joints.gated(rules.joints.min_score), ..*person };

@@ -10,9 +10,10 @@
 //! | [`decode`] | bytes to an upright RGB photo and the facts of its pixels; limits on size |
 //! | [`hash`] | the perceptual hash by which near-duplicates are found |
 //! | [`model`] | `models.toml`, the contract of each role, ONNX Runtime, sessions |
-//! | [`letterbox`], [`tensor`] | photos to a network's input |
+//! | [`input`], [`letterbox`], [`tensor`] | photos to a network's input |
 //! | [`yolo`], [`watermark`] | a network's output to boxes, joints and probabilities |
 //! | [`measure`] | the three models over one photo or many |
+//! | [`demand`] | which model is asked next, and when no more are |
 //! | [`people`] | how many people that makes |
 //! | [`judge`] | measurements and rules to keep or drop, with every reason |
 //! | [`gaussian`] | the weighting of the paper, eqs. 11–13 |
@@ -21,10 +22,12 @@
 
 pub mod contact_sheet;
 pub mod decode;
+pub mod demand;
 mod facts;
 mod font;
 pub mod gaussian;
 pub mod hash;
+pub mod input;
 mod jpeg;
 pub mod judge;
 pub mod letterbox;
@@ -37,9 +40,10 @@ pub mod tensor;
 pub mod watermark;
 pub mod yolo;
 
-pub use decode::{DecodeError, Photo, decode};
+pub use decode::{DecodeError, Need, Photo, decode, decode_for};
+pub use demand::Demand;
 pub use judge::{Candidate, judge};
-pub use measure::{Detectors, MeasureError, Measurements, ModelChoice};
-pub use model::{ModelError, Registry, Role, Runtime};
+pub use measure::{Detectors, MeasureError, Measurements, ModelChoice, One, Seen};
+pub use model::{Device, ModelError, Registry, Role, Runtime};
 pub use people::PeopleClass;
 pub use prepare::{PrepareSettings, Prepared, prepare};
