@@ -290,7 +290,7 @@ pub struct CheckRealArgs {
     #[arg(long, value_name = "DIR")]
     pub photos: PathBuf,
     /// Fail when the people counts agree on a smaller share of the photos.
-    #[arg(long, default_value_t = 0.93, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.95, value_name = "SHARE")]
     pub min_agreement: f64,
     /// The picture to write.
     #[arg(long, default_value = "check-real.png", value_name = "PNG")]

@@ -110,8 +110,8 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             let plan = Plan::load(&recipe.with(args))?;
             let detectors = plan.detectors()?;
             let measured = measure::run(&open(global).await?, &plan, &detectors).await?;
-            output.show(&serde_json::json!({ "measured": measured }), |_| {
-                format!("{measured} photos measured")
+            output.show(&measured, |measured| {
+                format!("{} photos measured in {:.1} s", measured.photos, measured.seconds)
             })?;
         }
         Command::Judge { recipe, dry_run } => {

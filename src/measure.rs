@@ -1,6 +1,7 @@
 //! `bolid measure`: read → header → decode → models → store, for the scores that are missing, on all cores.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
@@ -11,6 +12,7 @@ use curate::model::ModelEntry;
 use curate::{Demand, Detectors, Device, Measurements, Role};
 use photo::Digest;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -43,13 +45,24 @@ struct Work {
     known: Vec<(Probe, Value)>,
 }
 
-/// Measures what no probe has measured yet and the recipe demands; gives the number of photos.
-pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>) -> Result<u64> {
+/// What a run of the stage did.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Measured {
+    /// How many photos.
+    #[serde(rename = "measured")]
+    pub photos: u64,
+    /// How long it took, without loading the models.
+    pub seconds: f64,
+}
+
+/// Measures what no probe has measured yet and the recipe demands.
+pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>) -> Result<Measured> {
+    let started = Instant::now();
     let (probes, demand) = (plan.probes()?, plan.demand()?);
     let work = list(catalog, plan, &probes, &demand).await?;
     let total = work.len() as u64;
     if total == 0 {
-        return Ok(0);
+        return Ok(Measured::default());
     }
     let bar = progress::stage("measure", total, "photos");
     let (sender, mut results) = mpsc::channel(WAITING_RESULTS);
@@ -63,7 +76,7 @@ pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>
     }
     worker.await.context("measure photos")??;
     bar.finish_and_clear();
-    Ok(total)
+    Ok(Measured { photos: total, seconds: started.elapsed().as_secs_f64() })
 }
 
 /// The photos that lack a value, and those of which a model was not asked that has to be by now.

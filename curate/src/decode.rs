@@ -199,6 +199,11 @@ pub fn header(bytes: &[u8], need: Need) -> Result<Header, DecodeError> {
     Ok(Header { format, width, height, orientation: turn.to_exif(), eighths, decoded_bytes })
 }
 
+/// What decodes reduced JPEGs in this build.
+pub fn reducing_decoder() -> &'static str {
+    jpeg::REDUCING_DECODER
+}
+
 fn panicked(format: &'static str) -> DecodeError {
     DecodeError::Damaged { format, detail: "the decoder panicked".to_owned() }
 }
