@@ -32,7 +32,9 @@ pub async fn run(
 
 /// Applies the rules; with `dry_run` only shows what would change.
 pub async fn judge(catalog: &Arc<Catalog>, plan: &Plan, dry_run: bool, output: Output) -> Result<Done> {
-    let judged = judge::judged(catalog, &plan.probes()?, &plan.demand()?, &plan.recipe.rules, &plan.site_names()).await?;
+    let judged =
+        judge::judged(catalog, &plan.probes()?, &plan.demand()?, &plan.recipe.rules, &plan.site_names())
+            .await?;
     if dry_run {
         judge::show_changes(catalog, &judged, output).await?;
     } else {
@@ -55,7 +57,9 @@ pub async fn snapshot(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Re
 }
 
 async fn judge_and_record(catalog: &Catalog, plan: &Plan) -> Result<Vec<Judged>> {
-    let judged = judge::judged(catalog, &plan.probes()?, &plan.demand()?, &plan.recipe.rules, &plan.site_names()).await?;
+    let judged =
+        judge::judged(catalog, &plan.probes()?, &plan.demand()?, &plan.recipe.rules, &plan.site_names())
+            .await?;
     let waiting = judge::not_measured(&judged);
     if waiting > 0 {
         bail!("{waiting} photos lack scores that these rules ask for; run `bolid measure`");

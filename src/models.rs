@@ -45,7 +45,13 @@ pub fn add(args: &AddArgs, output: Output) -> Result<()> {
     };
     let entry = model::add(&registry.models, &new, &runtime::onnx_runtime()?)?;
     output.show(&entry, |entry| {
-        format!("registered {} for {} in {} ({})", entry.name, entry.role, registry.models.display(), entry.sha256)
+        format!(
+            "registered {} for {} in {} ({})",
+            entry.name,
+            entry.role,
+            registry.models.display(),
+            entry.sha256
+        )
     })?;
     Ok(())
 }

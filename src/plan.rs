@@ -80,7 +80,12 @@ impl Plan {
     pub fn detectors(&self) -> Result<Arc<Detectors>> {
         let registry = Registry::read(&self.recipe.models)?;
         let runtime = runtime::onnx_runtime()?;
-        Ok(Arc::new(Detectors::load(&registry, &self.recipe.detectors, &runtime, self.recipe.measure.device)?))
+        Ok(Arc::new(Detectors::load(
+            &registry,
+            &self.recipe.detectors,
+            &runtime,
+            self.recipe.measure.device,
+        )?))
     }
 
     /// The registered model of each role, in the order of the roles.

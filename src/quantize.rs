@@ -71,15 +71,18 @@ pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
 
 /// The photos of a folder, every second one to calibrate on.
 fn photos(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let listing = fs::read_dir(folder).with_context(|| format!("read the photos' folder {}", folder.display()))?;
+    let listing =
+        fs::read_dir(folder).with_context(|| format!("read the photos' folder {}", folder.display()))?;
     let mut files: Vec<PathBuf> = listing.map(|entry| anyhow::Ok(entry?.path())).collect::<Result<_>>()?;
     files.retain(|file| image::ImageFormat::from_path(file).is_ok());
     files.sort();
     if files.len() < 2 {
         bail!("{} holds {} photos; calibration and comparison need one each", folder.display(), files.len());
     }
-    let (calibration, comparison): (Vec<_>, Vec<_>) = files.into_iter().enumerate().partition(|(i, _)| i % 2 == 0);
-    let paths = |numbered: Vec<(usize, PathBuf)>| numbered.into_iter().map(|(_, path)| path).collect::<Vec<_>>();
+    let (calibration, comparison): (Vec<_>, Vec<_>) =
+        files.into_iter().enumerate().partition(|(i, _)| i % 2 == 0);
+    let paths =
+        |numbered: Vec<(usize, PathBuf)>| numbered.into_iter().map(|(_, path)| path).collect::<Vec<_>>();
     let mut calibration = paths(calibration);
     calibration.truncate(CALIBRATION_PHOTOS);
     Ok((calibration, paths(comparison)))
@@ -90,13 +93,7 @@ fn read(path: &Path, entry: &ModelEntry) -> Result<Photo> {
     decode_for(&bytes, need([entry])).with_context(|| format!("decode photo {}", path.display()))
 }
 
-fn quantize(
-    python: &Path,
-    entry: &ModelEntry,
-    file: &Path,
-    photos: &[PathBuf],
-    target: &Path,
-) -> Result<()> {
+fn quantize(python: &Path, entry: &ModelEntry, file: &Path, photos: &[PathBuf], target: &Path) -> Result<()> {
     let folder = tempfile::tempdir().context("create a temporary folder")?;
     let inputs = folder.path().join("inputs");
     fs::create_dir(&inputs).context("create a temporary folder")?;
@@ -138,7 +135,8 @@ fn quantize(
 /// A NumPy file of f32 `[1, 3, height, width]`.
 fn npy(input: &Input) -> Vec<u8> {
     let Input { values, width, height } = input;
-    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, {height}, {width}), }}");
+    let mut header =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, {height}, {width}), }}");
     // The format wants what comes before the values to be a multiple of 64 bytes, ending with a line break.
     let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
     header.extend(std::iter::repeat_n(' ', length - header.len() - 1));
@@ -168,7 +166,8 @@ fn compare(
             Ok((a.0 == b.0, f64::from((a.1 - b.1).abs())))
         })
         .collect::<Result<_>>()?;
-    let difference = compared.iter().map(|(_, difference)| difference).sum::<f64>() / compared.len().max(1) as f64;
+    let difference =
+        compared.iter().map(|(_, difference)| difference).sum::<f64>() / compared.len().max(1) as f64;
     Ok((compared.iter().filter(|(same, _)| *same).count(), difference))
 }
 

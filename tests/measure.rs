@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use support::{Workplace, json_lines, text};
-use synth::{Collection, CollectionSpec};
+use synth::{Collection, CollectionSpec, Plant};
 
 /// A place whose recipe imports a folder `photos`, which is empty at first.
 fn place(rules: &str) -> Workplace {
@@ -29,7 +29,11 @@ fn photos() -> Vec<(String, Vec<u8>)> {
     let all = Collection::new(spec).identities.remove(0).photos;
     let (planted, good): (Vec<_>, Vec<_>) = all.into_iter().partition(|photo| photo.plant.is_some());
     let large = good[0].clone().resized(1800, 2400);
-    let chosen = planted.into_iter().take(6).chain(good.into_iter().take(3)).chain([large]);
+    // Broken files and second copies never become photos of their own.
+    let is_odd =
+        |photo: &synth::Photo| matches!(photo.plant, Some(Plant::Broken { .. } | Plant::Duplicate { .. }));
+    let planted = planted.into_iter().filter(|photo| !is_odd(photo));
+    let chosen = planted.take(6).chain(good.into_iter().take(3)).chain([large]);
     chosen.enumerate().map(|(i, photo)| (format!("{i:02}.jpg"), photo.bytes())).collect()
 }
 
@@ -95,7 +99,14 @@ fn models_that_could_not_change_a_drop_are_asked_on_demand_or_by_all() {
     assert!(scores(&some).iter().any(is_missing), "among the planted photos are some that one model drops");
 
     // Rules under which every photo that can be read may be kept as far as the first model goes.
-    let loose = ["--set", "rules.min_side=1", "--set", "rules.people.min_score=0.99", "--set", "rules.watermark.max_score=1"];
+    let loose = [
+        "--set",
+        "rules.min_side=1",
+        "--set",
+        "rules.people.min_score=0.99",
+        "--set",
+        "rules.watermark.max_score=1",
+    ];
     let shown = place.succeed(&[&["judge", "--dry-run"], &loose[..]].concat());
     assert!(text(&shown.stdout).contains("not_measured"), "{}", text(&shown.stdout));
     let refused = place.run(&[&["prepare"], &loose[..]].concat());
@@ -148,7 +159,9 @@ fn a_variant_is_quantized_where_python_has_what_it_takes_and_refused_with_a_reas
     let (photos, registry) = (folder.to_str().unwrap(), registry.to_str().unwrap());
     place.succeed(&["models", "add", copy.to_str().unwrap(), "--role", "faces", "--models", registry]);
     let quantize = |python: &str| {
-        place.run(&["models", "quantize", "faces", "--photos", photos, "--models", registry, "--python", python])
+        place.run(&[
+            "models", "quantize", "faces", "--photos", photos, "--models", registry, "--python", python,
+        ])
     };
     let refused = quantize("/nowhere/python");
     assert_eq!(refused.status.code(), Some(1));
@@ -160,4 +173,26 @@ fn a_variant_is_quantized_where_python_has_what_it_takes_and_refused_with_a_reas
     let listed = json_lines(&place.succeed(&["--json", "models", "list", "--models", registry]));
     assert_eq!(listed[1]["name"], "faces-int8");
     place.succeed(&["models", "verify", "--models", registry]);
+}
+
+#[test]
+fn open_axes_are_found_when_a_model_is_added_and_a_multiple_that_does_not_fit_is_refused() {
+    let place = place("");
+    let registry = place.path().join("models.toml");
+    let list = ["--models", registry.to_str().unwrap()];
+    for (file, role, multiple) in [("pose", "people", Some(64)), ("watermark", "watermark", None)] {
+        let file = support::project().join(format!("data/models/{file}.onnx"));
+        let add = [&["--json", "models", "add", file.to_str().unwrap(), "--role", role], &list[..]].concat();
+        let added = json_lines(&place.succeed(&add)).remove(0);
+        assert_eq!(added["input_multiple"].as_u64(), multiple, "{role}");
+    }
+    let text_of = fs::read_to_string(&registry).unwrap();
+    let verify = [&["models", "verify"], &list[..]].concat();
+    for (multiple, said) in [("32", "cannot run"), ("50", "a divisor of 640")] {
+        let wrong = text_of.replace("input_multiple = 64", &format!("input_multiple = {multiple}"));
+        fs::write(&registry, wrong).unwrap();
+        let refused = place.run(&verify);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(text(&refused.stdout).contains(said), "{}", text(&refused.stdout));
+    }
 }

@@ -12,8 +12,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let registry = arguments.next().ok_or("usage: measure models.toml PHOTO...")?;
     let runtime = Runtime::load(Path::new(".cache/onnxruntime/libonnxruntime.so"))?;
-    let detectors =
-        Detectors::load(&Registry::read(Path::new(&registry))?, &ModelChoice::default(), &runtime, Device::Cpu)?;
+    let detectors = Detectors::load(
+        &Registry::read(Path::new(&registry))?,
+        &ModelChoice::default(),
+        &runtime,
+        Device::Cpu,
+    )?;
     let start = Instant::now();
     let photos: Vec<String> = arguments.collect();
     let read = photos.iter().filter_map(|path| match std::fs::read(path) {

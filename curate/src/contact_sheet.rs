@@ -154,8 +154,10 @@ mod tests {
         let photo = RgbImage::from_pixel(480, 240, Rgb([10, 10, 10]));
         let face = BoundingBox { x0: 100.0, y0: 50.0, x1: 200.0, y1: 150.0 };
         let marks = Marks { faces: &[face], people: &[] };
-        let tiles =
-            [Tile::new("a", &photo, (480, 240), marks, "1", true), Tile::new("b", &photo, (480, 240), Marks::default(), "0", false)];
+        let tiles = [
+            Tile::new("a", &photo, (480, 240), marks, "1", true),
+            Tile::new("b", &photo, (480, 240), Marks::default(), "0", false),
+        ];
         let sheet = contact_sheet(&tiles, 2);
         assert_eq!(sheet.dimensions(), (2 * 246 + 6, 240 + LABEL_PX + 12));
         let count = |colour: Rgb<u8>| sheet.pixels().filter(|&&pixel| pixel == colour).count();

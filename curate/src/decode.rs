@@ -65,7 +65,8 @@ impl Need {
     fn eighths(self, width: u32, height: u32) -> u32 {
         let is_enough = |eighths: u32| {
             let side = |length: u32| u64::from(length) * u64::from(eighths) / 8;
-            side(width.min(height)) >= self.shorter_px.into() && side(width.max(height)) >= self.longer_px.into()
+            side(width.min(height)) >= self.shorter_px.into()
+                && side(width.max(height)) >= self.longer_px.into()
         };
         [1, 2, 4].into_iter().find(|&eighths| is_enough(eighths)).unwrap_or(8)
     }

@@ -93,7 +93,8 @@ fn without_end(bytes: &[u8]) -> &[u8] {
 fn failed(error: zune_jpeg::errors::DecodeErrors) -> DecodeError {
     let detail = error.to_string();
     // What the decoder says when bytes run out before blocks do.
-    let is_end = ["Premature end", "Exhausted", "more than bits left"].iter().any(|text| detail.contains(text));
+    let is_end =
+        ["Premature end", "Exhausted", "more than bits left"].iter().any(|text| detail.contains(text));
     if is_end { truncated(&detail) } else { damaged(&detail) }
 }
 

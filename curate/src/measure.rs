@@ -14,10 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::{DecodeError, Need, Photo, decode_for};
 use crate::demand::Demand;
+use crate::input::Input;
 use crate::letterbox::Letterbox;
 use crate::model::{Device, ModelEntry, ModelError, Network, Registry, Role, Runtime};
-use crate::{facts, input, jpeg, watermark};
+use crate::tensor::Normalisation;
 use crate::yolo::{self, BOX_ROWS, Found, POSE_ROWS, Suppression};
+use crate::{facts, input, jpeg, watermark};
 
 /// Raised whenever the way from bytes to a model's input, or from its output to scores, changes: scores of another
 /// version are never mixed with new ones.
@@ -177,12 +179,12 @@ impl Detectors {
         known: Measurements,
         demand: &Demand,
     ) -> Result<Measurements, ModelError> {
-        let mut measured = known;
+        let (mut measured, mut look) = (known, Look::at(photo));
         while let Some(role) = demand.next(&measured) {
             match role {
                 Role::Watermark => measured.watermark = Some(self.watermark(photo)?),
-                Role::Faces => measured.faces = Some(self.faces(photo)?),
-                Role::People => measured.people = Some(self.people(photo)?),
+                Role::Faces => measured.faces = Some(faces_of(&self.faces, &mut look)?),
+                Role::People => measured.people = Some(people_of(&self.people, &mut look)?),
             }
         }
         Ok(measured)
@@ -214,7 +216,7 @@ impl Detectors {
     /// # Errors
     /// When the model cannot be run.
     pub fn faces(&self, photo: &Photo) -> Result<Vec<Detection>, ModelError> {
-        faces_of(&self.faces, photo)
+        faces_of(&self.faces, &mut Look::at(photo))
     }
 
     /// The people of a photo and their joints.
@@ -222,7 +224,7 @@ impl Detectors {
     /// # Errors
     /// When the model cannot be run.
     pub fn people(&self, photo: &Photo) -> Result<Vec<Person>, ModelError> {
-        people_of(&self.people, photo)
+        people_of(&self.people, &mut Look::at(photo))
     }
 }
 
@@ -257,8 +259,8 @@ impl One {
     pub fn see(&self, photo: &Photo) -> Result<Seen, ModelError> {
         Ok(match self.0.entry.role {
             Role::Watermark => Seen::Watermark(watermark_of(&self.0, photo)?),
-            Role::Faces => Seen::Faces(faces_of(&self.0, photo)?),
-            Role::People => Seen::People(people_of(&self.0, photo)?),
+            Role::Faces => Seen::Faces(faces_of(&self.0, &mut Look::at(photo))?),
+            Role::People => Seen::People(people_of(&self.0, &mut Look::at(photo))?),
         })
     }
 }
@@ -274,8 +276,8 @@ fn watermark_of(network: &Network, photo: &Photo) -> Result<WatermarkScore, Mode
     Ok(WatermarkScore { regions })
 }
 
-fn faces_of(network: &Network, photo: &Photo) -> Result<Vec<Detection>, ModelError> {
-    let (letterbox, found) = detect(network, photo, BOX_ROWS, &FACES)?;
+fn faces_of(network: &Network, look: &mut Look) -> Result<Vec<Detection>, ModelError> {
+    let (letterbox, found) = detect(network, look, BOX_ROWS, &FACES)?;
     let detection = |found: &Found| Detection {
         bbox: rounded_box(&letterbox.box_to_photo(&found.bbox)),
         score: rounded(found.score),
@@ -283,8 +285,8 @@ fn faces_of(network: &Network, photo: &Photo) -> Result<Vec<Detection>, ModelErr
     Ok(found.iter().map(detection).collect())
 }
 
-fn people_of(network: &Network, photo: &Photo) -> Result<Vec<Person>, ModelError> {
-    let (letterbox, found) = detect(network, photo, POSE_ROWS, &PEOPLE)?;
+fn people_of(network: &Network, look: &mut Look) -> Result<Vec<Person>, ModelError> {
+    let (letterbox, found) = detect(network, look, POSE_ROWS, &PEOPLE)?;
     let person = |found: &Found| Person {
         bbox: rounded_box(&letterbox.box_to_photo(&found.bbox)),
         score: rounded(found.score),
@@ -327,14 +329,39 @@ pub fn need<'a>(models: impl IntoIterator<Item = &'a ModelEntry>) -> Need {
     })
 }
 
+/// A photo that detectors look at. What they see is made once where both want it alike.
+struct Look<'a> {
+    photo: &'a Photo,
+    seen: Option<(Wanted, Letterbox, Input)>,
+}
+
+/// Input size, multiple and normalisation: all that the input of a detector depends on.
+type Wanted = ([u32; 2], Option<u32>, Normalisation);
+
+impl<'a> Look<'a> {
+    fn at(photo: &'a Photo) -> Self {
+        Self { photo, seen: None }
+    }
+
+    fn input(&mut self, model: &ModelEntry) -> (Letterbox, &Input) {
+        let wanted = (model.input_size, model.input_multiple, model.normalisation);
+        let seen = self.seen.take().filter(|(made_for, ..)| *made_for == wanted);
+        let (_, letterbox, input) = self.seen.insert(seen.unwrap_or_else(|| {
+            let (letterbox, input) = input::letterboxed(model, self.photo);
+            (wanted, letterbox, input)
+        }));
+        (*letterbox, input)
+    }
+}
+
 fn detect(
     network: &Network,
-    photo: &Photo,
+    look: &mut Look,
     rows: usize,
     suppression: &Suppression,
 ) -> Result<(Letterbox, Vec<Found>), ModelError> {
-    let (letterbox, input) = input::letterboxed(&network.entry, photo);
-    let outputs = network.run(&input)?;
+    let (letterbox, input) = look.input(&network.entry);
+    let outputs = network.run(input)?;
     let found = outputs.images().next().map(|head| yolo::decode(head, rows, suppression));
     Ok((letterbox, found.unwrap_or_default()))
 }

@@ -172,9 +172,13 @@ const HALF: Need = Need { shorter_px: 100, longer_px: 150 };
 #[test]
 fn a_large_jpeg_is_decoded_at_the_smallest_size_that_is_enough() {
     let bytes = jpeg(&scene(1203, 902), 90);
-    for (need, eighths, size) in
-        [(1, 1, (151, 113)), (112, 1, (151, 113)), (113, 2, (301, 226)), (226, 4, (602, 451)), (452, 8, (1203, 902))]
-    {
+    for (need, eighths, size) in [
+        (1, 1, (151, 113)),
+        (112, 1, (151, 113)),
+        (113, 2, (301, 226)),
+        (226, 4, (602, 451)),
+        (452, 8, (1203, 902)),
+    ] {
         let need = Need { shorter_px: need, longer_px: 1 };
         assert_eq!(header(&bytes, need).unwrap().eighths, eighths, "{need:?}");
         let photo = decode_for(&bytes, need).unwrap();
@@ -242,7 +246,12 @@ fn a_reduced_photo_is_turned_upright_and_has_the_facts_of_the_whole_one() {
     assert_eq!(reduced.image.dimensions(), (600, 800));
     assert_eq!((reduced.facts.width, reduced.facts.height, reduced.facts.orientation), (1200, 1600, 6));
     let ratio = reduced.facts.sharpness / whole.facts.sharpness;
-    assert!((0.9..1.1).contains(&ratio), "sharpness {} and {}", reduced.facts.sharpness, whole.facts.sharpness);
+    assert!(
+        (0.9..1.1).contains(&ratio),
+        "sharpness {} and {}",
+        reduced.facts.sharpness,
+        whole.facts.sharpness
+    );
     assert!((reduced.facts.brightness - whole.facts.brightness).abs() < 0.002);
     let hash = |photo: &Photo| photo.facts.perceptual_hash.parse::<curate::hash::PerceptualHash>().unwrap();
     assert!(hash(&reduced).distance(hash(&whole)) <= 1);

@@ -12,7 +12,12 @@ fn demand(rules: &Rules) -> Demand {
 
 /// Every score of a photo; `mark`: its watermark score.
 fn whole(width: u32, mark: f32, people: usize, faces: usize) -> Measurements {
-    let bbox = |i: usize, side: f32| BoundingBox { x0: 200.0 * i as f32, y0: 0.0, x1: 200.0 * i as f32 + side, y1: side };
+    let bbox = |i: usize, side: f32| BoundingBox {
+        x0: 200.0 * i as f32,
+        y0: 0.0,
+        x1: 200.0 * i as f32 + side,
+        y1: side,
+    };
     let joints = Joints([Joint { x: 50.0, y: 50.0, confidence: 0.9 }; 17]);
     let facts = ImageFacts {
         format: "jpeg".to_owned(),
@@ -51,7 +56,11 @@ fn models_behind_a_certain_drop_are_not_asked() {
     assert_eq!(asked(&demand(&rules), &whole(1200, 0.9, 1, 1)), [Role::Watermark]);
     assert_eq!(asked(&demand(&rules), &whole(1200, 0.1, 0, 0)), [Role::Watermark, Role::People]);
     assert_eq!(asked(&demand(&rules), &whole(1200, 0.1, 2, 2)), [Role::Watermark, Role::People]);
-    assert_eq!(asked(&demand(&rules), &whole(1200, 0.1, 1, 0)), ORDER, "no face has to be named as the reason");
+    assert_eq!(
+        asked(&demand(&rules), &whole(1200, 0.1, 1, 0)),
+        ORDER,
+        "no face has to be named as the reason"
+    );
     assert_eq!(asked(&Demand::Every, &whole(999, 0.9, 0, 0)), Role::ALL);
 }
 
@@ -68,8 +77,10 @@ fn looser_rules_ask_further() {
 #[test]
 fn what_is_not_asked_never_changes_a_verdict() {
     let rules = Rules { min_photos: 1, ..Rules::default() };
-    for (width, mark, people, faces) in
-        [999, 1200].into_iter().flat_map(|width| [0.1, 0.9].map(|mark| (width, mark))).flat_map(|(width, mark)| {
+    for (width, mark, people, faces) in [999, 1200]
+        .into_iter()
+        .flat_map(|width| [0.1, 0.9].map(|mark| (width, mark)))
+        .flat_map(|(width, mark)| {
             (0..3).flat_map(move |people| (0..3).map(move |faces| (width, mark, people, faces)))
         })
     {
@@ -80,7 +91,8 @@ fn what_is_not_asked_never_changes_a_verdict() {
         };
         let (all, some) = (verdict(every.clone()), verdict(demand(&rules).view(every)));
         assert_eq!(all.is_keep(), some.is_keep(), "{width} {mark} {people} {faces}: {all}; {some}");
-        let names = |verdict: &photo::Verdict| verdict.reasons().iter().map(photo::Reason::name).collect::<Vec<_>>();
+        let names =
+            |verdict: &photo::Verdict| verdict.reasons().iter().map(photo::Reason::name).collect::<Vec<_>>();
         assert!(names(&some).iter().all(|name| names(&all).contains(name)), "{all}; {some}");
     }
 }

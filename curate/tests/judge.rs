@@ -72,10 +72,17 @@ fn each_fault_of_a_photo_has_its_reason_and_the_scores_behind_it() {
     assert_eq!(reasons(|m| (m.faces, m.people) = (Some(vec![]), Some(vec![]))), [Reason::NoPerson]);
     assert_eq!(reasons(|m| m.faces = Some(vec![])), [Reason::NoFace]);
     assert_eq!(reasons(|m| m.faces.as_mut().unwrap()[0].score = 0.39), [Reason::NoFace]);
-    assert_eq!(reasons(|m| m.people.as_mut().unwrap().push(person(700.0))), [Reason::SeveralPeople { faces: 1, people: 2 }]);
-    assert_eq!(reasons(|m| m.faces.as_mut().unwrap().push(face(310.0))), [Reason::SeveralPeople { faces: 2, people: 1 }]);
-    let hide =
-        |m: &mut Measurements| m.people.as_mut().unwrap()[0].joints.0.iter_mut().for_each(|joint| joint.confidence = 0.49);
+    assert_eq!(
+        reasons(|m| m.people.as_mut().unwrap().push(person(700.0))),
+        [Reason::SeveralPeople { faces: 1, people: 2 }]
+    );
+    assert_eq!(
+        reasons(|m| m.faces.as_mut().unwrap().push(face(310.0))),
+        [Reason::SeveralPeople { faces: 2, people: 1 }]
+    );
+    let hide = |m: &mut Measurements| {
+        m.people.as_mut().unwrap()[0].joints.0.iter_mut().for_each(|joint| joint.confidence = 0.49)
+    };
     assert_eq!(reasons(hide), [Reason::NoVisibleJoint]);
 }
 

@@ -7,10 +7,11 @@ use curate::measure::{self, MIN_STORED_SCORE};
 use curate::model::{self, NewModel};
 use curate::tensor::Normalisation;
 use curate::{
-    Detectors, Device, MeasureError, Measurements, ModelChoice, ModelError, Need, Photo, Registry, Role, Runtime, decode,
+    Demand, Detectors, Device, MeasureError, Measurements, ModelChoice, ModelError, Need, Photo, Registry,
+    Role, Runtime, decode,
 };
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use photo::Digest;
+use photo::{Digest, Rules};
 use tempfile::TempDir;
 
 fn runtime() -> Runtime {
@@ -155,6 +156,23 @@ fn assert_tells(error: &str, words: &[&str]) {
     for word in words {
         assert!(error.contains(word), "`{word}` is not in: {error}");
     }
+}
+
+#[test]
+fn the_model_with_the_least_work_is_asked_first_and_faces_after_people() {
+    let folder = TempDir::new().unwrap();
+    let registry = Registry::read(&registry(&folder)).unwrap();
+    let choose = |role| registry.choose(role, None);
+    let work = |role| registry.work(choose(role).unwrap());
+    let demand = Demand::until_dropped(&Rules::default(), &registry, choose).unwrap();
+    let Demand::UntilDropped { order, .. } = demand else { panic!("{demand:?}") };
+    let place = |role| order.iter().position(|&other| other == role).unwrap();
+    assert!(place(Role::People) < place(Role::Faces));
+    assert_eq!(place(Role::Watermark) == 0, work(Role::Watermark) <= work(Role::People));
+    assert_eq!(work(Role::Watermark), {
+        let bytes = fs::metadata(fixture("watermark")).unwrap().len();
+        u128::from(bytes) * 64 * 64 * 10 // the frame and nine tiles
+    });
 }
 
 #[test]

@@ -37,7 +37,10 @@ fn main() -> anyhow::Result<()> {
         let spec = CollectionSpec { seed, identities: photos.div_ceil(10), photos_per_identity: 24 };
         let all = Collection::new(spec).identities.into_iter().flat_map(|identity| identity.photos);
         let is_for_models = |plant: &Option<Plant>| {
-            let found = matches!(plant, Some(Plant::Watermark { .. } | Plant::NoPerson | Plant::SeveralPeople { .. }));
+            let found = matches!(
+                plant,
+                Some(Plant::Watermark { .. } | Plant::NoPerson | Plant::SeveralPeople { .. })
+            );
             plant.is_none() || found
         };
         let chosen = all.filter(|photo| is_for_models(&photo.plant) && photo.quirk.is_none()).take(photos);

@@ -123,7 +123,8 @@ impl<'a> Frame<'a> {
         for (component, row) in self.components.iter_mut().zip(rows.as_chunks::<2>().0) {
             component.codes = [usize::from(row[1] >> 4), usize::from(row[1] & 15)];
             component.steps = (*steps.get(component.quantisation)?)?;
-            let known = |kind: usize| self.tables[kind].get(component.codes[kind]).is_some_and(Option::is_some);
+            let known =
+                |kind: usize| self.tables[kind].get(component.codes[kind]).is_some_and(Option::is_some);
             if row[0] != component.id || !known(0) || !known(1) {
                 return None;
             }

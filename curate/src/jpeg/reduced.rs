@@ -38,9 +38,10 @@ const fn zigzag() -> [(u8, u8); 64] {
 /// Decodes a plain JPEG at `eighths`/8 of its size (4, 2 or 1), not yet upright.
 pub(super) fn decode(bytes: &[u8], eighths: usize) -> Option<RgbImage> {
     let frame = Frame::parse(bytes)?;
-    let most = frame.components.iter().fold((1, 1), |(x, y), component| {
-        (x.max(component.sampling.0), y.max(component.sampling.1))
-    });
+    let most = frame
+        .components
+        .iter()
+        .fold((1, 1), |(x, y), component| (x.max(component.sampling.0), y.max(component.sampling.1)));
     let units = (frame.width.div_ceil(8 * most.0), frame.height.div_ceil(8 * most.1));
     let plane = |component| Plane::new(component, most, eighths, units);
     let mut planes = frame.components.iter().map(plane).collect::<Option<Vec<_>>>()?;
@@ -67,7 +68,12 @@ struct Plane {
 }
 
 impl Plane {
-    fn new(component: &Component, most: (usize, usize), eighths: usize, units: (usize, usize)) -> Option<Self> {
+    fn new(
+        component: &Component,
+        most: (usize, usize),
+        eighths: usize,
+        units: (usize, usize),
+    ) -> Option<Self> {
         let sampling = component.sampling;
         let along = |most: usize, own: usize| {
             let side = (own > 0 && most % own == 0).then(|| eighths * (most / own));
@@ -198,12 +204,15 @@ fn colours(planes: &[Plane], width: u32, height: u32) -> RgbImage {
     for (y, row) in out.chunks_exact_mut(3 * width as usize).enumerate() {
         let line = |plane: &Plane| y * plane.stride..y * plane.stride + width as usize;
         let [luma, blue, red] = planes else {
-            for (pixel, &value) in row.as_chunks_mut::<3>().0.iter_mut().zip(&planes[0].samples[line(&planes[0])]) {
+            for (pixel, &value) in
+                row.as_chunks_mut::<3>().0.iter_mut().zip(&planes[0].samples[line(&planes[0])])
+            {
                 *pixel = [value; 3];
             }
             continue;
         };
-        let lines = luma.samples[line(luma)].iter().zip(&blue.samples[line(blue)]).zip(&red.samples[line(red)]);
+        let lines =
+            luma.samples[line(luma)].iter().zip(&blue.samples[line(blue)]).zip(&red.samples[line(red)]);
         for (pixel, ((&y, &cb), &cr)) in row.as_chunks_mut::<3>().0.iter_mut().zip(lines) {
             // 16 bits behind the point, rounded
             let (y, cb, cr) = ((i32::from(y) << 16) + (1 << 15), i32::from(cb) - 128, i32::from(cr) - 128);

@@ -15,7 +15,8 @@ pub(super) fn decode(bytes: &[u8], eighths: usize) -> Option<RgbImage> {
     decoder.set_scaling_factor(scale).ok()?;
     let (width, height) = (scale.scale(header.width), scale.scale(header.height));
     let mut pixels = vec![0; 3 * width * height];
-    let out = Image { pixels: pixels.as_mut_slice(), width, pitch: 3 * width, height, format: PixelFormat::RGB };
+    let out =
+        Image { pixels: pixels.as_mut_slice(), width, pitch: 3 * width, height, format: PixelFormat::RGB };
     decoder.decompress(bytes, out).ok()?;
     RgbImage::from_raw(width as u32, height as u32, pixels)
 }

@@ -56,7 +56,8 @@ pub fn add(registry: &Path, new: &NewModel, runtime: &Runtime) -> Result<ModelEn
         licence: new.licence.clone(),
         source: new.source.clone(),
     };
-    let is_open = |axis: usize| dimensions.as_ref().is_some_and(|d| d.get(axis).is_some_and(|&length| length < 0));
+    let is_open =
+        |axis: usize| dimensions.as_ref().is_some_and(|d| d.get(axis).is_some_and(|&length| length < 0));
     let network = Network::from_bytes(entry, &new.file, bytes, runtime, Device::Cpu)?;
     let multiple = if is_open(2) && is_open(3) { network.smallest_multiple() } else { None };
     let entry = ModelEntry { input_multiple: multiple, ..network.entry };

@@ -46,7 +46,11 @@ impl Device {
     }
 
     /// The provider for a session. Refused is better than slow: nothing falls back to the processor unasked.
-    pub(crate) fn choose(self, builder: SessionBuilder, runtime: &Runtime) -> Result<SessionBuilder, ModelError> {
+    pub(crate) fn choose(
+        self,
+        builder: SessionBuilder,
+        runtime: &Runtime,
+    ) -> Result<SessionBuilder, ModelError> {
         if self == Self::Cpu {
             return Ok(builder);
         }

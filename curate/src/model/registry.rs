@@ -107,7 +107,11 @@ impl Registry {
     pub fn named(&self, name: &str) -> Result<&ModelEntry, ModelError> {
         self.models.iter().find(|model| model.name == name).ok_or_else(|| {
             let declared: Vec<_> = self.models.iter().map(|model| model.name.as_str()).collect();
-            ModelError::NoName { path: self.path.clone(), name: name.to_owned(), declared: declared.join(", ") }
+            ModelError::NoName {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                declared: declared.join(", "),
+            }
         })
     }
 
