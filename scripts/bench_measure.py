@@ -193,7 +193,7 @@ def ultralytics(models: Models, photos: list[Path]) -> float | None:
             for tile in tiles(image[:, :, ::-1]):
                 run(session, models.planes("watermark", cv2.resize(tile, side, interpolation=cv2.INTER_AREA)))
             for model in (faces, people):
-                model.predict(image, imgsz=size, conf=0.1, verbose=False, device="cpu")
+                model.predict(image, imgsz=size, conf=0.1, rect=False, verbose=False, device="cpu")
 
         one(photos[0])
         begin = time.perf_counter()

@@ -3,6 +3,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use support::{Workplace, json_lines};
 use synth::collection::{Collection, CollectionSpec};
@@ -19,6 +20,9 @@ const LOST: f64 = 0.05;
 fn planted_rejects_are_dropped_for_the_right_reason_and_good_photos_stay() {
     let (seed, identities, photos) = (20_261, 4, 24);
     let place = Workplace::demo(seed, identities, photos);
+    // Every model is asked: a photo that one of them drops has to have the reason that was planted as well.
+    let recipe = fs::read_to_string(place.recipe()).unwrap();
+    fs::write(place.recipe(), recipe + "\n[measure]\nall = true\n").unwrap();
     place.snapshot_id(&[]);
     let gallery =
         Gallery::new(Collection::new(CollectionSpec { seed, identities, photos_per_identity: photos }));
