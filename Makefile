@@ -15,7 +15,7 @@ ORT := $(if $(filter $(ORT_LIBRARY),$(ORT_DYLIB_PATH)),$(ORT_LIBRARY))
 BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
-.PHONY: help build onnxruntime dataset test test-python lint bench demo check-real evaluate-duplicates evaluate-models
+.PHONY: help build onnxruntime python dataset test test-python lint bench bench-measure bench-import demo models check-real evaluate-duplicates evaluate-models
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,17 +31,45 @@ dataset: build  ## crawl, measure, judge, prepare, snapshot; RECIPE=… WORKDIR=
 test: $(ORT)  ## run every test
 	cargo test --release --locked --workspace
 
-test-python:  ## adapter files against diffusers; PYTHON has diffusers, transformers, torch
+test-python: build  ## adapter files against diffusers, models' export; PYTHON has diffusers, transformers, torch, ultralytics
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p train --test interchange -- --ignored
+	BOLID_PYTHON=$(PYTHON) cargo test --release --locked --test measure quantized
+	BOLID=$(BOLID) $(PYTHON) scripts/test_export_models.py
 
 lint:  ## formatting and lints, no warnings allowed
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 
-bench:  ## speed of the pixel loops, with a ratio measured in the same run
+bench: build bench-measure  ## speed of the pixel loops, and of measuring beside other ways, in one run each
 	cargo run --release --locked --quiet -p curate --example speed
 	cargo run --release --locked --quiet -p curate --example million_hashes
 	cargo build --release --locked --quiet --bin bolid --example judge_speed && target/release/examples/judge_speed
+	@if command -v cmake nasm > /dev/null; then \
+	  cargo run --release --locked --quiet -p curate --features turbojpeg --example speed; \
+	else echo "libjpeg-turbo beside it: skipped, cmake and nasm are not installed"; fi
+
+BENCH  := .cache/bench
+MODELS ?= data/models/models.toml
+
+bench-measure: build  # photos/s beside bare sessions, onnxruntime and ultralytics; MODELS=models.toml, BENCH_PHOTOS=24
+	@if $(MAKE) --no-print-directory python; then \
+	  cargo run --release --locked --quiet -p synth --example sized_photos -- \
+	    --photos $(or $(BENCH_PHOTOS),24) --out $(BENCH)/photos && \
+	  cargo run --release --locked --quiet -p synth --example sized_photos -- \
+	    --seed 78 --photos 48 --sizes 1000x1400 --out $(BENCH)/calibration && \
+	  .cache/python/bin/python scripts/bench_measure.py --bolid $(BOLID) --photos $(BENCH)/photos \
+	    --calibration $(BENCH)/calibration/1000x1400 --models $(MODELS); \
+	else echo "measuring beside other ways: skipped, pip cannot fetch scripts/requirements.txt"; fi
+
+python: .cache/python/ready  ## a Python of the project's own, for the scripts
+
+.cache/python/ready: scripts/requirements.txt
+	test -x .cache/python/bin/python || $(PYTHON) -m venv .cache/python
+	.cache/python/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
+models: build python  ## export published detectors to .cache/models (their licences are their own)
+	.cache/python/bin/python scripts/export_models.py --out .cache/models --bolid $(BOLID)
 
 demo: build  ## serve the demo gallery, to look at in a browser
 	$(BOLID) serve-demo

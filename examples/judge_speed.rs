@@ -13,7 +13,7 @@ use catalog::fetch::FetchRecord;
 use catalog::identity::NewIdentity;
 use catalog::measurement::{Kind, Probe};
 use catalog::photo::NewPhoto;
-use curate::{Registry, Role};
+use curate::{Device, Registry, Role};
 use photo::tiles::REGIONS;
 use photo::{BoundingBox, Detection, Digest, ImageFacts, Joint, Joints, Person, WatermarkScore};
 use serde_json::json;
@@ -56,10 +56,13 @@ async fn main() -> Result<()> {
 
 async fn fill(work: &Path, models: &Path, count: usize) -> Result<()> {
     let registry = Registry::read(models)?;
+    let models =
+        Role::ALL.into_iter().map(|role| registry.choose(role, None)).collect::<Result<Vec<_>, _>>()?;
+    let need = curate::measure::need(models.iter().copied());
     let probe = |kind, role| -> Result<Probe> {
-        Ok(Probe { kind, digest: curate::measure::identity(registry.choose(role, None)?) })
+        Ok(Probe { kind, digest: curate::measure::identity(registry.choose(role, None)?, need, Device::Cpu) })
     };
-    let image = Probe { kind: Kind::Image, digest: curate::measure::facts_identity() };
+    let image = Probe { kind: Kind::Image, digest: curate::measure::facts_identity(need) };
     let watermark = probe(Kind::Watermark, Role::Watermark)?;
     let (faces, people) = (probe(Kind::Faces, Role::Faces)?, probe(Kind::People, Role::People)?);
     let catalog = Catalog::open(work).await?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use curate::contact_sheet::{Marks, Tile, contact_sheet};
 use curate::model::{self, NewModel};
 use curate::people::Counted;
-use curate::{Detectors, ModelChoice, PeopleClass, Registry, Role, Runtime};
+use curate::{Detectors, Device, ModelChoice, PeopleClass, Registry, Role, Runtime};
 use photo::Rules;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub fn run(args: &CheckRealArgs, output: Output) -> Result<()> {
     let runtime = runtime::onnx_runtime()?;
     let scratch = tempfile::tempdir().context("create a temporary folder")?;
     let registry = registry(&args.models, scratch.path(), &runtime)?;
-    let detectors = Detectors::load(&registry, &ModelChoice::default(), &runtime)?;
+    let detectors = Detectors::load(&registry, &ModelChoice::default(), &runtime, Device::Cpu)?;
     let labels = labels(&args.photos)?;
     let bar = progress::stage("measure", labels.len() as u64, "photos");
     let rules = Rules::default();
@@ -89,8 +89,9 @@ fn show(seen: &[Seen], args: &CheckRealArgs, output: Output) -> Result<()> {
 fn look(detectors: &Detectors, folder: &Path, label: &Label, rules: &Rules) -> Result<(Seen, Tile)> {
     let path = folder.join(&label.file);
     let bytes = fs::read(&path).with_context(|| format!("read photo {}", path.display()))?;
-    let photo = curate::decode(&bytes).with_context(|| format!("decode photo {}", path.display()))?;
-    let (faces, people) = (detectors.faces(&photo.image)?, detectors.people(&photo.image)?);
+    let photo = curate::decode_for(&bytes, detectors.need())
+        .with_context(|| format!("decode photo {}", path.display()))?;
+    let (faces, people) = (detectors.faces(&photo)?, detectors.people(&photo)?);
     let counted = Counted::new(&faces, &people, rules);
     let seen = Seen {
         file: label.file.clone(),
@@ -107,7 +108,8 @@ fn look(detectors: &Detectors, folder: &Path, label: &Label, rules: &Rules) -> R
         .collect();
     let text = format!("{} / {}", seen.labelled, seen.seen);
     let marks = Marks { faces: &boxes, people: &bodies };
-    let tile = Tile::new(&seen.file, &photo.image, marks, &text, seen.labelled == seen.seen);
+    let size = (photo.facts.width, photo.facts.height);
+    let tile = Tile::new(&seen.file, &photo.image, size, marks, &text, seen.labelled == seen.seen);
     Ok((seen, tile))
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use catalog::Catalog;
 use curate::Detectors;
 
@@ -44,7 +44,8 @@ pub async fn finish(
 pub async fn judge(catalog: &Arc<Catalog>, plan: &Plan, dry_run: bool, output: Output) -> Result<Done> {
     if dry_run {
         let sites = plan.site_names();
-        let judged = judge::judged(catalog, &plan.probes()?, &plan.recipe.rules, &sites).await?;
+        let (probes, demand) = (plan.probes()?, plan.demand()?);
+        let judged = judge::judged(catalog, &probes, &demand, &plan.recipe.rules, &sites).await?;
         changes::show(catalog, &sites, &judged.people, output).await?;
     } else {
         closing::show(&judge_and_record(catalog, plan).await?.people, output)?;
@@ -66,7 +67,12 @@ pub async fn snapshot(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Re
 
 async fn judge_and_record(catalog: &Catalog, plan: &Plan) -> Result<AllJudged> {
     let sites = plan.site_names();
-    let judged = judge::judged(catalog, &plan.probes()?, &plan.recipe.rules, &sites).await?;
+    let (probes, demand) = (plan.probes()?, plan.demand()?);
+    let judged = judge::judged(catalog, &probes, &demand, &plan.recipe.rules, &sites).await?;
+    let waiting = judge::not_measured(&judged.people);
+    if waiting > 0 {
+        bail!("{waiting} photos lack scores that these rules ask for; run `bolid measure`");
+    }
     judge::record(catalog, plan.rules_digest()?, &sites, &judged).await?;
     Ok(judged)
 }

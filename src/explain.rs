@@ -6,9 +6,10 @@ use catalog::duplicate::GroupMember;
 use catalog::summary::PhotoOrigin;
 use photo::Verdict;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::output::Output;
+use crate::scores::NotAsked;
 
 /// Detections below are only counted in the text; `--json` has them all.
 const SHOWN_SCORE: f64 = 0.25;
@@ -160,6 +161,9 @@ fn summarise(kind: &str, value: &Value) -> String {
     };
     match kind {
         _ if value.is_null() => "not measured: the photo cannot be read".to_owned(),
+        _ if *value == json!(NotAsked::NotMeasured) => {
+            "not measured: another score drops the photo (`bolid measure --all` asks every model)".to_owned()
+        }
         "faces" => detections("face"),
         "people" => detections("person"),
         "watermark" => {

@@ -5,15 +5,15 @@ use catalog::Catalog;
 use catalog::duplicate::Duplicate;
 use catalog::identity::Identity;
 use catalog::measurement::Probe;
-use curate::{Candidate, Gallery, Judgement, judge};
+use curate::{Candidate, Demand, Gallery, Judgement, judge};
 use photo::{Digest, FailureClass, Reason, Rules, Verdict};
 
 use crate::scores::{self, Scored};
 
-/// The name under which verdicts are stored: the rules, and what measured.
-pub fn rules_digest(rules: &Rules, probes: &[Probe]) -> Digest {
+/// The name under which verdicts are stored: the rules, what measured, and whether every model was asked.
+pub fn rules_digest(rules: &Rules, probes: &[Probe], all_asked: bool) -> Digest {
     let probes: Vec<_> = probes.iter().map(|probe| (probe.kind.name(), probe.digest)).collect();
-    Digest::of_json(&(rules, probes))
+    Digest::of_json(&(rules, probes, all_asked))
 }
 
 /// A person with every photo and its verdict; photos that never came and were not left out on purpose have none.
@@ -38,10 +38,11 @@ pub struct AllJudged {
 pub async fn judged(
     catalog: &Catalog,
     probes: &[Probe; 4],
+    demand: &Demand,
     rules: &Rules,
     sites: &[String],
 ) -> Result<AllJudged> {
-    let galleries = scores::galleries(catalog, probes, sites).await?;
+    let galleries = scores::galleries(catalog, probes, demand, sites).await?;
     let Judgement { verdicts, groups } = judge(&candidates(&galleries), rules);
     // The row of a photo that was judged, from its place among those that were.
     let judged_ids: Vec<Vec<i64>> = galleries
@@ -98,6 +99,13 @@ fn without_bytes(photo: &Scored) -> Option<Verdict> {
         _ => return None,
     };
     Some(Verdict::Drop(vec![reason]))
+}
+
+/// How many photos can only be judged once more models were asked.
+pub fn not_measured(all: &[Judged]) -> usize {
+    let waits = |reason: &Reason| matches!(reason, Reason::NotMeasured { .. });
+    let verdicts = all.iter().flat_map(|judged| &judged.photos).filter_map(|(_, verdict)| verdict.as_ref());
+    verdicts.filter(|verdict| verdict.reasons().iter().any(waits)).count()
 }
 
 /// Stores the verdicts and the groups of copies.

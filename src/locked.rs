@@ -109,9 +109,10 @@ fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
     recipe.rules = spec.rules.clone();
     recipe.prepare =
         serde_json::from_value(spec.prepare.clone()).context("read its settings of `prepare`")?;
-    let of_crawl = |key: &str| spec.recipe.get(key).cloned().unwrap_or_default();
-    recipe.crawl.identities = serde_json::from_value(of_crawl("identities")).unwrap_or_default();
-    recipe.crawl.max_photos = serde_json::from_value(of_crawl("max_photos")).unwrap_or_default();
+    let recorded = |key: &str| spec.recipe.get(key).cloned().unwrap_or_default();
+    recipe.crawl.identities = serde_json::from_value(recorded("identities")).unwrap_or_default();
+    recipe.crawl.max_photos = serde_json::from_value(recorded("max_photos")).unwrap_or_default();
+    recipe.measure.all = serde_json::from_value(recorded("measure_all")).unwrap_or_default();
     for model in plan.models()? {
         let asked = spec.models.iter().find(|asked| asked.role == model.role.to_string());
         let asked = asked.with_context(|| format!("it names no model for {}", model.role))?;

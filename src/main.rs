@@ -8,7 +8,9 @@
 //! | [`import`], [`locked`] | photos from folders and lists; a snapshot's photos once more |
 //! | [`scores`] | what is stored of a photo, put together again |
 //! | [`changes`] | what other thresholds would change |
+//! | [`memory`] | the bound on what decoded photos take |
 //! | [`status`], [`explain`], [`snapshots`], [`models`], [`closing`] | what is shown |
+//! | [`quantize`] | int8 variants of models |
 //! | [`demo`], [`check_real`] | the demo gallery; the check on labelled real photos |
 //! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
@@ -25,12 +27,14 @@ mod import;
 mod judge;
 mod locked;
 mod measure;
+mod memory;
 mod models;
 mod output;
 mod plan;
 mod prepare;
 mod progress;
 mod publish;
+mod quantize;
 mod recipe;
 mod runtime;
 mod scores;
@@ -44,7 +48,7 @@ use anyhow::Result;
 use catalog::Catalog;
 use clap::Parser;
 
-use cli::{Cli, Command, Global, ModelsCommand, SnapshotCommand};
+use cli::{Cli, Command, DatasetArgs, Global, ModelsCommand, SnapshotCommand};
 use output::Output;
 use plan::Plan;
 
@@ -97,9 +101,9 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
     let output = Output { json: global.json };
     let snapshots_folder = global.workdir.join("snapshots");
     match command {
-        Command::Dataset(args) => {
-            let plan = Plan::load(&args.recipe)?;
-            if let Some(wanted) = &args.locked {
+        Command::Dataset(DatasetArgs { recipe, measure, locked }) => {
+            let plan = Plan::load(&recipe.with(measure))?;
+            if let Some(wanted) = &locked {
                 return locked::run(plan, &snapshots_folder, wanted, global, output).await;
             }
             let detectors = plan.detectors()?;
@@ -108,12 +112,12 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Crawl(args) => return crawl::command(&args, global, output).await,
         Command::Import(args) => return import::command(&args, global, output).await,
         Command::Retry(args) => return crawl::retry(&args, global, output).await,
-        Command::Measure(args) => {
-            let plan = Plan::load(&args)?;
+        Command::Measure { recipe, measure: args } => {
+            let plan = Plan::load(&recipe.with(args))?;
             let detectors = plan.detectors()?;
             let measured = measure::run(&open(global).await?, &plan, &detectors).await?;
-            output.show(&serde_json::json!({ "measured": measured }), |_| {
-                format!("{measured} photos measured")
+            output.show(&measured, |measured| {
+                format!("{} photos measured in {:.1} s", measured.photos, measured.seconds)
             })?;
         }
         Command::Judge { recipe, dry_run } => {
@@ -147,9 +151,8 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         }
         Command::Models(ModelsCommand::List(args)) => models::list(&args.models, output)?,
         Command::Models(ModelsCommand::Verify(args)) => models::verify(&args.models, output)?,
-        Command::Models(ModelsCommand::Add { file, role, name, licence, registry }) => {
-            models::add(&registry.models, file, role, name, licence, output)?;
-        }
+        Command::Models(ModelsCommand::Add(args)) => models::add(&args, output)?,
+        Command::Models(ModelsCommand::Quantize(args)) => quantize::run(&args, output)?,
         Command::ServeDemo(args) => demo::serve(&args, output).await?,
         Command::CheckReal(args) => check_real::run(&args, output)?,
     }

@@ -1,48 +1,74 @@
-//! `bolid measure`: the scores that are missing, on all cores, stored as they come.
+//! `bolid measure`: read → header → decode → models → store, for the scores that are missing, on all cores.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
 use catalog::measurement::{Kind, Probe};
+use curate::decode::header;
+use curate::measure::{facts_identity, identity, need};
 use curate::model::ModelEntry;
-use curate::{Detectors, ModelError, Role};
+use curate::{Demand, Detectors, Device, Measurements, Role};
 use photo::Digest;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::memory::Memory;
 use crate::plan::Plan;
 use crate::progress;
-use crate::scores::Decoded;
+use crate::scores::{Answer, Decoded, NotAsked};
 
 /// Finished photos that wait to be stored; a few are enough to keep the cores from waiting for the disk.
 const WAITING_RESULTS: usize = 16;
 
-/// What is asked of every photo: image facts, watermark, faces, people, by the registered models given for each role.
-pub fn probes(model: impl Fn(Role) -> Result<ModelEntry, ModelError>) -> Result<[Probe; 4], ModelError> {
-    let probe = |kind, role| Ok(Probe { kind, digest: curate::measure::identity(&model(role)?) });
-    Ok([
-        Probe { kind: Kind::Image, digest: curate::measure::facts_identity() },
-        probe(Kind::Watermark, Role::Watermark)?,
-        probe(Kind::Faces, Role::Faces)?,
-        probe(Kind::People, Role::People)?,
-    ])
+/// What is asked of photos: image facts, watermark, faces, people, by the model of each role in the order of the roles.
+pub fn probes(models: &[ModelEntry], device: Device) -> [Probe; 4] {
+    let need = need(models);
+    let probe = |kind, role| {
+        let model = models.iter().find(|model| model.role == role).expect("there is a model for each role");
+        Probe { kind, digest: identity(model, need, device) }
+    };
+    [
+        Probe { kind: Kind::Image, digest: facts_identity(need) },
+        probe(Kind::Watermark, Role::Watermark),
+        probe(Kind::Faces, Role::Faces),
+        probe(Kind::People, Role::People),
+    ]
 }
 
-/// Measures what no probe has measured yet; gives the number of photos.
-pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>) -> Result<u64> {
-    let work = catalog.unmeasured(&plan.site_names(), &plan.probes()?).await?;
+/// A photo and what the probes stored of it so far.
+struct Work {
+    sha256: Digest,
+    known: Vec<(Probe, Value)>,
+}
+
+/// What a run of the stage did.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Measured {
+    /// How many photos.
+    #[serde(rename = "measured")]
+    pub photos: u64,
+    /// How long it took, without loading the models.
+    pub seconds: f64,
+}
+
+/// Measures what no probe has measured yet and the recipe demands.
+pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>) -> Result<Measured> {
+    let started = Instant::now();
+    let (probes, demand) = (plan.probes()?, plan.demand()?);
+    let work = list(catalog, plan, &probes, &demand).await?;
     let total = work.len() as u64;
     if total == 0 {
-        return Ok(0);
+        return Ok(Measured::default());
     }
     let bar = progress::stage("measure", total, "photos");
     let (sender, mut results) = mpsc::channel(WAITING_RESULTS);
     let worker = tokio::task::spawn_blocking({
-        let (catalog, detectors) = (Arc::clone(catalog), Arc::clone(detectors));
-        move || measure_all(&catalog, &detectors, work, &sender)
+        let stage = Stage { catalog: Arc::clone(catalog), detectors: Arc::clone(detectors), probes, demand };
+        move || stage.measure_all(work, &sender)
     });
     while let Some((sha256, values)) = results.recv().await {
         catalog.add_measurements(sha256, &values).await?;
@@ -50,39 +76,88 @@ pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>
     }
     worker.await.context("measure photos")??;
     bar.finish_and_clear();
-    Ok(total)
+    Ok(Measured { photos: total, seconds: started.elapsed().as_secs_f64() })
+}
+
+/// The photos that lack a value, and those of which a model was not asked that has to be by now.
+async fn list(catalog: &Catalog, plan: &Plan, probes: &[Probe; 4], demand: &Demand) -> Result<Vec<Work>> {
+    let sites = plan.site_names();
+    let mut work = Vec::new();
+    for (sha256, missing) in catalog.unmeasured(&sites, probes).await? {
+        let is_new = missing.len() == probes.len();
+        let known = if is_new { Vec::new() } else { catalog.measured(sha256, probes).await? };
+        work.push(Work { sha256, known });
+    }
+    let deferred = catalog.measured_as(&sites, probes, &json!(NotAsked::NotMeasured)).await?;
+    for (sha256, known) in deferred {
+        let is_listed = known.len() < probes.len();
+        if !is_listed && known_of(&known)?.is_some_and(|measured| demand.next(&measured).is_some()) {
+            work.push(Work { sha256, known });
+        }
+    }
+    Ok(work)
+}
+
+/// What is known of a photo; `None` where its facts are not, or it cannot be read.
+fn known_of(values: &[(Probe, Value)]) -> Result<Option<Measurements>> {
+    let value = |kind| values.iter().find(|(probe, _)| probe.kind == kind).map(|(_, value)| value.clone());
+    let facts = match value(Kind::Image).map(serde_json::from_value).transpose()? {
+        Some(Decoded::Readable(facts)) => facts,
+        Some(Decoded::Unreadable(_)) | None => return Ok(None),
+    };
+    Ok(Some(Measurements {
+        facts,
+        watermark: value(Kind::Watermark).map(serde_json::from_value).transpose()?.and_then(Answer::score),
+        faces: value(Kind::Faces).map(serde_json::from_value).transpose()?.and_then(Answer::score),
+        people: value(Kind::People).map(serde_json::from_value).transpose()?.and_then(Answer::score),
+    }))
 }
 
 type Values = Vec<(Probe, Value)>;
 
-fn measure_all(
-    catalog: &Catalog,
-    detectors: &Detectors,
-    work: BTreeMap<Digest, Vec<Probe>>,
-    results: &mpsc::Sender<(Digest, Values)>,
-) -> Result<()> {
-    // One photo at a time per thread: memory is bounded by the number of threads.
-    let work: Vec<_> = work.into_iter().collect();
-    work.into_par_iter().with_max_len(1).try_for_each(|(sha256, missing)| {
-        let bytes = catalog.blobs().read(sha256)?;
-        let values =
-            measure(detectors, &bytes, &missing).with_context(|| format!("measure photo {sha256}"))?;
-        results.blocking_send((sha256, values)).context("the scores can no longer be stored")
-    })
+struct Stage {
+    catalog: Arc<Catalog>,
+    detectors: Arc<Detectors>,
+    probes: [Probe; 4],
+    demand: Demand,
 }
 
-/// The missing values of one photo. One that cannot be read gets `null` for every model, so that it is not asked again.
-fn measure(detectors: &Detectors, bytes: &[u8], missing: &[Probe]) -> Result<Values> {
-    let decoded = curate::decode(bytes);
-    let value = |kind| -> Result<Value> {
-        Ok(match (kind, &decoded) {
-            (Kind::Image, Ok(photo)) => serde_json::to_value(Decoded::Readable(photo.facts.clone()))?,
-            (Kind::Image, Err(error)) => serde_json::to_value(Decoded::Unreadable(error.to_string()))?,
-            (_, Err(_)) => Value::Null,
-            (Kind::Watermark, Ok(photo)) => serde_json::to_value(detectors.watermark(&photo.image)?)?,
-            (Kind::Faces, Ok(photo)) => serde_json::to_value(detectors.faces(&photo.image)?)?,
-            (Kind::People, Ok(photo)) => serde_json::to_value(detectors.people(&photo.image)?)?,
+impl Stage {
+    fn measure_all(&self, work: Vec<Work>, results: &mpsc::Sender<(Digest, Values)>) -> Result<()> {
+        let memory = Memory::default();
+        // One photo at a time per thread, each through all models: no core waits for another's photo.
+        work.into_par_iter().with_max_len(1).try_for_each(|Work { sha256, known }| {
+            let values = self.measure(sha256, &known, &memory);
+            let values = values.with_context(|| format!("measure photo {sha256}"))?;
+            results.blocking_send((sha256, values)).context("the scores can no longer be stored")
         })
-    };
-    missing.iter().map(|probe| Ok((*probe, value(probe.kind)?))).collect()
+    }
+
+    /// The value of every probe. A photo that cannot be read gets `null` for every model, so that it is not asked again.
+    fn measure(&self, sha256: Digest, known: &[(Probe, Value)], memory: &Memory) -> Result<Values> {
+        let bytes = self.catalog.blobs().read(sha256)?;
+        let [image, watermark, faces, people] = self.probes;
+        let need = self.detectors.need();
+        let decoded = header(&bytes, need).and_then(|header| {
+            let reserved = memory.reserve(header.decoded_bytes);
+            Ok((curate::decode_for(&bytes, need)?, reserved))
+        });
+        drop(bytes);
+        let (photo, _reserved) = match decoded {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                let said = json!(Decoded::Unreadable(error.to_string()));
+                let models = [watermark, faces, people].map(|probe| (probe, Value::Null));
+                return Ok([(image, said)].into_iter().chain(models).collect());
+            }
+        };
+        let known = known_of(known)?.unwrap_or_else(|| Measurements::of(photo.facts.clone()));
+        let measured = self.detectors.complete(&photo, known, &self.demand)?;
+        Ok(vec![
+            (image, json!(Decoded::Readable(photo.facts))),
+            (watermark, json!(Answer::of(measured.watermark))),
+            (faces, json!(Answer::of(measured.faces))),
+            (people, json!(Answer::of(measured.people))),
+        ])
+    }
 }

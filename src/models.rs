@@ -1,12 +1,13 @@
 //! `bolid models list|add|verify`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use curate::model::{self, ModelEntry, NewModel};
 use curate::{Registry, Role};
 use serde::Serialize;
 
+use crate::cli::AddArgs;
 use crate::output::Output;
 use crate::runtime;
 
@@ -30,21 +31,27 @@ pub fn list(registry: &Path, output: Output) -> Result<()> {
 }
 
 /// Registers a file, after a check that it fits its role.
-pub fn add(
-    registry: &Path,
-    file: PathBuf,
-    role: Role,
-    name: Option<String>,
-    licence: Option<String>,
-    output: Output,
-) -> Result<()> {
+pub fn add(args: &AddArgs, output: Output) -> Result<()> {
+    let AddArgs { file, role, name, licence, source, registry } = args;
     let stem =
         || file.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let name = name.unwrap_or_else(stem);
-    let new = NewModel { name, role, file, normalisation: None, licence, source: None };
-    let entry = model::add(registry, &new, &runtime::onnx_runtime()?)?;
+    let new = NewModel {
+        name: name.clone().unwrap_or_else(stem),
+        role: *role,
+        file: file.clone(),
+        normalisation: None,
+        licence: licence.clone(),
+        source: source.clone(),
+    };
+    let entry = model::add(&registry.models, &new, &runtime::onnx_runtime()?)?;
     output.show(&entry, |entry| {
-        format!("registered {} for {} in {} ({})", entry.name, entry.role, registry.display(), entry.sha256)
+        format!(
+            "registered {} for {} in {} ({})",
+            entry.name,
+            entry.role,
+            registry.models.display(),
+            entry.sha256
+        )
     })?;
     Ok(())
 }

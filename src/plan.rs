@@ -8,7 +8,7 @@ use anyhow::Result;
 use catalog::measurement::Probe;
 use crawler::{Profile, ProfileError};
 use curate::model::ModelEntry;
-use curate::{Detectors, ModelError, Registry, Role};
+use curate::{Demand, Detectors, ModelError, Registry, Role};
 use photo::Digest;
 use url::Url;
 
@@ -118,7 +118,12 @@ impl Plan {
     pub fn detectors(&self) -> Result<Arc<Detectors>> {
         let registry = Registry::read(&self.recipe.models)?;
         let runtime = runtime::onnx_runtime()?;
-        Ok(Arc::new(Detectors::load(&registry, &self.recipe.detectors, &runtime)?))
+        Ok(Arc::new(Detectors::load(
+            &registry,
+            &self.recipe.detectors,
+            &runtime,
+            self.recipe.measure.device,
+        )?))
     }
 
     /// The registered model of each role, in the order of the roles.
@@ -130,12 +135,21 @@ impl Plan {
 
     /// What is asked of every photo. Reads the list of models, not the models.
     pub fn probes(&self) -> Result<[Probe; 4], ModelError> {
+        Ok(measure::probes(&self.models()?, self.recipe.measure.device))
+    }
+
+    /// Which models are asked of a photo.
+    pub fn demand(&self) -> Result<Demand, ModelError> {
+        if self.recipe.measure.all {
+            return Ok(Demand::Every);
+        }
         let registry = Registry::read(&self.recipe.models)?;
-        measure::probes(|role| registry.choose(role, self.recipe.detectors.name(role)).cloned())
+        let choose = |role| registry.choose(role, self.recipe.detectors.name(role));
+        Demand::until_dropped(&self.recipe.rules, &registry, choose)
     }
 
     /// The name under which verdicts by this recipe are stored.
     pub fn rules_digest(&self) -> Result<Digest> {
-        Ok(judge::rules_digest(&self.recipe.rules, &self.probes()?))
+        Ok(judge::rules_digest(&self.recipe.rules, &self.probes()?, self.recipe.measure.all))
     }
 }

@@ -141,7 +141,8 @@ pub async fn run(catalog: &Arc<Catalog>, stores: &PreparedStores, all: &[Judged]
                 continue;
             }
             let Ok(measured) = &content.measured else { continue };
-            let counted = Counted::new(&measured.faces, &measured.people, &store.rules);
+            let (Some(faces), Some(people)) = (&measured.faces, &measured.people) else { continue };
+            let counted = Counted::new(faces, people, &store.rules);
             let Some(person) = counted.main_person() else {
                 bail!("photo {} is kept, but nobody is in it", content.sha256);
             };

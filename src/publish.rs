@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use catalog::Catalog;
 use curate::model::ModelEntry;
-use photo::Verdict;
+use photo::{Verdict, WatermarkScore};
 use serde_json::json;
 use snapshot::{
     DroppedRow, FetchRow, IdentityRows, ModelRef, PhotoRow, Scores, SnapshotRef, SnapshotSpec, Writer,
@@ -81,6 +81,7 @@ fn spec(plan: &Plan) -> Result<SnapshotSpec> {
             "demo": recipe.demo,
             "identities": recipe.crawl.identities,
             "max_photos": recipe.crawl.max_photos,
+            "measure_all": recipe.measure.all,
         }),
         rules: recipe.rules.clone(),
         prepare: json!(recipe.prepare),
@@ -151,12 +152,12 @@ fn scores(photo: &Scored) -> Scores {
     let Some(measured) = photo.content.as_ref().and_then(|content| content.measured.as_ref().ok()) else {
         return Scores::default();
     };
-    let highest = measured.watermark.highest();
+    let highest = measured.watermark.as_ref().and_then(WatermarkScore::highest);
     Scores {
         watermark: highest.map(|(_, score)| score),
         watermark_region: highest.map(|(region, _)| region),
-        face: measured.faces.iter().map(|face| face.score).reduce(f32::max),
-        person: measured.people.iter().map(|person| person.score).reduce(f32::max),
+        face: measured.faces.iter().flatten().map(|face| face.score).reduce(f32::max),
+        person: measured.people.iter().flatten().map(|person| person.score).reduce(f32::max),
         sharpness: Some(measured.facts.sharpness),
         brightness: Some(measured.facts.brightness),
         perceptual_hash: Some(measured.facts.perceptual_hash.clone()),

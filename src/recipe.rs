@@ -31,6 +31,9 @@ pub struct Recipe {
     /// How to crawl.
     #[serde(default)]
     pub crawl: Crawl,
+    /// How to measure.
+    #[serde(default)]
+    pub measure: Measure,
     /// What a photo must be like to be kept.
     #[serde(default)]
     pub rules: Rules,
@@ -86,6 +89,17 @@ pub struct Import {
     /// How the hosts of a list of URLs are asked (TOML); politely where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<PathBuf>,
+}
+
+/// How to measure.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Measure {
+    /// Ask every model of every photo. Otherwise the cheapest come first, and the others are asked only while the photo
+    /// may still be kept: a dropped one has at least one reason then, not always every one.
+    pub all: bool,
+    /// What runs the models.
+    pub device: curate::Device,
 }
 
 /// How to crawl.

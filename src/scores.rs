@@ -9,7 +9,7 @@ use catalog::gallery::{MeasurementLine, MeasurementLines};
 use catalog::identity::Identity;
 use catalog::measurement::Probe;
 use catalog::photo::PhotoRow;
-use curate::Measurements;
+use curate::{Demand, Measurements};
 use photo::{Detection, Digest, ImageFacts, Person, WatermarkScore};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::de::DeserializeOwned;
@@ -23,6 +23,41 @@ pub enum Decoded {
     Readable(ImageFacts),
     /// Why there are none.
     Unreadable(String),
+}
+
+/// What a model said: the stored form of a measurement of any other kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Answer<T> {
+    /// What it found.
+    Measured(T),
+    /// It was not asked: what was known already drops the photo.
+    NotAsked(NotAsked),
+    /// The photo cannot be read: `null`.
+    Unreadable(()),
+}
+
+/// The word that is stored in place of a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NotAsked {
+    /// For now: other rules may ask.
+    #[serde(rename = "not_measured")]
+    NotMeasured,
+}
+
+impl<T> Answer<T> {
+    /// The stored form of a score, or of none.
+    pub fn of(score: Option<T>) -> Self {
+        score.map_or(Self::NotAsked(NotAsked::NotMeasured), Self::Measured)
+    }
+
+    /// The score, where there is one.
+    pub fn score(self) -> Option<T> {
+        match self {
+            Self::Measured(score) => Some(score),
+            Self::NotAsked(_) | Self::Unreadable(()) => None,
+        }
+    }
 }
 
 /// A photo of a person with everything that was stored of it.
@@ -39,21 +74,22 @@ pub struct Scored {
 pub struct Content {
     /// Their digest.
     pub sha256: Digest,
-    /// All scores, or why the photo cannot be read.
+    /// The scores, or why the photo cannot be read.
     pub measured: Result<Measurements, String>,
 }
 
-/// The people of the sites with their photos in the order of source URLs. `probes` as [`crate::measure::probes`] gives
-/// them.
+/// The people of the sites with their photos in the order of source URLs, with the scores that `demand` asks for.
+/// `probes` as [`crate::measure::probes`] gives them.
 pub async fn galleries(
     catalog: &Catalog,
     probes: &[Probe; 4],
+    demand: &Demand,
     sites: &[String],
 ) -> Result<Vec<(Identity, Vec<Scored>)>> {
     let (galleries, lines) =
         tokio::try_join!(catalog.galleries(sites), catalog.measurement_lines(sites, probes))?;
     let parsed: Vec<Vec<Arc<Content>>> =
-        lines.pieces().par_iter().map(|piece| contents(piece)).collect::<Result<_>>()?;
+        lines.pieces().par_iter().map(|piece| contents(piece, demand)).collect::<Result<_>>()?;
     let contents: HashMap<String, Arc<Content>> =
         parsed.into_iter().flatten().map(|content| (content.sha256.to_string(), content)).collect();
     let scored = |row: PhotoRow| {
@@ -73,25 +109,25 @@ pub async fn galleries(
 #[derive(Default)]
 struct Stored {
     decoded: Option<Decoded>,
-    watermark: Option<WatermarkScore>,
-    faces: Option<Vec<Detection>>,
-    people: Option<Vec<Person>>,
+    watermark: Option<Answer<WatermarkScore>>,
+    faces: Option<Answer<Vec<Detection>>>,
+    people: Option<Answer<Vec<Person>>>,
 }
 
 /// The contents of which a piece of the stored measurements speaks.
-fn contents(piece: &str) -> Result<Vec<Arc<Content>>> {
+fn contents(piece: &str, demand: &Demand) -> Result<Vec<Arc<Content>>> {
     let mut stored: BTreeMap<&str, Stored> = BTreeMap::new();
     for line in MeasurementLines::of(piece) {
         let of = stored.entry(line.sha256).or_default();
         match line.kind {
             "image" => of.decoded = Some(parse(&line)?),
-            "watermark" => of.watermark = parse(&line)?,
-            "faces" => of.faces = parse(&line)?,
-            "people" => of.people = parse(&line)?,
+            "watermark" => of.watermark = Some(parse(&line)?),
+            "faces" => of.faces = Some(parse(&line)?),
+            "people" => of.people = Some(parse(&line)?),
             _ => {}
         }
     }
-    stored.into_iter().map(|(sha256, stored)| stored.into_content(sha256)).collect()
+    stored.into_iter().map(|(sha256, stored)| stored.into_content(sha256, demand)).collect()
 }
 
 fn parse<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<T> {
@@ -100,16 +136,16 @@ fn parse<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<T> {
 }
 
 impl Stored {
-    fn into_content(self, sha256: &str) -> Result<Arc<Content>> {
+    fn into_content(self, sha256: &str, demand: &Demand) -> Result<Arc<Content>> {
         let lacking = || format!("photo {sha256} lacks scores; run `bolid measure`");
         let measured = match self.decoded.with_context(lacking)? {
             Decoded::Unreadable(detail) => Err(detail),
-            Decoded::Readable(facts) => Ok(Measurements {
+            Decoded::Readable(facts) => Ok(demand.view(Measurements {
                 facts,
-                watermark: self.watermark.with_context(lacking)?,
-                faces: self.faces.with_context(lacking)?,
-                people: self.people.with_context(lacking)?,
-            }),
+                watermark: self.watermark.with_context(lacking)?.score(),
+                faces: self.faces.with_context(lacking)?.score(),
+                people: self.people.with_context(lacking)?.score(),
+            })),
         };
         Ok(Arc::new(Content { sha256: sha256.parse()?, measured }))
     }

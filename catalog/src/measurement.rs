@@ -76,6 +76,59 @@ impl Catalog {
         Ok(missing)
     }
 
+    /// Contents of the sites' photos of which some probe stored `value`, in the order of their digests, each with all
+    /// that the probes stored of it.
+    pub async fn measured_as(
+        &self,
+        sites: &[String],
+        probes: &[Probe],
+        value: &serde_json::Value,
+    ) -> Result<BTreeMap<Digest, Vec<(Probe, serde_json::Value)>>> {
+        let value = value.to_string();
+        let mut found: BTreeMap<Digest, Vec<(Probe, serde_json::Value)>> = BTreeMap::new();
+        for site in sites {
+            for probe in probes {
+                // The length is asked first: it stands in a row's header, while long values lie on pages of their own.
+                let rows: Vec<String> = sqlx::query_scalar(
+                    "SELECT DISTINCT fetch.sha256 FROM fetch
+                     JOIN photo ON photo.id = photo_id JOIN identity ON identity.id = identity_id
+                     JOIN measurement ON measurement.sha256 = fetch.sha256 AND kind = ? AND probe = ?
+                     WHERE site = ? AND octet_length(value) = ? AND value = ?",
+                )
+                .bind(probe.kind.name())
+                .bind(probe.digest.to_string())
+                .bind(site)
+                .bind(value.len() as i64)
+                .bind(&value)
+                .fetch_all(&self.reader)
+                .await
+                .map_err(Error::db("list photos by what was measured"))?;
+                for row in rows {
+                    found.entry(parse_digest(&row)?).or_default();
+                }
+            }
+        }
+        for (sha256, values) in &mut found {
+            *values = self.measured(*sha256, probes).await?;
+        }
+        Ok(found)
+    }
+
+    /// What the probes stored of a content.
+    pub async fn measured(
+        &self,
+        sha256: Digest,
+        probes: &[Probe],
+    ) -> Result<Vec<(Probe, serde_json::Value)>> {
+        let mut values = Vec::new();
+        for probe in probes {
+            if let Some(value) = self.measurement(sha256, *probe).await? {
+                values.push((*probe, value));
+            }
+        }
+        Ok(values)
+    }
+
     /// Stores all that was measured of one content, in one transaction.
     pub async fn add_measurements(
         &self,

@@ -117,7 +117,9 @@ async fn many() {
         .spawn()
         .expect("the gallery starts");
     let mut line = String::new();
-    BufReader::new(server.stdout.take().expect("it is piped")).read_line(&mut line).expect("it says its port");
+    BufReader::new(server.stdout.take().expect("it is piped"))
+        .read_line(&mut line)
+        .expect("it says its port");
     let settings = CrawlSettings::new(profile(line.trim().parse().expect("a port")));
 
     let folder = tempfile::tempdir().expect("a temporary folder");

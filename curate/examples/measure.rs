@@ -6,14 +6,18 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use curate::{Detectors, ModelChoice, Registry, Runtime};
+use curate::{Detectors, Device, ModelChoice, Registry, Runtime};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let registry = arguments.next().ok_or("usage: measure models.toml PHOTO...")?;
     let runtime = Runtime::load(Path::new(".cache/onnxruntime/libonnxruntime.so"))?;
-    let detectors =
-        Detectors::load(&Registry::read(Path::new(&registry))?, &ModelChoice::default(), &runtime)?;
+    let detectors = Detectors::load(
+        &Registry::read(Path::new(&registry))?,
+        &ModelChoice::default(),
+        &runtime,
+        Device::Cpu,
+    )?;
     let start = Instant::now();
     let photos: Vec<String> = arguments.collect();
     let read = photos.iter().filter_map(|path| match std::fs::read(path) {

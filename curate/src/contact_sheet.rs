@@ -44,11 +44,18 @@ pub struct Marks<'a> {
 }
 
 impl Tile {
-    /// Scales the photo to a tile and draws the marks. Make tiles one by one: they are small, photos are not.
-    pub fn new(name: &str, photo: &RgbImage, marks: Marks<'_>, label: &str, agrees: bool) -> Self {
-        let scale = TILE_PX as f32 / photo.width().max(photo.height()).max(1) as f32;
+    /// Scales the photo, or a reduced copy of one of `width` × `height` px, to a tile and draws the marks. Make tiles one by one: they are small, photos are not.
+    pub fn new(
+        name: &str,
+        photo: &RgbImage,
+        (width, height): (u32, u32),
+        marks: Marks<'_>,
+        label: &str,
+        agrees: bool,
+    ) -> Self {
+        let scale = TILE_PX as f32 / width.max(height).max(1) as f32;
         let side = |length: u32| ((length as f32 * scale).round() as u32).clamp(1, TILE_PX);
-        let mut picture = resize::whole(photo, side(photo.width()), side(photo.height()), Filter::Bilinear);
+        let mut picture = resize::whole(photo, side(width), side(height), Filter::Bilinear);
         for (bbox, joints) in marks.people {
             draw_box(&mut picture, bbox, scale, PERSON);
             let visible = |index: usize| Some(&joints.0[index]).filter(|joint| joint.confidence > 0.0);
@@ -147,8 +154,10 @@ mod tests {
         let photo = RgbImage::from_pixel(480, 240, Rgb([10, 10, 10]));
         let face = BoundingBox { x0: 100.0, y0: 50.0, x1: 200.0, y1: 150.0 };
         let marks = Marks { faces: &[face], people: &[] };
-        let tiles =
-            [Tile::new("a", &photo, marks, "1", true), Tile::new("b", &photo, Marks::default(), "0", false)];
+        let tiles = [
+            Tile::new("a", &photo, (480, 240), marks, "1", true),
+            Tile::new("b", &photo, (480, 240), Marks::default(), "0", false),
+        ];
         let sheet = contact_sheet(&tiles, 2);
         assert_eq!(sheet.dimensions(), (2 * 246 + 6, 240 + LABEL_PX + 12));
         let count = |colour: Rgb<u8>| sheet.pixels().filter(|&&pixel| pixel == colour).count();
@@ -160,6 +169,6 @@ mod tests {
     fn an_empty_sheet_and_marks_outside_the_photo_are_fine() {
         assert!(contact_sheet(&[], 5).width() > 0);
         let far = BoundingBox { x0: -1e9, y0: f32::MIN, x1: 1e9, y1: f32::MAX };
-        Tile::new("far", &RgbImage::new(3, 3), Marks { faces: &[far], people: &[] }, "", true);
+        Tile::new("far", &RgbImage::new(3, 3), (3, 3), Marks { faces: &[far], people: &[] }, "", true);
     }
 }

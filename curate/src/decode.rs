@@ -1,5 +1,8 @@
 //! Bytes to an upright RGB photo and the facts of its pixels.
 //!
+//! The header is read first: what is too large is refused before anything is decoded, and a JPEG is decoded at the
+//! smallest of 1/1, 1/2, 1/4 and 1/8 of its size that is large enough for what looks at it ([`Need`]).
+//!
 //! The format is taken from the bytes, never from a name. The EXIF orientation is applied, transparent pixels lie
 //! over white, 16-bit samples are rounded to 8, CMYK is converted. Of an animation the first frame counts.
 
@@ -9,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use photo::ImageFacts;
+use serde::Serialize;
 
 use crate::{facts, jpeg};
 
@@ -20,12 +24,60 @@ pub const MAX_PIXELS: u64 = 100_000_000;
 /// 16-bit photos are therefore limited to about 64 megapixels.
 pub const MAX_DECODED_BYTES: u64 = 512 << 20;
 
+/// What a file says of itself before it is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The format of the bytes.
+    pub format: &'static str,
+    /// Width in pixels, upright.
+    pub width: u32,
+    /// Height in pixels, upright.
+    pub height: u32,
+    /// The EXIF orientation, 1 to 8.
+    pub orientation: u8,
+    /// Eighths of the size at which the photo is decoded: 8, or less for a JPEG that is larger than needed.
+    pub eighths: u32,
+    /// The most bytes that decoding takes at once.
+    pub decoded_bytes: u64,
+}
+
+/// How large a photo has to be decoded. Photos that are smaller are taken as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Need {
+    /// The shorter side in px, at least.
+    pub shorter_px: u32,
+    /// The longer side in px, at least.
+    pub longer_px: u32,
+}
+
+impl Need {
+    /// Every pixel.
+    pub const WHOLE: Self = Self { shorter_px: u32::MAX, longer_px: u32::MAX };
+
+    /// The needs of two.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            shorter_px: self.shorter_px.max(other.shorter_px),
+            longer_px: self.longer_px.max(other.longer_px),
+        }
+    }
+
+    fn eighths(self, width: u32, height: u32) -> u32 {
+        let is_enough = |eighths: u32| {
+            let side = |length: u32| u64::from(length) * u64::from(eighths) / 8;
+            side(width.min(height)) >= self.shorter_px.into()
+                && side(width.max(height)) >= self.longer_px.into()
+        };
+        [1, 2, 4].into_iter().find(|&eighths| is_enough(eighths)).unwrap_or(8)
+    }
+}
+
 /// A decoded photo.
 #[derive(Clone, Debug)]
 pub struct Photo {
-    /// The pixels, upright, 8 bits per channel.
+    /// The pixels, upright, 8 bits per channel; fewer than `facts` says where a reduced photo was enough.
     pub image: RgbImage,
-    /// What the pixels say without any model.
+    /// What the header and the pixels say without any model.
     pub facts: ImageFacts,
 }
 
@@ -90,33 +142,82 @@ pub enum DecodeError {
     },
 }
 
-/// Decodes the bytes of one photo.
+/// Decodes every pixel of one photo.
 ///
 /// # Errors
 /// [`DecodeError`] when the bytes are no image, are cut short or damaged, or declare a size beyond the limits.
 pub fn decode(bytes: &[u8]) -> Result<Photo, DecodeError> {
+    decode_for(bytes, Need::WHOLE)
+}
+
+/// Decodes one photo as far as it is needed. The facts of its pixels are those of the photo as decoded.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_for(bytes: &[u8], need: Need) -> Result<Photo, DecodeError> {
+    let header = header(bytes, need)?;
+    // The bytes come from strangers, and the decoders index and subtract a lot: a panic in one of them must cost this
+    // one photo, not the run. Nothing outlives the closure, so no half-changed state can be seen afterwards.
+    let decoded = catch_unwind(AssertUnwindSafe(|| match format_of(bytes)? {
+        (ImageFormat::Jpeg, _) => {
+            let reduced = (header.eighths < 8).then(|| jpeg::decode_reduced(bytes, header.eighths)).flatten();
+            reduced.map_or_else(|| jpeg::decode(bytes), Ok)
+        }
+        (other, name) => decode_other(bytes, other, name),
+    }));
+    let decoded = decoded.unwrap_or_else(|_| Err(panicked(header.format)))?;
+    let mut decoded = DynamicImage::ImageRgb8(decoded);
+    let orientation = Orientation::from_exif(header.orientation).unwrap_or(Orientation::NoTransforms);
+    decoded.apply_orientation(orientation);
+    let image = decoded.into_rgb8();
+    let facts = facts::of(&image, &header, bytes.len() as u64);
+    Ok(Photo { image, facts })
+}
+
+/// Reads what stands in front of the pixels, and refuses what is no photo or is beyond the limits.
+///
+/// # Errors
+/// [`DecodeError`] when the bytes are no image or declare a size beyond the limits. Damage shows when they are decoded.
+pub fn header(bytes: &[u8], need: Need) -> Result<Header, DecodeError> {
+    let (image_format, format) = format_of(bytes)?;
+    let read = catch_unwind(AssertUnwindSafe(|| match image_format {
+        ImageFormat::Jpeg => jpeg::header(bytes).map(|(width, height, turn)| (width, height, turn, 3)),
+        other => {
+            let mut decoder = open(bytes, other, format)?;
+            let ((width, height), colour) = (decoder.dimensions(), decoder.color_type());
+            // A broken EXIF block is no reason to lose a photo.
+            let turn = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+            Ok((width, height, turn, u64::from(colour.bytes_per_pixel())))
+        }
+    }));
+    let (width, height, turn, bytes_per_pixel) = read.unwrap_or_else(|_| Err(panicked(format)))?;
+    let eighths = if image_format == ImageFormat::Jpeg { need.eighths(width, height) } else { 8 };
+    let pixels = u64::from(width) * u64::from(height) * u64::from(eighths * eighths) / 64;
+    let is_on_its_side = turn.to_exif() >= 5; // the four that swap the axes
+    let (width, height) = if is_on_its_side { (height, width) } else { (width, height) };
+    // Beside the pixels as stored: their RGB copy, and for an odd JPEG the upright one.
+    let decoded_bytes = pixels * (bytes_per_pixel + 3);
+    Ok(Header { format, width, height, orientation: turn.to_exif(), eighths, decoded_bytes })
+}
+
+/// What decodes reduced JPEGs in this build.
+pub fn reducing_decoder() -> &'static str {
+    jpeg::REDUCING_DECODER
+}
+
+fn panicked(format: &'static str) -> DecodeError {
+    DecodeError::Damaged { format, detail: "the decoder panicked".to_owned() }
+}
+
+fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str), DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
-    let format = image::guess_format(bytes).ok().filter(|&format| name(format).is_some());
-    let Some((format, name)) = format.and_then(|format| Some((format, name(format)?))) else {
+    let format = image::guess_format(bytes).ok();
+    format.and_then(|format| Some((format, name(format)?))).ok_or_else(|| {
         let head = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>();
-        return Err(DecodeError::UnknownFormat(head.join(" ")));
-    };
-    // The bytes come from strangers, and the decoders index and subtract a lot: a panic in one of them must cost this
-    // one photo, not the run. Nothing outlives the closure, so no half-changed state can be seen afterwards.
-    let decoded = catch_unwind(AssertUnwindSafe(|| match format {
-        ImageFormat::Jpeg => jpeg::decode(bytes),
-        other => decode_other(bytes, other, name),
-    }));
-    let (decoded, orientation) = decoded.unwrap_or_else(|_| {
-        Err(DecodeError::Damaged { format: name, detail: "the decoder panicked".to_owned() })
-    })?;
-    let mut decoded = DynamicImage::ImageRgb8(decoded);
-    decoded.apply_orientation(orientation);
-    let image = decoded.into_rgb8();
-    let facts = facts::of(&image, name, orientation.to_exif(), bytes.len() as u64);
-    Ok(Photo { image, facts })
+        DecodeError::UnknownFormat(head.join(" "))
+    })
 }
 
 /// The formats that are read, and their names in [`ImageFacts`].
@@ -153,23 +254,26 @@ pub(crate) fn check_size(
     Ok(())
 }
 
-fn decode_other(
-    bytes: &[u8],
+/// A decoder whose header was read and is within the limits.
+fn open<'a>(
+    bytes: &'a [u8],
     format: ImageFormat,
     name: &'static str,
-) -> Result<(RgbImage, Orientation), DecodeError> {
-    let failed = |error: image::ImageError| refusal(name, &error);
+) -> Result<impl ImageDecoder + use<'a>, DecodeError> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let decoder = reader.into_decoder().map_err(|error| refusal(name, &error))?;
     let (width, height) = decoder.dimensions();
     check_size(name, width, height, u64::from(decoder.color_type().bytes_per_pixel()))?;
-    // A broken EXIF block is no reason to lose a photo.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let decoded = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    Ok((over_white(decoded), orientation))
+    Ok(decoder)
+}
+
+fn decode_other(bytes: &[u8], format: ImageFormat, name: &'static str) -> Result<RgbImage, DecodeError> {
+    let decoder = open(bytes, format, name)?;
+    let decoded = DynamicImage::from_decoder(decoder).map_err(|error| refusal(name, &error))?;
+    Ok(over_white(decoded))
 }
 
 fn refusal(format: &'static str, error: &image::ImageError) -> DecodeError {

@@ -4,25 +4,31 @@ use image::RgbImage;
 use photo::ImageFacts;
 use photo::score::rounded;
 
+use crate::decode::{Header, Need};
 use crate::hash::PerceptualHash;
 use crate::resize::{self, Filter};
 
 /// The longer side in px at which sharpness is measured, so that it compares across photo sizes.
 const SHARPNESS_SIDE_PX: u32 = 512;
 
-/// The facts of an upright photo. `format`, `orientation` and `file_bytes` are those of the file.
-pub(crate) fn of(image: &RgbImage, format: &str, orientation: u8, file_bytes: u64) -> ImageFacts {
-    let (width, height) = image.dimensions();
+/// The pixels that the facts need. Half as many again as sharpness is measured at, so that every photo is shrunk to it
+/// and what a reduced decode does to the finest detail hardly shows.
+pub(crate) const NEED: Need = Need { shorter_px: 1, longer_px: SHARPNESS_SIDE_PX * 3 / 2 };
+
+/// The facts of an upright photo. What follows from pixels is taken at fixed small sizes, which a reduced photo is
+/// large enough for.
+pub(crate) fn of(image: &RgbImage, header: &Header, file_bytes: u64) -> ImageFacts {
+    let (width, height) = (header.width, header.height);
     let scale = f64::from(SHARPNESS_SIDE_PX) / f64::from(width.max(height));
     let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
     let small = resize::whole(image, side(width), side(height), Filter::Bilinear);
     let luma = luma(&small);
     let brightness = luma.iter().map(|&value| f64::from(value)).sum::<f64>() / luma.len() as f64 / 255.0;
     ImageFacts {
-        format: format.to_owned(),
+        format: header.format.to_owned(),
         width,
         height,
-        orientation,
+        orientation: header.orientation,
         file_bytes,
         sharpness: rounded(laplacian_variance(&luma, small.width() as usize)),
         brightness: rounded(brightness as f32),
@@ -68,10 +74,14 @@ mod tests {
         })
     }
 
+    fn header(side: u32) -> Header {
+        Header { format: "png", width: side, height: side, orientation: 1, eighths: 8, decoded_bytes: 0 }
+    }
+
     #[test]
     fn a_blurred_photo_is_less_sharp_and_as_bright() {
-        let sharp = of(&checkers(512, 16), "png", 1, 0);
-        let blurred = of(&image::imageops::blur(&checkers(512, 16), 3.0), "png", 1, 0);
+        let sharp = of(&checkers(512, 16), &header(512), 0);
+        let blurred = of(&image::imageops::blur(&checkers(512, 16), 3.0), &header(512), 0);
         assert!(sharp.sharpness > 20.0 * blurred.sharpness, "{} {}", sharp.sharpness, blurred.sharpness);
         assert!((sharp.brightness - 120.0 / 255.0).abs() < 0.01);
         assert!((sharp.brightness - blurred.brightness).abs() < 0.02);
@@ -79,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_single_pixel_has_facts() {
-        let facts = of(&RgbImage::from_pixel(1, 1, image::Rgb([255; 3])), "png", 1, 0);
+        let facts = of(&RgbImage::from_pixel(1, 1, image::Rgb([255; 3])), &header(1), 0);
         assert_eq!((facts.width, facts.height, facts.brightness), (1, 1, 1.0));
     }
 }

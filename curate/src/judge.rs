@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 
-use photo::{AcrossIdentities, Digest, Reason, Rules, Verdict};
+use photo::{AcrossIdentities, Digest, Reason, Rules, Verdict, WatermarkScore};
 use rayon::prelude::*;
 
 use crate::copies::{self, Group, Look};
 use crate::measure::Measurements;
+use crate::model::Role;
 use crate::people::{Counted, PeopleClass};
 
 /// The photos of one identity.
@@ -87,17 +88,39 @@ fn alone(photo: &Candidate<'_>, rules: &Rules) -> Vec<Reason> {
         Ok(measured) => measured,
         Err(detail) => return vec![Reason::Unreadable { detail: detail.to_owned() }],
     };
+    let mut reasons = reasons_alone(measured, rules);
+    if reasons.is_empty() {
+        let missing = Role::ALL.into_iter().filter(|&role| !measured.has(role)).map(|role| role.to_string());
+        let missing: Vec<_> = missing.collect();
+        if !missing.is_empty() {
+            reasons.push(Reason::NotMeasured { missing });
+        }
+    }
+    reasons
+}
+
+/// The reasons that are certain from what was measured, whatever the models that were not asked would say.
+pub(crate) fn reasons_alone(measured: &Measurements, rules: &Rules) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let (width, height) = (measured.facts.width, measured.facts.height);
     if width.min(height) < rules.min_side {
         reasons.push(Reason::TooSmall { width, height });
     }
-    if let Some((region, score)) = measured.watermark.highest()
+    if let Some((region, score)) = measured.watermark.as_ref().and_then(WatermarkScore::highest)
         && score > rules.watermark.max_score
     {
         reasons.push(Reason::Watermark { score, region });
     }
-    let counted = Counted::new(&measured.faces, &measured.people, rules);
+    let Some(people) = &measured.people else { return reasons };
+    let Some(faces) = &measured.faces else {
+        match Counted::class_whatever_faces(people, rules) {
+            Some((PeopleClass::Several, people)) => reasons.push(Reason::SeveralPeople { faces: 0, people }),
+            Some((PeopleClass::None, _)) => reasons.push(Reason::NoPerson),
+            Some((PeopleClass::One, _)) | None => {}
+        }
+        return reasons;
+    };
+    let counted = Counted::new(faces, people, rules);
     match counted.class() {
         PeopleClass::None => reasons.push(Reason::NoPerson),
         PeopleClass::Several => {

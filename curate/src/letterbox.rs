@@ -40,6 +40,18 @@ impl Letterbox {
         // Python rounds halves to even
         let side = |length: u32| ((f64::from(length) * ratio).round_ties_even() as u32).max(1);
         let resized = (side(source.0).min(target.0), side(source.1).min(target.1));
+        Self::around(source, target, ratio, resized)
+    }
+
+    /// The same with the narrowest bars that leave both sides a multiple of `multiple` px (Ultralytics' `auto=True`).
+    /// The photo lies in it at the same size, so a detector sees the same with less grey.
+    pub fn tight(source: (u32, u32), largest: (u32, u32), multiple: u32) -> Self {
+        let Self { ratio, resized, .. } = Self::new(source, largest);
+        let side = |resized: u32, largest: u32| resized.next_multiple_of(multiple).min(largest);
+        Self::around(source, (side(resized.0, largest.0), side(resized.1, largest.1)), ratio, resized)
+    }
+
+    fn around(source: (u32, u32), target: (u32, u32), ratio: f64, resized: (u32, u32)) -> Self {
         let bars = |target: u32, resized: u32| {
             let half = f64::from(target - resized) / 2.0;
             ((half - 0.1).round_ties_even() as u32, (half + 0.1).round_ties_even() as u32)
@@ -48,7 +60,7 @@ impl Letterbox {
         Self { source, target, ratio, resized, left, top, right, bottom }
     }
 
-    /// The letterboxed photo; `image` has the size this letterbox was made for.
+    /// The letterboxed photo. `image` is the whole photo, at the size this letterbox was made for or a reduced one.
     pub fn apply(&self, image: &RgbImage) -> RgbImage {
         let mut out = RgbImage::from_pixel(self.target.0, self.target.1, image::Rgb([PADDING; 3]));
         let stride = self.target.0 as usize * 3;
@@ -162,6 +174,18 @@ mod tests {
         let letterbox = Letterbox::new((301, 500), (640, 640));
         assert_eq!(letterbox.resized, (385, 640));
         assert_eq!((letterbox.left, letterbox.right, letterbox.top, letterbox.bottom), (127, 128, 0, 0));
+    }
+
+    // Ultralytics 8.4.190, LetterBox(640, auto=True, stride=32) of 3024×4032: 480×640, without bars; of 301×500:
+    // 385×640 in 416×640 with bars of 15 and 16.
+    #[test]
+    fn a_tight_letterbox_has_the_same_photo_and_less_grey() {
+        let letterbox = Letterbox::tight((3024, 4032), (640, 640), 32);
+        assert_eq!((letterbox.target, letterbox.resized), ((480, 640), (480, 640)));
+        let letterbox = Letterbox::tight((301, 500), (640, 640), 32);
+        assert_eq!((letterbox.target, letterbox.resized), ((416, 640), (385, 640)));
+        assert_eq!((letterbox.left, letterbox.right), (15, 16));
+        assert_eq!(Letterbox::tight((500, 499), (640, 640), 64).target, (640, 640));
     }
 
     #[test]

@@ -11,9 +11,10 @@
 //! | [`hash`] | the perceptual hash of a photo and of its mirror image |
 //! | [`duplicates`] | photos that look the same, among a million |
 //! | [`model`] | `models.toml`, the contract of each role, ONNX Runtime, sessions |
-//! | [`letterbox`], [`tensor`] | photos to a network's input |
+//! | [`input`], [`letterbox`], [`tensor`] | photos to a network's input |
 //! | [`yolo`], [`watermark`] | a network's output to boxes, joints and probabilities |
 //! | [`measure`] | the three models over one photo or many |
+//! | [`demand`] | which model is asked next, and when no more are |
 //! | [`people`] | how many people that makes |
 //! | `copies` | which copy of a photo stays, and what becomes of a photo under two identities |
 //! | [`judge`](mod@judge) | measurements and rules to keep or drop, with every reason |
@@ -24,11 +25,13 @@
 pub mod contact_sheet;
 mod copies;
 pub mod decode;
+pub mod demand;
 pub mod duplicates;
 mod facts;
 mod font;
 pub mod gaussian;
 pub mod hash;
+pub mod input;
 mod jpeg;
 pub mod judge;
 pub mod letterbox;
@@ -42,9 +45,10 @@ pub mod watermark;
 pub mod yolo;
 
 pub use copies::{Group, Member};
-pub use decode::{DecodeError, Photo, decode};
+pub use decode::{DecodeError, Need, Photo, decode, decode_for};
+pub use demand::Demand;
 pub use judge::{Candidate, Gallery, Judgement, judge};
-pub use measure::{Detectors, MeasureError, Measurements, ModelChoice};
-pub use model::{ModelError, Registry, Role, Runtime};
+pub use measure::{Detectors, MeasureError, Measurements, ModelChoice, One, Seen};
+pub use model::{Device, ModelError, Registry, Role, Runtime};
 pub use people::PeopleClass;
 pub use prepare::{PrepareSettings, Prepared, prepare};

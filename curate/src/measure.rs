@@ -1,24 +1,29 @@
-//! Runs the three models and collects what they and the pixels say of a photo.
+//! Runs the models over photos and collects what they and the pixels say.
+//!
+//! Each photo is decoded once, as large as the most demanding model needs it. Which models are asked is a [`Demand`]:
+//! every one, or the cheapest first and the others only while the photo may still be kept.
 //!
 //! Results do not depend on the number of threads or on how photos are split into batches: each photo is prepared on
 //! its own, and scores and coordinates are rounded, which takes away the last bits that a batch may move.
 
-use image::RgbImage;
 use photo::score::rounded;
 use photo::tiles::REGIONS;
 use photo::{BoundingBox, Detection, Digest, ImageFacts, Joint, Joints, Person, WatermarkScore};
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
-use crate::decode::{DecodeError, Photo, decode};
+use crate::decode::{DecodeError, Need, Photo, decode_for};
+use crate::demand::Demand;
+use crate::input::Input;
 use crate::letterbox::Letterbox;
-use crate::model::{ModelEntry, ModelError, Network, Registry, Role, Runtime};
-use crate::watermark;
+use crate::model::{Device, ModelEntry, ModelError, Network, Registry, Role, Runtime};
+use crate::tensor::Normalisation;
 use crate::yolo::{self, BOX_ROWS, Found, POSE_ROWS, Suppression};
+use crate::{facts, input, jpeg, watermark};
 
 /// Raised whenever the way from bytes to a model's input, or from its output to scores, changes: scores of another
 /// version are never mixed with new ones.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Detections below are not even stored. Rules may ask for any score above; lower ones are noise in this family.
 pub const MIN_STORED_SCORE: f32 = 0.1;
@@ -27,17 +32,33 @@ const FACES: Suppression = Suppression { min_score: MIN_STORED_SCORE, max_iou: 0
 /// People may stand in front of each other, so their boxes may overlap more (Ultralytics' default).
 const PEOPLE: Suppression = Suppression { min_score: MIN_STORED_SCORE, max_iou: 0.7, max_found: 50 };
 
-/// All that is known of a photo before it is judged.
+/// What is known of a photo before it is judged. A score is `None` where its model was not asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurements {
-    /// What the pixels say.
+    /// What the header and the pixels say.
     pub facts: ImageFacts,
     /// What the watermark model says.
-    pub watermark: WatermarkScore,
+    pub watermark: Option<WatermarkScore>,
     /// Faces by falling score, in photo px.
-    pub faces: Vec<Detection>,
+    pub faces: Option<Vec<Detection>>,
     /// People by falling score, in photo px.
-    pub people: Vec<Person>,
+    pub people: Option<Vec<Person>>,
+}
+
+impl Measurements {
+    /// The facts alone.
+    pub fn of(facts: ImageFacts) -> Self {
+        Self { facts, watermark: None, faces: None, people: None }
+    }
+
+    /// Whether the model of a role was asked.
+    pub fn has(&self, role: Role) -> bool {
+        match role {
+            Role::Watermark => self.watermark.is_some(),
+            Role::Faces => self.faces.is_some(),
+            Role::People => self.people.is_some(),
+        }
+    }
 }
 
 /// Why a photo has no measurements.
@@ -86,19 +107,33 @@ pub struct Detectors {
     watermark: Network,
     faces: Network,
     people: Network,
+    need: Need,
+    device: Device,
 }
 
 impl Detectors {
     /// Loads and checks the models of a registry.
     ///
     /// # Errors
-    /// [`ModelError`] naming the first model that is missing, damaged or does not fit its role.
-    pub fn load(registry: &Registry, choice: &ModelChoice, runtime: &Runtime) -> Result<Self, ModelError> {
+    /// [`ModelError`] naming the first model that is missing, damaged or does not fit its role, or what the device lacks.
+    pub fn load(
+        registry: &Registry,
+        choice: &ModelChoice,
+        runtime: &Runtime,
+        device: Device,
+    ) -> Result<Self, ModelError> {
         let load = |role| {
             let entry = registry.choose(role, choice.name(role))?;
-            Network::load(entry, &registry.file(entry), runtime)
+            Network::load(entry, &registry.file(entry), runtime, device)
         };
-        Ok(Self { watermark: load(Role::Watermark)?, faces: load(Role::Faces)?, people: load(Role::People)? })
+        let (watermark, faces, people) = (load(Role::Watermark)?, load(Role::Faces)?, load(Role::People)?);
+        let need = need([&watermark.entry, &faces.entry, &people.entry]);
+        Ok(Self { watermark, faces, people, need, device })
+    }
+
+    /// How large photos have to be decoded for these models.
+    pub fn need(&self) -> Need {
+        self.need
     }
 
     fn network(&self, role: Role) -> &Network {
@@ -121,28 +156,38 @@ impl Detectors {
 
     /// The digest under which scores of a role are stored ([`identity`]).
     pub fn identity(&self, role: Role) -> Digest {
-        identity(&self.network(role).entry)
+        identity(&self.network(role).entry, self.need, self.device)
     }
 
-    /// Decodes and measures one photo.
+    /// Decodes one photo and asks every model.
     ///
     /// # Errors
     /// [`MeasureError::Unreadable`] is a fact about the photo, [`MeasureError::Model`] a failure of the run.
     pub fn measure(&self, bytes: &[u8]) -> Result<Measurements, MeasureError> {
-        Ok(self.measure_photo(&decode(bytes)?)?)
+        let photo = decode_for(bytes, self.need)?;
+        let nothing = Measurements::of(photo.facts.clone());
+        Ok(self.complete(&photo, nothing, &Demand::Every)?)
     }
 
-    /// Measures a decoded photo.
+    /// Asks the models that are demanded beyond what is known already.
     ///
     /// # Errors
     /// When a model cannot be run.
-    pub fn measure_photo(&self, photo: &Photo) -> Result<Measurements, ModelError> {
-        Ok(Measurements {
-            facts: photo.facts.clone(),
-            watermark: self.watermark(&photo.image)?,
-            faces: self.faces(&photo.image)?,
-            people: self.people(&photo.image)?,
-        })
+    pub fn complete(
+        &self,
+        photo: &Photo,
+        known: Measurements,
+        demand: &Demand,
+    ) -> Result<Measurements, ModelError> {
+        let (mut measured, mut look) = (known, Look::at(photo));
+        while let Some(role) = demand.next(&measured) {
+            match role {
+                Role::Watermark => measured.watermark = Some(self.watermark(photo)?),
+                Role::Faces => measured.faces = Some(faces_of(&self.faces, &mut look)?),
+                Role::People => measured.people = Some(people_of(&self.people, &mut look)?),
+            }
+        }
+        Ok(measured)
     }
 
     /// Measures photos as they come and hands each result to `done` on the thread that made it, in any order. A thread
@@ -162,72 +207,161 @@ impl Detectors {
     ///
     /// # Errors
     /// When the model cannot be run.
-    pub fn watermark(&self, image: &RgbImage) -> Result<WatermarkScore, ModelError> {
-        let [width, height] = self.watermark.entry.input_size;
-        let mut input = Vec::with_capacity(REGIONS.len() * 3 * width as usize * height as usize);
-        for region in REGIONS {
-            let squeezed = watermark::squeeze_region(image, region, width, height);
-            self.watermark.entry.normalisation.append(&squeezed, &mut input);
-        }
-        let outputs = self.watermark.run(&input)?;
-        let scores = outputs.images().map(|logits| rounded(watermark::probability([logits[0], logits[1]])));
-        Ok(WatermarkScore { regions: REGIONS.into_iter().zip(scores).collect() })
+    pub fn watermark(&self, photo: &Photo) -> Result<WatermarkScore, ModelError> {
+        watermark_of(&self.watermark, photo)
     }
 
     /// The faces of a photo.
     ///
     /// # Errors
     /// When the model cannot be run.
-    pub fn faces(&self, image: &RgbImage) -> Result<Vec<Detection>, ModelError> {
-        let (letterbox, found) = detect(&self.faces, image, BOX_ROWS, &FACES)?;
-        let detection = |found: &Found| Detection {
-            bbox: rounded_box(&letterbox.box_to_photo(&found.bbox)),
-            score: rounded(found.score),
-        };
-        Ok(found.iter().map(detection).collect())
+    pub fn faces(&self, photo: &Photo) -> Result<Vec<Detection>, ModelError> {
+        faces_of(&self.faces, &mut Look::at(photo))
     }
 
     /// The people of a photo and their joints.
     ///
     /// # Errors
     /// When the model cannot be run.
-    pub fn people(&self, image: &RgbImage) -> Result<Vec<Person>, ModelError> {
-        let (letterbox, found) = detect(&self.people, image, POSE_ROWS, &PEOPLE)?;
-        let person = |found: &Found| Person {
-            bbox: rounded_box(&letterbox.box_to_photo(&found.bbox)),
-            score: rounded(found.score),
-            joints: rounded_joints(&letterbox.joints_to_photo(&found.joints.unwrap_or_default())),
-        };
-        Ok(found.iter().map(person).collect())
+    pub fn people(&self, photo: &Photo) -> Result<Vec<Person>, ModelError> {
+        people_of(&self.people, &mut Look::at(photo))
     }
 }
 
+/// One model alone, checked and ready.
+#[derive(Debug)]
+pub struct One(Network);
+
+/// What one model says of a photo.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// Of the role watermark.
+    Watermark(WatermarkScore),
+    /// Of the role faces.
+    Faces(Vec<Detection>),
+    /// Of the role people.
+    People(Vec<Person>),
+}
+
+impl One {
+    /// Loads and checks a model of a registry.
+    ///
+    /// # Errors
+    /// [`ModelError`] when it is missing, damaged or does not fit its role.
+    pub fn load(registry: &Registry, entry: &ModelEntry, runtime: &Runtime) -> Result<Self, ModelError> {
+        Network::load(entry, &registry.file(entry), runtime, Device::Cpu).map(Self)
+    }
+
+    /// What the model says of a photo.
+    ///
+    /// # Errors
+    /// When the model cannot be run.
+    pub fn see(&self, photo: &Photo) -> Result<Seen, ModelError> {
+        Ok(match self.0.entry.role {
+            Role::Watermark => Seen::Watermark(watermark_of(&self.0, photo)?),
+            Role::Faces => Seen::Faces(faces_of(&self.0, &mut Look::at(photo))?),
+            Role::People => Seen::People(people_of(&self.0, &mut Look::at(photo))?),
+        })
+    }
+}
+
+fn watermark_of(network: &Network, photo: &Photo) -> Result<WatermarkScore, ModelError> {
+    let mut regions = Vec::with_capacity(REGIONS.len());
+    // One region at a time: a batch is no faster on a processor, and its inputs fall out of the cache.
+    for region in REGIONS {
+        let outputs = network.run(&input::squeezed(&network.entry, photo, region))?;
+        let scores = outputs.images().map(|logits| rounded(watermark::probability([logits[0], logits[1]])));
+        regions.extend(scores.map(|score| (region, score)));
+    }
+    Ok(WatermarkScore { regions })
+}
+
+fn faces_of(network: &Network, look: &mut Look) -> Result<Vec<Detection>, ModelError> {
+    let (letterbox, found) = detect(network, look, BOX_ROWS, &FACES)?;
+    let detection = |found: &Found| Detection {
+        bbox: rounded_box(&letterbox.box_to_photo(&found.bbox)),
+        score: rounded(found.score),
+    };
+    Ok(found.iter().map(detection).collect())
+}
+
+fn people_of(network: &Network, look: &mut Look) -> Result<Vec<Person>, ModelError> {
+    let (letterbox, found) = detect(network, look, POSE_ROWS, &PEOPLE)?;
+    let person = |found: &Found| Person {
+        bbox: rounded_box(&letterbox.box_to_photo(&found.bbox)),
+        score: rounded(found.score),
+        joints: rounded_joints(&letterbox.joints_to_photo(&found.joints.unwrap_or_default())),
+    };
+    Ok(found.iter().map(person).collect())
+}
+
 /// The digest under which scores of a model are stored: the model's bytes, and all that lies between it and a photo.
-pub fn identity(entry: &ModelEntry) -> Digest {
+/// `need`: how large photos are decoded ([`need`]). Scores of two devices are never mixed: their last digits may differ.
+pub fn identity(entry: &ModelEntry, need: Need, device: Device) -> Digest {
     let settings = match entry.role {
         Role::Watermark => None,
         Role::Faces => Some((FACES.min_score, FACES.max_iou, FACES.max_found)),
         Role::People => Some((PEOPLE.min_score, PEOPLE.max_iou, PEOPLE.max_found)),
     };
-    Digest::of_json(&(VERSION, entry.role, entry.sha256, entry.input_size, entry.normalisation, settings))
+    let input = (entry.input_size, entry.input_multiple, entry.normalisation);
+    let decoded = (need, jpeg::REDUCING_DECODER);
+    Digest::of_json(&(VERSION, entry.role, entry.sha256, input, settings, decoded, device))
 }
 
-/// The digest under which the facts of pixels are stored, which need no model.
-pub fn facts_identity() -> Digest {
-    Digest::of_json(&(VERSION, "facts"))
+/// The digest under which the facts of pixels are stored, which need no model, but depend on how photos are decoded.
+pub fn facts_identity(need: Need) -> Digest {
+    Digest::of_json(&(VERSION, "facts", need, jpeg::REDUCING_DECODER))
+}
+
+/// How large photos have to be decoded for these models and for the facts.
+pub fn need<'a>(models: impl IntoIterator<Item = &'a ModelEntry>) -> Need {
+    models.into_iter().fold(facts::NEED, |all, entry| {
+        let [width, height] = entry.input_size;
+        let longer = width.max(height);
+        all.and(match entry.role {
+            // A tile is squeezed to the input, so along both sides it has to have as many px.
+            Role::Watermark => {
+                let side_px = (f64::from(longer) / photo::tiles::SIDE).ceil() as u32;
+                Need { shorter_px: side_px, longer_px: side_px }
+            }
+            Role::Faces | Role::People => Need { shorter_px: 1, longer_px: longer },
+        })
+    })
+}
+
+/// A photo that detectors look at. What they see is made once where both want it alike.
+struct Look<'a> {
+    photo: &'a Photo,
+    seen: Option<(Wanted, Letterbox, Input)>,
+}
+
+/// Input size, multiple and normalisation: all that the input of a detector depends on.
+type Wanted = ([u32; 2], Option<u32>, Normalisation);
+
+impl<'a> Look<'a> {
+    fn at(photo: &'a Photo) -> Self {
+        Self { photo, seen: None }
+    }
+
+    fn input(&mut self, model: &ModelEntry) -> (Letterbox, &Input) {
+        let wanted = (model.input_size, model.input_multiple, model.normalisation);
+        let seen = self.seen.take().filter(|(made_for, ..)| *made_for == wanted);
+        let (_, letterbox, input) = self.seen.insert(seen.unwrap_or_else(|| {
+            let (letterbox, input) = input::letterboxed(model, self.photo);
+            (wanted, letterbox, input)
+        }));
+        (*letterbox, input)
+    }
 }
 
 fn detect(
     network: &Network,
-    image: &RgbImage,
+    look: &mut Look,
     rows: usize,
     suppression: &Suppression,
 ) -> Result<(Letterbox, Vec<Found>), ModelError> {
-    let [width, height] = network.entry.input_size;
-    let letterbox = Letterbox::new(image.dimensions(), (width, height));
-    let mut input = Vec::with_capacity(3 * width as usize * height as usize);
-    network.entry.normalisation.append(&letterbox.apply(image), &mut input);
-    let outputs = network.run(&input)?;
+    let (letterbox, input) = look.input(&network.entry);
+    let outputs = network.run(input)?;
     let found = outputs.images().next().map(|head| yolo::decode(head, rows, suppression));
     Ok((letterbox, found.unwrap_or_default()))
 }

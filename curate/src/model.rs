@@ -2,6 +2,7 @@
 
 mod add;
 mod contract;
+mod device;
 mod network;
 mod registry;
 mod runtime;
@@ -12,6 +13,7 @@ use photo::Digest;
 
 pub use add::{NewModel, add};
 pub use contract::Role;
+pub use device::{Device, ParseDeviceError};
 pub(crate) use network::Network;
 pub use registry::{ModelEntry, Registry};
 pub use runtime::Runtime;
@@ -21,7 +23,7 @@ pub use runtime::Runtime;
 /// # Errors
 /// What does not fit.
 pub fn check(registry: &Registry, entry: &ModelEntry, runtime: &Runtime) -> Result<(), ModelError> {
-    Network::load(entry, &registry.file(entry), runtime).map(drop)
+    Network::load(entry, &registry.file(entry), runtime, Device::Cpu).map(drop)
 }
 
 /// Why a model cannot be used. Each text names the model and its file, what was expected and found, and what to do.
@@ -84,6 +86,16 @@ pub enum ModelError {
         /// The names with that role.
         declared: String,
     },
+    /// No entry has the name.
+    #[error("`{}` declares no model `{name}`; it declares {declared}", path.display())]
+    NoName {
+        /// The registry.
+        path: PathBuf,
+        /// The name asked for.
+        name: String,
+        /// The names it has.
+        declared: String,
+    },
     /// Several entries have the role and none was named.
     #[error("`{}` declares several models with the role `{role}` ({names}); name one of them", path.display())]
     Ambiguous {
@@ -137,6 +149,16 @@ pub enum ModelError {
         expected: Box<str>,
         /// What is there.
         found: Box<str>,
+    },
+    /// The device that was asked for cannot be used.
+    #[error("the device `{device}` cannot be used with `{}`: {missing}", library.display())]
+    Device {
+        /// The device.
+        device: Device,
+        /// The library that runs the models.
+        library: PathBuf,
+        /// What is missing, and what to do.
+        missing: String,
     },
     /// ONNX Runtime refuses the file or fails to run it.
     #[error("ONNX Runtime cannot {doing} the model `{name}` (`{}`): {detail}", file.display())]

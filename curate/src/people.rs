@@ -4,6 +4,7 @@
 //! face helps in two ways: it confirms a person of whom the pose detector is less sure, and two faces in one box are
 //! two people.
 
+use photo::rules::PeopleRule;
 use photo::{BoundingBox, Detection, Person, Rules};
 
 /// The share of a face that must lie in a person's box to be that person's.
@@ -71,6 +72,21 @@ impl<'a> Counted<'a> {
         PeopleClass::of_count(self.faces.len().max(self.people.len()))
     }
 
+    /// The class where faces were not looked for: `None` or `Several` where no face could change it.
+    pub fn class_whatever_faces(people: &[Person], rules: &Rules) -> Option<(PeopleClass, usize)> {
+        let PeopleRule { min_score, min_score_with_face, min_relative_height } = rules.people;
+        let possible = || people.iter().filter(|person| person.score >= min_score.min(min_score_with_face));
+        let tallest = possible().map(|person| person.bbox.height()).fold(0.0, f32::max);
+        let is_sure = |person: &&Person| {
+            person.score >= min_score && person.bbox.height() >= min_relative_height * tallest
+        };
+        match (possible().count(), possible().filter(is_sure).count()) {
+            (0, _) => Some((PeopleClass::None, 0)),
+            (_, sure @ 2..) => Some((PeopleClass::Several, sure)),
+            _ => None,
+        }
+    }
+
     /// The person the photo is about: the largest of those that count.
     pub fn main_person(&self) -> Option<&'a Person> {
         self.people.iter().copied().reduce(|a, b| if b.bbox.area() > a.bbox.area() { b } else { a })
@@ -108,6 +124,22 @@ mod tests {
         assert_eq!(class(&[face(0.9, 500.0)], &[]), PeopleClass::None);
         assert_eq!(class(&[face(0.9, 500.0)], &[person(0.8, 0.0)]), PeopleClass::One);
         assert_eq!(class(&[], &[person(0.8, 0.0), person(0.7, 200.0)]), PeopleClass::Several);
+    }
+
+    #[test]
+    fn people_decide_without_faces_only_where_no_face_could_change_it() {
+        let without = |people: &[Person]| Counted::class_whatever_faces(people, &Rules::default());
+        assert_eq!(without(&[person(0.2, 0.0)]), Some((PeopleClass::None, 0)));
+        assert_eq!(without(&[person(0.3, 0.0)]), None, "a face may confirm the person");
+        assert_eq!(without(&[person(0.9, 0.0)]), None, "there may be two faces, or none");
+        assert_eq!(without(&[person(0.9, 0.0), person(0.3, 200.0)]), None);
+        assert_eq!(without(&[person(0.9, 0.0), person(0.6, 200.0)]), Some((PeopleClass::Several, 2)));
+        let mut rules = Rules::default();
+        rules.people.min_relative_height = 0.9;
+        let mut tall = person(0.3, 400.0);
+        tall.bbox.y1 = 900.0; // with a face it would count, and the other two would be background
+        let people = [person(0.9, 0.0), person(0.6, 200.0), tall];
+        assert_eq!(Counted::class_whatever_faces(&people, &rules), None);
     }
 
     #[test]

@@ -2,11 +2,16 @@
 
 use std::io::Cursor;
 
-use curate::decode::{DecodeError, MAX_PIXELS};
-use curate::{Photo, decode};
+use curate::decode::{DecodeError, MAX_PIXELS, header};
+use curate::{Need, Photo, decode, decode_for};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba};
 
 const PROGRESSIVE: &[u8] = include_bytes!("fixtures/progressive.jpg");
+// 320×240 px of a scene like the one that `scene` draws, written by `fixtures/make_jpegs.py`.
+const SUBSAMPLED: &[u8] = include_bytes!("fixtures/subsampled.jpg");
+const SUBSAMPLED_ALONG_X: &[u8] = include_bytes!("fixtures/subsampled_along_x.jpg");
+const WITH_RESTARTS: &[u8] = include_bytes!("fixtures/with_restarts.jpg");
+const PROGRESSIVE_LARGE: &[u8] = include_bytes!("fixtures/progressive_large.jpg");
 const CMYK: &[u8] = include_bytes!("fixtures/cmyk.jpg");
 const CMYK_WITHOUT_MARKER: &[u8] = include_bytes!("fixtures/cmyk_without_adobe_marker.jpg");
 const YCCK: &[u8] = include_bytes!("fixtures/ycck.jpg");
@@ -142,6 +147,162 @@ fn a_jpeg_cut_anywhere_is_refused() {
         // bytes behind the end are harmless
         decode(&[&bytes, b"trailer".as_slice()].concat()).unwrap();
     }
+}
+
+/// Soft shapes and some grain, so that there is much to decode and little that a smaller size could not show.
+fn scene(width: u32, height: u32) -> RgbImage {
+    let mut random = 7_u32;
+    RgbImage::from_fn(width, height, |x, y| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let grain = (random >> 28) as f64;
+        let wave = |k: f64| 120.0 + 80.0 * (f64::from(x) / (41.0 * k) + f64::from(y) / 67.0).sin() + grain;
+        Rgb([wave(1.0) as u8, wave(1.7) as u8, wave(0.6) as u8])
+    })
+}
+
+fn jpeg(image: &RgbImage, quality: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(image).unwrap();
+    bytes
+}
+
+/// Half of the fixtures' size, and less of the larger pictures'.
+const HALF: Need = Need { shorter_px: 100, longer_px: 150 };
+
+#[test]
+fn a_large_jpeg_is_decoded_at_the_smallest_size_that_is_enough() {
+    let bytes = jpeg(&scene(1203, 902), 90);
+    for (need, eighths, size) in [
+        (1, 1, (151, 113)),
+        (112, 1, (151, 113)),
+        (113, 2, (301, 226)),
+        (226, 4, (602, 451)),
+        (452, 8, (1203, 902)),
+    ] {
+        let need = Need { shorter_px: need, longer_px: 1 };
+        assert_eq!(header(&bytes, need).unwrap().eighths, eighths, "{need:?}");
+        let photo = decode_for(&bytes, need).unwrap();
+        assert_eq!(photo.image.dimensions(), size, "{need:?}");
+        assert_eq!((photo.facts.width, photo.facts.height), (1203, 902), "the facts are the photo's");
+    }
+    let png = encoded(scene(1203, 902), ImageFormat::Png);
+    assert_eq!(decode_for(&png, HALF).unwrap().image.dimensions(), (1203, 902), "only a JPEG can be reduced");
+}
+
+/// The mean difference in levels between a reduced decode and the mean of each square of pixels of the whole one.
+fn apart(bytes: &[u8], need: Need) -> f64 {
+    let (reduced, whole) = (decode_for(bytes, need).unwrap().image, decode(bytes).unwrap().image);
+    let factor = whole.width().div_ceil(reduced.width());
+    assert!(factor > 1);
+    let (mut sum, mut count) = (0.0, 0);
+    for (x, y, pixel) in reduced.enumerate_pixels() {
+        if (x + 1) * factor > whole.width() || (y + 1) * factor > whole.height() {
+            continue; // a square that reaches beyond the photo
+        }
+        for channel in 0..3 {
+            let square = (0..factor * factor).map(|i| {
+                f64::from(whole.get_pixel(x * factor + i % factor, y * factor + i / factor).0[channel])
+            });
+            sum += (square.sum::<f64>() / f64::from(factor * factor) - f64::from(pixel.0[channel])).abs();
+            count += 1;
+        }
+    }
+    sum / f64::from(count)
+}
+
+#[test]
+fn a_reduced_photo_is_the_whole_one_made_smaller() {
+    let grey = DynamicImage::from(scene(640, 480)).into_luma8();
+    let mut grey_bytes = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new(&mut grey_bytes).encode_image(&grey).unwrap();
+    let files = [
+        ("4:4:4", jpeg(&scene(640, 480), 92)),
+        ("4:2:0", SUBSAMPLED.to_vec()),
+        ("4:2:2", SUBSAMPLED_ALONG_X.to_vec()),
+        ("restarts", WITH_RESTARTS.to_vec()),
+        ("grey", grey_bytes),
+        ("progressive", PROGRESSIVE_LARGE.to_vec()),
+    ];
+    for (name, bytes) in files {
+        for eighths in [1, 2, 4] {
+            let Photo { facts, .. } = decode(&bytes).unwrap();
+            let need = Need { shorter_px: facts.width.min(facts.height) * eighths / 8, longer_px: 1 };
+            if name == "progressive" && header(&bytes, need).unwrap().eighths < 8 {
+                // Decoded whole where only libjpeg-turbo could reduce it.
+                assert!(decode_for(&bytes, need).is_ok());
+                continue;
+            }
+            let apart = apart(&bytes, need);
+            assert!(apart < 1.5, "{name} at {eighths}/8: {apart} levels");
+        }
+    }
+}
+
+#[test]
+fn a_reduced_photo_is_turned_upright_and_has_the_facts_of_the_whole_one() {
+    let bytes = with_exif(&jpeg(&scene(1600, 1200), 90), 6);
+    let need = Need { shorter_px: 600, longer_px: 1 };
+    let (reduced, whole) = (decode_for(&bytes, need).unwrap(), decode(&bytes).unwrap());
+    assert_eq!(reduced.image.dimensions(), (600, 800));
+    assert_eq!((reduced.facts.width, reduced.facts.height, reduced.facts.orientation), (1200, 1600, 6));
+    let ratio = reduced.facts.sharpness / whole.facts.sharpness;
+    assert!(
+        (0.9..1.1).contains(&ratio),
+        "sharpness {} and {}",
+        reduced.facts.sharpness,
+        whole.facts.sharpness
+    );
+    assert!((reduced.facts.brightness - whole.facts.brightness).abs() < 0.002);
+    let hash = |photo: &Photo| photo.facts.perceptual_hash.parse::<curate::hash::PerceptualHash>().unwrap();
+    assert!(hash(&reduced).distance(hash(&whole)) <= 1);
+}
+
+/// Cuts `share` of the bytes out of the scan, in the middle; the end-of-image marker stays.
+fn without_middle(bytes: &[u8], from: f64, share: f64) -> Vec<u8> {
+    let scan = bytes.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap() + 14;
+    let place = |share: f64| scan + ((bytes.len() - scan) as f64 * share) as usize;
+    [&bytes[..place(from)], &bytes[place(from + share)..]].concat()
+}
+
+#[test]
+fn a_jpeg_whose_middle_was_cut_out_is_refused_whole_and_reduced() {
+    for (name, bytes) in [
+        ("4:4:4", jpeg(&scene(640, 480), 92)),
+        ("4:2:0", SUBSAMPLED.to_vec()),
+        ("restarts", WITH_RESTARTS.to_vec()),
+    ] {
+        decode(&bytes).unwrap();
+        for step in 0..12 {
+            let (from, share) = (0.05 + 0.06 * f64::from(step), 0.1 + 0.01 * f64::from(step));
+            let cut = without_middle(&bytes, from, share);
+            assert!(decode(&cut).is_err(), "{name}: {share} at {from} is missing and was not noticed");
+            assert!(decode_for(&cut, HALF).is_err(), "{name}: {share} at {from}, reduced");
+        }
+    }
+}
+
+#[test]
+fn a_reduced_decode_refuses_what_a_whole_one_refuses() {
+    let bytes = jpeg(&scene(640, 480), 92);
+    for end in (0..bytes.len()).step_by(bytes.len() / 60) {
+        assert!(decode_for(&bytes[..end], HALF).is_err(), "{end} of {} bytes", bytes.len());
+    }
+    let mut random = 3_u64;
+    let (mut refused_by_one, mut refused_by_both) = (0, 0);
+    for _ in 0..300 {
+        let mut damaged = bytes.clone();
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = 700 + (random >> 33) as usize % (damaged.len() - 700);
+        damaged[at] = (random >> 24) as u8;
+        match (decode(&damaged).is_err(), decode_for(&damaged, HALF).is_err()) {
+            (true, true) => refused_by_both += 1,
+            // A reduced photo that passes has to pass whole, too: it may be kept, and is then decoded whole.
+            (true, false) => refused_by_one += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(refused_by_one, 0, "beside {refused_by_both} that both refuse");
+    assert!(refused_by_both > 0, "some of this damage shows");
 }
 
 #[test]

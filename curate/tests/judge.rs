@@ -35,9 +35,9 @@ fn good(hash: u64) -> Measurements {
             brightness: 0.5,
             perceptual_hash: format!("{hash:016x}"),
         },
-        watermark: WatermarkScore { regions: vec![(Region::Frame, 0.02), (Region::BottomRight, 0.1)] },
-        faces: vec![face(400.0)],
-        people: vec![person(300.0)],
+        watermark: Some(WatermarkScore { regions: vec![(Region::Frame, 0.02), (Region::BottomRight, 0.1)] }),
+        faces: Some(vec![face(400.0)]),
+        people: Some(vec![person(300.0)]),
     }
 }
 
@@ -90,17 +90,24 @@ fn a_photo_without_fault_is_kept() {
 fn each_fault_of_a_photo_has_its_reason_and_the_scores_behind_it() {
     assert_eq!(reasons(|m| m.facts.width = 999), [Reason::TooSmall { width: 999, height: 1600 }]);
     assert_eq!(
-        reasons(|m| m.watermark.regions[1].1 = 0.51),
+        reasons(|m| m.watermark.as_mut().unwrap().regions[1].1 = 0.51),
         [Reason::Watermark { score: 0.51, region: Region::BottomRight }]
     );
-    assert_eq!(reasons(|m| m.watermark.regions[1].1 = 0.5), []);
-    assert_eq!(reasons(|m| (m.faces, m.people) = (vec![], vec![])), [Reason::NoPerson]);
-    assert_eq!(reasons(|m| m.faces = vec![]), [Reason::NoFace]);
-    assert_eq!(reasons(|m| m.faces[0].score = 0.39), [Reason::NoFace]);
-    assert_eq!(reasons(|m| m.people.push(person(700.0))), [Reason::SeveralPeople { faces: 1, people: 2 }]);
-    assert_eq!(reasons(|m| m.faces.push(face(310.0))), [Reason::SeveralPeople { faces: 2, people: 1 }]);
-    let hide =
-        |m: &mut Measurements| m.people[0].joints.0.iter_mut().for_each(|joint| joint.confidence = 0.49);
+    assert_eq!(reasons(|m| m.watermark.as_mut().unwrap().regions[1].1 = 0.5), []);
+    assert_eq!(reasons(|m| (m.faces, m.people) = (Some(vec![]), Some(vec![]))), [Reason::NoPerson]);
+    assert_eq!(reasons(|m| m.faces = Some(vec![])), [Reason::NoFace]);
+    assert_eq!(reasons(|m| m.faces.as_mut().unwrap()[0].score = 0.39), [Reason::NoFace]);
+    assert_eq!(
+        reasons(|m| m.people.as_mut().unwrap().push(person(700.0))),
+        [Reason::SeveralPeople { faces: 1, people: 2 }]
+    );
+    assert_eq!(
+        reasons(|m| m.faces.as_mut().unwrap().push(face(310.0))),
+        [Reason::SeveralPeople { faces: 2, people: 1 }]
+    );
+    let hide = |m: &mut Measurements| {
+        m.people.as_mut().unwrap()[0].joints.0.iter_mut().for_each(|joint| joint.confidence = 0.49)
+    };
     assert_eq!(reasons(hide), [Reason::NoVisibleJoint]);
 }
 
@@ -108,8 +115,8 @@ fn each_fault_of_a_photo_has_its_reason_and_the_scores_behind_it() {
 fn a_photo_with_several_faults_has_every_reason() {
     let found = reasons(|m| {
         m.facts.height = 10;
-        m.watermark.regions[0].1 = 0.9;
-        (m.faces, m.people) = (vec![], vec![]);
+        m.watermark.as_mut().unwrap().regions[0].1 = 0.9;
+        (m.faces, m.people) = (Some(vec![]), Some(vec![]));
     });
     assert_eq!(found.iter().map(Reason::name).collect::<Vec<_>>(), ["too_small", "watermark", "no_person"]);
 }
@@ -152,7 +159,7 @@ fn of_photos_that_look_the_same_the_larger_stays_then_the_one_with_more_bytes() 
 fn a_good_photo_never_falls_to_one_that_is_dropped() {
     let mut larger = good(0);
     larger.facts.width = 5000;
-    larger.watermark.regions[0].1 = 0.99;
+    larger.watermark.as_mut().unwrap().regions[0].1 = 0.99;
     let verdicts = judge(&[candidate("a", good(0)), candidate("b", larger)], &rules());
     assert!(verdicts["a"].is_keep());
     assert_eq!(verdicts["b"].reasons().len(), 1);
@@ -171,7 +178,7 @@ fn hashes_farther_apart_than_the_rule_are_other_photos() {
 #[test]
 fn too_few_photos_drop_the_remaining_ones_only() {
     let mut bad = good(far_hash(2));
-    bad.faces.clear();
+    bad.faces = Some(vec![]);
     let photos = [candidate("a", good(far_hash(0))), candidate("b", good(far_hash(1))), candidate("c", bad)];
     let verdicts = judge(&photos, &Rules { min_photos: 3, ..rules() });
     for key in ["a", "b"] {
@@ -316,4 +323,21 @@ fn the_group_of_a_photo_holds_its_copies_of_the_same_bytes() {
     assert_eq!(judged.groups.len(), 1);
     assert_eq!(members.len(), 3);
     assert!([0, 1, 2].iter().all(|photo| members.contains(photo)));
+}
+
+#[test]
+fn scores_that_were_not_asked_for_are_a_reason_of_their_own_only_where_no_other_is_certain() {
+    assert_eq!(
+        reasons(|m| (m.watermark, m.faces) = (None, None)),
+        [Reason::NotMeasured { missing: vec!["watermark".to_owned(), "faces".to_owned()] }]
+    );
+    assert_eq!(reasons(|m| (m.people, m.faces) = (Some(vec![]), None)), [Reason::NoPerson]);
+    assert_eq!(
+        reasons(|m| (m.people, m.faces) = (Some(vec![person(300.0), person(700.0)]), None)),
+        [Reason::SeveralPeople { faces: 0, people: 2 }]
+    );
+    let all_missing = |m: &mut Measurements| {
+        *m = Measurements::of(ImageFacts { width: 999, ..m.facts.clone() });
+    };
+    assert_eq!(reasons(all_missing), [Reason::TooSmall { width: 999, height: 1600 }]);
 }

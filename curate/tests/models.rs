@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use curate::measure::{self, MIN_STORED_SCORE};
 use curate::model::{self, NewModel};
 use curate::tensor::Normalisation;
-use curate::{Detectors, MeasureError, Measurements, ModelChoice, ModelError, Registry, Role, Runtime};
+use curate::{
+    Demand, Detectors, Device, MeasureError, Measurements, ModelChoice, ModelError, Need, Photo, Registry,
+    Role, Runtime, decode,
+};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use photo::Digest;
+use photo::{Digest, Rules};
 use tempfile::TempDir;
 
 fn runtime() -> Runtime {
@@ -35,7 +38,7 @@ fn registry(folder: &TempDir) -> PathBuf {
 }
 
 fn load(registry: &Path) -> Result<Detectors, ModelError> {
-    Detectors::load(&Registry::read(registry)?, &ModelChoice::default(), &runtime())
+    Detectors::load(&Registry::read(registry)?, &ModelChoice::default(), &runtime(), Device::Cpu)
 }
 
 /// Black but for one red and green cell (column, row), of `side` px: the fixtures see a face and a person there.
@@ -51,26 +54,31 @@ fn png(image: RgbImage) -> Vec<u8> {
     bytes.into_inner()
 }
 
+fn photo(image: RgbImage) -> Photo {
+    decode(&png(image)).unwrap()
+}
+
 #[test]
 fn what_models_see_comes_back_in_photo_pixels() {
     let folder = TempDir::new().unwrap();
     let detectors = load(&registry(&folder)).unwrap();
     let seen = detectors.measure(&png(lit((1, 2), 256))).unwrap();
-    let [person] = seen.people[..] else { panic!("{:?}", seen.people) };
+    let [person] = seen.people.as_deref().unwrap() else { panic!("{:?}", seen.people) };
     assert_eq!((person.bbox.x0, person.bbox.y0, person.bbox.x1, person.bbox.y1), (64.0, 128.0, 128.0, 192.0));
     assert_eq!(person.score, 0.902); // 230 of 255
     assert_eq!(
         (person.joints.0[16].x, person.joints.0[16].y, person.joints.0[16].confidence),
         (96.0, 160.0, 0.8)
     );
-    let [face] = seen.faces[..] else { panic!("{:?}", seen.faces) };
+    let [face] = seen.faces.as_deref().unwrap() else { panic!("{:?}", seen.faces) };
     assert_eq!((face.bbox, face.score), (person.bbox, person.score));
     // no blue: the logits are [0, −10]
-    assert_eq!(seen.watermark.regions.len(), 10);
-    assert!(seen.watermark.regions.iter().all(|&(_, score)| score == 0.0));
+    let watermark = seen.watermark.unwrap();
+    assert_eq!(watermark.regions.len(), 10);
+    assert!(watermark.regions.iter().all(|&(_, score)| score == 0.0));
     let blue =
         RgbImage::from_fn(256, 256, |x, y| if x >= 154 && y >= 154 { Rgb([0, 0, 255]) } else { Rgb([0; 3]) });
-    let (region, score) = detectors.watermark(&blue).unwrap().highest().unwrap();
+    let (region, score) = detectors.watermark(&photo(blue)).unwrap().highest().unwrap();
     assert_eq!((region, score), (photo::tiles::Region::BottomRight, 1.0));
 }
 
@@ -103,10 +111,10 @@ fn results_are_the_same_on_one_thread_and_on_many() {
 fn a_file_that_takes_one_image_at_a_time_is_run_image_by_image() {
     let folder = TempDir::new().unwrap();
     let path = registry(&folder);
-    let expected = load(&path).unwrap().people(&lit((3, 0), 64)).unwrap();
+    let expected = load(&path).unwrap().people(&photo(lit((3, 0), 64))).unwrap();
     let one = NewModel { name: "people".to_owned(), ..new("people_batch_of_one", Role::People) };
     model::add(&path, &one, &runtime()).unwrap();
-    assert_eq!(load(&path).unwrap().people(&lit((3, 0), 64)).unwrap(), expected);
+    assert_eq!(load(&path).unwrap().people(&photo(lit((3, 0), 64))).unwrap(), expected);
     assert_eq!(expected.len(), 1);
 }
 
@@ -127,7 +135,7 @@ fn scores_are_stored_under_the_model_and_its_settings() {
     model::add(&path, &one, &runtime()).unwrap();
     let after = load(&path).unwrap();
     assert_ne!(before, after.identity(Role::People));
-    assert_ne!(after.identity(Role::Faces), measure::facts_identity());
+    assert_ne!(after.identity(Role::Faces), measure::facts_identity(Need::WHOLE));
     const { assert!(MIN_STORED_SCORE <= 0.25, "rules may ask for scores down to a quarter") };
 }
 
@@ -148,6 +156,23 @@ fn assert_tells(error: &str, words: &[&str]) {
     for word in words {
         assert!(error.contains(word), "`{word}` is not in: {error}");
     }
+}
+
+#[test]
+fn the_model_with_the_least_work_is_asked_first_and_faces_after_people() {
+    let folder = TempDir::new().unwrap();
+    let registry = Registry::read(&registry(&folder)).unwrap();
+    let choose = |role| registry.choose(role, None);
+    let work = |role| registry.work(choose(role).unwrap());
+    let demand = Demand::until_dropped(&Rules::default(), &registry, choose).unwrap();
+    let Demand::UntilDropped { order, .. } = demand else { panic!("{demand:?}") };
+    let place = |role| order.iter().position(|&other| other == role).unwrap();
+    assert!(place(Role::People) < place(Role::Faces));
+    assert_eq!(place(Role::Watermark) == 0, work(Role::Watermark) <= work(Role::People));
+    assert_eq!(work(Role::Watermark), {
+        let bytes = fs::metadata(fixture("watermark")).unwrap().len();
+        u128::from(bytes) * 64 * 64 * 10 // the frame and nine tiles
+    });
 }
 
 #[test]

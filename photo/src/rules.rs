@@ -157,6 +157,12 @@ impl Rules {
         }
     }
 
+    /// The rules of every site that has thresholds of its own, after those of all others.
+    pub fn of_all_sites(&self) -> Vec<Self> {
+        let common = Self { site: BTreeMap::new(), ..self.clone() };
+        std::iter::once(common).chain(self.site.keys().map(|site| self.of_site(site))).collect()
+    }
+
     /// The name under which verdicts by these rules are stored.
     pub fn digest(&self) -> Digest {
         Digest::of_json(self)

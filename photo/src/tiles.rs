@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A tile's side as a share of the photo's: 3 tiles of 0.4 cover the photo and overlap by a tenth, so that a
 /// mark on a seam is whole in one of them.
-const SIDE: f64 = 0.4;
+pub const SIDE: f64 = 0.4;
 
 /// Where a watermark was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -36,7 +36,7 @@ pub enum Reason {
     NoFace,
     /// More than one person was found.
     SeveralPeople {
-        /// Faces above the score.
+        /// Faces above the score; 0 where the people alone decided and no face was looked for.
         faces: usize,
         /// People above the score.
         people: usize,
@@ -64,6 +64,11 @@ pub enum Reason {
         /// In how many bits of 64 the perceptual hashes differ.
         distance: u32,
     },
+    /// No score so far drops the photo, but models are still to be asked: `bolid measure` does.
+    NotMeasured {
+        /// The roles of the models that were not asked.
+        missing: Vec<String>,
+    },
     /// The identity has fewer photos left than `min_photos`.
     TooFewPhotos {
         /// How many are left.
@@ -85,6 +90,7 @@ impl Reason {
             Self::Duplicate { .. } => "duplicate",
             Self::NearDuplicate { .. } => "near_duplicate",
             Self::TwoIdentities { .. } => "two_identities",
+            Self::NotMeasured { .. } => "not_measured",
             Self::TooFewPhotos { .. } => "too_few_photos",
         }
     }
@@ -105,6 +111,7 @@ impl fmt::Display for Reason {
             Self::TwoIdentities { identity, of, distance } => {
                 write!(f, ": {} of {identity}, {distance} of 64 bits differ", of.short())
             }
+            Self::NotMeasured { missing } => write!(f, " by {}; run `bolid measure`", missing.join(", ")),
             Self::TooFewPhotos { kept } => write!(f, ": {kept} left"),
             Self::NoPerson | Self::NoFace | Self::NoVisibleJoint => Ok(()),
         }

@@ -319,6 +319,14 @@ impl Photo {
         self.plant.as_ref().map(Plant::reason)
     }
 
+    /// The same photo at another size: `shorter` × `longer` px, upright or wide as it was. Not for changed copies.
+    pub fn resized(mut self, shorter: u32, longer: u32) -> Self {
+        let is_wide = self.shot.width > self.shot.height;
+        (self.shot.width, self.shot.height) = if is_wide { (longer, shorter) } else { (shorter, longer) };
+        (self.width, self.height) = (self.shot.width, self.shot.height);
+        self
+    }
+
     /// The index of the photo that this one copies.
     pub fn original(&self) -> Option<usize> {
         match self.plant {

@@ -7,7 +7,7 @@ use photo::Digest;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::network::{self, Network};
-use super::{ModelEntry, ModelError, Role, Runtime};
+use super::{Device, ModelEntry, ModelError, Role, Runtime};
 use crate::tensor::Normalisation;
 
 /// What is said of a model that is added; the rest is read from its file.
@@ -50,12 +50,17 @@ pub fn add(registry: &Path, new: &NewModel, runtime: &Runtime) -> Result<ModelEn
         file: relative_to(registry, &new.file),
         sha256: Digest::of(&bytes),
         input_size: [fixed(3, usual_width), fixed(2, usual_height)],
+        input_multiple: None,
         normalisation: new.normalisation.unwrap_or(new.role.usual_normalisation()),
         output: new.role.output().to_owned(),
         licence: new.licence.clone(),
         source: new.source.clone(),
     };
-    Network::from_bytes(entry.clone(), &new.file, bytes, runtime)?;
+    let is_open =
+        |axis: usize| dimensions.as_ref().is_some_and(|d| d.get(axis).is_some_and(|&length| length < 0));
+    let network = Network::from_bytes(entry, &new.file, bytes, runtime, Device::Cpu)?;
+    let multiple = if is_open(2) && is_open(3) { network.smallest_multiple() } else { None };
+    let entry = ModelEntry { input_multiple: multiple, ..network.entry };
     declare(registry, &entry)?;
     Ok(entry)
 }
@@ -120,6 +125,7 @@ fn fill(table: &mut Table, entry: &ModelEntry) {
     set("file", Some(entry.file.display().to_string().into()));
     set("sha256", Some(entry.sha256.to_string().into()));
     set("input_size", Some(size.into()));
+    set("input_multiple", entry.input_multiple.map(|multiple| i64::from(multiple).into()));
     set("normalisation", Some(entry.normalisation.name().into()));
     set("output", Some(entry.output.as_str().into()));
     set("licence", entry.licence.as_deref().map(Into::into));

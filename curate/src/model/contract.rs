@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use photo::tiles::REGIONS;
 use serde::{Deserialize, Serialize};
 
 use crate::tensor::Normalisation;
@@ -39,6 +40,14 @@ impl Role {
             Self::Watermark => "logits[n,2]",
             Self::Faces => "yolo[n,5,anchors]",
             Self::People => "yolo[n,56,anchors]",
+        }
+    }
+
+    /// How often a model of the role looks at one photo.
+    pub(crate) fn looks(self) -> usize {
+        match self {
+            Self::Watermark => REGIONS.len(),
+            Self::Faces | Self::People => 1,
         }
     }
 

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use ort::environment::Environment;
 use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
@@ -12,7 +11,8 @@ use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 use photo::Digest;
 
 use super::contract::{fits, shown};
-use super::{ModelEntry, ModelError, Runtime};
+use super::{Device, ModelEntry, ModelError, Runtime};
+use crate::input::Input;
 
 /// A model that fits its role.
 #[derive(Debug)]
@@ -22,7 +22,8 @@ pub(crate) struct Network {
     bytes: Vec<u8>,
     /// The batch that the file fixes; `None` where any batch is accepted.
     batch: Option<usize>,
-    environment: Environment,
+    runtime: Runtime,
+    device: Device,
     /// Idle sessions. A session runs one batch at a time, so each thread that measures takes one and puts it back;
     /// there are never more than threads.
     idle: Mutex<Vec<Session>>,
@@ -46,7 +47,12 @@ impl Outputs {
 impl Network {
     /// Reads, verifies and loads the model, and runs it once on an empty image: what does not fit is refused here,
     /// before any photo is touched.
-    pub fn load(entry: &ModelEntry, file: &Path, runtime: &Runtime) -> Result<Self, ModelError> {
+    pub fn load(
+        entry: &ModelEntry,
+        file: &Path,
+        runtime: &Runtime,
+        device: Device,
+    ) -> Result<Self, ModelError> {
         let bytes = read(&entry.name, file)?;
         let found = Digest::of(&bytes);
         if found != entry.sha256 {
@@ -57,7 +63,7 @@ impl Network {
                 found,
             });
         }
-        Self::from_bytes(entry.clone(), file, bytes, runtime)
+        Self::from_bytes(entry.clone(), file, bytes, runtime, device)
     }
 
     /// The same, of bytes that are taken as they are.
@@ -66,13 +72,16 @@ impl Network {
         file: &Path,
         bytes: Vec<u8>,
         runtime: &Runtime,
+        device: Device,
     ) -> Result<Self, ModelError> {
+        device.check(runtime)?;
         let mut network = Self {
             entry,
             file: file.to_owned(),
             bytes,
             batch: None,
-            environment: runtime.environment.clone(),
+            runtime: runtime.clone(),
+            device,
             idle: Mutex::default(),
         };
         if network.entry.output != network.entry.role.output() {
@@ -82,16 +91,47 @@ impl Network {
         let session = network.session()?;
         network.batch = network.check_outlets(&session)?;
         network.put_back(session);
-        let [width, height] = network.entry.input_size;
-        let empty = vec![0.0; 3 * width as usize * height as usize];
-        network.run(&empty)?; // an output of open size shows its shape only when it is run
+        let (width, height) = network.largest();
+        network.run_empty(width, height)?; // an output of open size shows its shape only when it is run
+        if let Some(multiple) = network.entry.input_multiple {
+            if multiple == 0 || !width.is_multiple_of(multiple) || !height.is_multiple_of(multiple) {
+                let expected = format!("a divisor of {width} and {height}");
+                return Err(network.misfit("`input_multiple`", &expected, &multiple.to_string()));
+            }
+            // Both sides shorter than they may be: what only fits the full size is found now, too.
+            network.run_empty(width.max(2 * multiple) - multiple, height)?;
+            network.run_empty(width, height.max(2 * multiple) - multiple)?;
+        }
         Ok(network)
     }
 
-    /// Runs images of `[3, height, width]` floats, one after the other, as one batch where the file allows it.
-    pub fn run(&self, images: &[f32]) -> Result<Outputs, ModelError> {
+    /// Width and height of the input at most.
+    pub fn largest(&self) -> (u32, u32) {
         let [width, height] = self.entry.input_size;
-        let (width, height) = (width as usize, height as usize);
+        (width, height)
+    }
+
+    /// The smallest of the usual steps (YOLO's stride, and twice that) by which the sides of an open input may shrink.
+    pub fn smallest_multiple(&self) -> Option<u32> {
+        let (width, height) = self.largest();
+        let is_allowed = |multiple: u32| {
+            width.is_multiple_of(multiple)
+                && height.is_multiple_of(multiple)
+                && width > multiple
+                && self.run_empty(width - multiple, height).is_ok()
+                && self.run_empty(multiple, height).is_ok()
+        };
+        [32, 64].into_iter().find(|&multiple| is_allowed(multiple))
+    }
+
+    fn run_empty(&self, width: u32, height: u32) -> Result<(), ModelError> {
+        let values = vec![0.0; 3 * width as usize * height as usize];
+        self.run(&Input { values, width, height }).map(drop)
+    }
+
+    /// Runs an image, or several one behind the other: as one batch where the file allows it.
+    pub fn run(&self, input: &Input) -> Result<Outputs, ModelError> {
+        let (images, width, height) = (&input.values, input.width as usize, input.height as usize);
         let size = 3 * width * height;
         let count = images.len() / size;
         let batch = self.batch.unwrap_or(count).max(1);
@@ -137,8 +177,9 @@ impl Network {
 
     fn open(&self) -> Result<Session, ModelError> {
         let failed = |error: &dyn std::fmt::Display| self.failed("load", error);
-        Session::builder(&self.environment)
-            .map_err(|error| failed(&error))?
+        let builder = Session::builder(&self.runtime.environment).map_err(|error| failed(&error))?;
+        self.device
+            .choose(builder, &self.runtime)?
             .with_optimization_level(GraphOptimizationLevel::All)
             .map_err(|error| failed(&error))?
             // One thread per session: photos run in parallel, which is faster than threads within an operator.

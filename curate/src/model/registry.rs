@@ -24,6 +24,10 @@ pub struct ModelEntry {
     pub sha256: Digest,
     /// Width and height of the input in px.
     pub input_size: [u32; 2],
+    /// For detectors with open axes: both sides of the input may be any multiple of this, up to `input_size`, so that a
+    /// photo needs less grey around it. Absent: the input has exactly `input_size`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_multiple: Option<u32>,
     /// How the input's pixels are scaled.
     pub normalisation: Normalisation,
     /// The output contract, see [`Role::output`].
@@ -94,6 +98,29 @@ impl Registry {
             (None, [only]) => Ok(only),
             (None, _) => Err(ModelError::Ambiguous { path: path(), role, names: names() }),
         }
+    }
+
+    /// The model of a name, whatever its role.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn named(&self, name: &str) -> Result<&ModelEntry, ModelError> {
+        self.models.iter().find(|model| model.name == name).ok_or_else(|| {
+            let declared: Vec<_> = self.models.iter().map(|model| model.name.as_str()).collect();
+            ModelError::NoName {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                declared: declared.join(", "),
+            }
+        })
+    }
+
+    /// Roughly how much work a model is for one photo: its weights times the pixels that it looks at. In no unit, and
+    /// only good for putting models in order; a file that is missing counts as no work.
+    pub fn work(&self, model: &ModelEntry) -> u128 {
+        let bytes = fs::metadata(self.file(model)).map_or(0, |file| file.len());
+        let pixels = model.input_size.map(u128::from).iter().product::<u128>();
+        u128::from(bytes) * pixels * model.role.looks() as u128
     }
 
     /// Where a model's file lies.

@@ -13,12 +13,14 @@ use super::ModelError;
 const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
 
 /// ONNX Runtime allows one environment per process, which lives until the end.
-static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
+static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
 
 /// The loaded library.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     pub(super) environment: Environment,
+    /// Where it was loaded from.
+    pub(super) library: PathBuf,
 }
 
 impl Runtime {
@@ -31,9 +33,9 @@ impl Runtime {
         let path = named.unwrap_or_else(|| library.to_owned());
         let failed = |detail: String| ModelError::Runtime { path: path.clone(), detail };
         // A panic while the lock is held leaves `None` or a whole environment, both fine to go on with.
-        let mut loaded = ENVIRONMENT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(environment) = &*loaded {
-            return Ok(Self { environment: environment.clone() });
+        let mut loaded = RUNTIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(runtime) = &*loaded {
+            return Ok(runtime.clone());
         }
         // Absolute, because the loader searches a relative path in other places first.
         let absolute = std::path::absolute(&path).map_err(|error| failed(error.to_string()))?;
@@ -47,6 +49,6 @@ impl Runtime {
             .build()
             .map_err(|error| failed(error.to_string()))?;
         environment.set_log_level(LogLevel::Warning);
-        Ok(Self { environment: loaded.insert(environment).clone() })
+        Ok(loaded.insert(Self { environment, library: absolute }).clone())
     }
 }

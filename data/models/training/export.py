@@ -5,9 +5,11 @@
 
 import argparse
 import hashlib
+import sys
 import warnings
 from pathlib import Path
 
+import onnx
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -15,6 +17,10 @@ from torch.nn import functional as F
 from network import INPUT, JOINTS, MARK_INPUT, STRIDE, MarkNet, PeopleNet, cell_centres, decode_boxes, decode_joints
 
 MODELS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(MODELS.parents[1] / "scripts"))
+from free_axes import Graph  # noqa: E402
+
+MULTIPLE = 64  # the coarsest grid has a cell per 64 px, and every finer one twice as many
 PEOPLE = 20  # rows of the pose model's output
 SEARCH = 0.2  # standard deviation of a joint's true place around the first, of the larger side of the box
 BELIEVE = 0.1  # a cell that is less sure than this does not move the joint
@@ -107,6 +113,8 @@ def write(module: nn.Module, path: Path, name: str, side: int, output: str) -> N
             module.eval(), (torch.rand(2, 3, side, side),), str(path), dynamo=False, opset_version=17,
             input_names=[name], output_names=[output], dynamic_axes={name: {0: "n"}, output: {0: "n"}},
         )  # fmt: skip
+    if side == 2 * INPUT:  # a detector: its input may follow the photo's shape
+        path.write_bytes(Graph(onnx.load(path)).open().SerializeToString())
     size = path.stat().st_size
     assert size <= LARGEST, f"{path} has {size} bytes, more than {LARGEST}"
     print(f"{path.name}: {size} bytes")
@@ -116,10 +124,12 @@ def declare(rows: list[tuple]) -> None:
     """models.toml from (role, file, side, normalisation, output)."""
     text = "# The demo models, made by training/export.py. One table per model; `role` is watermark, faces or people.\n"
     for role, file, side, normalisation, output in rows:
+        multiple = f"input_multiple = {MULTIPLE}\n" if side == 2 * INPUT else ""
         digest = hashlib.sha256((MODELS / file).read_bytes()).hexdigest()
         text += (
             f'\n[[model]]\nname = "demo-{role}"\nrole = "{role}"\nfile = "{file}"\nsha256 = "{digest}"\n'
-            f'input_size = [{side}, {side}]\nnormalisation = "{normalisation}"\noutput = "{output}"\n'
+            f"input_size = [{side}, {side}]\n{multiple}"
+            f'normalisation = "{normalisation}"\noutput = "{output}"\n'
             f'licence = "Apache-2.0"\nsource = "data/models/training"\n'
         )
     (MODELS / "models.toml").write_text(text)

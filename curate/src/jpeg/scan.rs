@@ -1,0 +1,169 @@
+//! The entropy-coded bytes of a JPEG scan: bits, Huffman codes, and an exact account of both.
+//!
+//! `None` anywhere means that the scan is not what its header promised: a code that does not exist, bits that run out
+//! before the last block, bytes left over behind it. Decoders that are made to show something fill such gaps with grey.
+
+use super::frame::Codes;
+
+/// Codes up to this length are found by one look-up; the few longer ones bit by bit.
+const LOOK_UP_BITS: u32 = 10;
+
+/// A Huffman table that is ready to decode.
+pub(super) struct Huffman {
+    /// By the next bits: the code's length and its symbol; length 0 where the code is longer.
+    short: Vec<(u8, u8)>,
+    /// By length: the first code beyond those of this length, moved to 16 bits, and what to add for the symbol's place.
+    long: [(u32, i32); 17],
+    symbols: Vec<u8>,
+}
+
+impl Huffman {
+    /// `None` where the lengths make no prefix code.
+    pub fn new(codes: Codes) -> Option<Self> {
+        let mut short = vec![(0, 0); 1 << LOOK_UP_BITS];
+        let mut long = [(0, 0); 17];
+        let (mut code, mut place) = (0_u32, 0_usize);
+        for (length, &count) in (1_u32..).zip(codes.counts) {
+            long[length as usize].1 = place as i32 - code as i32;
+            for _ in 0..count {
+                if code >= 1 << length {
+                    return None;
+                }
+                if length <= LOOK_UP_BITS {
+                    let spare = LOOK_UP_BITS - length;
+                    let first = (code << spare) as usize;
+                    short[first..first + (1 << spare)].fill((length as u8, *codes.symbols.get(place)?));
+                }
+                (code, place) = (code + 1, place + 1);
+            }
+            long[length as usize].0 = code << (16 - length);
+            code <<= 1;
+        }
+        Some(Self { short, long, symbols: codes.symbols.to_vec() })
+    }
+}
+
+/// The bits of a scan.
+pub(super) struct Bits<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// The next bits, the very next one on top; zeros behind the last.
+    ahead: u64,
+    /// How many of them are real.
+    count: u32,
+}
+
+impl<'a> Bits<'a> {
+    /// Of the bytes behind the scan's header.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, ahead: 0, count: 0 }
+    }
+
+    /// At least 32 bits, unless a marker or the end comes before.
+    fn refill(&mut self) {
+        if self.count >= 32 {
+            return;
+        }
+        if let Some(next) = self.bytes.get(self.at..self.at + 4) {
+            let word = u32::from_be_bytes([next[0], next[1], next[2], next[3]]);
+            let has_ff = (!word).wrapping_sub(0x0101_0101) & word & 0x8080_8080 != 0;
+            if !has_ff {
+                self.ahead |= u64::from(word) << (32 - self.count);
+                self.count += 32;
+                self.at += 4;
+                return;
+            }
+        }
+        while self.count < 32 {
+            let width = match self.bytes.get(self.at..) {
+                Some([0xFF, 0, ..]) => 2, // a byte of 0xFF, marked as data by the 0
+                None | Some([] | [0xFF, ..]) => return,
+                Some(_) => 1,
+            };
+            self.ahead |= u64::from(self.bytes[self.at]) << (56 - self.count);
+            self.count += 8;
+            self.at += width;
+        }
+    }
+
+    fn skip(&mut self, bits: u32) -> Option<()> {
+        self.count = self.count.checked_sub(bits)?;
+        self.ahead <<= bits;
+        Some(())
+    }
+
+    /// The next symbol. Leaves at least 16 bits ahead, where the scan has them, for the number that may follow.
+    pub fn symbol(&mut self, table: &Huffman) -> Option<u8> {
+        self.refill();
+        let (length, symbol) = table.short[(self.ahead >> (64 - LOOK_UP_BITS)) as usize];
+        if length > 0 {
+            self.skip(length.into())?;
+            return Some(symbol);
+        }
+        let next = (self.ahead >> 48) as u32;
+        let length = (LOOK_UP_BITS + 1..=16).find(|&length| next < table.long[length as usize].0)?;
+        let place = (next >> (16 - length)) as i32 + table.long[length as usize].1;
+        self.skip(length)?;
+        table.symbols.get(usize::try_from(place).ok()?).copied()
+    }
+
+    /// A number of `bits` bits (at most 15), whose first half of values stands for negative ones.
+    pub fn number(&mut self, bits: u32) -> Option<i32> {
+        if bits == 0 {
+            return Some(0);
+        }
+        let value = (self.ahead >> (64 - bits)) as i32;
+        self.skip(bits)?;
+        Some(if value < 1 << (bits - 1) { value - (1 << bits) + 1 } else { value })
+    }
+
+    /// The marker behind the last bits. Less than a byte may be left, which fills up the last one.
+    pub fn marker(&mut self) -> Option<u8> {
+        self.refill();
+        if self.count >= 8 {
+            return None;
+        }
+        let fills = self.bytes.get(self.at..)?.iter().take_while(|&&byte| byte == 0xFF).count();
+        let marker = *self.bytes.get(self.at + fills)?;
+        (self.at, self.ahead, self.count) = (self.at + fills + 1, 0, 0);
+        (fills > 0).then_some(marker)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of ITU-T T.81, K.3.1 (constant coefficients of luma).
+    const COUNTS: [u8; 16] = [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0];
+    const SYMBOLS: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+
+    fn table() -> Huffman {
+        Huffman::new(Codes { counts: &COUNTS, symbols: &SYMBOLS }).unwrap()
+    }
+
+    #[test]
+    fn codes_and_numbers_are_read_as_the_standard_writes_them() {
+        // 1110 = symbol 6, then 6 bits 000000 = -63; 00 = symbol 0; padding 1111
+        let mut bits = Bits::new(&[0b1110_0000, 0b0000_1111, 0xFF, 0xD9]);
+        assert_eq!(bits.symbol(&table()), Some(6));
+        assert_eq!(bits.number(6), Some(-63));
+        assert_eq!(bits.symbol(&table()), Some(0));
+        assert_eq!(bits.marker(), Some(0xD9));
+    }
+
+    #[test]
+    fn bits_that_run_out_and_bytes_left_over_are_noticed() {
+        let mut bits = Bits::new(&[0b1110_0000, 0xFF, 0xD9]);
+        assert_eq!(bits.symbol(&table()), Some(6));
+        assert_eq!(bits.number(6), None, "two of six bits are missing");
+        assert_eq!(Bits::new(&[0x12, 0x34, 0xFF, 0xD9]).marker(), None);
+    }
+
+    #[test]
+    fn lengths_that_are_no_prefix_code_make_no_table() {
+        let mut counts = COUNTS;
+        counts[0] = 3;
+        assert!(Huffman::new(Codes { counts: &counts, symbols: &[0; 20] }).is_none());
+    }
+}

@@ -1,0 +1,98 @@
+//! Which models are asked, by the rules and by what is known.
+
+use curate::{Demand, Measurements, Role, judge};
+use photo::tiles::Region;
+use photo::{BoundingBox, Detection, Digest, ImageFacts, Joint, Joints, Person, Rules, WatermarkScore};
+
+const ORDER: [Role; 3] = [Role::Watermark, Role::People, Role::Faces];
+
+fn demand(rules: &Rules) -> Demand {
+    Demand::UntilDropped { order: ORDER, rules: Box::new(rules.clone()) }
+}
+
+/// Every score of a photo; `mark`: its watermark score.
+fn whole(width: u32, mark: f32, people: usize, faces: usize) -> Measurements {
+    let bbox = |i: usize, side: f32| BoundingBox {
+        x0: 200.0 * i as f32,
+        y0: 0.0,
+        x1: 200.0 * i as f32 + side,
+        y1: side,
+    };
+    let joints = Joints([Joint { x: 50.0, y: 50.0, confidence: 0.9 }; 17]);
+    let facts = ImageFacts {
+        format: "jpeg".to_owned(),
+        width,
+        height: 1600,
+        orientation: 1,
+        file_bytes: 300_000,
+        sharpness: 100.0,
+        brightness: 0.5,
+        perceptual_hash: "0".repeat(16),
+    };
+    Measurements {
+        facts,
+        watermark: Some(WatermarkScore { regions: vec![(Region::Frame, mark)] }),
+        people: Some((0..people).map(|i| Person { bbox: bbox(i, 150.0), score: 0.9, joints }).collect()),
+        faces: Some((0..faces).map(|i| Detection { bbox: bbox(i, 20.0), score: 0.9 }).collect()),
+    }
+}
+
+/// The models that are asked of a photo about which they would say `truth`, one after the other.
+fn asked(demand: &Demand, truth: &Measurements) -> Vec<Role> {
+    let seen = demand.view(truth.clone());
+    let order = if *demand == Demand::Every { Role::ALL } else { ORDER };
+    order.into_iter().filter(|&role| seen.has(role)).collect()
+}
+
+#[test]
+fn a_photo_that_may_be_kept_is_shown_to_every_model() {
+    assert_eq!(asked(&demand(&Rules::default()), &whole(1200, 0.1, 1, 1)), ORDER);
+}
+
+#[test]
+fn models_behind_a_certain_drop_are_not_asked() {
+    let rules = Rules::default();
+    assert_eq!(asked(&demand(&rules), &whole(999, 0.1, 1, 1)), [], "too small");
+    assert_eq!(asked(&demand(&rules), &whole(1200, 0.9, 1, 1)), [Role::Watermark]);
+    assert_eq!(asked(&demand(&rules), &whole(1200, 0.1, 0, 0)), [Role::Watermark, Role::People]);
+    assert_eq!(asked(&demand(&rules), &whole(1200, 0.1, 2, 2)), [Role::Watermark, Role::People]);
+    assert_eq!(
+        asked(&demand(&rules), &whole(1200, 0.1, 1, 0)),
+        ORDER,
+        "no face has to be named as the reason"
+    );
+    assert_eq!(asked(&Demand::Every, &whole(999, 0.9, 0, 0)), Role::ALL);
+}
+
+#[test]
+fn looser_rules_ask_further() {
+    let mut rules = Rules::default();
+    let seen = demand(&rules).view(whole(1200, 0.6, 1, 1));
+    assert_eq!(demand(&rules).next(&seen), None);
+    rules.watermark.max_score = 0.7;
+    assert_eq!(demand(&rules).next(&seen), Some(Role::People));
+}
+
+/// Keep or drop is the same whether or not every model was asked, and no reason is made up.
+#[test]
+fn what_is_not_asked_never_changes_a_verdict() {
+    let rules = Rules { min_photos: 1, ..Rules::default() };
+    for (width, mark, people, faces) in [999, 1200]
+        .into_iter()
+        .flat_map(|width| [0.1, 0.9].map(|mark| (width, mark)))
+        .flat_map(|(width, mark)| {
+            (0..3).flat_map(move |people| (0..3).map(move |faces| (width, mark, people, faces)))
+        })
+    {
+        let every = whole(width, mark, people, faces);
+        let verdict = |measured: Measurements| {
+            let photo = curate::Candidate { key: 0, sha256: Digest::of("a"), measured: Ok(measured) };
+            judge(&[photo], &rules).remove(&0).unwrap()
+        };
+        let (all, some) = (verdict(every.clone()), verdict(demand(&rules).view(every)));
+        assert_eq!(all.is_keep(), some.is_keep(), "{width} {mark} {people} {faces}: {all}; {some}");
+        let names =
+            |verdict: &photo::Verdict| verdict.reasons().iter().map(photo::Reason::name).collect::<Vec<_>>();
+        assert!(names(&some).iter().all(|name| names(&all).contains(name)), "{all}; {some}");
+    }
+}
