@@ -7,7 +7,7 @@ use photo::{BoundingBox, Detection, Digest, ImageFacts, Joint, Joints, Person, R
 const ORDER: [Role; 3] = [Role::Watermark, Role::People, Role::Faces];
 
 fn demand(rules: &Rules) -> Demand {
-    Demand::UntilDropped { order: ORDER, rules: Box::new(rules.clone()) }
+    Demand::UntilDropped { order: ORDER, rules: vec![rules.clone()] }
 }
 
 /// Every score of a photo; `mark`: its watermark score.
@@ -86,8 +86,9 @@ fn what_is_not_asked_never_changes_a_verdict() {
     {
         let every = whole(width, mark, people, faces);
         let verdict = |measured: Measurements| {
-            let photo = curate::Candidate { key: 0, sha256: Digest::of("a"), measured: Ok(measured) };
-            judge(&[photo], &rules).remove(&0).unwrap()
+            let photo = curate::Candidate { key: "a", sha256: Digest::of("a"), measured: Ok(&measured) };
+            let gallery = curate::Gallery { site: "x", identity: "x/ada".to_owned(), photos: vec![photo] };
+            judge(&[gallery], &rules).verdicts.remove(0).remove(0)
         };
         let (all, some) = (verdict(every.clone()), verdict(demand(&rules).view(every)));
         assert_eq!(all.is_keep(), some.is_keep(), "{width} {mark} {people} {faces}: {all}; {some}");
