@@ -40,7 +40,7 @@ lint:  ## formatting and lints, no warnings allowed
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 
-bench: build bench-measure  ## speed of the pixel loops, and of measuring beside other ways, in one run each
+bench: build bench-measure bench-import  ## speed beside other ways, in one run each
 	cargo run --release --locked --quiet -p curate --example speed
 	cargo run --release --locked --quiet -p curate --example million_hashes
 	cargo build --release --locked --quiet --bin bolid --example judge_speed && target/release/examples/judge_speed
@@ -60,6 +60,15 @@ bench-measure: build  # photos/s beside bare sessions, onnxruntime and ultralyti
 	  .cache/python/bin/python scripts/bench_measure.py --bolid $(BOLID) --photos $(BENCH)/photos \
 	    --calibration $(BENCH)/calibration/1000x1400 --models $(MODELS); \
 	else echo "measuring beside other ways: skipped, pip cannot fetch scripts/requirements.txt"; fi
+
+bench-import: build  # photos/s and CPU beside img2dataset; memory and speed over 100,000 photos
+	cargo build --release --locked --quiet -p crawler --example loopback
+	target/release/examples/loopback crawl
+	@if test -x .cache/img2dataset/bin/img2dataset || ($(PYTHON) -m venv .cache/img2dataset && \
+	  .cache/img2dataset/bin/python -m pip install --quiet img2dataset==1.47.0); then \
+	  $(PYTHON) benches/import.py --bolid $(BOLID) --server target/release/examples/loopback \
+	    --python .cache/img2dataset/bin/python; \
+	else echo "import beside img2dataset: skipped, pip cannot fetch it"; fi
 
 python: .cache/python/ready  ## a Python of the project's own, for the scripts
 

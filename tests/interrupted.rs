@@ -20,6 +20,7 @@ fn profile(shape: Shape) -> &'static str {
         Shape::ThePlace => "theplace",
         Shape::ThePlaceRu => "theplace-ru",
         Shape::Coppermine => "coppermine",
+        Shape::Piwigo => "piwigo",
     }
 }
 
@@ -94,7 +95,9 @@ async fn twenty_kills_at_random_moments_end_in_the_state_of_an_undisturbed_crawl
         assert_eq!(status.code(), Some(3));
 
         let site = match shape {
-            Shape::Coppermine => format!("coppermine-127.0.0.1-{}", server.url.port().unwrap()),
+            Shape::Coppermine | Shape::Piwigo => {
+                format!("{}-127.0.0.1-{}", profile(shape), server.url.port().unwrap())
+            }
             _ => profile(shape).to_owned(),
         };
         let expected = state(undisturbed.path(), &site).await;

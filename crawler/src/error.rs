@@ -26,7 +26,7 @@ pub enum CrawlError {
     },
     /// Nobody could be asked about this crawl.
     #[error(
-        "{host} is not this machine: set `user_agent_contact` in the profile (or --contact), a mail address or page where its owner reaches you"
+        "{host} is not this machine: say where its owner reaches you, a mail address or page (--contact, `user_agent_contact` in the profile, or `crawl.contact` in the recipe)"
     )]
     NoContact {
         /// The host that would be asked.

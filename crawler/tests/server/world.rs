@@ -11,9 +11,11 @@ pub enum Shape {
     ThePlace,
     ThePlaceRu,
     Coppermine,
+    /// By its JSON API.
+    Piwigo,
 }
 
-pub const SHAPES: [Shape; 3] = [Shape::ThePlace, Shape::ThePlaceRu, Shape::Coppermine];
+pub const SHAPES: [Shape; 4] = [Shape::ThePlace, Shape::ThePlaceRu, Shape::Coppermine, Shape::Piwigo];
 /// Photos below this are too small.
 pub const MIN_SIDE: u32 = 64;
 const PER_PAGE: usize = 4;
@@ -25,6 +27,7 @@ impl Shape {
             Self::ThePlace => "theplace",
             Self::ThePlaceRu => "theplace-ru",
             Self::Coppermine => "coppermine",
+            Self::Piwigo => "piwigo",
         };
         let path = format!("{}/../data/sites/{name}.toml", env!("CARGO_MANIFEST_DIR"));
         let mut profile = crawler::Profile::load(path.as_ref()).unwrap();
@@ -113,6 +116,10 @@ impl World {
         let reply = match Self::kind(person, photo) {
             Kind::Missing => return Reply::status(404),
             Kind::Html => Reply::ok("<html><body>Please log in</body></html>"),
+            // An API has no photo page to say it on.
+            Kind::PageOptOut if self.shape == Shape::Piwigo => {
+                Reply::ok(file(person, photo)).with("X-Robots-Tag", "noai")
+            }
             Kind::FileOptOut => Reply::ok(file(person, photo)).with("X-Robots-Tag", "noai"),
             _ => Reply::ok(file(person, photo)),
         };
@@ -128,6 +135,7 @@ impl World {
             Shape::ThePlace => self.the_place(path),
             Shape::ThePlaceRu => self.the_place_ru(path),
             Shape::Coppermine => self.coppermine(path),
+            Shape::Piwigo => self.piwigo(path),
         }
     }
 
@@ -202,6 +210,26 @@ impl World {
         };
         let cards: String = on_page(page).map(card).collect();
         Some(format!("{nav}<div class=gallery-pics-list>{cards}</div>"))
+    }
+
+    fn piwigo(&self, path: &str) -> Option<String> {
+        let query = path.strip_prefix("/ws.php?format=json&method=pwg.categories.")?;
+        if query.starts_with("getList") {
+            let album = |n| format!("{{\"id\": {n}, \"name\": \"{}\"}}", self.name(n));
+            let albums = (0..self.people).map(album).collect::<Vec<_>>().join(", ");
+            return Some(format!("{{\"stat\": \"ok\", \"result\": {{\"categories\": [{albums}]}}}}"));
+        }
+        let number = |name: &str| query.split(name).nth(1)?.split('&').next()?.parse::<usize>().ok();
+        let (album, page) = (number("cat_id=")?, number("&page=")?);
+        let image = |photo| {
+            let ((width, height), file) = (size(album, photo), file_path(album, photo));
+            format!(
+                "{{\"element_url\": \"{file}\", \"width\": {width}, \"height\": \"{height}\", \"comment\": null, \
+                 \"name\": \"walking\"}}"
+            )
+        };
+        let shown = if page < pages().count() { on_page(page + 1).map(image).collect() } else { Vec::new() };
+        Some(format!("{{\"stat\": \"ok\", \"result\": {{\"images\": [{}]}}}}", shown.join(", ")))
     }
 
     fn coppermine(&self, path: &str) -> Option<String> {
