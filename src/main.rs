@@ -91,7 +91,8 @@ fn is_bad_configuration(error: &anyhow::Error) -> bool {
 
 fn run(cli: Cli) -> Result<Done> {
     runtime::use_threads(cli.global.threads)?;
-    tokio::runtime::Builder::new_multi_thread()
+    // One thread is enough for what only waits (network, database), and spares waking another for every answer.
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(command(cli.command, &cli.global))
