@@ -2,9 +2,9 @@
 
 use super::attention::TransformerBlock;
 use super::config::UnetConfig;
-use super::layers::{Conv2d, GroupNorm, Linear};
 use super::streams::Conditioning;
 use crate::diffusion::Weights;
+use crate::diffusion::layers::{Conv2d, GroupNorm, Linear};
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -62,6 +62,11 @@ impl Transformer {
         // diffusers fixes this epsilon in Transformer2DModel, whatever norm_eps says.
         let norm = GroupNorm::load(&weights.pp("norm"), width, config.norm_groups, 1e-6)?;
         Ok(Self { norm, projections, blocks })
+    }
+
+    /// Places of its cross-attention layers in the order of the adapter files.
+    pub fn cross_attention(&self) -> impl Iterator<Item = usize> {
+        self.blocks.iter().map(TransformerBlock::layer)
     }
 
     /// `x` is `[b, c, h, w]`.

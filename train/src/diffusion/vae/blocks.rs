@@ -1,6 +1,6 @@
 //! Residual block, attention and middle block of the autoencoder.
 
-use crate::diffusion::unet::layers::{Conv2d, GroupNorm, Linear};
+use crate::diffusion::layers::{Conv2d, GroupNorm, Linear};
 use crate::diffusion::weights::Weights;
 use crate::error::Result;
 use crate::grad;
