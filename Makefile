@@ -6,6 +6,9 @@ WORKDIR ?= data/work
 PYTHON  ?= python3
 SEED    ?= 4242
 
+# What our UNet is compared with.
+TORCH := torch==2.15.0 diffusers==0.42.1 transformers==5.23.0
+
 # ONNX Runtime comes as a Python wheel; only its library is used. A library of your own: ORT_DYLIB_PATH=/path/libonnxruntime.so
 ORT_VERSION := 1.31.1
 ORT_LIBRARY := $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
@@ -15,7 +18,7 @@ ORT := $(if $(filter $(ORT_LIBRARY),$(ORT_DYLIB_PATH)),$(ORT_LIBRARY))
 BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
-.PHONY: help build onnxruntime dataset test test-python lint bench demo check-real evaluate-models
+.PHONY: help build onnxruntime dataset test test-python lint bench bench-pixels bench-unet demo check-real evaluate-models
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +41,20 @@ lint:  ## formatting and lints, no warnings allowed
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 
-bench:  ## speed of the pixel loops, with a ratio measured in the same run
+bench: bench-pixels bench-unet  ## speed, with ratios measured in the same run; PYTHON with torch and diffusers, or pip
+
+bench-pixels:
 	cargo run --release --locked --quiet -p curate --example speed
+
+# PyTorch is large: a PYTHON that has it is used as it is; otherwise it is put into a virtual environment.
+bench-unet:
+	@if $(PYTHON) -c 'import torch, diffusers' 2>/dev/null; then python=$(PYTHON); else \
+	  python=.cache/python/bin/python; \
+	  test -x $$python || $(PYTHON) -m venv .cache/python; \
+	  $$python -c 'import torch, diffusers' 2>/dev/null || $$python -m pip install --quiet $(TORCH) || python=; \
+	fi; \
+	if [ -z "$$python" ]; then echo "UNet against PyTorch: skipped, pip cannot get $(TORCH); PYTHON=… names one that has them"; \
+	else cargo run --release --locked --quiet -p train --example unet_speed -- $$python .cache/unet_speed; fi
 
 demo: build  ## serve the demo gallery, to look at in a browser
 	$(BOLID) serve-demo

@@ -149,6 +149,14 @@ fn upsampling_adds_up_with_a_second_consumer() -> Result<()> {
 }
 
 #[test]
+fn transposing_takes_gradients_back_to_their_places() -> Result<()> {
+    for shape in [&[2, 5, 3][..], &[1, 37, 50]] {
+        holds("transpose", &|x| grad::transpose(&x[0]), &|x| composed::transpose(&x[0]), &[shape])?;
+    }
+    Ok(())
+}
+
+#[test]
 fn attention_has_its_derivative_by_queries_keys_and_values() -> Result<()> {
     let shapes: [&[usize]; 3] = [&[2, 3, 37, 8], &[2, 3, 21, 8], &[2, 3, 21, 5]];
     for mask in [None, Some([1, 1, 37, 21]), Some([2, 3, 37, 21]), Some([2, 1, 1, 21])] {

@@ -12,6 +12,7 @@
 //! | `attention` | [`attention`], [`attention_heads`] |
 //! | `linear` | [`linear`] |
 //! | `conv` | [`conv2d`] |
+//! | `transpose` | [`transpose`] |
 //! | `upsample` | [`upsample_nearest2x`] |
 //! | `checkpoint` | [`checkpoint`]: a part of a network that is run again in the backward pass instead of kept |
 //! | `cpu` | the kernels for the CPU, f32 and f64 |
@@ -28,6 +29,7 @@ mod cpu;
 mod linear;
 mod norm;
 mod softmax;
+mod transpose;
 mod upsample;
 
 pub use activation::{geglu, gelu, silu};
@@ -37,6 +39,7 @@ pub use conv::conv2d;
 pub use linear::linear;
 pub use norm::{group_norm, group_norm_silu, layer_norm};
 pub use softmax::softmax;
+pub use transpose::transpose;
 pub use upsample::upsample_nearest2x;
 
 use crate::error::Error;

@@ -6,6 +6,7 @@ use super::streams::Conditioning;
 use crate::diffusion::Weights;
 use crate::diffusion::layers::{Conv2d, GroupNorm, Linear};
 use crate::error::Result;
+use crate::grad;
 use candle_core::Tensor;
 
 #[derive(Debug)]
@@ -73,8 +74,8 @@ impl Transformer {
     pub fn forward(&self, x: &Tensor, conditioning: &Conditioning) -> Result<Tensor> {
         let (b, c, h, w) = x.dims4()?;
         let normed = self.norm.forward(x)?;
-        let rows = |t: &Tensor| t.reshape((b, c, h * w))?.transpose(1, 2)?.contiguous();
-        let pixels = |t: &Tensor| t.transpose(1, 2)?.contiguous()?.reshape((b, c, h, w));
+        let rows = |t: &Tensor| grad::transpose(&t.reshape((b, c, h * w))?);
+        let pixels = |t: &Tensor| -> Result<Tensor> { Ok(grad::transpose(t)?.reshape((b, c, h, w))?) };
         let mut hidden = match &self.projections {
             Projections::Conv(proj_in, _) => rows(&proj_in.forward(&normed)?)?,
             Projections::Linear(proj_in, _) => proj_in.forward(&rows(&normed)?)?,

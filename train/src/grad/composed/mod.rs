@@ -8,6 +8,7 @@ mod linear;
 mod node;
 mod norm;
 mod softmax;
+mod transpose;
 mod upsample;
 
 pub use activation::{geglu, gelu, silu};
@@ -16,4 +17,5 @@ pub use conv::conv2d;
 pub use linear::linear;
 pub use norm::{group_norm, group_norm_silu, layer_norm};
 pub use softmax::softmax;
+pub use transpose::transpose;
 pub use upsample::upsample_nearest2x;

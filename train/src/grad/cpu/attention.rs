@@ -39,12 +39,24 @@ struct Sizes {
     e: usize,
 }
 
-/// One head of one batch entry: its parts of the arguments, with the whole width as the distance between rows.
-struct Head<'a, T> {
+/// What the backward pass reads: arguments, upstream gradient, keys and values transposed.
+struct Whole<'a, T: Real> {
+    q: View<'a, T>,
+    k: View<'a, T>,
+    grad: View<'a, T>,
+    keys: Scratch<T>,
+    values: Scratch<T>,
+    sizes: Sizes,
+}
+
+/// Some query rows of one head of one batch entry.
+struct Tile<'a, T> {
     q: Mat<'a, T>,
-    k: Mat<'a, T>,
-    v: Mat<'a, T>,
+    /// Keys, transposed: what the matrix product takes without copying it for every tile.
+    keys: Mat<'a, T>,
     batch: usize,
+    first: usize,
+    rows: usize,
 }
 
 impl Attention {
@@ -53,41 +65,42 @@ impl Attention {
         Sizes { batch: q.dims[0], n: q.dims[1], m: v.dims[1], d, e }
     }
 
-    /// Query rows `rows` of a head.
-    fn head<'a, T: Real>(
+    /// Rows `first..first + rows` of head `head` of batch entry `batch`, in a tensor of `length` rows.
+    fn part<'a, T: Real>(
         &self,
-        [q, k, v]: [View<'a, T>; 3],
-        sizes: &Sizes,
+        t: View<'a, T>,
         (batch, head): (usize, usize),
-        rows: (usize, usize),
-    ) -> Head<'a, T> {
-        let part = |t: View<'a, T>, first: usize, rows: usize, length: usize, width: usize| {
-            let start = (batch * length + first) * width * self.heads + head * width;
-            Mat::strided(&t.data[start..], (rows, width), (width * self.heads, 1))
-        };
-        Head {
-            q: part(q, rows.0, rows.1, sizes.n, sizes.d),
-            k: part(k, 0, sizes.m, sizes.m, sizes.d),
-            v: part(v, 0, sizes.m, sizes.m, sizes.e),
-            batch,
-        }
+        (first, rows): (usize, usize),
+    ) -> Mat<'a, T> {
+        let (length, width) = (t.dims[1], t.dims[2]);
+        let start = (batch * length + first) * width + head * (width / self.heads);
+        Mat::strided(&t.data[start..], (rows, width / self.heads), (width, 1))
     }
 
-    /// Softmax of the scores of `rows` query rows, beginning with row `first`.
-    fn weights<T: Real>(
-        &self,
-        head: &Head<'_, T>,
-        scores: &mut [T],
-        m: usize,
-        (first, rows): (usize, usize),
-    ) {
-        let product = MatMut::new(scores, rows, m);
-        gemm(product, Into::Replace, T::from_f64(self.scale), head.q, head.k.t(), Threads::One);
+    /// Every head of every batch entry transposed, `[b·heads, width of a head, length]`.
+    fn transposed<T: Real>(&self, t: View<'_, T>) -> Scratch<T> {
+        let (length, width) = (t.dims[1], t.dims[2] / self.heads);
+        let mut out = Scratch::<T>::take(t.data.len());
+        out.par_chunks_mut((length * width).max(1)).enumerate().for_each(|(h, out)| {
+            let start = h / self.heads * length * t.dims[2] + h % self.heads * width;
+            for (i, row) in t.data[start..].chunks(t.dims[2]).take(length).enumerate() {
+                for (j, x) in row[..width].iter().enumerate() {
+                    out[j * length + i] = *x;
+                }
+            }
+        });
+        out
+    }
+
+    /// Softmax of the scores of a tile.
+    fn weights<T: Real>(&self, tile: &Tile<'_, T>, scores: &mut [T], m: usize) {
+        let product = MatMut::new(scores, tile.rows, m);
+        gemm(product, Into::Replace, T::from_f64(self.scale), tile.q, tile.keys, Threads::One);
         simd(|| {
-            for (i, row) in scores.chunks_exact_mut(m).take(rows).enumerate() {
+            for (i, row) in scores.chunks_exact_mut(m).take(tile.rows).enumerate() {
                 if let Some(mask) = &self.mask {
                     let n = mask.values.len() / mask.groups / m;
-                    let start = (head.batch % mask.groups * n + first + i) * m;
+                    let start = (tile.batch % mask.groups * n + tile.first + i) * m;
                     for (score, value) in row.iter_mut().zip(&mask.values[start..start + m]) {
                         *score += T::from_f64(*value);
                     }
@@ -123,6 +136,8 @@ impl Kernel<3> for Attention {
         let sizes = self.sizes(args[0], args[2]);
         let (m, e, width) = (sizes.m, sizes.e, sizes.e * self.heads);
         let tile = self.tile_rows(&sizes);
+        let [q, k, v] = args;
+        let keys = self.transposed(k);
         let mut out = vec![T::zero(); sizes.batch * sizes.n * width];
         let tiles = out.par_chunks_mut(sizes.n * width).enumerate().flat_map(|(batch, out)| {
             out.par_chunks_mut(tile * width).enumerate().map(move |(i, out)| (batch, i * tile, out))
@@ -131,11 +146,14 @@ impl Kernel<3> for Attention {
             let rows = out.len() / width;
             let mut scores = Scratch::<T>::take(rows * m);
             for h in 0..self.heads {
-                let head = self.head(args, &sizes, (batch, h), (first, rows));
-                self.weights(&head, &mut scores, m, (first, rows));
+                let at = (batch, h);
+                let keys = &keys[(batch * self.heads + h) * sizes.d * m..][..sizes.d * m];
+                let keys = Mat::new(keys, sizes.d, m);
+                let tile = Tile { q: self.part(q, at, (first, rows)), keys, batch, first, rows };
+                self.weights(&tile, &mut scores, m);
                 let product = MatMut::strided(&mut out[h * e..], (rows, e), (width, 1));
                 let scores = Mat::new(&scores, rows, m);
-                gemm(product, Into::Replace, T::one(), scores, head.v, Threads::One);
+                gemm(product, Into::Replace, T::one(), scores, self.part(v, at, (0, m)), Threads::One);
             }
         });
         Ok((out, (sizes.batch, sizes.n, width).into()))
@@ -155,13 +173,18 @@ impl Kernel<3> for Attention {
         let rows = sizes.n.div_ceil(parts);
         let tasks: Vec<(usize, usize)> =
             (0..heads).flat_map(|h| (0..sizes.n).step_by(rows).map(move |first| (h, first))).collect();
+        let [q, k, v] = args;
+        let (keys, values) = (self.transposed(k), self.transposed(v));
+        let whole = Whole { q, k, grad, keys, values, sizes };
+        let sizes = &whole.sizes;
         let done: Vec<[Vec<T>; 3]> = tasks
             .par_iter()
             .map(|&(h, first)| {
                 let rows = rows.min(sizes.n - first);
-                self.head_backward(args, grad, &sizes, h, (first, rows), wanted)
+                self.head_backward(&whole, h, (first, rows), wanted)
             })
             .collect();
+        // Parts are transposed, one per head and run of query rows.
         let gather = |which: usize, length: usize, width: usize| {
             let mut whole = vec![T::zero(); sizes.batch * length * width * self.heads];
             whole.par_chunks_mut(length * width * self.heads).enumerate().for_each(|(batch, whole)| {
@@ -170,12 +193,13 @@ impl Kernel<3> for Attention {
                         continue;
                     }
                     // Gradients of the queries have their rows; those of keys and values add up.
-                    let first = if which == 0 { *first } else { 0 };
-                    let rows = whole.chunks_exact_mut(width * self.heads).skip(first);
-                    for (row, part) in rows.zip(part[which].chunks_exact(width)) {
+                    let part = &part[which];
+                    let (first, rows) = if which == 0 { (*first, part.len() / width) } else { (0, length) };
+                    let of_rows = whole.chunks_exact_mut(width * self.heads).skip(first).take(rows);
+                    for (i, row) in of_rows.enumerate() {
                         let row = &mut row[h % self.heads * width..][..width];
-                        for (sum, x) in row.iter_mut().zip(part) {
-                            *sum += *x;
+                        for (j, sum) in row.iter_mut().enumerate() {
+                            *sum += if which == 0 { part[i * width + j] } else { part[j * length + i] };
                         }
                     }
                 }
@@ -191,17 +215,18 @@ impl Kernel<3> for Attention {
 }
 
 impl Attention {
-    /// Gradients by the query rows `rows` of head `h` of all heads of the batch.
+    /// Gradients by the query rows `rows` of head `h` of all heads of the batch: those of the queries by rows, those of
+    /// keys and values transposed, so that the scores' gradients are multiplied as they lie.
     fn head_backward<T: Real>(
         &self,
-        args: [View<'_, T>; 3],
-        grad: View<'_, T>,
-        sizes: &Sizes,
+        whole: &Whole<'_, T>,
         h: usize,
         rows: (usize, usize),
         wanted: [bool; 3],
     ) -> [Vec<T>; 3] {
-        let (m, d, e) = (sizes.m, sizes.d, sizes.e);
+        let &Whole { q, k, grad, sizes: Sizes { m, d, e, .. }, .. } = whole;
+        let keys = Mat::new(&whole.keys[h * d * m..][..d * m], d, m);
+        let values = Mat::new(&whole.values[h * e * m..][..e * m], e, m);
         let at = (h / self.heads, h % self.heads);
         let space = |wanted: bool, len: usize| if wanted { vec![T::zero(); len] } else { Vec::new() };
         let mut dq = space(wanted[0], rows.1 * d);
@@ -211,22 +236,21 @@ impl Attention {
         let (mut weights, mut slopes) = (Scratch::<T>::take(tile * m), Scratch::<T>::take(tile * m));
         let scale = T::from_f64(self.scale);
         for start in (0..rows.1).step_by(tile) {
-            let count = tile.min(rows.1 - start);
-            let first = rows.0 + start;
-            let head = self.head(args, sizes, at, (first, count));
-            let width = e * self.heads;
-            let upstream = &grad.data[(at.0 * sizes.n + first) * width + at.1 * e..];
-            let upstream = Mat::strided(upstream, (count, e), (width, 1));
-            self.weights(&head, &mut weights, m, (first, count));
+            let (first, count) = (rows.0 + start, tile.min(rows.1 - start));
+            let queries = self.part(q, at, (first, count));
+            let upstream = self.part(grad, at, (first, count));
+            let tile = Tile { q: queries, keys, batch: at.0, first, rows: count };
+            self.weights(&tile, &mut weights, m);
             if wanted[2] {
+                let product = MatMut::strided(&mut dv, (m, e), (1, m));
                 let weights = Mat::new(&weights, count, m).t();
-                gemm(MatMut::new(&mut dv, m, e), Into::Add, T::one(), weights, upstream, Threads::One);
+                gemm(product, Into::Add, T::one(), weights, upstream, Threads::One);
             }
             if !wanted[0] && !wanted[1] {
                 continue;
             }
             let product = MatMut::new(&mut slopes, count, m);
-            gemm(product, Into::Replace, T::one(), upstream, head.v.t(), Threads::One);
+            gemm(product, Into::Replace, T::one(), upstream, values, Threads::One);
             simd(|| {
                 let rows = weights.chunks_exact_mut(m).zip(slopes.chunks_exact_mut(m));
                 for (y, grad) in rows.take(count) {
@@ -238,10 +262,11 @@ impl Attention {
             let slopes = Mat::new(&slopes, count, m);
             if wanted[0] {
                 let product = MatMut::new(&mut dq[start * d..], count, d);
-                gemm(product, Into::Replace, scale, slopes, head.k, Threads::One);
+                gemm(product, Into::Replace, scale, slopes, self.part(k, at, (0, m)), Threads::One);
             }
             if wanted[1] {
-                gemm(MatMut::new(&mut dk, m, d), Into::Add, scale, slopes.t(), head.q, Threads::One);
+                let product = MatMut::strided(&mut dk, (m, d), (1, m));
+                gemm(product, Into::Add, scale, slopes.t(), queries, Threads::One);
             }
         }
         [dq, dk, dv]

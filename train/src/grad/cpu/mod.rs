@@ -8,7 +8,7 @@
 //! | `reduce` | sums and extremes |
 //! | `scratch` | working memory used again |
 //! | `weight` | frozen weights in any float type |
-//! | `softmax`, `norm`, `activation`, `attention`, `linear`, `upsample` | the operations of these names |
+//! | `softmax`, `norm`, `activation`, `attention`, `linear`, `transpose`, `upsample` | the operations of these names |
 //! | `conv` | convolution, by one of the two ways below |
 //! | `columns` | windows as columns, one matrix product |
 //! | `winograd`, `tile` | minimal filtering of 3×3 |
@@ -26,6 +26,7 @@ mod reduce;
 mod scratch;
 pub(super) mod softmax;
 mod tile;
+pub(super) mod transpose;
 pub(super) mod upsample;
 mod weight;
 mod winograd;
