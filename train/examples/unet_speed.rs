@@ -16,7 +16,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use serde_json::{Value, json};
 use train::diffusion::Weights;
 use train::diffusion::adapter_file::AdapterFile;
-use train::diffusion::unet::{Conditioning, KeyValue, Stream, UNet, UnetConfig};
+use train::diffusion::unet::{Conditioning, Stream, UNet, UnetConfig};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -40,7 +40,7 @@ fn compare(python: &str, folder: &Path) -> Outcome<()> {
     let threads = rayon::current_num_threads();
     println!("UNet with two trained streams, {threads} threads, f32; the fastest round each");
     for (family, title, rounds) in
-        [("tiny", "tiny, 32×32 latents", 20), ("sd15", "shape of SD 1.5, 64×64 latents", 3)]
+        [("tiny", "tiny, 32×32 latents", 20), ("sd15", "shape of SD 1.5, 64×64 latents", 2)]
     {
         let folder = folder.join(family);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/unet_speed.py");

@@ -1,6 +1,6 @@
 //! Activations: SiLU, GELU with the error function, and the gated GELU of the transformer blocks.
 
-use super::cpu::activation::{Geglu, Gelu, Silu};
+use super::cpu::activation::{Each, Geglu, Gelu, Silu};
 use super::cpu::kernel::{apply1, takes};
 use super::{composed, shape_error};
 use crate::error::Result;
@@ -8,12 +8,12 @@ use candle_core::{D, Tensor};
 
 /// `x · σ(x)`, any shape.
 pub fn silu(x: &Tensor) -> Result<Tensor> {
-    if takes(&[x]) { Ok(apply1(Silu, x)?) } else { composed::silu(x) }
+    if takes(&[x]) { Ok(apply1(Each::<Silu>::new(), x)?) } else { composed::silu(x) }
 }
 
 /// `x · Φ(x)` with the error function (not the tanh approximation), any shape.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if takes(&[x]) { Ok(apply1(Gelu, x)?) } else { composed::gelu(x) }
+    if takes(&[x]) { Ok(apply1(Each::<Gelu>::new(), x)?) } else { composed::gelu(x) }
 }
 
 /// Gated GELU of diffusers' `GEGLU`: `x` is `[…, 2c]`, the result `x[…, ..c] · gelu(x[…, c..])`.

@@ -1,9 +1,10 @@
 //! SiLU, GELU and gated GELU.
 
 use super::kernel::{Kernel, View};
-use super::real::{Real, simd};
+use super::real::{Loop, Real, simd};
 use candle_core::{Result, Shape};
 use rayon::prelude::*;
+use std::marker::PhantomData;
 
 /// Elements per task: some tens of microseconds of work.
 const CHUNK: usize = 1 << 14;
@@ -36,59 +37,84 @@ fn gelu_slope<T: Real>(x: T, normal: T) -> T {
     (x * T::from_f64(DENSITY)).fma((x * x * T::from_f64(-0.5)).exp(), normal)
 }
 
-/// `f` of every element.
-fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
-    let mut y = vec![T::zero(); x.len()];
-    y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| {
-        simd(|| {
-            for (y, x) in y.iter_mut().zip(x) {
-                *y = f(*x);
-            }
-        });
-    });
-    y
+/// A function of one number, and its derivative.
+pub(in crate::grad) trait Activation: Send + Sync + 'static {
+    const NAME: &'static str;
+
+    fn value<T: Real>(x: T) -> T;
+    fn slope<T: Real>(x: T) -> T;
 }
 
-/// `grad · slope(x)` of every element.
-fn scale<T: Real>(x: &[T], grad: &[T], slope: impl Fn(T) -> T + Sync) -> Vec<T> {
-    let mut dx = grad.to_vec();
-    dx.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(dx, x)| {
-        simd(|| {
-            for (dx, x) in dx.iter_mut().zip(x) {
-                *dx *= slope(*x);
-            }
-        });
-    });
-    dx
-}
+pub(in crate::grad) enum Silu {}
 
-pub(in crate::grad) struct Silu;
-
-impl Kernel<1> for Silu {
+impl Activation for Silu {
     const NAME: &'static str = "silu";
 
-    fn forward<T: Real>(&self, [x]: [View<'_, T>; 1]) -> Result<(Vec<T>, Shape)> {
-        Ok((map(x.data, |x| silu(x)), x.dims.into()))
+    #[inline(always)]
+    fn value<T: Real>(x: T) -> T {
+        silu(x)
     }
 
-    fn backward<T: Real>(
-        &self,
-        [x]: [View<'_, T>; 1],
-        _: View<'_, T>,
-        grad: View<'_, T>,
-        _: [bool; 1],
-    ) -> Result<[Option<Vec<T>>; 1]> {
-        Ok([Some(scale(x.data, grad.data, |x| silu_slope(x)))])
+    #[inline(always)]
+    fn slope<T: Real>(x: T) -> T {
+        silu_slope(x)
     }
 }
 
-pub(in crate::grad) struct Gelu;
+pub(in crate::grad) enum Gelu {}
 
-impl Kernel<1> for Gelu {
+impl Activation for Gelu {
     const NAME: &'static str = "gelu";
 
+    #[inline(always)]
+    fn value<T: Real>(x: T) -> T {
+        x * normal(x)
+    }
+
+    #[inline(always)]
+    fn slope<T: Real>(x: T) -> T {
+        gelu_slope(x, normal(x))
+    }
+}
+
+/// An activation as an operation.
+pub(in crate::grad) struct Each<A>(PhantomData<A>);
+
+impl<A> Each<A> {
+    pub(in crate::grad) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: Real, A: Activation> Loop<(&mut [T], &[T])> for Each<A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((y, x): (&mut [T], &[T])) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = A::value(*x);
+        }
+    }
+}
+
+impl<T: Real, A: Activation> Loop<(&mut [T], &[T], &[T])> for Each<A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((dx, x, grad): (&mut [T], &[T], &[T])) {
+        for ((dx, x), g) in dx.iter_mut().zip(x).zip(grad) {
+            *dx = *g * A::slope(*x);
+        }
+    }
+}
+
+impl<A: Activation> Kernel<1> for Each<A> {
+    const NAME: &'static str = A::NAME;
+
     fn forward<T: Real>(&self, [x]: [View<'_, T>; 1]) -> Result<(Vec<T>, Shape)> {
-        Ok((map(x.data, |x| x * normal(x)), x.dims.into()))
+        let mut y = vec![T::zero(); x.data.len()];
+        y.par_chunks_mut(CHUNK).zip(x.data.par_chunks(CHUNK)).for_each(simd::<Self, _>);
+        Ok((y, x.dims.into()))
     }
 
     fn backward<T: Real>(
@@ -98,12 +124,48 @@ impl Kernel<1> for Gelu {
         grad: View<'_, T>,
         _: [bool; 1],
     ) -> Result<[Option<Vec<T>>; 1]> {
-        Ok([Some(scale(x.data, grad.data, |x| gelu_slope(x, normal(x))))])
+        let mut dx = vec![T::zero(); x.data.len()];
+        dx.par_chunks_mut(CHUNK)
+            .zip(x.data.par_chunks(CHUNK).zip(grad.data.par_chunks(CHUNK)))
+            .for_each(|(dx, (x, grad))| simd::<Self, _>((dx, x, grad)));
+        Ok([Some(dx)])
     }
 }
 
 /// Rows of values and gates side by side to rows of value · gelu(gate).
 pub(in crate::grad) struct Geglu;
+
+enum GatedRow {}
+
+impl<T: Real> Loop<(&mut [T], &[T])> for GatedRow {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((y, x): (&mut [T], &[T])) {
+        let (value, gate) = x.split_at(y.len());
+        for ((y, v), g) in y.iter_mut().zip(value).zip(gate) {
+            *y = *v * *g * normal(*g);
+        }
+    }
+}
+
+enum GatedRowBackward {}
+
+impl<T: Real> Loop<(&mut [T], &[T], &[T])> for GatedRowBackward {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((dx, x, grad): (&mut [T], &[T], &[T])) {
+        let (value, gate) = x.split_at(grad.len());
+        let (d_value, d_gate) = dx.split_at_mut(grad.len());
+        for ((d, gate), g) in d_value.iter_mut().zip(gate).zip(grad) {
+            *d = *g * *gate * normal(*gate);
+        }
+        for (((d, value), gate), g) in d_gate.iter_mut().zip(value).zip(gate).zip(grad) {
+            *d = *g * *value * gelu_slope(*gate, normal(*gate));
+        }
+    }
+}
 
 impl Kernel<1> for Geglu {
     const NAME: &'static str = "geglu";
@@ -115,14 +177,7 @@ impl Kernel<1> for Geglu {
             *last = width;
         }
         let mut y = vec![T::zero(); x.data.len() / 2];
-        y.par_chunks_mut(width).zip(x.data.par_chunks(2 * width)).for_each(|(y, x)| {
-            let (value, gate) = x.split_at(width);
-            simd(|| {
-                for ((y, v), g) in y.iter_mut().zip(value).zip(gate) {
-                    *y = *v * *g * normal(*g);
-                }
-            });
-        });
+        y.par_chunks_mut(width).zip(x.data.par_chunks(2 * width)).for_each(simd::<GatedRow, _>);
         Ok((y, dims.into()))
     }
 
@@ -136,19 +191,8 @@ impl Kernel<1> for Geglu {
         let width = x.width() / 2;
         let mut dx = vec![T::zero(); x.data.len()];
         dx.par_chunks_mut(2 * width)
-            .zip(x.data.par_chunks(2 * width))
-            .zip(grad.data.par_chunks(width))
-            .for_each(|((dx, x), grad)| {
-                let (value, gate) = x.split_at(width);
-                let (d_value, d_gate) = dx.split_at_mut(width);
-                simd(|| {
-                    for i in 0..width.min(value.len()).min(gate.len()).min(grad.len()) {
-                        let normal = normal(gate[i]);
-                        d_value[i] = grad[i] * gate[i] * normal;
-                        d_gate[i] = grad[i] * value[i] * gelu_slope(gate[i], normal);
-                    }
-                });
-            });
+            .zip(x.data.par_chunks(2 * width).zip(grad.data.par_chunks(width)))
+            .for_each(|(dx, (x, grad))| simd::<GatedRowBackward, _>((dx, x, grad)));
         Ok([Some(dx)])
     }
 }

@@ -3,7 +3,7 @@
 
 use super::gemm::{Into, Mat, MatMut, Threads, gemm};
 use super::kernel::{Kernel, View};
-use super::real::{Real, simd};
+use super::real::{Loop, Real, simd};
 use super::scratch::Scratch;
 use super::softmax::{softmax, softmax_backward};
 use candle_core::{Result, Shape};
@@ -96,36 +96,56 @@ impl Attention {
     fn weights<T: Real>(&self, tile: &Tile<'_, T>, scores: &mut [T], m: usize) {
         let product = MatMut::new(scores, tile.rows, m);
         gemm(product, Into::Replace, T::from_f64(self.scale), tile.q, tile.keys, Threads::One);
-        simd(|| {
-            for (i, row) in scores.chunks_exact_mut(m).take(tile.rows).enumerate() {
-                if let Some(mask) = &self.mask {
-                    let n = mask.values.len() / mask.groups / m;
-                    let start = (tile.batch % mask.groups * n + tile.first + i) * m;
-                    for (score, value) in row.iter_mut().zip(&mask.values[start..start + m]) {
-                        *score += T::from_f64(*value);
-                    }
-                }
-                for run in self.split(row) {
-                    softmax(run);
-                }
-            }
-        });
-    }
-
-    /// The runs of a row.
-    #[inline(always)]
-    fn split<'a, T>(&self, mut row: &'a mut [T]) -> impl Iterator<Item = &'a mut [T]> {
-        self.runs.iter().map(move |&run| {
-            let (head, tail) = std::mem::take(&mut row).split_at_mut(run);
-            row = tail;
-            head
-        })
+        simd::<Weights, _>((self, &mut scores[..tile.rows * m], m, (tile.batch, tile.first)));
     }
 
     fn tile_rows(&self, sizes: &Sizes) -> usize {
         // Two tiles per thread even out their ends.
         let share = (sizes.batch * sizes.n).div_ceil(2 * rayon::current_num_threads());
         (TILE_SCORES / sizes.m.max(1)).min(TILE_ROWS).min(share).max(16)
+    }
+}
+
+/// Rows of scores to their softmax, run by run. Arguments beside the scores: keys, batch entry, first row.
+enum Weights {}
+
+impl<T: Real> Loop<(&Attention, &mut [T], usize, (usize, usize))> for Weights {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((attention, scores, m, (batch, first)): (&Attention, &mut [T], usize, (usize, usize))) {
+        for (i, row) in scores.chunks_exact_mut(m).enumerate() {
+            if let Some(mask) = &attention.mask {
+                let n = mask.values.len() / mask.groups / m;
+                let start = (batch % mask.groups * n + first + i) * m;
+                for (score, value) in row.iter_mut().zip(&mask.values[start..start + m]) {
+                    *score += T::from_f64(*value);
+                }
+            }
+            let mut start = 0;
+            for &run in &attention.runs {
+                softmax(&mut row[start..start + run]);
+                start += run;
+            }
+        }
+    }
+}
+
+/// Gradients of the softmax's results to those of the scores, run by run.
+enum Slopes {}
+
+impl<T: Real> Loop<(&Attention, &[T], &mut [T], usize)> for Slopes {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((attention, weights, grads, m): (&Attention, &[T], &mut [T], usize)) {
+        for (y, grad) in weights.chunks_exact(m).zip(grads.chunks_exact_mut(m)) {
+            let mut start = 0;
+            for &run in &attention.runs {
+                softmax_backward(&y[start..start + run], &mut grad[start..start + run]);
+                start += run;
+            }
+        }
     }
 }
 
@@ -251,14 +271,7 @@ impl Attention {
             }
             let product = MatMut::new(&mut slopes, count, m);
             gemm(product, Into::Replace, T::one(), upstream, values, Threads::One);
-            simd(|| {
-                let rows = weights.chunks_exact_mut(m).zip(slopes.chunks_exact_mut(m));
-                for (y, grad) in rows.take(count) {
-                    for (y, grad) in self.split(y).zip(self.split(grad)) {
-                        softmax_backward(y, grad);
-                    }
-                }
-            });
+            simd::<Slopes, _>((self, &weights[..count * m], &mut slopes[..count * m], m));
             let slopes = Mat::new(&slopes, count, m);
             if wanted[0] {
                 let product = MatMut::new(&mut dq[start * d..], count, d);

@@ -85,13 +85,14 @@ pub(super) fn gemm<T: Real>(
     threads: Threads,
 ) {
     let ((m, k), (inner, n)) = (a.shape, b.shape);
-    assert!(k == inner && dst.shape == (m, n), "{:?} = {:?} · {:?}", dst.shape, a.shape, b.shape);
+    let MatMut { data, shape, strides } = dst;
+    assert!(k == inner && shape == (m, n), "{shape:?} = {:?} · {:?}", a.shape, b.shape);
     let parallelism = match threads {
         Threads::One => gemm::Parallelism::None,
         Threads::All => gemm::Parallelism::Rayon(rayon::current_num_threads()),
     };
     // SAFETY: the views checked on creation that every element they address lies in their slice, and that no two
-    // elements of `dst` share a place; `dst` is borrowed exclusively, so it overlaps neither `a` nor `b`; the shapes
+    // elements of `data` share a place; `data` is borrowed exclusively, so it overlaps neither `a` nor `b`; the shapes
     // fit by the assertion above; T is f32 or f64, which `gemm` supports.
     #[allow(unsafe_code)]
     unsafe {
@@ -99,9 +100,9 @@ pub(super) fn gemm<T: Real>(
             m,
             n,
             k,
-            dst.data.as_mut_ptr(),
-            dst.strides.1 as isize,
-            dst.strides.0 as isize,
+            data.as_mut_ptr(),
+            strides.1 as isize,
+            strides.0 as isize,
             into == Into::Add,
             a.data.as_ptr(),
             a.strides.1 as isize,

@@ -2,7 +2,7 @@
 
 use super::activation::{silu, silu_slope};
 use super::kernel::{Kernel, View};
-use super::real::{Real, simd};
+use super::real::{Loop, Real, simd};
 use super::reduce;
 use candle_core::{Result, Shape};
 use rayon::prelude::*;
@@ -28,12 +28,7 @@ impl Kernel<3> for LayerNorm {
         let width = x.width();
         let mut y = vec![T::zero(); x.data.len()];
         y.par_chunks_mut(width).zip(x.data.par_chunks(width)).for_each(|(y, x)| {
-            simd(|| {
-                let (mean, scale) = moments(x, self.eps);
-                for (((y, x), w), b) in y.iter_mut().zip(x).zip(weight.data).zip(bias.data) {
-                    *y = ((*x - mean) * scale).fma(*w, *b);
-                }
-            });
+            simd::<LayerRow, _>((y, x, weight.data, bias.data, self.eps));
         });
         Ok((y, x.dims.into()))
     }
@@ -50,7 +45,7 @@ impl Kernel<3> for LayerNorm {
             let mut dx = vec![T::zero(); x.data.len()];
             let rows = x.data.par_chunks(width).zip(grad.data.par_chunks(width));
             dx.par_chunks_mut(width).zip(rows).for_each(|(dx, (x, grad))| {
-                simd(|| layer_backward(dx, x, grad, weight.data, self.eps));
+                simd::<LayerRowBackward, _>((dx, x, grad, weight.data, self.eps));
             });
             dx
         });
@@ -59,15 +54,9 @@ impl Kernel<3> for LayerNorm {
             let rows = x.data.par_chunks(width).zip(grad.data.par_chunks(width));
             let zero = || (vec![T::zero(); width], vec![T::zero(); width]);
             let sums = rows
-                .fold(zero, |(mut dw, mut db), (x, grad)| {
-                    simd(|| {
-                        let (mean, scale) = moments(x, self.eps);
-                        for (((dw, db), x), g) in dw.iter_mut().zip(&mut db).zip(x).zip(grad) {
-                            *dw = ((*x - mean) * scale).fma(*g, *dw);
-                            *db += *g;
-                        }
-                    });
-                    (dw, db)
+                .fold(zero, |mut sums, (x, grad)| {
+                    simd::<LayerRowSums, _>((&mut sums, x, grad, self.eps));
+                    sums
                 })
                 .reduce(zero, |mut a, b| {
                     for (a, b) in a.0.iter_mut().chain(&mut a.1).zip(b.0.iter().chain(&b.1)) {
@@ -81,19 +70,54 @@ impl Kernel<3> for LayerNorm {
     }
 }
 
-#[inline(always)]
-fn layer_backward<T: Real>(dx: &mut [T], x: &[T], grad: &[T], weight: &[T], eps: f64) {
-    let (mean, scale) = moments(x, eps);
-    for ((dx, g), w) in dx.iter_mut().zip(grad).zip(weight) {
-        *dx = *g * *w;
+enum LayerRow {}
+
+impl<T: Real> Loop<(&mut [T], &[T], &[T], &[T], f64)> for LayerRow {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((y, x, weight, bias, eps): (&mut [T], &[T], &[T], &[T], f64)) {
+        let (mean, scale) = moments(x, eps);
+        for (((y, x), w), b) in y.iter_mut().zip(x).zip(weight).zip(bias) {
+            *y = ((*x - mean) * scale).fma(*w, *b);
+        }
     }
-    let count = x.len() as f64;
-    let sum = reduce::sum(dx);
-    let along = reduce::dot_centred(dx, x, mean) * scale.to_f64();
-    let (sum, along) = (T::from_f64(sum / count), T::from_f64(along / count));
-    for (dx, x) in dx.iter_mut().zip(x) {
-        let normed = (*x - mean) * scale;
-        *dx = scale * (*dx - sum - normed * along);
+}
+
+enum LayerRowBackward {}
+
+impl<T: Real> Loop<(&mut [T], &[T], &[T], &[T], f64)> for LayerRowBackward {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((dx, x, grad, weight, eps): (&mut [T], &[T], &[T], &[T], f64)) {
+        let (mean, scale) = moments(x, eps);
+        for ((dx, g), w) in dx.iter_mut().zip(grad).zip(weight) {
+            *dx = *g * *w;
+        }
+        let count = x.len() as f64;
+        let sum = T::from_f64(reduce::sum(dx) / count);
+        let along = T::from_f64(reduce::dot_centred(dx, x, mean) * scale.to_f64() / count);
+        for (dx, x) in dx.iter_mut().zip(x) {
+            let normed = (*x - mean) * scale;
+            *dx = scale * (*dx - sum - normed * along);
+        }
+    }
+}
+
+/// Gradients of weight and bias, added to the sums.
+enum LayerRowSums {}
+
+impl<T: Real> Loop<(&mut (Vec<T>, Vec<T>), &[T], &[T], f64)> for LayerRowSums {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((sums, x, grad, eps): (&mut (Vec<T>, Vec<T>), &[T], &[T], f64)) {
+        let (mean, scale) = moments(x, eps);
+        for (((dw, db), x), g) in sums.0.iter_mut().zip(&mut sums.1).zip(x).zip(grad) {
+            *dw = ((*x - mean) * scale).fma(*g, *dw);
+            *db += *g;
+        }
     }
 }
 
@@ -120,22 +144,8 @@ impl Kernel<3> for GroupNorm {
         let mut y = vec![T::zero(); x.data.len()];
         y.par_chunks_mut(size).zip(x.data.par_chunks(size)).enumerate().for_each(|(i, (y, x))| {
             let first = i % self.groups * channels;
-            simd(|| {
-                let (mean, scale) = moments(x, self.eps);
-                for (c, (y, x)) in y.chunks_exact_mut(area).zip(x.chunks_exact(area)).enumerate() {
-                    let w = weight.data[first + c] * scale;
-                    let b = bias.data[first + c] - mean * w;
-                    if self.silu {
-                        for (y, x) in y.iter_mut().zip(x) {
-                            *y = silu(x.fma(w, b));
-                        }
-                    } else {
-                        for (y, x) in y.iter_mut().zip(x) {
-                            *y = x.fma(w, b);
-                        }
-                    }
-                }
-            });
+            let range = first..first + channels;
+            simd::<Group, _>((self, y, x, &weight.data[range.clone()], &bias.data[range]));
         });
         Ok((y, x.dims.into()))
     }
@@ -159,7 +169,7 @@ impl Kernel<3> for GroupNorm {
                 let first = i % self.groups * channels;
                 let (weight, bias) =
                     (&weight.data[first..first + channels], &bias.data[first..first + channels]);
-                simd(|| self.group_backward(dx, x, grad, weight, bias))
+                simd::<GroupBackward, _>((self, dx, x, grad, weight, bias))
             })
             .collect();
         let per_channel = |of: fn(&(f64, f64)) -> f64| {
@@ -177,24 +187,49 @@ impl Kernel<3> for GroupNorm {
     }
 }
 
-impl GroupNorm {
+enum Group {}
+
+impl<T: Real> Loop<(&GroupNorm, &mut [T], &[T], &[T], &[T])> for Group {
+    type Output = ();
+
     #[inline(always)]
-    fn group_backward<T: Real>(
-        &self,
-        dx: &mut [T],
-        x: &[T],
-        grad: &[T],
-        weight: &[T],
-        bias: &[T],
-    ) -> Vec<(f64, f64)> {
-        let (mean, scale) = moments(x, self.eps);
+    fn run((norm, y, x, weight, bias): (&GroupNorm, &mut [T], &[T], &[T], &[T])) {
+        let (mean, scale) = moments(x, norm.eps);
+        let area = x.len() / weight.len();
+        let maps = y.chunks_exact_mut(area).zip(x.chunks_exact(area));
+        for ((y, x), (&w, &b)) in maps.zip(weight.iter().zip(bias)) {
+            let w = w * scale;
+            let b = b - mean * w;
+            if norm.silu {
+                for (y, x) in y.iter_mut().zip(x) {
+                    *y = silu(x.fma(w, b));
+                }
+            } else {
+                for (y, x) in y.iter_mut().zip(x) {
+                    *y = x.fma(w, b);
+                }
+            }
+        }
+    }
+}
+
+enum GroupBackward {}
+
+type GroupArgs<'a, T> = (&'a GroupNorm, &'a mut [T], &'a [T], &'a [T], &'a [T], &'a [T]);
+
+impl<T: Real> Loop<GroupArgs<'_, T>> for GroupBackward {
+    type Output = Vec<(f64, f64)>;
+
+    #[inline(always)]
+    fn run((norm, dx, x, grad, weight, bias): GroupArgs<'_, T>) -> Self::Output {
+        let (mean, scale) = moments(x, norm.eps);
         let area = x.len() / weight.len();
         let mut sums = Vec::with_capacity(weight.len());
         let (mut sum, mut along) = (0.0, 0.0);
         let parts = dx.chunks_exact_mut(area).zip(x.chunks_exact(area)).zip(grad.chunks_exact(area));
         for (((dx, x), grad), (&w, &b)) in parts.zip(weight.iter().zip(bias)) {
             let (factor, offset) = (w * scale, b - mean * w * scale);
-            if self.silu {
+            if norm.silu {
                 for ((dx, x), g) in dx.iter_mut().zip(x).zip(grad) {
                     *dx = *g * silu_slope(x.fma(factor, offset));
                 }

@@ -2,6 +2,7 @@
 
 use super::weight::FromHalf;
 use candle_core::WithDType;
+use std::marker::PhantomData;
 use std::ops::Neg;
 use std::sync::Mutex;
 
@@ -15,10 +16,29 @@ pub(in crate::grad) trait Real: WithDType + Neg<Output = Self> + FromHalf {
     fn pool() -> &'static Mutex<Vec<Vec<Self>>>;
 }
 
-/// Runs `kernel` compiled for the vector extensions of this machine. Loops in it are vectorised as far as they are inlined.
+/// A loop to be compiled for the vector extensions of the machine. A trait and no closure, because `run` has to be
+/// marked `#[inline(always)]`: code that is not inlined keeps the instructions every machine has.
+pub(super) trait Loop<A> {
+    type Output;
+
+    fn run(args: A) -> Self::Output;
+}
+
+struct Call<L, A>(A, PhantomData<L>);
+
+impl<L: Loop<A>, A> pulp::NullaryFnOnce for Call<L, A> {
+    type Output = L::Output;
+
+    #[inline(always)]
+    fn call(self) -> L::Output {
+        L::run(self.0)
+    }
+}
+
+/// Runs a loop with the widest vector instructions at hand.
 #[inline(always)]
-pub(super) fn simd<R>(kernel: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(kernel)
+pub(super) fn simd<L: Loop<A>, A>(args: A) -> L::Output {
+    pulp::Arch::new().dispatch(Call::<L, A>(args, PhantomData))
 }
 
 impl Real for f32 {

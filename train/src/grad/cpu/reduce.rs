@@ -13,8 +13,8 @@ fn lanes<T: Real>(xs: &[T], start: T, fold: impl Fn(T, T) -> T) -> [T; LANES] {
     let mut acc = [start; LANES];
     let mut chunks = xs.chunks_exact(LANES);
     for chunk in &mut chunks {
-        for i in 0..LANES {
-            acc[i] = fold(acc[i], chunk[i]);
+        for (a, x) in acc.iter_mut().zip(chunk) {
+            *a = fold(*a, *x);
         }
     }
     for (a, x) in acc.iter_mut().zip(chunks.remainder()) {
@@ -25,13 +25,21 @@ fn lanes<T: Real>(xs: &[T], start: T, fold: impl Fn(T, T) -> T) -> [T; LANES] {
 
 #[inline(always)]
 fn total<T: Real>(lanes: [T; LANES]) -> f64 {
-    lanes.iter().map(|x| x.to_f64()).sum()
+    let mut sum = 0.0;
+    for lane in lanes {
+        sum += lane.to_f64();
+    }
+    sum
 }
 
 /// Sum of all elements.
 #[inline(always)]
 pub(super) fn sum<T: Real>(xs: &[T]) -> f64 {
-    xs.chunks(BLOCK).map(|block| total(lanes(block, T::zero(), |a, x| a + x))).sum()
+    let mut sum = 0.0;
+    for block in xs.chunks(BLOCK) {
+        sum += total(lanes(block, T::zero(), |a, x| a + x));
+    }
+    sum
 }
 
 /// Σ (x − mean)².
@@ -44,7 +52,11 @@ pub(super) fn squares<T: Real>(xs: &[T], mean: T) -> f64 {
 #[inline(always)]
 pub(super) fn max<T: Real>(xs: &[T]) -> T {
     let lanes = lanes(xs, T::from_f64(f64::NEG_INFINITY), |a, x| if x > a { x } else { a });
-    lanes.into_iter().fold(lanes[0], |a, x| if x > a { x } else { a })
+    let mut max = lanes[0];
+    for lane in lanes {
+        max = if lane > max { lane } else { max };
+    }
+    max
 }
 
 /// Σ x·y.
@@ -61,8 +73,8 @@ pub(super) fn dot_centred<T: Real>(xs: &[T], ys: &[T], mean: T) -> f64 {
         let mut acc = [T::zero(); LANES];
         let (mut x_chunks, mut y_chunks) = (xs.chunks_exact(LANES), ys.chunks_exact(LANES));
         for (x, y) in (&mut x_chunks).zip(&mut y_chunks) {
-            for i in 0..LANES {
-                acc[i] = x[i].fma(y[i] - mean, acc[i]);
+            for ((a, x), y) in acc.iter_mut().zip(x).zip(y) {
+                *a = x.fma(*y - mean, *a);
             }
         }
         for ((a, x), y) in acc.iter_mut().zip(x_chunks.remainder()).zip(y_chunks.remainder()) {

@@ -1,7 +1,7 @@
 //! Softmax over rows.
 
 use super::kernel::{Kernel, View};
-use super::real::{Real, simd};
+use super::real::{Loop, Real, simd};
 use super::reduce;
 use candle_core::{Result, Shape};
 use rayon::prelude::*;
@@ -30,12 +30,34 @@ pub(super) fn softmax_backward<T: Real>(y: &[T], grad: &mut [T]) {
     }
 }
 
+enum Forward {}
+
+impl<T: Real> Loop<&mut [T]> for Forward {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(row: &mut [T]) {
+        softmax(row);
+    }
+}
+
+enum Backward {}
+
+impl<T: Real> Loop<(&[T], &mut [T])> for Backward {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((y, grad): (&[T], &mut [T])) {
+        softmax_backward(y, grad);
+    }
+}
+
 impl Kernel<1> for Softmax {
     const NAME: &'static str = "softmax";
 
     fn forward<T: Real>(&self, [x]: [View<'_, T>; 1]) -> Result<(Vec<T>, Shape)> {
         let mut y = x.data.to_vec();
-        y.par_chunks_mut(x.width()).for_each(|row| simd(|| softmax(row)));
+        y.par_chunks_mut(x.width()).for_each(simd::<Forward, _>);
         Ok((y, x.dims.into()))
     }
 
@@ -49,7 +71,7 @@ impl Kernel<1> for Softmax {
         let mut dx = grad.data.to_vec();
         dx.par_chunks_mut(y.width())
             .zip(y.data.par_chunks(y.width()))
-            .for_each(|(dx, y)| simd(|| softmax_backward(y, dx)));
+            .for_each(|(dx, y)| simd::<Backward, _>((y, dx)));
         Ok([Some(dx)])
     }
 }

@@ -2,7 +2,6 @@
 //! applied along both axes, on eight tiles side by side.
 
 use super::real::Real;
-use std::array::from_fn;
 
 /// Values treated side by side: one AVX register of f32.
 pub(super) const LANES: usize = 8;
@@ -35,25 +34,41 @@ impl Side {
 
 #[inline(always)]
 fn add<T: Real>(a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
-    from_fn(|i| a[i] + b[i])
+    let mut sum = a;
+    for (sum, b) in sum.iter_mut().zip(b) {
+        *sum += b;
+    }
+    sum
 }
 
 #[inline(always)]
 fn sub<T: Real>(a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
-    from_fn(|i| a[i] - b[i])
+    let mut difference = a;
+    for (difference, b) in difference.iter_mut().zip(b) {
+        *difference -= b;
+    }
+    difference
 }
 
 /// `a·factor + b`.
 #[inline(always)]
 fn fma<T: Real>(a: Lanes<T>, factor: f64, b: Lanes<T>) -> Lanes<T> {
     let factor = T::from_f64(factor);
-    from_fn(|i| a[i].fma(factor, b[i]))
+    let mut sum = b;
+    for (sum, a) in sum.iter_mut().zip(a) {
+        *sum = a.fma(factor, *sum);
+    }
+    sum
 }
 
 #[inline(always)]
 fn scale<T: Real>(a: Lanes<T>, factor: f64) -> Lanes<T> {
     let factor = T::from_f64(factor);
-    from_fn(|i| a[i] * factor)
+    let mut product = a;
+    for value in &mut product {
+        *value *= factor;
+    }
+    product
 }
 
 #[inline(always)]
@@ -117,11 +132,14 @@ pub(super) fn input<T: Real>(side: Side, d: Tile<T>) -> Tile<T> {
     let mut half = d;
     for j in 0..6 {
         let line = input_line(side, [d[0][j], d[1][j], d[2][j], d[3][j], d[4][j], d[5][j]]);
-        for i in 0..6 {
-            half[i][j] = line[i];
+        for (row, value) in half.iter_mut().zip(line) {
+            row[j] = value;
         }
     }
-    half.map(|line| input_line(side, line))
+    for line in &mut half {
+        *line = input_line(side, *line);
+    }
+    half
 }
 
 /// G g Gᵀ.
@@ -130,11 +148,15 @@ pub(super) fn weight<T: Real>(side: Side, g: [[Lanes<T>; 3]; 3]) -> Tile<T> {
     let mut half = [[zero(); 3]; 6];
     for j in 0..3 {
         let line = weight_line(side, [g[0][j], g[1][j], g[2][j]]);
-        for i in 0..6 {
-            half[i][j] = line[i];
+        for (row, value) in half.iter_mut().zip(line) {
+            row[j] = value;
         }
     }
-    half.map(|line| weight_line(side, line))
+    let mut tile = [[zero(); 6]; 6];
+    for (row, half) in tile.iter_mut().zip(half) {
+        *row = weight_line(side, half);
+    }
+    tile
 }
 
 /// Aᵀ m A.
@@ -143,9 +165,13 @@ pub(super) fn back<T: Real>(side: Side, m: Tile<T>) -> [[Lanes<T>; 4]; 4] {
     let mut half = [[zero(); 6]; 4];
     for j in 0..6 {
         let line = output_line(side, [m[0][j], m[1][j], m[2][j], m[3][j], m[4][j], m[5][j]]);
-        for i in 0..4 {
-            half[i][j] = line[i];
+        for (row, value) in half.iter_mut().zip(line) {
+            row[j] = value;
         }
     }
-    half.map(|line| output_line(side, line))
+    let mut out = [[zero(); 4]; 4];
+    for (row, half) in out.iter_mut().zip(half) {
+        *row = output_line(side, half);
+    }
+    out
 }

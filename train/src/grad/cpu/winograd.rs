@@ -6,7 +6,7 @@
 
 use super::columns::bias_of;
 use super::gemm::{Into, Mat, MatMut, Threads, gemm};
-use super::real::{Real, simd};
+use super::real::{Loop, Real, simd};
 use super::scratch::Scratch;
 pub(super) use super::tile::Side;
 use super::tile::{LANES, Lanes, back, input, weight};
@@ -117,7 +117,7 @@ impl Tiles {
     /// Transformed tiles, `[places, channels, tiles]`.
     fn read<T: Real>(&self, x: &[T], channels: usize, to: &mut [T]) {
         let (side, maps) = (self.side, self.maps);
-        let (edge, padded) = (side.input(), self.count.next_multiple_of(LANES));
+        let padded = self.count.next_multiple_of(LANES);
         let (rows, cols) = maps.tiles(side);
         let (height, width) = (rows * side.output() + 2, cols * side.output() + 2);
         let images = self.place(0).0..=self.place(self.count - 1).0;
@@ -137,36 +137,7 @@ impl Tiles {
                     row[1..=maps.w].copy_from_slice(source);
                 }
                 let from = starts.partition_point(|s| s.0 < image) / LANES * LANES;
-                simd(|| {
-                    for start in (from..self.count).step_by(LANES) {
-                        let group = &starts[start..self.count.min(start + LANES)];
-                        if group[0].0 > image {
-                            break;
-                        }
-                        let mut tile = [[[T::zero(); LANES]; 6]; 6];
-                        for (lane, (_, at)) in group.iter().enumerate().filter(|(_, s)| s.0 == image) {
-                            for (i, line) in tile.iter_mut().enumerate().take(edge) {
-                                let source = &plane[at + i * width..][..edge];
-                                for (value, x) in line.iter_mut().zip(source) {
-                                    value[lane] = *x;
-                                }
-                            }
-                        }
-                        let tile = input(side, tile);
-                        for (place, to) in to.iter_mut().enumerate() {
-                            let value = &tile[place / edge][place % edge];
-                            let to = &mut to[start..start + LANES];
-                            // A group may hold tiles of two images: each pass writes its own.
-                            if group[0].0 == group[group.len() - 1].0 {
-                                to.copy_from_slice(value);
-                            } else {
-                                for (lane, _) in group.iter().enumerate().filter(|(_, s)| s.0 == image) {
-                                    to[lane] = value[lane];
-                                }
-                            }
-                        }
-                    }
-                });
+                simd::<Read, _>((self, &plane[..], width, &starts[..], (image, from), &mut to[..]));
             }
         });
     }
@@ -179,44 +150,130 @@ impl Tiles {
         bias: Option<&[T]>,
         y: &mut [T],
     ) {
-        let (side, maps) = (self.side, self.maps);
-        let (edge, out, padded) = (side.input(), side.output(), self.count.next_multiple_of(LANES));
+        let maps = self.maps;
         y.par_chunks_mut(maps.h * maps.w).enumerate().for_each(|(plane, y)| {
             let (image, channel) = (plane / to, plane % to);
             if !(start..start + channels).contains(&channel) {
                 return;
             }
             let bias = bias_of(bias, to, plane);
-            let products =
-                |place: usize| &products[(place * channels + channel - start) * padded..][..padded];
-            simd(|| {
-                for first in (0..self.count).step_by(LANES) {
-                    let count = LANES.min(self.count - first);
-                    if self.place(first).0 > image || self.place(first + count - 1).0 < image {
-                        continue;
-                    }
-                    let mut tile = [[[T::zero(); LANES]; 6]; 6];
-                    for place in 0..edge * edge {
-                        tile[place / edge][place % edge].copy_from_slice(&products(place)[first..][..LANES]);
-                    }
-                    let tile = back(side, tile);
-                    for lane in 0..count {
-                        let (of, row, col) = self.place(first + lane);
-                        if of != image {
-                            continue;
-                        }
-                        let (top, left) = (row * out, col * out);
-                        let width = out.min(maps.w - left);
-                        for (i, line) in tile.iter().enumerate().take(out.min(maps.h - top)) {
-                            let y = &mut y[(top + i) * maps.w + left..][..width];
-                            for (y, value) in y.iter_mut().zip(line) {
-                                *y = value[lane] + bias;
-                            }
+            simd::<Write, _>((self, products, (channels, channel - start), image, bias, y));
+        });
+    }
+}
+
+/// The tiles of one channel of one image: tiles, padded plane and its width, starts of all tiles, (image, first tile),
+/// and a row of transformed values for every place.
+type ReadArgs<'a, 'b, T> =
+    (&'a Tiles, &'a [T], usize, &'a [(usize, usize)], (usize, usize), &'a mut [&'b mut [T]]);
+
+enum Read {}
+
+impl<T: Real> Loop<ReadArgs<'_, '_, T>> for Read {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((tiles, plane, width, starts, (image, from), to): ReadArgs<'_, '_, T>) {
+        let edge = tiles.side.input();
+        for start in (from..tiles.count).step_by(LANES) {
+            let group = &starts[start..tiles.count.min(start + LANES)];
+            if group[0].0 > image {
+                break;
+            }
+            // A group may hold tiles of two images: each pass writes its own.
+            let alone = group[0].0 == image && group[group.len() - 1].0 == image;
+            let mut tile = [[[T::zero(); LANES]; 6]; 6];
+            for (lane, &(of, at)) in group.iter().enumerate() {
+                if of == image {
+                    for (i, line) in tile.iter_mut().enumerate().take(edge) {
+                        let source = &plane[at + i * width..][..edge];
+                        for (value, x) in line.iter_mut().zip(source) {
+                            value[lane] = *x;
                         }
                     }
                 }
-            });
-        });
+            }
+            let tile = input(tiles.side, tile);
+            for (place, to) in to.iter_mut().enumerate() {
+                let value = &tile[place / edge][place % edge];
+                let to = &mut to[start..start + LANES];
+                if alone {
+                    to.copy_from_slice(value);
+                } else {
+                    for (lane, &(of, _)) in group.iter().enumerate() {
+                        if of == image {
+                            to[lane] = value[lane];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One map of the result: tiles, products, (channels of them, this one), image, bias, map.
+type WriteArgs<'a, T> = (&'a Tiles, &'a [T], (usize, usize), usize, T, &'a mut [T]);
+
+enum Write {}
+
+impl<T: Real> Loop<WriteArgs<'_, T>> for Write {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((tiles, products, (channels, channel), image, bias, y): WriteArgs<'_, T>) {
+        let (edge, out, maps) = (tiles.side.input(), tiles.side.output(), tiles.maps);
+        let padded = tiles.count.next_multiple_of(LANES);
+        for first in (0..tiles.count).step_by(LANES) {
+            let count = LANES.min(tiles.count - first);
+            if tiles.place(first).0 > image || tiles.place(first + count - 1).0 < image {
+                continue;
+            }
+            let mut tile = [[[T::zero(); LANES]; 6]; 6];
+            for place in 0..edge * edge {
+                let from = &products[(place * channels + channel) * padded + first..][..LANES];
+                tile[place / edge][place % edge].copy_from_slice(from);
+            }
+            let tile = back(tiles.side, tile);
+            for lane in 0..count {
+                let (of, row, col) = tiles.place(first + lane);
+                if of != image {
+                    continue;
+                }
+                let (top, left) = (row * out, col * out);
+                let width = out.min(maps.w - left);
+                for (i, line) in tile.iter().enumerate().take(out.min(maps.h - top)) {
+                    let y = &mut y[(top + i) * maps.w + left..][..width];
+                    for (y, value) in y.iter_mut().zip(line) {
+                        *y = value[lane] + bias;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The weights of one output channel, and a row of transformed ones for every place.
+enum WeightRow {}
+
+impl<T: Real> Loop<(Side, Direction, &[T], &mut [&mut [T]])> for WeightRow {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((side, direction, row, to): (Side, Direction, &[T], &mut [&mut [T]])) {
+        let edge = side.input();
+        for (group, taps) in row.chunks(9 * LANES).enumerate() {
+            let mut lanes: [[Lanes<T>; 3]; 3] = [[[T::zero(); LANES]; 3]; 3];
+            for (lane, taps) in taps.chunks_exact(9).enumerate() {
+                for (k, tap) in taps.iter().enumerate() {
+                    let k = if direction == Direction::Forward { k } else { 8 - k };
+                    lanes[k / 3][k % 3][lane] = *tap;
+                }
+            }
+            let tile = weight(side, lanes);
+            for (place, to) in to.iter_mut().enumerate() {
+                to[group * LANES..][..LANES].copy_from_slice(&tile[place / edge][place % edge]);
+            }
+        }
     }
 }
 
@@ -261,21 +318,7 @@ impl<T: Real> Weight<'_, T> {
         let mut values = Scratch::<T>::take(edge * edge * o.len() * stride);
         split(&mut values, o.len(), stride).into_par_iter().zip(o.clone()).for_each(|(mut to, o)| {
             let row = &self.values[(o * self.i + i.start) * 9..][..i.len() * 9];
-            simd(|| {
-                for (group, taps) in row.chunks(9 * LANES).enumerate() {
-                    let mut lanes: [[Lanes<T>; 3]; 3] = [[[T::zero(); LANES]; 3]; 3];
-                    for (lane, taps) in taps.chunks_exact(9).enumerate() {
-                        for (k, tap) in taps.iter().enumerate() {
-                            let k = if direction == Direction::Forward { k } else { 8 - k };
-                            lanes[k / 3][k % 3][lane] = *tap;
-                        }
-                    }
-                    let tile = weight(side, lanes);
-                    for (place, to) in to.iter_mut().enumerate() {
-                        to[group * LANES..][..LANES].copy_from_slice(&tile[place / edge][place % edge]);
-                    }
-                }
-            });
+            simd::<WeightRow, _>((side, direction, row, &mut to[..]));
         });
         Transformed { values, direction, o: o.len(), stride, i: i.len() }
     }
