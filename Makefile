@@ -6,6 +6,9 @@ WORKDIR ?= data/work
 PYTHON  ?= python3
 SEED    ?= 4242
 
+# What our UNet is compared with.
+TORCH := torch==2.15.0 diffusers==0.42.1 transformers==5.23.0
+
 # ONNX Runtime comes as a Python wheel; only its library is used. A library of your own: ORT_DYLIB_PATH=/path/libonnxruntime.so
 ORT_VERSION := 1.31.1
 ORT_LIBRARY := $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
@@ -15,7 +18,8 @@ ORT := $(if $(filter $(ORT_LIBRARY),$(ORT_DYLIB_PATH)),$(ORT_LIBRARY))
 BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
-.PHONY: help build onnxruntime python dataset test test-python lint bench bench-measure bench-import demo models check-real evaluate-duplicates evaluate-models
+.PHONY: help build onnxruntime python dataset test test-python lint bench bench-pixels bench-judge bench-measure \
+  bench-import bench-unet demo models check-real evaluate-duplicates evaluate-models
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,13 +44,17 @@ lint:  ## formatting and lints, no warnings allowed
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 
-bench: build bench-measure bench-import  ## speed beside other ways, in one run each
+bench: bench-pixels bench-judge bench-measure bench-import bench-unet  ## speed beside other ways, in one run each; PYTHON with torch and diffusers, or pip
+
+bench-pixels: build
 	cargo run --release --locked --quiet -p curate --example speed
-	cargo run --release --locked --quiet -p curate --example million_hashes
-	cargo build --release --locked --quiet --bin bolid --example judge_speed && target/release/examples/judge_speed
 	@if command -v cmake nasm > /dev/null; then \
 	  cargo run --release --locked --quiet -p curate --features turbojpeg --example speed; \
 	else echo "libjpeg-turbo beside it: skipped, cmake and nasm are not installed"; fi
+
+bench-judge: build
+	cargo run --release --locked --quiet -p curate --example million_hashes
+	cargo build --release --locked --quiet --bin bolid --example judge_speed && target/release/examples/judge_speed
 
 BENCH  := .cache/bench
 MODELS ?= data/models/models.toml
@@ -79,6 +87,16 @@ python: .cache/python/ready  ## a Python of the project's own, for the scripts
 
 models: build python  ## export published detectors to .cache/models (their licences are their own)
 	.cache/python/bin/python scripts/export_models.py --out .cache/models --bolid $(BOLID)
+
+# PyTorch is large: a PYTHON that has it is used as it is; otherwise it is put into a virtual environment.
+bench-unet:
+	@if $(PYTHON) -c 'import torch, diffusers' 2>/dev/null; then python=$(PYTHON); else \
+	  python=.cache/python/bin/python; \
+	  test -x $$python || $(PYTHON) -m venv .cache/python; \
+	  $$python -c 'import torch, diffusers' 2>/dev/null || $$python -m pip install --quiet $(TORCH) || python=; \
+	fi; \
+	if [ -z "$$python" ]; then echo "UNet against PyTorch: skipped, pip cannot get $(TORCH); PYTHON=… names one that has them"; \
+	else cargo run --release --locked --quiet -p train --example unet_speed -- $$python .cache/unet_speed; fi
 
 demo: build  ## serve the demo gallery, to look at in a browser
 	$(BOLID) serve-demo

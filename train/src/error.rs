@@ -1,5 +1,6 @@
 //! What can go wrong in training, with the names and shapes to act upon.
 
+use crate::audit::AuditFailure;
 use crate::diffusion::weights::TensorMismatch;
 use candle_core::Shape;
 use std::fmt::Display;
@@ -88,6 +89,9 @@ pub enum Error {
         /// What the tokenizer said.
         reason: String,
     },
+    /// A step's gradients are not where they should be.
+    #[error(transparent)]
+    Audit(#[from] AuditFailure),
     /// The tensor library failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

@@ -5,9 +5,11 @@
 //! | [`batches`] | seeded, resumable batches of views of one person, from a snapshot |
 //! | [`diffusion`] | Stable Diffusion's networks, files, samplers; adapters in the IP-Adapter layout |
 //! | [`grad`] | differentiable building blocks |
+//! | [`audit`] | one step, and which tensors got a gradient |
 //! | [`adamw`], [`learning_rate`] | the optimiser, its moments visible; cosine with warm-up |
 
 pub mod adamw;
+pub mod audit;
 pub mod batches;
 pub mod diffusion;
 pub mod error;

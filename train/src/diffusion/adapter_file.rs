@@ -7,9 +7,9 @@
 //! ```
 //! The odd numbers count the UNet's cross-attention layers in the order down, up, mid.
 
+use super::layers::LAYER_NORM_EPS;
 use super::tensor_file::read_all;
 use super::unet::KeyValue;
-use super::unet::layers::LAYER_NORM_EPS;
 use super::weights::TensorMismatch;
 use crate::error::{Error, Result};
 use crate::grad;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `weights` | the tensors of one model by name; what is missing, extra or misshapen |
 //! | `tensor_file` | one `.safetensors` file, read tensor by tensor |
+//! | `layers` | linear, convolution and normalisation parameters, shared by all models |
 //! | `scheduler` | noise schedules, samplers, guidance |
 //! | `vae` | AutoencoderKL: images and latents |
 //! | `clip` | text and image encoders, L_CLIP |
@@ -18,6 +19,7 @@ pub mod adapter_file;
 pub mod checkpoint;
 pub mod clip;
 pub mod json;
+mod layers;
 pub mod lora;
 mod mismatch;
 pub mod prompt;

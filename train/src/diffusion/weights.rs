@@ -43,6 +43,7 @@ struct Account {
     used: BTreeSet<String>,
     missing: BTreeSet<String>,
     misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
+    given: Vec<(String, Tensor)>,
 }
 
 impl Weights {
@@ -153,31 +154,44 @@ impl Weights {
     ///
     /// If it is missing or has another shape, a stand-in of zeros is returned and [`finish`](Self::finish) reports it.
     pub fn get(&self, shape: impl Into<Shape>, name: &str) -> Result<Tensor> {
+        self.get_as(shape, name, self.source.dtype)
+    }
+
+    /// Like [`get`](Self::get), given out as `dtype` if it is a float.
+    pub fn get_as(&self, shape: impl Into<Shape>, name: &str, dtype: DType) -> Result<Tensor> {
         let (full, shape) = (self.full(name), shape.into());
         let Some(stored) = self.source.tensors.get(&full) else {
             self.account().missing.insert(full);
-            return self.stand_in(shape);
+            return self.stand_in(shape, dtype);
         };
         self.account().used.insert(full.clone());
         let found = stored.shape(&full);
         if found != shape.dims() {
             self.account().misshapen.push((full, shape.dims().to_vec(), found));
-            return self.stand_in(shape);
+            return self.stand_in(shape, dtype);
         }
         let tensor = match stored {
             Stored::File(file) => file.read(&full, &self.source.device)?,
             Stored::Memory(tensor) => tensor.to_device(&self.source.device)?,
         };
         let deltas = self.source.deltas.get(&full).map_or(&[][..], Vec::as_slice);
-        if deltas.is_empty() {
-            return Ok(if tensor.dtype().is_float() { tensor.to_dtype(self.source.dtype)? } else { tensor });
-        }
-        // Summed in f32: an update is small against its weight and would be rounded away in half precision.
-        let mut sum = tensor.to_dtype(DType::F32)?;
-        for delta in deltas {
-            sum = (sum + delta.dense(&shape, &self.source.device)?)?;
-        }
-        Ok(sum.to_dtype(self.source.dtype)?)
+        let tensor = if deltas.is_empty() {
+            if tensor.dtype().is_float() { tensor.to_dtype(dtype)? } else { tensor }
+        } else {
+            // Summed in f32: an update is small against its weight and would be rounded away in half precision.
+            let mut sum = tensor.to_dtype(DType::F32)?;
+            for delta in deltas {
+                sum = (sum + delta.dense(&shape, &self.source.device)?)?;
+            }
+            sum.to_dtype(dtype)?
+        };
+        self.account().given.push((full, tensor.clone()));
+        Ok(tensor)
+    }
+
+    /// What was given out so far, by full name: the very tensors that a model uses, for [`audit`](crate::audit::audit).
+    pub fn given(&self) -> Vec<(String, Tensor)> {
+        self.account().given.clone()
     }
 
     /// Like [`get`](Self::get), for a tensor a checkpoint may leave out.
@@ -225,8 +239,8 @@ impl Weights {
         self.source.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stand_in(&self, shape: Shape) -> Result<Tensor> {
-        let zero = Tensor::zeros((), self.source.dtype, &self.source.device)?;
+    fn stand_in(&self, shape: Shape, dtype: DType) -> Result<Tensor> {
+        let zero = Tensor::zeros((), dtype, &self.source.device)?;
         Ok(zero.broadcast_as(shape)?)
     }
 }

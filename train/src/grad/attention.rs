@@ -1,8 +1,10 @@
 //! Scaled dot-product attention.
 
-use super::{shape_error, softmax};
+use super::cpu::attention::{Attention, Mask};
+use super::cpu::kernel::{apply3, takes};
+use super::{composed, shape_error};
 use crate::error::Result;
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 /// `softmax(q·kᵀ·scale + mask)·v`.
 ///
@@ -18,23 +20,34 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Option<&T
     if (kb, kh, kd) != (b, h, d) {
         return Err(shape_error("attention", "k", k, format!("[{b}, {h}, m, {d}]")));
     }
-    match v.dims4() {
-        Ok((vb, vh, vm, _)) if (vb, vh, vm) == (b, h, m) => {}
+    let e = match v.dims4() {
+        Ok((vb, vh, vm, e)) if (vb, vh, vm) == (b, h, m) => e,
         _ => return Err(shape_error("attention", "v", v, format!("[{b}, {h}, {m}, d]"))),
+    };
+    if let Some(mask) = mask
+        && mask.broadcast_as((b, h, n, m)).is_err()
+    {
+        let expected = format!("broadcastable to [{b}, {h}, {n}, {m}]");
+        return Err(shape_error("attention", "mask", mask, expected));
     }
-    let mut scores = (q.contiguous()?.matmul(&k.transpose(2, 3)?.contiguous()?)? * scale)?;
-    if let Some(mask) = mask {
-        let Ok(mask) = mask.broadcast_as((b, h, n, m)) else {
-            return Err(shape_error(
-                "attention",
-                "mask",
-                mask,
-                format!("broadcastable to [{b}, {h}, {n}, {m}]"),
-            ));
-        };
-        scores = (scores + mask.detach())?;
+    if !takes(&[q, k, v]) {
+        return composed::attention(q, k, v, scale, mask);
     }
-    Ok(softmax(&scores)?.matmul(&v.contiguous()?)?)
+    // Each head as a batch entry of its own.
+    let mask = mask.map(|mask| expand(mask, (b, h, n, m))).transpose()?;
+    let kernel = Attention { heads: 1, scale, runs: vec![m], mask };
+    let flat = |t: &Tensor, rows: usize, width: usize| t.reshape((b * h, rows, width));
+    let out = apply3(kernel, &flat(q, n, d)?, &flat(k, m, d)?, &flat(v, m, e)?)?;
+    Ok(out.reshape((b, h, n, e))?)
+}
+
+/// The mask once, if it is the same for all heads of all samples, else for each.
+fn expand(mask: &Tensor, (b, h, n, m): (usize, usize, usize, usize)) -> Result<Mask> {
+    let leading: usize = mask.dims().iter().rev().skip(2).product();
+    let groups = if leading == 1 { 1 } else { b * h };
+    let whole = mask.detach().to_dtype(DType::F64)?.broadcast_as((b, h, n, m))?;
+    let whole = if groups == 1 { whole.narrow(0, 0, 1)?.narrow(1, 0, 1)? } else { whole };
+    Ok(Mask { values: whole.flatten_all()?.to_vec1()?, groups })
 }
 
 /// Attention of `q` `[b, n, heads·d]` on `k` and `v` `[b, m, heads·d]`, the heads side by side in the last dimension, as linear layers
@@ -47,37 +60,21 @@ pub fn attention_heads(
     scale: f64,
     runs: &[usize],
 ) -> Result<Tensor> {
-    let Ok((b, n, c)) = q.dims3() else {
+    let Ok((b, _, c)) = q.dims3() else {
         return Err(shape_error("attention_heads", "q", q, "[b, n, heads·d]"));
     };
     if heads == 0 || !c.is_multiple_of(heads) {
-        return Err(shape_error(
-            "attention_heads",
-            "q",
-            q,
-            format!("[b, n, c] with c divisible by {heads} heads"),
-        ));
+        let expected = format!("[b, n, c] with c divisible by {heads} heads");
+        return Err(shape_error("attention_heads", "q", q, expected));
     }
     let m: usize = runs.iter().sum();
     for (name, t) in [("k", k), ("v", v)] {
-        if t.dims() != [b, m, c] {
-            return Err(shape_error("attention_heads", name, t, format!("[{b}, {m}, {c}]")));
+        if t.dims() != [b, m, c] || m == 0 {
+            return Err(shape_error("attention_heads", name, t, format!("[{b}, {m} ≥ 1, {c}]")));
         }
     }
-    let split = |t: &Tensor| t.reshape((b, (), heads, c / heads))?.transpose(1, 2);
-    let (qs, ks, vs) = (split(q)?, split(k)?, split(v)?);
-    let mut sum: Option<Tensor> = None;
-    let mut start = 0;
-    for &run in runs {
-        let part = attention(&qs, &ks.narrow(2, start, run)?, &vs.narrow(2, start, run)?, scale, None)?;
-        sum = Some(match sum {
-            Some(sum) => (sum + part)?,
-            None => part,
-        });
-        start += run;
+    if !takes(&[q, k, v]) {
+        return composed::attention_heads(q, k, v, heads, scale, runs);
     }
-    let Some(sum) = sum else {
-        return Err(shape_error("attention_heads", "k", k, "at least one run of tokens"));
-    };
-    Ok(sum.transpose(1, 2)?.reshape((b, n, c))?)
+    Ok(apply3(Attention { heads, scale, runs: runs.to_vec(), mask: None }, q, k, v)?)
 }

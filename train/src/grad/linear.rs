@@ -1,7 +1,8 @@
-//! Linear layer; the weight is frozen unless it is (or descends from) a variable.
+//! Linear layer; weight and bias are frozen unless they are (or descend from) a variable.
 
-use super::node::node1;
-use super::shape_error;
+use super::cpu::kernel::{apply1, apply2, apply3, takes};
+use super::cpu::linear::{FrozenLinear, TrainedLinear};
+use super::{composed, shape_error};
 use crate::error::Result;
 use candle_core::{D, Tensor};
 
@@ -12,7 +13,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     let Ok((o, i)) = weight.dims2() else {
         return Err(shape_error("linear", "weight", weight, "[out, in]"));
     };
-    if x.rank() == 0 || x.dim(D::Minus1)? != i {
+    if x.rank() == 0 || x.dim(D::Minus1)? != i || i == 0 {
         return Err(shape_error("linear", "x", x, format!("[…, {i}] for weight [{o}, {i}]")));
     }
     if let Some(bias) = bias
@@ -20,22 +21,16 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     {
         return Err(shape_error("linear", "bias", bias, format!("[{o}]")));
     }
-    let mut dims = x.dims().to_vec();
-    let rows = x.elem_count() / i;
-    let flat = x.reshape((rows, i))?;
-    let y = if weight.track_op() { flat.matmul(&weight.t()?)? } else { frozen(&flat, weight)? };
-    dims.pop();
-    dims.push(o);
-    let y = match bias {
-        Some(bias) => y.broadcast_add(&bias.to_dtype(y.dtype())?)?,
-        None => y,
-    };
-    Ok(y.reshape(dims)?)
-}
-
-fn frozen(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let weight = weight.detach();
-    let y = x.detach().matmul(&weight.to_dtype(x.dtype())?.t()?)?;
-    let backward = move |grad: &Tensor| Ok([Some(grad.matmul(&weight.to_dtype(grad.dtype())?)?)]);
-    Ok(node1("linear", x, &y, Box::new(backward))?)
+    if !takes(&[x]) {
+        return composed::linear(x, weight, bias);
+    }
+    if !weight.track_op() && !bias.is_some_and(Tensor::track_op) {
+        let kernel = FrozenLinear { weight: weight.clone(), bias: bias.cloned() };
+        return Ok(apply1(kernel, x)?);
+    }
+    let weight = weight.to_dtype(x.dtype())?;
+    Ok(match bias {
+        Some(bias) => apply3(TrainedLinear, x, &weight, &bias.to_dtype(x.dtype())?)?,
+        None => apply2(TrainedLinear, x, &weight)?,
+    })
 }

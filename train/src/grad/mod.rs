@@ -12,27 +12,34 @@
 //! | `attention` | [`attention`], [`attention_heads`] |
 //! | `linear` | [`linear`] |
 //! | `conv` | [`conv2d`] |
+//! | `transpose` | [`transpose`] |
 //! | `upsample` | [`upsample_nearest2x`] |
-//! | `node` | an operation made of a ready result and a backward closure |
+//! | `checkpoint` | [`checkpoint`]: a part of a network that is run again in the backward pass instead of kept |
+//! | `cpu` | the kernels for the CPU, f32 and f64 |
+//! | [`composed`] | the same functions of Candle's own operators: for other devices, and as the reference |
 //!
-//! For now every function is composed of Candle's own differentiable operators, on any device. Kernels of their own for the CPU, and an
-//! attention that keeps no n×m matrix, can take their place without a change of signature.
+//! Each function checks its arguments and then takes the kernel of the device. Kernels for a GPU stand beside `cpu` when they come.
 
 mod activation;
 mod attention;
+mod checkpoint;
+pub mod composed;
 mod conv;
+mod cpu;
 mod linear;
-mod node;
 mod norm;
 mod softmax;
+mod transpose;
 mod upsample;
 
 pub use activation::{geglu, gelu, silu};
 pub use attention::{attention, attention_heads};
+pub use checkpoint::checkpoint;
 pub use conv::conv2d;
 pub use linear::linear;
 pub use norm::{group_norm, group_norm_silu, layer_norm};
 pub use softmax::softmax;
+pub use transpose::transpose;
 pub use upsample::upsample_nearest2x;
 
 use crate::error::Error;

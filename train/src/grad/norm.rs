@@ -1,6 +1,8 @@
 //! Layer and group normalisation.
 
-use super::{shape_error, silu};
+use super::cpu::kernel::{apply3, takes};
+use super::cpu::norm::{GroupNorm, LayerNorm};
+use super::{composed, shape_error};
 use crate::error::Result;
 use candle_core::{D, Tensor};
 
@@ -12,30 +14,21 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
             return Err(shape_error("layer_norm", name, t, format!("[{width}]")));
         }
     }
-    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-    let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-    let normed = centred.broadcast_div(&(variance + eps)?.sqrt()?)?;
-    Ok(normed.broadcast_mul(weight)?.broadcast_add(bias)?)
+    if takes(&[x, weight, bias]) {
+        Ok(apply3(LayerNorm { eps }, x, weight, bias)?)
+    } else {
+        composed::layer_norm(x, weight, bias, eps)
+    }
 }
 
 /// Group normalisation of `x` `[n, c, h, w]` over `groups` groups of channels; `weight` and `bias` are `[c]`.
 pub fn group_norm(x: &Tensor, groups: usize, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
-    let Ok((n, c, h, w)) = x.dims4() else {
-        return Err(shape_error("group_norm", "x", x, "[n, c, h, w]"));
-    };
-    if groups == 0 || !c.is_multiple_of(groups) {
-        return Err(shape_error("group_norm", "x", x, format!("channels divisible into {groups} groups")));
+    check(x, groups, weight, bias)?;
+    if takes(&[x, weight, bias]) {
+        Ok(apply3(GroupNorm { groups, eps, silu: false }, x, weight, bias)?)
+    } else {
+        composed::group_norm(x, groups, weight, bias, eps)
     }
-    for (name, t) in [("weight", weight), ("bias", bias)] {
-        if t.dims() != [c] {
-            return Err(shape_error("group_norm", name, t, format!("[{c}]")));
-        }
-    }
-    let grouped = x.reshape((n, groups, c / groups * h * w))?;
-    let centred = grouped.broadcast_sub(&grouped.mean_keepdim(2)?)?;
-    let variance = centred.sqr()?.mean_keepdim(2)?;
-    let normed = centred.broadcast_div(&(variance + eps)?.sqrt()?)?.reshape((n, c, h, w))?;
-    Ok(normed.broadcast_mul(&weight.reshape((1, c, 1, 1))?)?.broadcast_add(&bias.reshape((1, c, 1, 1))?)?)
 }
 
 /// [`group_norm`] followed by SiLU, as in every residual block.
@@ -46,5 +39,25 @@ pub fn group_norm_silu(
     bias: &Tensor,
     eps: f64,
 ) -> Result<Tensor> {
-    silu(&group_norm(x, groups, weight, bias, eps)?)
+    check(x, groups, weight, bias)?;
+    if takes(&[x, weight, bias]) {
+        Ok(apply3(GroupNorm { groups, eps, silu: true }, x, weight, bias)?)
+    } else {
+        composed::group_norm_silu(x, groups, weight, bias, eps)
+    }
+}
+
+fn check(x: &Tensor, groups: usize, weight: &Tensor, bias: &Tensor) -> Result<()> {
+    let Ok((_, c, _, _)) = x.dims4() else {
+        return Err(shape_error("group_norm", "x", x, "[n, c, h, w]"));
+    };
+    if groups == 0 || !c.is_multiple_of(groups) || x.elem_count() == 0 {
+        return Err(shape_error("group_norm", "x", x, format!("channels divisible into {groups} groups")));
+    }
+    for (name, t) in [("weight", weight), ("bias", bias)] {
+        if t.dims() != [c] {
+            return Err(shape_error("group_norm", name, t, format!("[{c}]")));
+        }
+    }
+    Ok(())
 }

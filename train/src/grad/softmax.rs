@@ -1,13 +1,12 @@
 //! Softmax over the last dimension.
 
+use super::composed;
+use super::cpu::kernel::{apply1, takes};
+use super::cpu::softmax::Softmax;
 use crate::error::Result;
-use candle_core::{D, Tensor};
+use candle_core::Tensor;
 
 /// Softmax over the last dimension, any rank.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
-    // The maximum only keeps exp in range: the result does not depend on it, so it needs no gradient.
-    let max = x.detach().max_keepdim(D::Minus1)?;
-    let e = x.broadcast_sub(&max)?.exp()?;
-    let sum = e.sum_keepdim(D::Minus1)?;
-    Ok(e.broadcast_div(&sum)?)
+    if takes(&[x]) { Ok(apply1(Softmax, x)?) } else { composed::softmax(x) }
 }

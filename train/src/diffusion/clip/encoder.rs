@@ -1,7 +1,7 @@
 //! The transformer both halves share (transformers' `CLIPEncoder`).
 
 use crate::diffusion::json::Settings;
-use crate::diffusion::unet::layers::{LayerNorm, Linear};
+use crate::diffusion::layers::{LayerNorm, Linear};
 use crate::diffusion::weights::Weights;
 use crate::error::Result;
 use crate::grad;

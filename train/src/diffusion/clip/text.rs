@@ -2,7 +2,7 @@
 
 use super::encoder::{Encoder, EncoderConfig};
 use crate::diffusion::json::Settings;
-use crate::diffusion::unet::layers::{LayerNorm, Linear};
+use crate::diffusion::layers::{LayerNorm, Linear};
 use crate::diffusion::weights::Weights;
 use crate::error::{Error, Result};
 use candle_core::{DType, Tensor};
@@ -92,7 +92,7 @@ impl ClipText {
         let embeddings = model.pp("embeddings");
         embeddings.ignore("position_ids");
         let embedding = |name: &str, rows: usize| -> Result<Tensor> {
-            Ok(embeddings.pp(name).get((rows, width), "weight")?.to_dtype(DType::F32)?)
+            embeddings.pp(name).get_as((rows, width), "weight", DType::F32)
         };
         let projected = config.projected || weights.contains("text_projection.weight");
         let project = || Linear::load_without_bias(&weights.pp("text_projection"), width, config.projection);

@@ -2,7 +2,7 @@
 
 use super::encoder::{Encoder, EncoderConfig};
 use crate::diffusion::json::Settings;
-use crate::diffusion::unet::layers::{LayerNorm, Linear};
+use crate::diffusion::layers::{LayerNorm, Linear};
 use crate::diffusion::weights::Weights;
 use crate::error::{Error, Result};
 use crate::grad;
@@ -82,9 +82,9 @@ impl ClipVision {
         let (width, eps, patch) = (config.encoder.hidden, config.encoder.eps, config.patch_size);
         let tokens = (config.image_size / patch).pow(2) + 1;
         Ok(Self {
-            class: embeddings.get(width, "class_embedding")?.to_dtype(DType::F32)?,
+            class: embeddings.get_as(width, "class_embedding", DType::F32)?,
             patches: embeddings.get((width, config.channels, patch, patch), "patch_embedding.weight")?,
-            positions: embeddings.get((tokens, width), "position_embedding.weight")?.to_dtype(DType::F32)?,
+            positions: embeddings.get_as((tokens, width), "position_embedding.weight", DType::F32)?,
             // Spelt so in every checkpoint.
             pre_layer_norm: LayerNorm::load_with_eps(&model.pp("pre_layrnorm"), width, eps)?,
             encoder: Encoder::load(&model.pp("encoder"), &config.encoder)?,

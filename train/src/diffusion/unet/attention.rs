@@ -1,8 +1,8 @@
 //! Self-attention, three-stream cross-attention and feed-forward, as in diffusers' `BasicTransformerBlock`.
 
-use super::layers::{LayerNorm, Linear};
 use super::streams::Conditioning;
 use crate::diffusion::Weights;
+use crate::diffusion::layers::{LayerNorm, Linear};
 use crate::error::{Error, Result};
 use crate::grad;
 use candle_core::Tensor;
@@ -102,6 +102,11 @@ impl TransformerBlock {
             layer,
             name: format!("{name}.attn2"),
         })
+    }
+
+    /// Place of its cross-attention in the order of the adapter files.
+    pub fn layer(&self) -> usize {
+        self.layer
     }
 
     /// `x` is `[b, pixels, width]`.

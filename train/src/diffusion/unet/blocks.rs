@@ -6,7 +6,9 @@ use super::streams::Conditioning;
 use super::transformer::{LayerCount, Transformer};
 use crate::diffusion::Weights;
 use crate::error::Result;
+use crate::grad;
 use candle_core::Tensor;
+use std::sync::Arc;
 
 /// `resnets.j`, then `attentions.j` where the block has attention.
 #[derive(Debug)]
@@ -58,5 +60,24 @@ impl Layer {
             Some(attention) => attention.forward(&x, conditioning),
             None => Ok(x),
         }
+    }
+
+    /// The same as [`forward`](Self::forward); the graph keeps its inputs only, and the backward pass runs it again.
+    pub fn forward_checkpointed(
+        self: &Arc<Self>,
+        x: &Tensor,
+        skip: Option<&Tensor>,
+        step: &Tensor,
+        conditioning: &Conditioning,
+    ) -> Result<Tensor> {
+        let places: Vec<usize> = self.attention.iter().flat_map(Transformer::cross_attention).collect();
+        let mut inputs = vec![x, step];
+        inputs.extend(skip);
+        inputs.extend(conditioning.tensors(&places));
+        let (layer, skipped, conditioning) = (self.clone(), skip.is_some(), conditioning.clone());
+        grad::checkpoint(&inputs, move |inputs| {
+            let (skip, rest) = if skipped { (Some(&inputs[2]), &inputs[3..]) } else { (None, &inputs[2..]) };
+            layer.forward(&inputs[0], skip, &inputs[1], &conditioning.with_tensors(&places, rest))
+        })
     }
 }

@@ -1,9 +1,9 @@
 //! Embeddings of the timestep and of SDXL's added conditions.
 
 use super::config::{AddedConfig, UnetConfig};
-use super::layers::Linear;
 use super::streams::Added;
 use crate::diffusion::Weights;
+use crate::diffusion::layers::Linear;
 use crate::error::{Error, Result};
 use crate::grad;
 use candle_core::{DType, Device, Tensor};

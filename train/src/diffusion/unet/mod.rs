@@ -5,7 +5,6 @@
 //! | `config` | `config.json`: what is read, what is refused |
 //! | `streams` | what a prediction is conditioned on |
 //! | `embedding` | timestep and SDXL's added conditions |
-//! | `layers` | linear, convolution and normalisation parameters |
 //! | `resnet`, `attention`, `transformer` | the parts of a block |
 //! | `blocks` | a residual block with its transformer |
 
@@ -13,7 +12,6 @@ mod attention;
 mod blocks;
 mod config;
 mod embedding;
-pub(in crate::diffusion) mod layers;
 mod resnet;
 mod streams;
 mod transformer;
@@ -23,24 +21,25 @@ pub use embedding::sinusoids;
 pub use streams::{Added, Conditioning, KeyValue, Observer, Stream};
 
 use crate::diffusion::Weights;
+use crate::diffusion::layers::{Conv2d, GroupNorm};
 use crate::error::{Error, Result};
 use crate::grad;
 use blocks::Layer;
 use candle_core::{DType, Tensor};
 use embedding::StepEmbedding;
-use layers::{Conv2d, GroupNorm};
 use resnet::Upsample;
+use std::sync::Arc;
 use transformer::LayerCount;
 
 #[derive(Debug)]
 struct Down {
-    layers: Vec<Layer>,
+    layers: Vec<Arc<Layer>>,
     downsample: Option<Conv2d>,
 }
 
 #[derive(Debug)]
 struct Up {
-    layers: Vec<Layer>,
+    layers: Vec<Arc<Layer>>,
     upsample: Option<Upsample>,
 }
 
@@ -51,11 +50,12 @@ pub struct UNet {
     step: StepEmbedding,
     conv_in: Conv2d,
     down: Vec<Down>,
-    mid: [Layer; 2],
+    mid: [Arc<Layer>; 2],
     up: Vec<Up>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
     cross_attention: Vec<(String, usize)>,
+    checkpointing: bool,
 }
 
 impl UNet {
@@ -77,7 +77,7 @@ impl UNet {
             let mut layers = Vec::new();
             for j in 0..block.layers {
                 let shape = (channels, block.channels, block.heads, block.depth);
-                layers.push(Layer::load(&weights, &config, j, shape, &mut count, &name)?);
+                layers.push(Arc::new(Layer::load(&weights, &config, j, shape, &mut count, &name)?));
                 channels = block.channels;
                 skips.push(channels);
             }
@@ -98,7 +98,7 @@ impl UNet {
             for j in 0..=block.layers {
                 let skip = skips.pop().unwrap_or(first);
                 let shape = (channels + skip, block.channels, block.heads, *depth);
-                layers.push(Layer::load(&weights, &config, j, shape, &mut count, &name)?);
+                layers.push(Arc::new(Layer::load(&weights, &config, j, shape, &mut count, &name)?));
                 channels = block.channels;
             }
             let upsample = if i + 1 < config.blocks.len() {
@@ -115,7 +115,8 @@ impl UNet {
         let mid = [
             Layer::load(&middle, &config, 0, mid_shape(config.mid_depth), &mut count, "mid_block")?,
             Layer::load(&middle, &config, 1, mid_shape(0), &mut count, "mid_block")?,
-        ];
+        ]
+        .map(Arc::new);
         Ok(Self {
             conv_norm_out: GroupNorm::load(
                 &weights.pp("conv_norm_out"),
@@ -131,6 +132,7 @@ impl UNet {
             mid,
             up,
             cross_attention: count.layers,
+            checkpointing: false,
         })
     }
 
@@ -144,6 +146,14 @@ impl UNet {
         &self.cross_attention
     }
 
+    /// With or without gradient checkpointing: each residual block with its transformer keeps its inputs only and is run
+    /// again in the backward pass. A step takes about a quarter longer and a fraction of the memory; the gradients are the same.
+    /// An [`Observer`] is then called in both passes, with tensors that stand in for the graph's.
+    #[must_use]
+    pub fn with_checkpointing(self, checkpointing: bool) -> Self {
+        Self { checkpointing, ..self }
+    }
+
     /// The prediction `[b, c, h, w]` for `latents` `[b, c, h, w]` at one timestep per sample.
     pub fn forward(
         &self,
@@ -155,8 +165,13 @@ impl UNet {
         let latents = latents.to_dtype(DType::F32)?;
         let step = self.step.forward(timesteps, conditioning.added.as_ref(), latents.device())?;
         let step = grad::silu(&step)?;
-        let run =
-            |layer: &Layer, x: &Tensor, skip: Option<&Tensor>| layer.forward(x, skip, &step, conditioning);
+        let run = |layer: &Arc<Layer>, x: &Tensor, skip: Option<&Tensor>| {
+            if self.checkpointing {
+                layer.forward_checkpointed(x, skip, &step, conditioning)
+            } else {
+                layer.forward(x, skip, &step, conditioning)
+            }
+        };
         let mut x = self.conv_in.forward(&latents)?;
         let mut skips = vec![x.clone()];
         for block in &self.down {

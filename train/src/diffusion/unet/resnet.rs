@@ -1,8 +1,8 @@
 //! Residual block, downsampling and upsampling, as in diffusers' `ResnetBlock2D`, `Downsample2D`, `Upsample2D`.
 
 use super::config::UnetConfig;
-use super::layers::{Conv2d, GroupNorm, Linear};
 use crate::diffusion::Weights;
+use crate::diffusion::layers::{Conv2d, GroupNorm, Linear};
 use crate::error::Result;
 use crate::grad;
 use candle_core::Tensor;
@@ -39,10 +39,8 @@ impl Resnet {
 
     /// `x` is `[b, c, h, w]`, `step` the step embedding after SiLU, `[b, width]`.
     pub fn forward(&self, x: &Tensor, step: &Tensor) -> Result<Tensor> {
-        let hidden = self.conv1.forward(&self.norm1.forward_silu(x)?)?;
-        let (b, c, _, _) = hidden.dims4()?;
-        let shift = self.time_emb_proj.forward(step)?.reshape((b, c, 1, 1))?;
-        let hidden = hidden.broadcast_add(&shift)?;
+        let shift = self.time_emb_proj.forward(step)?;
+        let hidden = self.conv1.forward_shifted(&self.norm1.forward_silu(x)?, &shift)?;
         let hidden = self.conv2.forward(&self.norm2.forward_silu(&hidden)?)?;
         match &self.conv_shortcut {
             Some(shortcut) => Ok((shortcut.forward(x)? + hidden)?),

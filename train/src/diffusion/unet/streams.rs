@@ -71,4 +71,39 @@ impl Conditioning {
     pub(super) fn streams(&self) -> impl Iterator<Item = &Stream> {
         [&self.reference, &self.body].into_iter().flatten().filter(|s| s.lambda != 0.0)
     }
+
+    /// Everything that the cross-attention layers at `places` depend on; [`with_tensors`](Self::with_tensors) takes the same order.
+    pub(super) fn tensors(&self, places: &[usize]) -> Vec<&Tensor> {
+        let mut tensors = vec![&self.text];
+        for stream in self.streams() {
+            tensors.push(&stream.tokens);
+            for layer in places.iter().filter_map(|&place| stream.layers.get(place)) {
+                tensors.extend([&layer.key, &layer.value]);
+            }
+        }
+        tensors
+    }
+
+    /// The same with `tensors` in the places of [`tensors`](Self::tensors).
+    pub(super) fn with_tensors(&self, places: &[usize], tensors: &[Tensor]) -> Self {
+        let mut new = self.clone();
+        let mut tensors = tensors.iter().cloned();
+        let mut replace = |old: &mut Tensor| {
+            if let Some(tensor) = tensors.next() {
+                *old = tensor;
+            }
+        };
+        replace(&mut new.text);
+        let streams = [&mut new.reference, &mut new.body].into_iter().flatten();
+        for stream in streams.filter(|s| s.lambda != 0.0) {
+            replace(&mut stream.tokens);
+            for &place in places {
+                if let Some(layer) = stream.layers.get_mut(place) {
+                    replace(&mut layer.key);
+                    replace(&mut layer.value);
+                }
+            }
+        }
+        new
+    }
 }

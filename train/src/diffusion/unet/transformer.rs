@@ -2,10 +2,11 @@
 
 use super::attention::TransformerBlock;
 use super::config::UnetConfig;
-use super::layers::{Conv2d, GroupNorm, Linear};
 use super::streams::Conditioning;
 use crate::diffusion::Weights;
+use crate::diffusion::layers::{Conv2d, GroupNorm, Linear};
 use crate::error::Result;
+use crate::grad;
 use candle_core::Tensor;
 
 #[derive(Debug)]
@@ -64,12 +65,17 @@ impl Transformer {
         Ok(Self { norm, projections, blocks })
     }
 
+    /// Places of its cross-attention layers in the order of the adapter files.
+    pub fn cross_attention(&self) -> impl Iterator<Item = usize> {
+        self.blocks.iter().map(TransformerBlock::layer)
+    }
+
     /// `x` is `[b, c, h, w]`.
     pub fn forward(&self, x: &Tensor, conditioning: &Conditioning) -> Result<Tensor> {
         let (b, c, h, w) = x.dims4()?;
         let normed = self.norm.forward(x)?;
-        let rows = |t: &Tensor| t.reshape((b, c, h * w))?.transpose(1, 2)?.contiguous();
-        let pixels = |t: &Tensor| t.transpose(1, 2)?.contiguous()?.reshape((b, c, h, w));
+        let rows = |t: &Tensor| grad::transpose(&t.reshape((b, c, h * w))?);
+        let pixels = |t: &Tensor| -> Result<Tensor> { Ok(grad::transpose(t)?.reshape((b, c, h, w))?) };
         let mut hidden = match &self.projections {
             Projections::Conv(proj_in, _) => rows(&proj_in.forward(&normed)?)?,
             Projections::Linear(proj_in, _) => proj_in.forward(&rows(&normed)?)?,

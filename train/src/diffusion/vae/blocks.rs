@@ -1,6 +1,6 @@
 //! Residual block, attention and middle block of the autoencoder.
 
-use crate::diffusion::unet::layers::{Conv2d, GroupNorm, Linear};
+use crate::diffusion::layers::{Conv2d, GroupNorm, Linear};
 use crate::diffusion::weights::Weights;
 use crate::error::Result;
 use crate::grad;
@@ -69,11 +69,11 @@ impl Attention {
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (n, c, h, w) = x.dims4()?;
-        let hidden = self.group_norm.forward(x)?.reshape((n, c, h * w))?.transpose(1, 2)?.contiguous()?;
+        let hidden = grad::transpose(&self.group_norm.forward(x)?.reshape((n, c, h * w))?)?;
         let (q, k, v) =
             (self.query.forward(&hidden)?, self.key.forward(&hidden)?, self.value.forward(&hidden)?);
         let hidden = grad::attention_heads(&q, &k, &v, 1, (c as f64).sqrt().recip(), &[h * w])?;
-        let hidden = self.out.forward(&hidden)?.transpose(1, 2)?.reshape((n, c, h, w))?;
+        let hidden = grad::transpose(&self.out.forward(&hidden)?)?.reshape((n, c, h, w))?;
         Ok((x + hidden)?)
     }
 }

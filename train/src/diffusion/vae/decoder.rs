@@ -2,7 +2,7 @@
 
 use super::VaeConfig;
 use super::blocks::{Middle, NORM_EPS, Resnet};
-use crate::diffusion::unet::layers::{Conv2d, GroupNorm};
+use crate::diffusion::layers::{Conv2d, GroupNorm};
 use crate::diffusion::weights::Weights;
 use crate::error::Result;
 use crate::grad;

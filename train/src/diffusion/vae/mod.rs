@@ -6,7 +6,7 @@ mod encoder;
 mod tiling;
 
 use super::json::Settings;
-use super::unet::layers::Conv2d;
+use super::layers::Conv2d;
 use super::weights::Weights;
 use crate::error::Result;
 use candle_core::Tensor;

@@ -7,7 +7,7 @@ use candle_core::{DType, Tensor};
 
 /// Biases and normalisation weights: small, so always kept in f32, also where the large weights stay in f16.
 fn small(weights: &Weights, len: usize, name: &str) -> Result<Tensor> {
-    Ok(weights.get(len, name)?.to_dtype(DType::F32)?)
+    weights.get_as(len, name, DType::F32)
 }
 
 /// `weight` `[out, in]`, and `bias` unless loaded without.
@@ -61,6 +61,12 @@ impl Conv2d {
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         grad::conv2d(x, &self.weight, Some(&self.bias), self.stride, self.padding)
+    }
+
+    /// With `shift` `[n, out]` added to each sample's maps.
+    pub fn forward_shifted(&self, x: &Tensor, shift: &Tensor) -> Result<Tensor> {
+        let bias = shift.broadcast_add(&self.bias)?;
+        grad::conv2d(x, &self.weight, Some(&bias), self.stride, self.padding)
     }
 }
 
