@@ -225,7 +225,7 @@ def bolid(program: Path, registry: Path, folder: Path, *arguments: str) -> tuple
         rows = sqlite3.connect(f"{work}/work/catalog.db").execute(
             "SELECT source_url, keep FROM verdict JOIN photo ON photo.id = photo_id"
         )
-        return measured["seconds"], {Path(url).name: bool(kept) for url, kept in rows}
+        return measured["seconds"], {url.removeprefix("file:"): bool(kept) for url, kept in rows}
 
 
 def registries(program: Path, models: Path, photos: Path, int8: bool, scratch: Path) -> tuple[Path, Path]:

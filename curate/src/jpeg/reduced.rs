@@ -76,7 +76,7 @@ impl Plane {
     ) -> Option<Self> {
         let sampling = component.sampling;
         let along = |most: usize, own: usize| {
-            let side = (own > 0 && most % own == 0).then(|| eighths * (most / own));
+            let side = most.is_multiple_of(own).then(|| eighths * (most / own));
             side.filter(|&side| side <= 8)
         };
         let side = (along(most.0, sampling.0)?, along(most.1, sampling.1)?);
