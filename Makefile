@@ -15,7 +15,7 @@ ORT := $(if $(filter $(ORT_LIBRARY),$(ORT_DYLIB_PATH)),$(ORT_LIBRARY))
 BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
-.PHONY: help build onnxruntime dataset test test-python lint bench demo check-real evaluate-duplicates evaluate-models
+.PHONY: help build onnxruntime dataset test test-report test-python lint bench demo check-real evaluate-duplicates evaluate-models
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ dataset: build  ## crawl, measure, judge, prepare, snapshot; RECIPE=… WORKDIR=
 
 test: $(ORT)  ## run every test
 	cargo test --release --locked --workspace
+
+test-report: $(ORT)  ## the report's page in a browser; needs Chromium
+	cargo test --release --locked --test review -- --ignored
 
 test-python:  ## adapter files against diffusers; PYTHON has diffusers, transformers, torch
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p train --test interchange -- --ignored

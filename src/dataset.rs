@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
+use catalog::decision::Decision;
 use curate::Detectors;
 
 use crate::judge::{AllJudged, Judged};
@@ -32,11 +33,11 @@ pub async fn finish(
     output: Output,
 ) -> Result<Done> {
     measure::run(catalog, plan, detectors).await?;
-    let judged = judge_and_record(catalog, plan).await?.people;
+    let AllJudged { people: judged, decisions, .. } = judge_and_record(catalog, plan).await?;
     let store = store(catalog, plan)?;
     prepare::run(catalog, &store, &judged).await?;
     closing::show(&judged, output)?;
-    publish(catalog, plan, &store, &judged, output).await?;
+    publish(catalog, plan, &store, &judged, &decisions, output).await?;
     Ok(Done::with(closing::failed(&judged)))
 }
 
@@ -60,14 +61,14 @@ pub async fn prepare(catalog: &Arc<Catalog>, plan: &Plan) -> Result<u64> {
 
 /// Writes a snapshot of what is kept and prepared.
 pub async fn snapshot(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Result<()> {
-    let judged = judge_and_record(catalog, plan).await?.people;
-    publish(catalog, plan, &store(catalog, plan)?, &judged, output).await
+    let AllJudged { people, decisions, .. } = judge_and_record(catalog, plan).await?;
+    publish(catalog, plan, &store(catalog, plan)?, &people, &decisions, output).await
 }
 
 async fn judge_and_record(catalog: &Catalog, plan: &Plan) -> Result<AllJudged> {
     let sites = plan.site_names();
     let judged = judge::judged(catalog, &plan.probes()?, &plan.recipe.rules, &sites).await?;
-    judge::record(catalog, plan.rules_digest()?, &sites, &judged).await?;
+    judge::record(catalog, plan.rules_digest(&judged.decisions)?, &sites, &judged).await?;
     Ok(judged)
 }
 
@@ -82,9 +83,10 @@ async fn publish(
     plan: &Plan,
     stores: &PreparedStores,
     judged: &[Judged],
+    decisions: &[Decision],
     output: Output,
 ) -> Result<()> {
-    let written = publish::run(catalog, plan, stores, judged).await?;
+    let written = publish::run(catalog, plan, stores, judged, decisions).await?;
     let path = written.path.clone();
     let verified = tokio::task::spawn_blocking(move || snapshot::verify(&path))
         .await

@@ -1,7 +1,10 @@
 //! `bolid judge`: scores and rules to verdicts. No inference, so that thresholds can be tried at will.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 use catalog::Catalog;
+use catalog::decision::Decision;
 use catalog::duplicate::Duplicate;
 use catalog::identity::Identity;
 use catalog::measurement::Probe;
@@ -10,10 +13,13 @@ use photo::{Digest, FailureClass, Reason, Rules, Verdict};
 
 use crate::scores::{self, Scored};
 
-/// The name under which verdicts are stored: the rules, and what measured.
-pub fn rules_digest(rules: &Rules, probes: &[Probe]) -> Digest {
+/// The name under which verdicts are stored: the rules, what measured, and what was decided by hand.
+pub fn rules_digest(rules: &Rules, probes: &[Probe], decisions: &[Decision]) -> Digest {
     let probes: Vec<_> = probes.iter().map(|probe| (probe.kind.name(), probe.digest)).collect();
-    Digest::of_json(&(rules, probes))
+    match decisions {
+        [] => Digest::of_json(&(rules, probes)),
+        _ => Digest::of_json(&(rules, probes, decisions)),
+    }
 }
 
 /// A person with every photo and its verdict; photos that never came and were not left out on purpose have none.
@@ -32,6 +38,8 @@ pub struct AllJudged {
     pub people: Vec<Judged>,
     /// Photos that look the same.
     pub duplicates: Vec<Duplicate>,
+    /// What was decided by hand.
+    pub decisions: Vec<Decision>,
 }
 
 /// Judges every photo of the sites anew: it takes no time, and near-duplicates depend on which photos there are.
@@ -42,7 +50,8 @@ pub async fn judged(
     sites: &[String],
 ) -> Result<AllJudged> {
     let galleries = scores::galleries(catalog, probes, sites).await?;
-    let Judgement { verdicts, groups } = judge(&candidates(&galleries), rules);
+    let decisions = catalog.decisions(sites).await?;
+    let Judgement { verdicts, groups } = judge(&candidates(&galleries, &decisions), rules);
     // The row of a photo that was judged, from its place among those that were.
     let judged_ids: Vec<Vec<i64>> = galleries
         .iter()
@@ -67,20 +76,31 @@ pub async fn judged(
         };
         Judged { identity, photos: photos.into_iter().map(with_verdict).collect() }
     });
-    Ok(AllJudged { people: people.collect(), duplicates })
+    Ok(AllJudged { people: people.collect(), duplicates, decisions })
 }
 
 /// The photos that have bytes. The key is the source URL: it stays the same whatever the order of arrival.
-fn candidates<'a>(galleries: &'a [(Identity, Vec<Scored>)]) -> Vec<Gallery<'a>> {
-    fn candidate(photo: &Scored) -> Option<Candidate<'_>> {
-        let content = photo.content.as_deref()?;
-        let measured = content.measured.as_ref().map_err(String::as_str);
-        Some(Candidate { key: &photo.row.source_url, sha256: content.sha256, measured })
+fn candidates<'a>(galleries: &'a [(Identity, Vec<Scored>)], decisions: &[Decision]) -> Vec<Gallery<'a>> {
+    let mut decided: HashMap<&str, HashMap<Digest, bool>> = HashMap::new();
+    for decision in decisions {
+        if let Some(keep) = decision.keep {
+            decided.entry(&decision.identity).or_default().insert(decision.sha256, keep);
+        }
     }
-    let gallery = |(identity, photos): &'a (Identity, Vec<Scored>)| Gallery {
-        site: &identity.site,
-        identity: identity.key(),
-        photos: photos.iter().filter_map(candidate).collect(),
+    let gallery = |(identity, photos): &'a (Identity, Vec<Scored>)| {
+        let key = identity.key();
+        let decided = decided.get(key.as_str());
+        let candidate = |photo: &'a Scored| {
+            let content = photo.content.as_deref()?;
+            Some(Candidate {
+                key: &photo.row.source_url,
+                sha256: content.sha256,
+                measured: content.measured.as_ref().map_err(String::as_str),
+                decided: decided.and_then(|decided| decided.get(&content.sha256).copied()),
+            })
+        };
+        let photos = photos.iter().filter_map(candidate).collect();
+        Gallery { site: &identity.site, identity: key, photos }
     };
     galleries.iter().map(gallery).collect()
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
+use catalog::decision::Decision;
 use catalog::measurement::Probe;
 use crawler::{Profile, ProfileError};
 use curate::model::ModelEntry;
@@ -134,8 +135,8 @@ impl Plan {
         measure::probes(|role| registry.choose(role, self.recipe.detectors.name(role)).cloned())
     }
 
-    /// The name under which verdicts by this recipe are stored.
-    pub fn rules_digest(&self) -> Result<Digest> {
-        Ok(judge::rules_digest(&self.recipe.rules, &self.probes()?))
+    /// The name under which verdicts by this recipe and these decisions are stored.
+    pub fn rules_digest(&self, decisions: &[Decision]) -> Result<Digest> {
+        Ok(judge::rules_digest(&self.recipe.rules, &self.probes()?, decisions))
     }
 }

@@ -34,6 +34,8 @@ pub struct Candidate<'a> {
     pub sha256: Digest,
     /// Its measurements, or what the decoder said.
     pub measured: Result<&'a Measurements, &'a str>,
+    /// What a person decided on it: the highest rule.
+    pub decided: Option<bool>,
 }
 
 /// What the rules make of all photos.
@@ -51,7 +53,9 @@ pub fn judge(galleries: &[Gallery<'_>], rules: &Rules) -> Judgement {
     let mut reasons: Vec<Vec<Vec<Reason>>> = galleries
         .par_iter()
         .zip(&site_rules)
-        .map(|(gallery, rules)| gallery.photos.iter().map(|photo| alone(photo, rules)).collect())
+        .map(|(gallery, rules)| {
+            gallery.photos.iter().map(|photo| decided(photo, alone(photo, rules))).collect()
+        })
         .collect();
     let same_bytes: Vec<Vec<(usize, usize)>> = galleries.par_iter().map(same_bytes).collect();
     for ((gallery, reasons), copies) in galleries.iter().zip(&mut reasons).zip(&same_bytes) {
@@ -72,6 +76,11 @@ pub fn judge(galleries: &[Gallery<'_>], rules: &Rules) -> Judgement {
             reasons[looks[look].gallery][looks[look].photo].push(reason);
         }
     }
+    for (gallery, reasons) in galleries.iter().zip(&mut reasons) {
+        for (photo, reasons) in gallery.photos.iter().zip(reasons) {
+            *reasons = decided(photo, std::mem::take(reasons));
+        }
+    }
     copies::add_same_bytes(&mut groups, &looks, &same_bytes);
     let groups = groups.into_iter().filter(|group| group.members.len() > 1).collect();
     for (reasons, rules) in reasons.iter_mut().zip(&site_rules) {
@@ -79,6 +88,17 @@ pub fn judge(galleries: &[Gallery<'_>], rules: &Rules) -> Judgement {
     }
     let verdicts = reasons.into_iter().map(|all| all.into_iter().map(Verdict::from_reasons).collect());
     Judgement { verdicts: verdicts.collect(), groups }
+}
+
+/// What a person's decision leaves of the reasons. A photo that was kept by hand takes part in everything that follows as
+/// a good one, and one that was dropped by hand leaves its place to a copy.
+fn decided(photo: &Candidate<'_>, mut reasons: Vec<Reason>) -> Vec<Reason> {
+    match photo.decided {
+        Some(true) => reasons.retain(Reason::is_final),
+        Some(false) if !reasons.contains(&Reason::Review) => reasons.push(Reason::Review),
+        _ => {}
+    }
+    reasons
 }
 
 /// The reasons that lie in the photo itself.

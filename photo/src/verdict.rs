@@ -64,6 +64,8 @@ pub enum Reason {
         /// In how many bits of 64 the perceptual hashes differ.
         distance: u32,
     },
+    /// A person looked at it and decided so.
+    Review,
     /// The identity has fewer photos left than `min_photos`.
     TooFewPhotos {
         /// How many are left.
@@ -72,6 +74,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether no decision can keep the photo all the same: nothing can be made of it, or the same bytes are kept already.
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable { .. }
+                | Self::NoPerson
+                | Self::NoVisibleJoint
+                | Self::Duplicate { .. }
+                | Self::Review
+        )
+    }
+
     /// The reason's name in tables, filters and files.
     pub fn name(&self) -> &'static str {
         match self {
@@ -85,6 +99,7 @@ impl Reason {
             Self::Duplicate { .. } => "duplicate",
             Self::NearDuplicate { .. } => "near_duplicate",
             Self::TwoIdentities { .. } => "two_identities",
+            Self::Review => "review",
             Self::TooFewPhotos { .. } => "too_few_photos",
         }
     }
@@ -106,7 +121,7 @@ impl fmt::Display for Reason {
                 write!(f, ": {} of {identity}, {distance} of 64 bits differ", of.short())
             }
             Self::TooFewPhotos { kept } => write!(f, ": {kept} left"),
-            Self::NoPerson | Self::NoFace | Self::NoVisibleJoint => Ok(()),
+            Self::NoPerson | Self::NoFace | Self::NoVisibleJoint | Self::Review => Ok(()),
         }
     }
 }
