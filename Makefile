@@ -18,8 +18,8 @@ ORT := $(if $(filter $(ORT_LIBRARY),$(ORT_DYLIB_PATH)),$(ORT_LIBRARY))
 BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
-.PHONY: help build onnxruntime python dataset test test-python lint bench bench-pixels bench-judge bench-measure \
-  bench-import bench-unet demo models check-real evaluate-duplicates evaluate-models
+.PHONY: help build onnxruntime python dataset test test-report test-python lint bench bench-pixels bench-judge \
+  bench-measure bench-import bench-unet demo models check-real evaluate-duplicates evaluate-models
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ dataset: build  ## crawl, measure, judge, prepare, snapshot; RECIPE=… WORKDIR=
 
 test: $(ORT)  ## run every test
 	cargo test --release --locked --workspace
+
+test-report: $(ORT)  ## the report's page in a browser; needs Chromium
+	cargo test --release --locked --test review -- --ignored
 
 test-python: build  ## adapter files against diffusers, models' export; PYTHON has diffusers, transformers, torch, ultralytics
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p train --test interchange -- --ignored

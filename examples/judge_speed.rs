@@ -69,7 +69,7 @@ async fn fill(work: &Path, models: &Path, count: usize) -> Result<()> {
     for person in 0..count.div_ceil(PHOTOS_EACH) {
         let name = format!("person-{person:05}");
         let new = NewIdentity { slug: name.clone(), name: name.clone(), page_url: None };
-        let identity = catalog.add_identity("many", &new).await?;
+        let identity = catalog.add_identity("many", &new).await?.context("nobody was erased")?;
         let url = |photo: usize| format!("file:///photos/{name}/{photo:04}.jpg");
         let new =
             |photo| NewPhoto { source_url: url(photo), file_url: Some(url(photo)), ..NewPhoto::default() };
@@ -78,6 +78,7 @@ async fn fill(work: &Path, models: &Path, count: usize) -> Result<()> {
         let fetched = |sha256| FetchRecord::new(Ok(Stored { sha256, bytes: 400_000 }));
         let fetches: Vec<_> = rows.iter().map(|row| (row.id, fetched(Digest::of(&row.source_url)))).collect();
         catalog.record_fetches(&fetches).await?;
+        let mut measured = Vec::with_capacity(rows.len());
         for (photo, row) in rows.iter().enumerate() {
             let sha256 = Digest::of(&row.source_url);
             let random = |at: usize| f32::from(sha256.as_bytes()[at]) / 255.0;
@@ -96,8 +97,10 @@ async fn fill(work: &Path, models: &Path, count: usize) -> Result<()> {
                 (faces, serde_json::to_value(vec![face(0.5 + random(20) / 2.0)])?),
                 (people, serde_json::to_value(people_of(photo % 10 == 3, random(21)))?),
             ];
-            catalog.add_measurements(sha256, &values).await?;
+            measured.push((sha256, values));
         }
+        let contents = measured.iter().map(|(sha256, values)| (*sha256, values.as_slice()));
+        catalog.add_measurements_of(contents).await?;
     }
     catalog.close().await;
     Ok(())

@@ -83,6 +83,13 @@ pub enum Command {
     /// Write, list or verify snapshots.
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
+    /// Write one page that shows every photo with its verdict, opens offline, and saves what you decide.
+    Report(ReportArgs),
+    /// Apply what was decided on a report's page.
+    #[command(subcommand)]
+    Review(ReviewCommand),
+    /// Erase a person or a photo for good, from the catalog, the disk and every snapshot.
+    Erase(EraseArgs),
     /// Show how far every site is.
     Status,
     /// Show one photo's whole way: URL, page, scores, reasons, snapshots.
@@ -234,6 +241,44 @@ pub struct ImportArgs {
     /// Refuse files on the web whose width or height is smaller, before their bodies are complete.
     #[arg(long, default_value_t = 0, value_name = "PX")]
     pub min_side: u32,
+}
+
+/// `bolid report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Show the verdicts of this snapshot (id, name or folder) [default: those of the recipe on the catalog].
+    pub snapshot: Option<String>,
+    /// The page to write.
+    #[arg(long, value_name = "HTML")]
+    pub out: PathBuf,
+    /// The recipe.
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+}
+
+/// `bolid review …`.
+#[derive(Debug, Subcommand)]
+pub enum ReviewCommand {
+    /// Take in the decisions that a report's page saved; they stand over all rules.
+    Import {
+        /// Lines of `{"identity": "site/slug", "sha256": "…", "keep": true|false|null}`.
+        file: PathBuf,
+    },
+}
+
+/// `bolid erase`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct EraseArgs {
+    /// A person with every photo.
+    #[arg(long, value_name = "SITE/SLUG")]
+    pub identity: Option<String>,
+    /// The photo at this address, its page's or its file's.
+    #[arg(long)]
+    pub url: Option<String>,
+    /// These bytes, wherever they stand: a photo's SHA-256 (or its beginning) or URL.
+    #[arg(long, value_name = "SHA256|URL")]
+    pub photo: Option<String>,
 }
 
 /// `bolid snapshot …`.

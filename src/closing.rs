@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use photo::Verdict;
+use photo::{FailureClass, Verdict};
 use serde::Serialize;
 use snapshot::{SnapshotRef, Verified};
 
 use crate::judge::Judged;
 use crate::output::Output;
+use crate::scores::Scored;
 
 #[derive(Serialize)]
 struct IdentityLine {
@@ -73,7 +74,12 @@ impl IdentityLine {
 
 /// How many photos never came, through no choice of ours: the run ends with exit code 3 when there are some.
 pub fn failed(all: &[Judged]) -> usize {
-    all.iter().flat_map(|judged| &judged.photos).filter(|(_, verdict)| verdict.is_none()).count()
+    let by_choice = |photo: &Scored| {
+        let class: Option<FailureClass> = photo.row.failure.as_deref().and_then(|class| class.parse().ok());
+        class.is_some_and(FailureClass::is_by_choice)
+    };
+    let photos = all.iter().flat_map(|judged| &judged.photos);
+    photos.filter(|(photo, verdict)| verdict.is_none() && !by_choice(photo)).count()
 }
 
 /// Shows a row per person and one for all. A photo with two reasons counts under both.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use catalog::Catalog;
+use catalog::decision::Decision;
 use curate::Detectors;
 
 use crate::judge::{AllJudged, Judged};
@@ -32,11 +33,11 @@ pub async fn finish(
     output: Output,
 ) -> Result<Done> {
     measure::run(catalog, plan, detectors).await?;
-    let judged = judge_and_record(catalog, plan).await?.people;
+    let AllJudged { people: judged, decisions, .. } = judge_and_record(catalog, plan).await?;
     let store = store(catalog, plan)?;
     prepare::run(catalog, &store, &judged).await?;
     closing::show(&judged, output)?;
-    publish(catalog, plan, &store, &judged, output).await?;
+    publish(catalog, plan, &store, &judged, &decisions, output).await?;
     Ok(Done::with(closing::failed(&judged)))
 }
 
@@ -61,8 +62,8 @@ pub async fn prepare(catalog: &Arc<Catalog>, plan: &Plan) -> Result<u64> {
 
 /// Writes a snapshot of what is kept and prepared.
 pub async fn snapshot(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Result<()> {
-    let judged = judge_and_record(catalog, plan).await?.people;
-    publish(catalog, plan, &store(catalog, plan)?, &judged, output).await
+    let AllJudged { people, decisions, .. } = judge_and_record(catalog, plan).await?;
+    publish(catalog, plan, &store(catalog, plan)?, &people, &decisions, output).await
 }
 
 async fn judge_and_record(catalog: &Catalog, plan: &Plan) -> Result<AllJudged> {
@@ -73,7 +74,7 @@ async fn judge_and_record(catalog: &Catalog, plan: &Plan) -> Result<AllJudged> {
     if waiting > 0 {
         bail!("{waiting} photos lack scores that these rules ask for; run `bolid measure`");
     }
-    judge::record(catalog, plan.rules_digest()?, &sites, &judged).await?;
+    judge::record(catalog, plan.rules_digest(&judged.decisions)?, &sites, &judged).await?;
     Ok(judged)
 }
 
@@ -88,9 +89,10 @@ async fn publish(
     plan: &Plan,
     stores: &PreparedStores,
     judged: &[Judged],
+    decisions: &[Decision],
     output: Output,
 ) -> Result<()> {
-    let written = publish::run(catalog, plan, stores, judged).await?;
+    let written = publish::run(catalog, plan, stores, judged, decisions).await?;
     let path = written.path.clone();
     let verified = tokio::task::spawn_blocking(move || snapshot::verify(&path))
         .await

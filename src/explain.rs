@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::output::Output;
+use crate::plan::Plan;
 use crate::scores::NotAsked;
 
 /// Detections below are only counted in the text; `--json` has them all.
@@ -18,6 +19,8 @@ const SHOWN_SCORE: f64 = 0.25;
 struct Explanation {
     origin: PhotoOrigin,
     scores: Vec<Score>,
+    /// What a person decided: whether it is kept.
+    decision: Option<bool>,
     verdicts: Vec<RulesVerdict>,
     copies: Vec<GroupMember>,
     snapshots: Vec<Membership>,
@@ -44,8 +47,14 @@ struct Membership {
     keep: bool,
 }
 
-/// Shows every photo that `text` may mean. `current_rules`: the digest of the recipe's rules and models.
-pub async fn run(catalog: &Catalog, text: &str, current_rules: Option<String>, output: Output) -> Result<()> {
+/// Shows every photo that `text` may mean. `plan`: the recipe whose verdict is the current one, where it is usable.
+pub async fn run(catalog: &Catalog, text: &str, plan: Option<&Plan>, output: Output) -> Result<()> {
+    let mut decisions = Vec::new();
+    let mut current_rules = None;
+    if let Some(plan) = plan {
+        decisions = catalog.decisions(&plan.site_names()).await?;
+        current_rules = plan.rules_digest(&decisions).ok().map(|digest| digest.to_string());
+    }
     let ids = catalog.find_photos(text).await?;
     if ids.is_empty() {
         bail!(
@@ -74,14 +83,19 @@ pub async fn run(catalog: &Catalog, text: &str, current_rules: Option<String>, o
             Some(rules) => catalog.group_of(id, rules).await?,
             None => Vec::new(),
         };
-        let explanation = Explanation { origin, scores, verdicts, copies, snapshots };
+        let identity = format!("{}/{}", origin.site, origin.slug);
+        let decided = decisions.iter().find(|decision| {
+            decision.identity == identity && origin.sha256 == Some(decision.sha256.to_string())
+        });
+        let decision = decided.and_then(|decision| decision.keep);
+        let explanation = Explanation { origin, scores, decision, verdicts, copies, snapshots };
         output.show(&explanation, describe)?;
     }
     Ok(())
 }
 
 fn describe(explanation: &Explanation) -> String {
-    let Explanation { origin, scores, verdicts, copies, snapshots } = explanation;
+    let Explanation { origin, scores, decision, verdicts, copies, snapshots } = explanation;
     let mut lines =
         vec![format!("photo {} of {} ({}/{})", origin.id, origin.identity, origin.site, origin.slug)];
     let mut line = |name: &str, text: String| lines.push(format!("  {name:<10} {text}"));
@@ -102,6 +116,10 @@ fn describe(explanation: &Explanation) -> String {
     }
     for score in scores {
         line(&score.kind, summarise(&score.kind, &score.value));
+    }
+    if let Some(keep) = decision {
+        let decided = if *keep { "keep" } else { "drop" };
+        line("decision", format!("{decided}, by hand: it stands over the rules"));
     }
     if verdicts.is_empty() {
         line("verdict", "none yet".to_owned());

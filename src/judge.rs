@@ -1,7 +1,10 @@
 //! `bolid judge`: scores and rules to verdicts. No inference, so that thresholds can be tried at will.
 
+use std::collections::{HashMap, HashSet};
+
 use anyhow::Result;
 use catalog::Catalog;
+use catalog::decision::Decision;
 use catalog::duplicate::Duplicate;
 use catalog::identity::Identity;
 use catalog::measurement::Probe;
@@ -10,10 +13,11 @@ use photo::{Digest, FailureClass, Reason, Rules, Verdict};
 
 use crate::scores::{self, Scored};
 
-/// The name under which verdicts are stored: the rules, what measured, and whether every model was asked.
-pub fn rules_digest(rules: &Rules, probes: &[Probe], all_asked: bool) -> Digest {
+/// The name under which verdicts are stored: the rules, what measured, whether every model was asked, and what was
+/// decided by hand.
+pub fn rules_digest(rules: &Rules, probes: &[Probe], all_asked: bool, decisions: &[Decision]) -> Digest {
     let probes: Vec<_> = probes.iter().map(|probe| (probe.kind.name(), probe.digest)).collect();
-    Digest::of_json(&(rules, probes, all_asked))
+    Digest::of_json(&(rules, probes, all_asked, decisions))
 }
 
 /// A person with every photo and its verdict; photos that never came and were not left out on purpose have none.
@@ -32,6 +36,8 @@ pub struct AllJudged {
     pub people: Vec<Judged>,
     /// Photos that look the same.
     pub duplicates: Vec<Duplicate>,
+    /// What was decided by hand.
+    pub decisions: Vec<Decision>,
 }
 
 /// Judges every photo of the sites anew: it takes no time, and near-duplicates depend on which photos there are.
@@ -42,8 +48,10 @@ pub async fn judged(
     rules: &Rules,
     sites: &[String],
 ) -> Result<AllJudged> {
-    let galleries = scores::galleries(catalog, probes, demand, sites).await?;
-    let Judgement { verdicts, groups } = judge(&candidates(&galleries), rules);
+    let decisions = catalog.decisions(sites).await?;
+    let kept = kept_by_hand(&decisions);
+    let galleries = scores::galleries(catalog, probes, demand, &kept, sites).await?;
+    let Judgement { verdicts, groups } = judge(&candidates(&galleries, &decisions), rules);
     // The row of a photo that was judged, from its place among those that were.
     let judged_ids: Vec<Vec<i64>> = galleries
         .iter()
@@ -68,20 +76,36 @@ pub async fn judged(
         };
         Judged { identity, photos: photos.into_iter().map(with_verdict).collect() }
     });
-    Ok(AllJudged { people: people.collect(), duplicates })
+    Ok(AllJudged { people: people.collect(), duplicates, decisions })
+}
+
+/// The photos that a person decided to keep: every model is asked of them, whatever the rules say.
+pub fn kept_by_hand(decisions: &[Decision]) -> HashSet<Digest> {
+    decisions.iter().filter(|decision| decision.keep == Some(true)).map(|decision| decision.sha256).collect()
 }
 
 /// The photos that have bytes. The key is the source URL: it stays the same whatever the order of arrival.
-fn candidates<'a>(galleries: &'a [(Identity, Vec<Scored>)]) -> Vec<Gallery<'a>> {
-    fn candidate(photo: &Scored) -> Option<Candidate<'_>> {
-        let content = photo.content.as_deref()?;
-        let measured = content.measured.as_ref().map_err(String::as_str);
-        Some(Candidate { key: &photo.row.source_url, sha256: content.sha256, measured })
+fn candidates<'a>(galleries: &'a [(Identity, Vec<Scored>)], decisions: &[Decision]) -> Vec<Gallery<'a>> {
+    let mut decided: HashMap<&str, HashMap<Digest, bool>> = HashMap::new();
+    for decision in decisions {
+        if let Some(keep) = decision.keep {
+            decided.entry(&decision.identity).or_default().insert(decision.sha256, keep);
+        }
     }
-    let gallery = |(identity, photos): &'a (Identity, Vec<Scored>)| Gallery {
-        site: &identity.site,
-        identity: identity.key(),
-        photos: photos.iter().filter_map(candidate).collect(),
+    let gallery = |(identity, photos): &'a (Identity, Vec<Scored>)| {
+        let key = identity.key();
+        let decided = decided.get(key.as_str());
+        let candidate = |photo: &'a Scored| {
+            let content = photo.content.as_deref()?;
+            Some(Candidate {
+                key: &photo.row.source_url,
+                sha256: content.sha256,
+                measured: content.measured.as_ref().map_err(String::as_str),
+                decided: decided.and_then(|decided| decided.get(&content.sha256).copied()),
+            })
+        };
+        let photos = photos.iter().filter_map(candidate).collect();
+        Gallery { site: &identity.site, identity: key, photos }
     };
     galleries.iter().map(gallery).collect()
 }

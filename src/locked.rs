@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use catalog::Catalog;
+use catalog::decision::Decision;
 use catalog::fetch::FetchRecord;
 use catalog::identity::NewIdentity;
 use catalog::photo::{Caption, NewPhoto, PhotoRow};
@@ -30,6 +31,9 @@ struct Row {
     without_bytes: Option<(FailureClass, String)>,
 }
 
+/// The folder of rebuilt snapshots in the work folder.
+pub const FOLDER: &str = "locked";
+
 /// A URL that no longer gives the bytes of the snapshot.
 #[derive(Serialize)]
 struct Loss {
@@ -52,7 +56,11 @@ pub async fn run(
     adopt(&mut plan, &original).with_context(|| format!("rebuild snapshot {id}"))?;
     let detectors = plan.detectors()?;
     let mut people = rows(&original)?;
-    let catalog = Arc::new(Catalog::open(&global.workdir.join("locked").join(&id)).await?);
+    let catalog = Arc::new(Catalog::open(&global.workdir.join(FOLDER).join(&id)).await?);
+    let decisions: Option<Vec<Decision>> =
+        serde_json::from_value(original.manifest().spec.recipe["decisions"].clone())
+            .with_context(|| format!("read the decisions of snapshot {id}"))?;
+    catalog.record_decisions(&decisions.unwrap_or_default()).await?;
 
     let sites = Sites::of_recipe(&plan).await?;
     let mut sources: Vec<(CrawlSettings, PathBuf)> =
@@ -183,7 +191,7 @@ async fn fetch(
     for (identity, rows) in people {
         let slug = identity.split_once('/').map_or(identity.as_str(), |(_, slug)| slug).to_owned();
         let person = NewIdentity { slug: slug.clone(), name: slug, page_url: None };
-        let id = catalog.add_identity(settings.site(), &person).await?;
+        let Some(id) = catalog.add_identity(settings.site(), &person).await? else { continue };
         let photos: Vec<NewPhoto> = rows.iter().map(|row| row.photo.clone()).collect();
         catalog.add_photos(id, &photos).await?;
         let known = by_source(catalog, id).await?;

@@ -12,6 +12,8 @@
 //! | [`status`], [`explain`], [`snapshots`], [`models`], [`closing`] | what is shown |
 //! | [`quantize`] | int8 variants of models |
 //! | [`demo`], [`check_real`] | the demo gallery; the check on labelled real photos |
+//! | [`review`] | the page on which people decide, and their decisions |
+//! | [`erase`] | a person or a photo goes for good |
 //! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
 mod changes;
@@ -22,6 +24,7 @@ mod config;
 mod crawl;
 mod dataset;
 mod demo;
+mod erase;
 mod explain;
 mod import;
 mod judge;
@@ -36,6 +39,7 @@ mod progress;
 mod publish;
 mod quantize;
 mod recipe;
+mod review;
 mod runtime;
 mod scores;
 mod snapshots;
@@ -48,7 +52,7 @@ use anyhow::Result;
 use catalog::Catalog;
 use clap::Parser;
 
-use cli::{Cli, Command, DatasetArgs, Global, ModelsCommand, SnapshotCommand};
+use cli::{Cli, Command, DatasetArgs, Global, ModelsCommand, ReviewCommand, SnapshotCommand};
 use output::Output;
 use plan::Plan;
 
@@ -143,12 +147,19 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Snapshot(SnapshotCommand::Diff { from, to }) => {
             snapshots::diff(&snapshots_folder, &from, &to, output)?;
         }
+        Command::Erase(args) => erase::run(&*open(global).await?, &args, output).await?,
+        Command::Report(args) => {
+            let plan = Plan::load(&args.recipe)?;
+            review::report(&*open(global).await?, &plan, args.snapshot.as_deref(), &args.out, output).await?;
+        }
+        Command::Review(ReviewCommand::Import { file }) => {
+            review::import(&*open(global).await?, &file, output).await?;
+        }
         Command::Status => status::run(&*open(global).await?, output).await?,
         Command::Explain { photo, recipe } => {
             // Without a usable recipe the photo is still explained; only "the recipe's rules" cannot be marked.
-            let rules = Plan::load(&recipe).and_then(|plan| plan.rules_digest()).ok();
-            explain::run(&*open(global).await?, &photo, rules.map(|digest| digest.to_string()), output)
-                .await?;
+            let plan = Plan::load(&recipe).ok();
+            explain::run(&*open(global).await?, &photo, plan.as_ref(), output).await?;
         }
         Command::Models(ModelsCommand::List(args)) => models::list(&args.models, output)?,
         Command::Models(ModelsCommand::Verify(args)) => models::verify(&args.models, output)?,
@@ -161,5 +172,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
 }
 
 async fn open(global: &Global) -> Result<Arc<Catalog>> {
-    Ok(Arc::new(Catalog::open(&global.workdir).await?))
+    let catalog = Catalog::open(&global.workdir).await?;
+    erase::finish_interrupted(&catalog).await?;
+    Ok(Arc::new(catalog))
 }

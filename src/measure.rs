@@ -1,5 +1,6 @@
 //! `bolid measure`: read → header → decode → models → store, for the scores that are missing, on all cores.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::judge;
 use crate::memory::Memory;
 use crate::plan::Plan;
 use crate::progress;
@@ -59,6 +61,8 @@ pub struct Measured {
 pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>) -> Result<Measured> {
     let started = Instant::now();
     let (probes, demand) = (plan.probes()?, plan.demand()?);
+    let kept_by_hand = judge::kept_by_hand(&catalog.decisions(&plan.site_names()).await?);
+    let demand = Asked { demand, kept_by_hand };
     let work = list(catalog, plan, &probes, &demand).await?;
     let total = work.len() as u64;
     if total == 0 {
@@ -79,8 +83,20 @@ pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>
     Ok(Measured { photos: total, seconds: started.elapsed().as_secs_f64() })
 }
 
+/// What is asked of each photo.
+struct Asked {
+    demand: Demand,
+    kept_by_hand: HashSet<Digest>,
+}
+
+impl Asked {
+    fn of(&self, sha256: Digest) -> &Demand {
+        if self.kept_by_hand.contains(&sha256) { &Demand::Every } else { &self.demand }
+    }
+}
+
 /// The photos that lack a value, and those of which a model was not asked that has to be by now.
-async fn list(catalog: &Catalog, plan: &Plan, probes: &[Probe; 4], demand: &Demand) -> Result<Vec<Work>> {
+async fn list(catalog: &Catalog, plan: &Plan, probes: &[Probe; 4], demand: &Asked) -> Result<Vec<Work>> {
     let sites = plan.site_names();
     let mut work = Vec::new();
     for (sha256, missing) in catalog.unmeasured(&sites, probes).await? {
@@ -91,7 +107,8 @@ async fn list(catalog: &Catalog, plan: &Plan, probes: &[Probe; 4], demand: &Dema
     let deferred = catalog.measured_as(&sites, probes, &json!(NotAsked::NotMeasured)).await?;
     for (sha256, known) in deferred {
         let is_listed = known.len() < probes.len();
-        if !is_listed && known_of(&known)?.is_some_and(|measured| demand.next(&measured).is_some()) {
+        if !is_listed && known_of(&known)?.is_some_and(|measured| demand.of(sha256).next(&measured).is_some())
+        {
             work.push(Work { sha256, known });
         }
     }
@@ -119,7 +136,7 @@ struct Stage {
     catalog: Arc<Catalog>,
     detectors: Arc<Detectors>,
     probes: [Probe; 4],
-    demand: Demand,
+    demand: Asked,
 }
 
 impl Stage {
@@ -152,7 +169,7 @@ impl Stage {
             }
         };
         let known = known_of(known)?.unwrap_or_else(|| Measurements::of(photo.facts.clone()));
-        let measured = self.detectors.complete(&photo, known, &self.demand)?;
+        let measured = self.detectors.complete(&photo, known, self.demand.of(sha256))?;
         Ok(vec![
             (image, json!(Decoded::Readable(photo.facts))),
             (watermark, json!(Answer::of(measured.watermark))),

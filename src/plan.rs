@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
+use catalog::decision::Decision;
 use catalog::measurement::Probe;
 use crawler::{Profile, ProfileError};
 use curate::model::ModelEntry;
@@ -148,8 +149,8 @@ impl Plan {
         Demand::until_dropped(&self.recipe.rules, &registry, choose)
     }
 
-    /// The name under which verdicts by this recipe are stored.
-    pub fn rules_digest(&self) -> Result<Digest> {
-        Ok(judge::rules_digest(&self.recipe.rules, &self.probes()?, self.recipe.measure.all))
+    /// The name under which verdicts by this recipe and these decisions are stored.
+    pub fn rules_digest(&self, decisions: &[Decision]) -> Result<Digest> {
+        Ok(judge::rules_digest(&self.recipe.rules, &self.probes()?, self.recipe.measure.all, decisions))
     }
 }

@@ -25,7 +25,7 @@ use crate::progress;
 const WAITING_RESULTS: usize = 16;
 
 /// The folder of all tensors in the work folder.
-const FOLDER: &str = "prepared";
+pub const FOLDER: &str = "prepared";
 
 /// What is noted of a prepared photo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

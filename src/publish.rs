@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
+use catalog::decision::Decision;
 use curate::model::ModelEntry;
 use photo::{Verdict, WatermarkScore};
 use serde_json::json;
@@ -24,8 +25,9 @@ pub async fn run(
     plan: &Plan,
     stores: &PreparedStores,
     all: &[Judged],
+    decisions: &[Decision],
 ) -> Result<SnapshotRef> {
-    let spec = spec(plan)?;
+    let spec = spec(plan, decisions)?;
     let mut rows = Vec::new();
     for judged in all {
         let store = stores.of_site(&judged.identity.site);
@@ -70,19 +72,23 @@ fn write(
 }
 
 /// What the snapshot's id stands for besides the photos: nothing that depends on a machine, a folder or the time.
-fn spec(plan: &Plan) -> Result<SnapshotSpec> {
+fn spec(plan: &Plan, decisions: &[Decision]) -> Result<SnapshotSpec> {
     let recipe = &plan.recipe;
     let model =
         |model: ModelEntry| ModelRef { role: model.role.to_string(), name: model.name, sha256: model.sha256 };
+    let mut source = json!({
+        "sites": plan.site_names(),
+        "demo": recipe.demo,
+        "identities": recipe.crawl.identities,
+        "max_photos": recipe.crawl.max_photos,
+        "measure_all": recipe.measure.all,
+    });
+    if !decisions.is_empty() {
+        source["decisions"] = json!(decisions); // what was decided by hand makes another dataset
+    }
     Ok(SnapshotSpec {
         name: recipe.name.clone(),
-        recipe: json!({
-            "sites": plan.site_names(),
-            "demo": recipe.demo,
-            "identities": recipe.crawl.identities,
-            "max_photos": recipe.crawl.max_photos,
-            "measure_all": recipe.measure.all,
-        }),
+        recipe: source,
         rules: recipe.rules.clone(),
         prepare: json!(recipe.prepare),
         models: plan.models()?.into_iter().map(model).collect(),

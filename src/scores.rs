@@ -1,6 +1,6 @@
 //! What is stored of a photo, put together again for judging, preparing and snapshots.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -84,12 +84,16 @@ pub async fn galleries(
     catalog: &Catalog,
     probes: &[Probe; 4],
     demand: &Demand,
+    kept_by_hand: &HashSet<Digest>,
     sites: &[String],
 ) -> Result<Vec<(Identity, Vec<Scored>)>> {
     let (galleries, lines) =
         tokio::try_join!(catalog.galleries(sites), catalog.measurement_lines(sites, probes))?;
-    let parsed: Vec<Vec<Arc<Content>>> =
-        lines.pieces().par_iter().map(|piece| contents(piece, demand)).collect::<Result<_>>()?;
+    let parsed: Vec<Vec<Arc<Content>>> = lines
+        .pieces()
+        .par_iter()
+        .map(|piece| contents(piece, demand, kept_by_hand))
+        .collect::<Result<_>>()?;
     let contents: HashMap<String, Arc<Content>> =
         parsed.into_iter().flatten().map(|content| (content.sha256.to_string(), content)).collect();
     let scored = |row: PhotoRow| {
@@ -115,7 +119,7 @@ struct Stored {
 }
 
 /// The contents of which a piece of the stored measurements speaks.
-fn contents(piece: &str, demand: &Demand) -> Result<Vec<Arc<Content>>> {
+fn contents(piece: &str, demand: &Demand, kept_by_hand: &HashSet<Digest>) -> Result<Vec<Arc<Content>>> {
     let mut stored: BTreeMap<&str, Stored> = BTreeMap::new();
     for line in MeasurementLines::of(piece) {
         let of = stored.entry(line.sha256).or_default();
@@ -127,7 +131,12 @@ fn contents(piece: &str, demand: &Demand) -> Result<Vec<Arc<Content>>> {
             _ => {}
         }
     }
-    stored.into_iter().map(|(sha256, stored)| stored.into_content(sha256, demand)).collect()
+    let content = |(sha256, stored): (&str, Stored)| {
+        let sha256: Digest = sha256.parse()?;
+        let demand = if kept_by_hand.contains(&sha256) { &Demand::Every } else { demand };
+        stored.into_content(sha256, demand)
+    };
+    stored.into_iter().map(content).collect()
 }
 
 fn parse<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<T> {
@@ -136,7 +145,7 @@ fn parse<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<T> {
 }
 
 impl Stored {
-    fn into_content(self, sha256: &str, demand: &Demand) -> Result<Arc<Content>> {
+    fn into_content(self, sha256: Digest, demand: &Demand) -> Result<Arc<Content>> {
         let lacking = || format!("photo {sha256} lacks scores; run `bolid measure`");
         let measured = match self.decoded.with_context(lacking)? {
             Decoded::Unreadable(detail) => Err(detail),
@@ -147,6 +156,6 @@ impl Stored {
                 people: self.people.with_context(lacking)?.score(),
             })),
         };
-        Ok(Arc::new(Content { sha256: sha256.parse()?, measured }))
+        Ok(Arc::new(Content { sha256, measured }))
     }
 }

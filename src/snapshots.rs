@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use indicatif::HumanBytes;
 use serde::Serialize;
 
@@ -16,6 +16,8 @@ struct Line {
     photos: usize,
     dropped: usize,
     path: String,
+    /// When, in Unix milliseconds, and why.
+    withdrawn: Option<(i64, String)>,
 }
 
 /// A row per snapshot; those that cannot be read are named on stderr.
@@ -34,7 +36,17 @@ pub fn list(folder: &Path, output: Output) -> Result<()> {
             photos: found.counts.photos,
             dropped: found.counts.dropped,
             path: found.path.display().to_string(),
+            withdrawn: None,
         })
+        .chain(listing.withdrawn.into_iter().map(|(note, path)| Line {
+            id: note.id,
+            name: note.name,
+            identities: 0,
+            photos: 0,
+            dropped: 0,
+            path: path.display().to_string(),
+            withdrawn: Some((note.withdrawn_at_ms, note.reason)),
+        }))
         .collect();
     if lines.is_empty() {
         output.remark(&format!("No snapshot in {} yet.", folder.display()))?;
@@ -43,7 +55,11 @@ pub fn list(folder: &Path, output: Output) -> Result<()> {
     output.show_all(&lines, &["snapshot", "name", "identities", "photos", "dropped", "folder"], |line| {
         let [identities, photos, dropped] =
             [line.identities, line.photos, line.dropped].map(|n| n.to_string());
-        vec![line.id.clone(), line.name.clone(), identities, photos, dropped, line.path.clone()]
+        let path = match &line.withdrawn {
+            None => line.path.clone(),
+            Some(_) => format!("withdrawn, {}", line.path),
+        };
+        vec![line.id.clone(), line.name.clone(), identities, photos, dropped, path]
     })?;
     Ok(())
 }
@@ -51,6 +67,9 @@ pub fn list(folder: &Path, output: Output) -> Result<()> {
 /// Reads every byte of a snapshot; fails and names every file that is not as it was written.
 pub fn verify(folder: &Path, wanted: &str, output: Output) -> Result<()> {
     let path = snapshot::find(folder, wanted)?;
+    if let Some(note) = snapshot::withdrawn(&path)? {
+        bail!("verify snapshot `{wanted}`: it was withdrawn: {}", note.reason);
+    }
     let verified = snapshot::verify(&path).with_context(|| format!("verify snapshot `{wanted}`"))?;
     output.show(&verified, |verified| {
         let size = HumanBytes(verified.bytes);

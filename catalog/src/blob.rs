@@ -132,6 +132,19 @@ impl BlobStore {
         writer.finish()
     }
 
+    /// Every blob with its file.
+    pub fn files(&self) -> Result<Vec<(Digest, PathBuf)>> {
+        let mut files = Vec::new();
+        for folder in list(&self.root)? {
+            if !folder.is_dir() {
+                continue;
+            }
+            let named = |path: PathBuf| Some((path.file_name()?.to_str()?.parse().ok()?, path));
+            files.extend(list(&folder)?.into_iter().filter_map(named));
+        }
+        Ok(files)
+    }
+
     /// Reads a blob, and makes sure that the bytes are those that were stored.
     pub fn read(&self, sha256: Digest) -> Result<Vec<u8>> {
         let path = self.path(sha256);
@@ -142,6 +155,11 @@ impl BlobStore {
         }
         Ok(bytes)
     }
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(Error::io("list", folder))?;
+    entries.map(|entry| Ok(entry.map_err(Error::io("list", folder))?.path())).collect()
 }
 
 /// An unfinished file. One with a key stays when given up.

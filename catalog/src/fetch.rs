@@ -1,5 +1,7 @@
 //! Downloads of photos: which are due, and how they ended.
 
+use std::fs;
+
 use photo::{Digest, FailureClass};
 use sqlx::{FromRow, SqliteConnection};
 
@@ -85,6 +87,7 @@ impl Catalog {
              WHERE site = ? AND photo.id > ?
                    AND (fetched_at IS NULL OR fetched_at < ? OR failure IN ('dns', 'connect', 'tls'))
                    AND source_url NOT GLOB 'file:*' -- those come from a disk
+                   AND source_url NOT GLOB 'erased:*'
              ORDER BY photo.id LIMIT ?",
         )
         .bind(site)
@@ -102,7 +105,8 @@ impl Catalog {
             "SELECT count(*) FROM photo JOIN identity ON identity.id = identity_id
              LEFT JOIN fetch ON fetch.photo_id = photo.id
              WHERE site = ? AND (fetched_at IS NULL OR fetched_at < ? OR failure IN ('dns', 'connect', 'tls'))
-                   AND source_url NOT GLOB 'file:*'",
+                   AND source_url NOT GLOB 'file:*'
+                   AND source_url NOT GLOB 'erased:*'",
         )
         .bind(site)
         .bind(cutoff)
@@ -137,6 +141,19 @@ impl Catalog {
             write(&mut transaction, *photo_id, record).await.map_err(Error::db(operation))?;
         }
         transaction.commit().await.map_err(Error::db(operation))
+    }
+
+    /// Lets bytes pass that were just stored, or removes them where they were erased on request.
+    pub fn refuse_erased(
+        &self,
+        stored: Stored,
+    ) -> Result<std::result::Result<Stored, (FailureClass, String)>> {
+        if !self.tombstones().has_bytes(stored.sha256) {
+            return Ok(Ok(stored));
+        }
+        let path = self.blobs().path(stored.sha256);
+        fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        Ok(Err((FailureClass::Erased, "these bytes were erased on request".to_owned())))
     }
 
     /// Notes that the server was asked and the bytes are still the same (304).
@@ -177,7 +194,8 @@ impl Catalog {
         for class in classes {
             for statement in [
                 "DELETE FROM fetch WHERE failure = ?2 AND photo_id IN
-                     (SELECT photo.id FROM photo JOIN identity ON identity.id = identity_id WHERE site = ?1)",
+                     (SELECT photo.id FROM photo JOIN identity ON identity.id = identity_id
+                      WHERE site = ?1 AND source_url NOT GLOB 'erased:*')",
                 "UPDATE page SET fetched_at = NULL, failure = NULL, detail = NULL WHERE site = ?1 AND failure = ?2",
             ] {
                 let done = sqlx::query(statement)

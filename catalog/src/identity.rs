@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, SqliteConnection};
 
-use crate::{Catalog, Error, Result};
+use crate::{Catalog, Error, Result, Tombstones};
 
 /// A row of `identity`.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -37,12 +37,24 @@ pub struct NewIdentity {
     pub page_url: Option<String>,
 }
 
+impl NewIdentity {
+    /// Whether the person, or the gallery's address, was erased on request.
+    pub(crate) fn is_erased(&self, site: &str, tombstones: &Tombstones) -> bool {
+        tombstones.has_identity(site, &self.slug)
+            || self.page_url.as_ref().is_some_and(|url| tombstones.has_url(url))
+    }
+}
+
 impl Catalog {
-    /// Adds a person, or brings the name and page up to date; gives the row number.
-    pub async fn add_identity(&self, site: &str, identity: &NewIdentity) -> Result<i64> {
+    /// Adds a person, or brings the name and page up to date; gives the row number. `None`: the person was erased on
+    /// request, and is not taken in again.
+    pub async fn add_identity(&self, site: &str, identity: &NewIdentity) -> Result<Option<i64>> {
+        if identity.is_erased(site, &self.tombstones()) {
+            return Ok(None);
+        }
         let operation = "add an identity";
         let mut connection = self.writer.acquire().await.map_err(Error::db(operation))?;
-        upsert(&mut connection, site, identity).await.map_err(Error::db(operation))
+        upsert(&mut connection, site, identity).await.map(Some).map_err(Error::db(operation))
     }
 
     /// The people of a site, in the order of their slugs.

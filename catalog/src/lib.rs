@@ -17,13 +17,17 @@
 //! | [`verdict`], [`duplicate`] | `verdict`, `duplicate` | judge |
 //! | [`prepared`] | `prepared` | prepare |
 //! | [`snapshot`] | `snapshot`, `snapshot_photo` | snapshot |
+//! | [`decision`] | `decision` | review |
+//! | [`erasure`], [`tombstone`] | `tombstone` | erase |
 //! | [`gallery`], [`summary`] | read many of them at once | nobody |
 //!
 //! Every row is written whole in one transaction, after the file it speaks of is in place; a killed process
 //! therefore leaves either the row or nothing, and the next run finds its work by what is missing.
 
 pub mod blob;
+pub mod decision;
 pub mod duplicate;
+pub mod erasure;
 mod error;
 pub mod fetch;
 pub mod gallery;
@@ -36,11 +40,13 @@ pub mod prepared;
 pub mod robots;
 pub mod snapshot;
 pub mod summary;
+pub mod tombstone;
 pub mod verdict;
 
 pub use blob::{BlobStore, BlobWriter};
 pub use error::Error;
 pub use open::Catalog;
+pub use tombstone::Tombstones;
 
 /// The result of a catalog call.
 pub type Result<T> = std::result::Result<T, Error>;

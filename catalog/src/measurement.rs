@@ -135,19 +135,29 @@ impl Catalog {
         sha256: Digest,
         values: &[(Probe, serde_json::Value)],
     ) -> Result<()> {
+        self.add_measurements_of([(sha256, values)]).await
+    }
+
+    /// Stores all that was measured of several contents, in one transaction: a commit costs as much as some ten rows.
+    pub async fn add_measurements_of<'v>(
+        &self,
+        contents: impl IntoIterator<Item = (Digest, &'v [(Probe, serde_json::Value)])>,
+    ) -> Result<()> {
         let operation = "store measurements";
         let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
-        for (probe, value) in values {
-            sqlx::query(
-                "INSERT OR REPLACE INTO measurement (sha256, kind, probe, value) VALUES (?, ?, ?, ?)",
-            )
-            .bind(sha256.to_string())
-            .bind(probe.kind.name())
-            .bind(probe.digest.to_string())
-            .bind(value.to_string())
-            .execute(&mut *transaction)
-            .await
-            .map_err(Error::db(operation))?;
+        for (sha256, values) in contents {
+            for (probe, value) in values {
+                sqlx::query(
+                    "INSERT OR REPLACE INTO measurement (sha256, kind, probe, value) VALUES (?, ?, ?, ?)",
+                )
+                .bind(sha256.to_string())
+                .bind(probe.kind.name())
+                .bind(probe.digest.to_string())
+                .bind(value.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(Error::db(operation))?;
+            }
         }
         transaction.commit().await.map_err(Error::db(operation))
     }

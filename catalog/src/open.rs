@@ -2,12 +2,13 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use crate::{BlobStore, Error, Result};
+use crate::{BlobStore, Error, Result, Tombstones};
 
 /// Reads run beside the one writer; more than a few only wait for the disk.
 const READERS: u32 = 4;
@@ -22,6 +23,7 @@ pub struct Catalog {
     /// One connection: SQLite has one writer, and queueing here is fairer than its busy handler.
     pub(crate) writer: SqlitePool,
     pub(crate) reader: SqlitePool,
+    pub(crate) tombstones: RwLock<Arc<Tombstones>>,
     blobs: BlobStore,
     /// Freed by the system when the process ends, however it ends.
     _lock: File,
@@ -46,6 +48,8 @@ impl Catalog {
             // With WAL a killed process loses nothing; a power cut at most the last rows, never the file.
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
+            // What is deleted is overwritten: erasing means that nobody can read it any more.
+            .pragma("secure_delete", "ON")
             .busy_timeout(BUSY_TIMEOUT);
         let open = Error::db("open the database");
         let writer =
@@ -54,6 +58,9 @@ impl Catalog {
             .run(&writer)
             .await
             .map_err(|source| Error::Migrate { path, source })?;
+        let mut connection = writer.acquire().await.map_err(Error::db("open the database"))?;
+        let tombstones = RwLock::new(Arc::new(Tombstones::load(&mut connection).await?));
+        drop(connection);
         let open = Error::db("open the database for reading");
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -61,7 +68,7 @@ impl Catalog {
             .await
             .map_err(open)?;
         let blobs = BlobStore::open(&workdir.join("blobs"))?;
-        Ok(Self { workdir: workdir.to_owned(), writer, reader, blobs, _lock: lock })
+        Ok(Self { workdir: workdir.to_owned(), writer, reader, tombstones, blobs, _lock: lock })
     }
 
     /// The folder that everything is written under.

@@ -8,7 +8,7 @@ use sqlx::{FromRow, SqliteConnection};
 use crate::identity::NewIdentity;
 use crate::open::now_ms;
 use crate::photo::NewPhoto;
-use crate::{Catalog, Error, Result, identity, photo as photo_table};
+use crate::{Catalog, Error, Result, Tombstones, identity, photo as photo_table};
 
 /// What a page lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +191,10 @@ impl Catalog {
     pub async fn record_page(&self, site: &str, page: &DuePage, outcome: &PageOutcome) -> Result<()> {
         let operation = "store a page's links";
         let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
-        write_outcome(&mut transaction, site, page, outcome).await.map_err(Error::db(operation))?;
+        let tombstones = self.tombstones();
+        write_outcome(&mut transaction, &tombstones, site, page, outcome)
+            .await
+            .map_err(Error::db(operation))?;
         transaction.commit().await.map_err(Error::db(operation))
     }
 
@@ -209,13 +212,14 @@ impl Catalog {
 
 async fn write_outcome(
     connection: &mut SqliteConnection,
+    tombstones: &Tombstones,
     site: &str,
     page: &DuePage,
     outcome: &PageOutcome,
 ) -> sqlx::Result<()> {
     let (etag, last_modified, failure, detail) = match outcome {
         PageOutcome::Read { found, etag, last_modified } => {
-            write_found(connection, site, page, found).await?;
+            write_found(connection, tombstones, site, page, found).await?;
             (etag.as_ref(), last_modified.as_ref(), None, None)
         }
         PageOutcome::Unchanged => (page.etag.as_ref(), page.last_modified.as_ref(), None, None),
@@ -239,11 +243,12 @@ async fn write_outcome(
 
 async fn write_found(
     connection: &mut SqliteConnection,
+    tombstones: &Tombstones,
     site: &str,
     page: &DuePage,
     found: &Found,
 ) -> sqlx::Result<()> {
-    for further in &found.pages {
+    for further in found.pages.iter().filter(|page| !tombstones.has_url(&page.url)) {
         if let Some(limit) = found.max_pages
             && count_pages(connection, site, further).await? >= i64::from(limit)
         {
@@ -251,7 +256,7 @@ async fn write_found(
         }
         insert(connection, site, further).await?;
     }
-    for person in &found.identities {
+    for person in found.identities.iter().filter(|person| !person.is_erased(site, tombstones)) {
         let id = identity::upsert(connection, site, person).await?;
         if let Some(url) = &person.page_url {
             let first = NewPage { url: url.clone(), kind: PageKind::Identity, identity_id: Some(id) };
@@ -260,7 +265,7 @@ async fn write_found(
     }
     if let Some(identity_id) = page.identity_id {
         for photo in &found.photos {
-            photo_table::upsert(connection, identity_id, photo).await?;
+            photo_table::upsert(connection, tombstones, identity_id, photo).await?;
         }
     }
     Ok(())

@@ -2,7 +2,8 @@
 
 use sqlx::{FromRow, SqliteConnection};
 
-use crate::{Catalog, Error, Result};
+use crate::erasure::refuse_photo;
+use crate::{Catalog, Error, Result, Tombstones};
 
 /// A photo as a listing shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,8 +63,9 @@ impl Catalog {
     pub async fn add_photos(&self, identity_id: i64, photos: &[NewPhoto]) -> Result<()> {
         let operation = "add photos";
         let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
+        let tombstones = self.tombstones();
         for photo in photos {
-            upsert(&mut transaction, identity_id, photo).await.map_err(Error::db(operation))?;
+            upsert(&mut transaction, &tombstones, identity_id, photo).await.map_err(Error::db(operation))?;
         }
         transaction.commit().await.map_err(Error::db(operation))
     }
@@ -103,9 +105,14 @@ impl Catalog {
 
 pub(crate) async fn upsert(
     connection: &mut SqliteConnection,
+    tombstones: &Tombstones,
     identity_id: i64,
     photo: &NewPhoto,
 ) -> sqlx::Result<()> {
+    let mut urls = [Some(&photo.source_url), photo.file_url.as_ref()].into_iter().flatten();
+    if let Some(erased) = urls.find(|url| tombstones.has_url(url)) {
+        return refuse_photo(connection, identity_id, &tombstones.placeholder(erased)).await;
+    }
     let (width, height) = photo.hint.unzip();
     let (text, source) = photo.caption.as_ref().map(|caption| (&caption.text, &caption.source)).unzip();
     sqlx::query(

@@ -19,7 +19,7 @@ const SITE: &str = "demo";
 async fn catalog_with_photos(folder: &Path, count: usize) -> (Catalog, i64) {
     let catalog = Catalog::open(folder).await.unwrap();
     let person = NewIdentity { slug: "ada".into(), name: "Ada".into(), page_url: None };
-    let identity = catalog.add_identity(SITE, &person).await.unwrap();
+    let identity = catalog.add_identity(SITE, &person).await.unwrap().unwrap();
     let photo = |i| NewPhoto { source_url: format!("http://demo/{i}"), ..NewPhoto::default() };
     catalog.add_photos(identity, &(0..count).map(photo).collect::<Vec<_>>()).await.unwrap();
     (catalog, identity)

@@ -48,7 +48,13 @@ pub async fn import(
     let mut is_on_the_web = false;
     for (person, entries) in people {
         let identity = NewIdentity { slug: slug_of(person), name: person.to_owned(), page_url: None };
-        let identity_id = catalog.add_identity(site, &identity).await?;
+        let Some(identity_id) = catalog.add_identity(site, &identity).await? else {
+            for _ in entries {
+                report.count(&Event::PhotoFailed(FailureClass::Erased));
+                progress(&Event::PhotoFailed(FailureClass::Erased));
+            }
+            continue;
+        };
         let photos: Vec<NewPhoto> = entries.iter().map(|entry| entry.photo()).collect();
         catalog.add_photos(identity_id, &photos).await?;
         is_on_the_web |= entries.iter().any(|entry| matches!(entry.place, Place::Url(_)));
@@ -93,7 +99,10 @@ async fn take_in(catalog: &Catalog, path: &Path, known: &PhotoRow) -> Result<Eve
         return Ok(Event::PhotoUnchanged);
     }
     let result = match opened {
-        Ok((file, _)) => store(catalog, path, file)?,
+        Ok((file, _)) => match store(catalog, path, file)? {
+            Ok(stored) => catalog.refuse_erased(stored)?,
+            refused => refused,
+        },
         Err(refusal) => Err(refusal),
     };
     let event = Event::of(&result);

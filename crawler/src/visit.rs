@@ -121,6 +121,10 @@ impl Visitor<'_> {
         }
         let (file_url, page_changed) = self.find_file(photo, record).await?;
         record.file_url = Some(file_url.to_string());
+        if self.catalog.tombstones().has_url(file_url.as_str()) {
+            record.file_url = None;
+            return Err((FailureClass::Erased, "the file was erased on request".to_owned()).into());
+        }
         let stored = self.stored(photo).filter(|_| photo.file_url.as_deref() == Some(file_url.as_str()));
         let validators = match stored {
             Some(_) => Validators { etag: photo.etag.clone(), last_modified: photo.last_modified.clone() },
@@ -129,7 +133,7 @@ impl Visitor<'_> {
         let wanted = Wanted { limits, sha256: None };
         match (self.fetcher.photo(&file_url, &validators, wanted, self.catalog.blobs()).await?, stored) {
             (Fetched::New(file, validators), _) => {
-                record.result = Ok(file.stored);
+                record.result = self.catalog.refuse_erased(file.stored)?;
                 record.http_status = Some(file.http_status);
                 record.attempts = file.attempts;
                 record.permission = Some(file.permission);

@@ -35,6 +35,8 @@ pub struct Candidate<'a> {
     pub sha256: Digest,
     /// Its measurements, or what the decoder said.
     pub measured: Result<&'a Measurements, &'a str>,
+    /// What a person decided on it: the highest rule.
+    pub decided: Option<bool>,
 }
 
 /// What the rules make of all photos.
@@ -52,7 +54,9 @@ pub fn judge(galleries: &[Gallery<'_>], rules: &Rules) -> Judgement {
     let mut reasons: Vec<Vec<Vec<Reason>>> = galleries
         .par_iter()
         .zip(&site_rules)
-        .map(|(gallery, rules)| gallery.photos.iter().map(|photo| alone(photo, rules)).collect())
+        .map(|(gallery, rules)| {
+            gallery.photos.iter().map(|photo| decided(photo, alone(photo, rules))).collect()
+        })
         .collect();
     let same_bytes: Vec<Vec<(usize, usize)>> = galleries.par_iter().map(same_bytes).collect();
     for ((gallery, reasons), copies) in galleries.iter().zip(&mut reasons).zip(&same_bytes) {
@@ -73,6 +77,11 @@ pub fn judge(galleries: &[Gallery<'_>], rules: &Rules) -> Judgement {
             reasons[looks[look].gallery][looks[look].photo].push(reason);
         }
     }
+    for (gallery, reasons) in galleries.iter().zip(&mut reasons) {
+        for (photo, reasons) in gallery.photos.iter().zip(reasons) {
+            *reasons = decided(photo, std::mem::take(reasons));
+        }
+    }
     copies::add_same_bytes(&mut groups, &looks, &same_bytes);
     let groups = groups.into_iter().filter(|group| group.members.len() > 1).collect();
     for (reasons, rules) in reasons.iter_mut().zip(&site_rules) {
@@ -80,6 +89,23 @@ pub fn judge(galleries: &[Gallery<'_>], rules: &Rules) -> Judgement {
     }
     let verdicts = reasons.into_iter().map(|all| all.into_iter().map(Verdict::from_reasons).collect());
     Judgement { verdicts: verdicts.collect(), groups }
+}
+
+/// What a person's decision leaves of the reasons. A photo that was kept by hand takes part in everything that follows as
+/// a good one, and one that was dropped by hand leaves its place to a copy.
+fn decided(photo: &Candidate<'_>, mut reasons: Vec<Reason>) -> Vec<Reason> {
+    match photo.decided {
+        Some(true) => {
+            reasons.retain(Reason::is_final);
+            let missing = photo.measured.ok().and_then(not_measured);
+            if let Some(missing) = missing.filter(|missing| !reasons.contains(missing)) {
+                reasons.push(missing);
+            }
+        }
+        Some(false) if !reasons.contains(&Reason::Review) => reasons.push(Reason::Review),
+        _ => {}
+    }
+    reasons
 }
 
 /// The reasons that lie in the photo itself.
@@ -90,13 +116,16 @@ fn alone(photo: &Candidate<'_>, rules: &Rules) -> Vec<Reason> {
     };
     let mut reasons = reasons_alone(measured, rules);
     if reasons.is_empty() {
-        let missing = Role::ALL.into_iter().filter(|&role| !measured.has(role)).map(|role| role.to_string());
-        let missing: Vec<_> = missing.collect();
-        if !missing.is_empty() {
-            reasons.push(Reason::NotMeasured { missing });
-        }
+        reasons.extend(not_measured(measured));
     }
     reasons
+}
+
+/// The models that were not asked, if any.
+fn not_measured(measured: &Measurements) -> Option<Reason> {
+    let missing = Role::ALL.into_iter().filter(|&role| !measured.has(role)).map(|role| role.to_string());
+    let missing: Vec<_> = missing.collect();
+    (!missing.is_empty()).then_some(Reason::NotMeasured { missing })
 }
 
 /// The reasons that are certain from what was measured, whatever the models that were not asked would say.

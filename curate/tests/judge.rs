@@ -52,10 +52,11 @@ struct Photo {
     key: &'static str,
     sha256: Digest,
     measured: Result<Measurements, String>,
+    decided: Option<bool>,
 }
 
 fn candidate(key: &'static str, measured: Measurements) -> Photo {
-    Photo { key, sha256: Digest::of(key), measured: Ok(measured) }
+    Photo { key, sha256: Digest::of(key), measured: Ok(measured), decided: None }
 }
 
 fn gallery<'a>(identity: &str, photos: &'a [Photo]) -> Gallery<'a> {
@@ -63,6 +64,7 @@ fn gallery<'a>(identity: &str, photos: &'a [Photo]) -> Gallery<'a> {
         key: photo.key,
         sha256: photo.sha256,
         measured: photo.measured.as_ref().map_err(String::as_str),
+        decided: photo.decided,
     };
     let site = "site";
     Gallery { site, identity: format!("{site}/{identity}"), photos: photos.iter().map(candidate).collect() }
@@ -123,7 +125,7 @@ fn a_photo_with_several_faults_has_every_reason() {
 
 #[test]
 fn an_unreadable_photo_keeps_what_the_decoder_said() {
-    let photo = Photo { key: "a", sha256: Digest::of("a"), measured: Err("jpeg is truncated".to_owned()) };
+    let photo = Photo { measured: Err("jpeg is truncated".to_owned()), ..candidate("a", good(0)) };
     let verdict = &judge(&[photo], &rules())["a"];
     assert_eq!(verdict.reasons(), [Reason::Unreadable { detail: "jpeg is truncated".to_owned() }]);
 }
@@ -340,4 +342,32 @@ fn scores_that_were_not_asked_for_are_a_reason_of_their_own_only_where_no_other_
         *m = Measurements::of(ImageFacts { width: 999, ..m.facts.clone() });
     };
     assert_eq!(reasons(all_missing), [Reason::TooSmall { width: 999, height: 1600 }]);
+}
+
+#[test]
+fn a_decision_is_the_highest_rule() {
+    let mut marked = good(0);
+    marked.watermark.as_mut().unwrap().regions[0].1 = 0.9;
+    let kept = Photo { decided: Some(true), ..candidate("a", marked.clone()) };
+    assert!(judge(std::slice::from_ref(&kept), &rules())["a"].is_keep());
+    let dropped = Photo { decided: Some(false), ..candidate("b", good(far_hash(1))) };
+    assert_eq!(judge(&[dropped], &rules())["b"].reasons(), [Reason::Review]);
+    // The copy that was dropped by hand leaves its place to another, larger or not.
+    let mut larger = good(0b1);
+    larger.facts.width = 1300;
+    let verdicts = judge(
+        &[candidate("a", good(0)), Photo { decided: Some(false), ..candidate("b", larger.clone()) }],
+        &rules(),
+    );
+    assert!(verdicts["a"].is_keep() && !verdicts["b"].is_keep());
+    // Both copies stay where a person wants both.
+    let both = [
+        Photo { decided: Some(true), ..candidate("a", good(0)) },
+        Photo { decided: Some(true), ..candidate("b", larger) },
+    ];
+    assert!(judge(&both, &rules()).values().all(Verdict::is_keep));
+    // Nothing can be made of a photo without people.
+    marked.people = Some(Vec::new());
+    let empty = Photo { decided: Some(true), ..candidate("a", marked) };
+    assert_eq!(judge(&[empty], &rules())["a"].reasons(), [Reason::NoPerson]);
 }

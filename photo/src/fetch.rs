@@ -51,10 +51,12 @@ pub enum FailureClass {
     Unreadable,
     /// Other bytes came than those that a locked rebuild asks for.
     Changed,
+    /// It was erased on request, and is not taken in again.
+    Erased,
 }
 
 /// Every class, in the order of the closing table.
-pub const FAILURE_CLASSES: [FailureClass; 19] = [
+pub const FAILURE_CLASSES: [FailureClass; 20] = [
     FailureClass::Dns,
     FailureClass::Connect,
     FailureClass::Tls,
@@ -74,6 +76,7 @@ pub const FAILURE_CLASSES: [FailureClass; 19] = [
     FailureClass::NoLink,
     FailureClass::Unreadable,
     FailureClass::Changed,
+    FailureClass::Erased,
 ];
 
 impl FailureClass {
@@ -99,6 +102,7 @@ impl FailureClass {
             Self::NoLink => "no_link",
             Self::Unreadable => "unreadable",
             Self::Changed => "changed",
+            Self::Erased => "erased",
         }
     }
 
@@ -123,7 +127,7 @@ impl FailureClass {
 
     /// Whether the photo was left out on purpose, so that nothing is wrong with the run.
     pub fn is_by_choice(self) -> bool {
-        matches!(self, Self::Robots | Self::OptOut | Self::TooSmall)
+        matches!(self, Self::Robots | Self::OptOut | Self::TooSmall | Self::Erased)
     }
 }
 

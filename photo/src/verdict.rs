@@ -69,6 +69,8 @@ pub enum Reason {
         /// The roles of the models that were not asked.
         missing: Vec<String>,
     },
+    /// A person looked at it and decided so.
+    Review,
     /// The identity has fewer photos left than `min_photos`.
     TooFewPhotos {
         /// How many are left.
@@ -77,6 +79,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether no decision can keep the photo all the same: nothing can be made of it, or the same bytes are kept already.
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable { .. }
+                | Self::NoPerson
+                | Self::NoVisibleJoint
+                | Self::Duplicate { .. }
+                | Self::NotMeasured { .. }
+                | Self::Review
+        )
+    }
+
     /// The reason's name in tables, filters and files.
     pub fn name(&self) -> &'static str {
         match self {
@@ -91,6 +106,7 @@ impl Reason {
             Self::NearDuplicate { .. } => "near_duplicate",
             Self::TwoIdentities { .. } => "two_identities",
             Self::NotMeasured { .. } => "not_measured",
+            Self::Review => "review",
             Self::TooFewPhotos { .. } => "too_few_photos",
         }
     }
@@ -113,7 +129,7 @@ impl fmt::Display for Reason {
             }
             Self::NotMeasured { missing } => write!(f, " by {}; run `bolid measure`", missing.join(", ")),
             Self::TooFewPhotos { kept } => write!(f, ": {kept} left"),
-            Self::NoPerson | Self::NoFace | Self::NoVisibleJoint => Ok(()),
+            Self::NoPerson | Self::NoFace | Self::NoVisibleJoint | Self::Review => Ok(()),
         }
     }
 }

@@ -66,6 +66,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Its content was removed on request.
+    #[error("snapshot {path} was withdrawn: {reason}", path = path.display())]
+    Withdrawn {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// Nothing has that id or name.
     #[error("no snapshot `{wanted}` in {dir}; there are: {known}", dir = dir.display())]
     NotFound {

@@ -29,11 +29,13 @@
 //! | [`snapshot`] | reading |
 //! | [`find`](mod@find) | listing, and finding by id, name or inputs |
 //! | [`verify`](mod@verify) | checking every byte |
+//! | [`withdraw`](mod@withdraw) | taking a snapshot back, when somebody in it asks to be erased |
 //! | [`diff`](mod@diff) | what two snapshots make of the same photos |
 //! | [`shard`] | the tensors of one person, by position |
 //! | `table`, `columns` | rows in Parquet; the only place that knows it |
 //! | `croissant`, `readme`, `report` | the pages for people and tools |
 //! | [`texts`] | rows of Parquet files that others wrote: lists of photos |
+//! | [`review`] | the page on which people look through photos and decide |
 //! | `temporary` | the folder in which a snapshot grows |
 //! | `files` | digests of files, what lies in a folder |
 
@@ -46,6 +48,7 @@ pub mod find;
 pub mod manifest;
 mod readme;
 mod report;
+pub mod review;
 pub mod row;
 pub mod shard;
 pub mod snapshot;
@@ -54,15 +57,18 @@ mod temporary;
 pub mod texts;
 mod thumbnail;
 pub mod verify;
+pub mod withdraw;
 pub mod writer;
 
 pub use diff::{Diff, diff};
 pub use error::Error;
 pub use find::{Listing, find, find_inputs, list};
 pub use manifest::{Counts, Manifest, ModelRef, SnapshotSpec};
+pub use review::{Review, ReviewPhoto, ReviewScores, Slider, review_page, thumbnail_uri};
 pub use row::{Dropped, DroppedRow, FetchRow, IdentityRows, Photo, PhotoRow, PreparedTensors, Scores};
 pub use shard::{Pixels, Shard};
 pub use snapshot::{Snapshot, SnapshotRef};
 pub use texts::{TextRow, read_texts};
 pub use verify::{Verified, VerifyError, verify};
+pub use withdraw::{Mention, Withdrawal, Withdrawn, withdraw, withdrawn};
 pub use writer::{WriteError, Writer, inputs_digest};

@@ -236,6 +236,6 @@ fn percent(part: usize, whole: usize) -> String {
 }
 
 /// Text for HTML, attributes included: names and captions come from the web.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

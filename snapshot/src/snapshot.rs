@@ -10,6 +10,7 @@ use crate::manifest::{Counts, DROPPED, FETCHES, MANIFEST, Manifest, PHOTOS};
 use crate::row::{Dropped, FetchRow, Photo};
 use crate::shard::Shard;
 use crate::table::Table;
+use crate::withdraw::{Withdrawn, withdrawn};
 use crate::{columns, files};
 
 /// A snapshot's name and place.
@@ -38,6 +39,9 @@ impl Snapshot {
     /// Opens the snapshot in the folder `path`. Checks the table of photos against the manifest, and nothing else;
     /// [`verify`](crate::verify) does.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        if let Some(Withdrawn { reason, .. }) = withdrawn(path)? {
+            return Err(Error::Withdrawn { path: path.to_owned(), reason });
+        }
         let (manifest, digest) = Manifest::read(&path.join(MANIFEST))?;
         let mut snapshot = Self { path: path.to_owned(), digest, manifest, photos: Vec::new() };
         snapshot.photos = columns::read_photos(&snapshot.table(PHOTOS)?)?;

@@ -56,7 +56,7 @@ impl Drop for Temporary {
 }
 
 /// Removes the temporary folders that no living writer has locked.
-fn remove_abandoned(snapshots_dir: &Path) -> Result<(), Error> {
+pub(crate) fn remove_abandoned(snapshots_dir: &Path) -> Result<(), Error> {
     for entry in fs::read_dir(snapshots_dir).map_err(Error::io("read", snapshots_dir))? {
         let entry = entry.map_err(Error::io("read", snapshots_dir))?;
         let path = entry.path();

@@ -12,9 +12,14 @@ const QUALITY: u8 = 75;
 pub(crate) fn data_uri(planes: &[u8], size_px: usize) -> String {
     let side = size_px.min(SIDE_PX);
     let small = shrink(planes, size_px, side);
+    uri_of_rgb(&small, side as u32, side as u32)
+}
+
+/// Interleaved RGB as a small JPEG in a `data:` URI.
+pub(crate) fn uri_of_rgb(rgb: &[u8], width: u32, height: u32) -> String {
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, QUALITY)
-        .encode(&small, side as u32, side as u32, ExtendedColorType::Rgb8)
+        .encode(rgb, width, height, ExtendedColorType::Rgb8)
         .expect("a thumbnail of the length of its size goes into memory");
     format!("data:image/jpeg;base64,{}", base64(&jpeg))
 }

@@ -4,6 +4,8 @@
 //! band: with limits r₀…r₃ whose sum is d − 3, a pair that exceeds every limit would differ in at least
 //! (r₀+1)+…+(r₃+1) = d + 1 bits. So it is enough to look, band by band, at the hashes whose band lies within the limit.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 const BANDS: usize = 4;
@@ -67,6 +69,70 @@ impl Reach {
     fn buckets(&self) -> usize {
         self.needed.iter().sum()
     }
+
+    fn buckets_near(&self, hash: u64, band: usize) -> impl Iterator<Item = usize> {
+        let value = band_value(hash, band);
+        self.flips[..self.needed[band]].iter().map(move |flip| usize::from(value ^ flip))
+    }
+}
+
+/// An index that grows hash by hash. Its buckets are chains, which is fast as long as they are short.
+pub(super) struct Growing {
+    reach: Reach,
+    hashes: Vec<u64>,
+    /// The hash that was added last, by band and value.
+    heads: Vec<u32>,
+    /// The hash that was added before it with the same value, by hash and band.
+    next: Vec<[u32; BANDS]>,
+}
+
+/// No hash.
+const END: u32 = u32::MAX;
+
+impl Growing {
+    pub fn new(reach: &Reach) -> Self {
+        let heads = vec![END; BANDS << BAND_BITS];
+        Self { reach: reach.clone(), hashes: Vec::new(), heads, next: Vec::new() }
+    }
+
+    /// Adds a hash; its place is the number of those before it.
+    pub fn push(&mut self, hash: u64) {
+        let place = self.hashes.len() as u32;
+        self.hashes.push(hash);
+        self.next.push(std::array::from_fn(|band| {
+            let head = &mut self.heads[band << BAND_BITS | usize::from(band_value(hash, band))];
+            std::mem::replace(head, place)
+        }));
+    }
+
+    /// The nearest hash among the first `among`, within the distance; of equally near ones the one that was added first.
+    pub fn nearest(&self, hash: u64, mirrored: u64, among: usize) -> Option<Near> {
+        let mut nearest: Option<Near> = None;
+        for (asked, mirrored) in [(hash, false), (mirrored, true)] {
+            let mut look = |place: u32| {
+                let distance = (asked ^ self.hashes[place as usize]).count_ones();
+                let near = Near { distance, place, mirrored };
+                let is_near = distance <= self.reach.max_distance && (place as usize) < among;
+                if is_near && nearest.is_none_or(|best| near < best) {
+                    nearest = Some(near);
+                }
+            };
+            if self.hashes.len() <= self.reach.buckets() {
+                (0..self.hashes.len() as u32).for_each(look);
+                continue;
+            }
+            for band in 0..BANDS {
+                for bucket in self.reach.buckets_near(asked, band) {
+                    let mut place = self.heads[band << BAND_BITS | bucket];
+                    while place != END {
+                        look(place);
+                        place = self.next[place as usize][band];
+                    }
+                }
+            }
+        }
+        nearest
+    }
 }
 
 impl Index {
@@ -88,24 +154,21 @@ impl Index {
     /// Calls `found` with every hash within the distance of `hash` or of `mirrored`, some of them several times.
     pub fn each_near(&self, hash: u64, mirrored: u64, mut found: impl FnMut(Near)) {
         for (asked, mirrored) in [(hash, false), (mirrored, true)] {
-            let mut look = |hashes: &[u64], places: &[u32]| {
-                for (other, &place) in hashes.iter().zip(places) {
+            let mut look = |band: &Band, range: Range<usize>| {
+                for (at, other) in range.clone().zip(&band.hashes[range]) {
                     let distance = (asked ^ other).count_ones();
                     if distance <= self.reach.max_distance {
-                        found(Near { distance, place, mirrored });
+                        found(Near { distance, place: band.places[at], mirrored });
                     }
                 }
             };
             for (number, band) in self.bands.iter().enumerate() {
                 if band.starts.is_empty() {
-                    look(&band.hashes, &band.places);
+                    look(band, 0..band.hashes.len());
                     continue;
                 }
-                let value = band_value(asked, number);
-                for flip in &self.reach.flips[..self.reach.needed[number]] {
-                    let bucket = usize::from(value ^ flip);
-                    let range = band.starts[bucket] as usize..band.starts[bucket + 1] as usize;
-                    look(&band.hashes[range.clone()], &band.places[range]);
+                for bucket in self.reach.buckets_near(asked, number) {
+                    look(band, band.starts[bucket] as usize..band.starts[bucket + 1] as usize);
                 }
             }
         }

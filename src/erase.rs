@@ -1,0 +1,172 @@
+//! `bolid erase`: a person or a photo goes for good, from the catalog, the disk and every snapshot.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use catalog::erasure::{Removed, Target};
+use catalog::{Catalog, Tombstones};
+use photo::Digest;
+use serde::Serialize;
+use snapshot::{Mention, Withdrawn};
+
+use crate::cli::EraseArgs;
+use crate::output::Output;
+use crate::{locked, prepare};
+
+/// Why a snapshot was withdrawn, as its note says.
+const REASON: &str =
+    "photos in it were erased on request; `bolid snapshot create` makes a new one without them";
+
+#[derive(Serialize)]
+struct Report {
+    identities: usize,
+    photos: usize,
+    contents: usize,
+    shared_contents: usize,
+    files: usize,
+    snapshots_withdrawn: Vec<String>,
+}
+
+/// What was removed from the disk.
+struct Swept {
+    files: usize,
+    withdrawn: Vec<Withdrawn>,
+}
+
+/// Erases what the arguments name.
+pub async fn run(catalog: &Catalog, args: &EraseArgs, output: Output) -> Result<()> {
+    let target = target(catalog, args).await?;
+    let Some(removed) = catalog.erase(&target).await? else {
+        if catalog.is_erased(&target) {
+            return Ok(output.remark("It was erased before; nothing of it is left.")?);
+        }
+        bail!("erase {}: there is nothing of it; `bolid status` shows what there is", describe(&target));
+    };
+    let swept = finish(catalog).await?;
+    let Removed { identities, photos, contents, shared } = removed;
+    let snapshots_withdrawn: Vec<_> =
+        swept.withdrawn.iter().map(|note| format!("{}-{}", note.name, note.id)).collect();
+    let files = swept.files;
+    let report = Report { identities, photos, contents, shared_contents: shared, files, snapshots_withdrawn };
+    output.show(&report, Report::in_words)?;
+    Ok(())
+}
+
+/// Ends an erasure that was interrupted: every command does so first.
+pub async fn finish_interrupted(catalog: &Catalog) -> Result<()> {
+    if catalog.has_unfinished_erasure().await? {
+        tracing::warn!("an erasure was interrupted; it is finished first");
+        finish(catalog).await?;
+    }
+    Ok(())
+}
+
+async fn target(catalog: &Catalog, args: &EraseArgs) -> Result<Target> {
+    if let Some(identity) = &args.identity {
+        let (site, slug) = identity.split_once('/').with_context(|| {
+            format!("erase --identity {identity}: SITE/SLUG is expected, as `bolid judge` shows it")
+        })?;
+        return Ok(Target::Identity { site: site.to_owned(), slug: slug.to_owned() });
+    }
+    if let Some(url) = &args.url {
+        return Ok(Target::Url(url.clone()));
+    }
+    let text = args.photo.as_deref().unwrap_or_default();
+    if let Ok(sha256) = text.parse::<Digest>() {
+        return Ok(Target::Bytes(sha256));
+    }
+    let mut contents = Vec::new();
+    for id in catalog.find_photos(text).await? {
+        contents.extend(catalog.origin(id).await?.and_then(|origin| origin.sha256));
+    }
+    contents.sort();
+    contents.dedup();
+    match &contents[..] {
+        [sha256] => Ok(Target::Bytes(sha256.parse()?)),
+        [] => Ok(Target::Url(text.to_owned())),
+        _ => {
+            bail!("erase --photo {text}: {} different photos are meant; give a whole digest", contents.len())
+        }
+    }
+}
+
+fn describe(target: &Target) -> String {
+    match target {
+        Target::Identity { site, slug } => format!("--identity {site}/{slug}"),
+        Target::Url(url) => format!("--url {url}"),
+        Target::Bytes(sha256) => format!("--photo {sha256}"),
+    }
+}
+
+/// Removes every file that the tombstones know, withdraws snapshots, and folds the database.
+async fn finish(catalog: &Catalog) -> Result<Swept> {
+    let tombstones = catalog.tombstones();
+    let blobs = catalog.remove_erased_blobs()?;
+    let tensors = remove_tensors(catalog.workdir(), &tombstones)?;
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as i64);
+    let is_erased = |mention: &Mention<'_>| {
+        tombstones.has_identity_key(mention.identity)
+            || tombstones.has_url(mention.url)
+            || mention.page_url.is_some_and(|url| tombstones.has_url(url))
+            || mention.sha256.is_some_and(|sha256| tombstones.has_bytes(sha256))
+    };
+    let snapshots = catalog.workdir().join("snapshots");
+    let withdrawal = snapshot::withdraw(&snapshots, is_erased, REASON, now_ms)?;
+    for (path, error) in &withdrawal.unreadable {
+        let path = path.display();
+        tracing::warn!(%path, %error, "nobody can tell whether this folder shows what was erased; look at it");
+    }
+    // Rebuilt snapshots have catalogs of their own; they are rebuilt again when somebody asks for them.
+    let rebuilt = catalog.workdir().join(locked::FOLDER);
+    if rebuilt.exists() {
+        fs::remove_dir_all(&rebuilt).with_context(|| format!("remove {}", rebuilt.display()))?;
+    }
+    let ids: Vec<String> = withdrawal.withdrawn.iter().map(|note| note.id.clone()).collect();
+    catalog.forget_snapshots(&ids).await?;
+    catalog.finish_erasure().await?;
+    Ok(Swept { files: blobs + tensors, withdrawn: withdrawal.withdrawn })
+}
+
+/// Tensors are named by their photo's digest, finished or not.
+fn remove_tensors(workdir: &Path, tombstones: &Tombstones) -> Result<usize> {
+    let mut removed = 0;
+    for settings in folder(&workdir.join(prepare::FOLDER))? {
+        for file in folder(&settings)?.iter().map(|part| folder(part)).collect::<Result<Vec<_>>>()?.concat() {
+            let sha256 = file.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+            if sha256.is_some_and(|sha256| tombstones.has_bytes(sha256)) {
+                fs::remove_file(&file).with_context(|| format!("remove tensors {}", file.display()))?;
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// What is in a folder; nothing where there is none.
+fn folder(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(path).with_context(|| format!("list {}", path.display()))?;
+    entries.map(|entry| Ok(entry?.path())).collect()
+}
+
+impl Report {
+    fn in_words(&self) -> String {
+        let Self { identities, photos, contents, shared_contents, files, snapshots_withdrawn } = self;
+        let mut text = format!(
+            "erased: {identities} people, {photos} photos, {contents} contents ({files} files); they are not taken in again"
+        );
+        if *shared_contents > 0 {
+            text +=
+                &format!("\n{shared_contents} contents stay, since they stand under somebody else as well");
+        }
+        for snapshot in snapshots_withdrawn {
+            text += &format!("\nsnapshot {snapshot} is withdrawn");
+        }
+        text += "\nCopies outside the work folder (reports, sheets, trained models, backups) are yours to remove.";
+        text
+    }
+}
