@@ -86,7 +86,12 @@ fn what_is_not_asked_never_changes_a_verdict() {
     {
         let every = whole(width, mark, people, faces);
         let verdict = |measured: Measurements| {
-            let photo = curate::Candidate { key: "a", sha256: Digest::of("a"), measured: Ok(&measured) };
+            let photo = curate::Candidate {
+                key: "a",
+                sha256: Digest::of("a"),
+                measured: Ok(&measured),
+                decided: None,
+            };
             let gallery = curate::Gallery { site: "x", identity: "x/ada".to_owned(), photos: vec![photo] };
             judge(&[gallery], &rules).verdicts.remove(0).remove(0)
         };
