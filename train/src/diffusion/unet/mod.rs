@@ -147,7 +147,7 @@ impl UNet {
     }
 
     /// With or without gradient checkpointing: each residual block with its transformer keeps its inputs only and is run
-    /// again in the backward pass. A step takes about a quarter longer and a fraction of the memory; the gradients are the same.
+    /// again in the backward pass. A step computes the forward pass twice and needs less memory; the gradients are the same.
     /// An [`Observer`] is then called in both passes, with tensors that stand in for the graph's.
     #[must_use]
     pub fn with_checkpointing(self, checkpointing: bool) -> Self {
