@@ -108,7 +108,7 @@ fn each_fault_of_a_photo_has_its_reason_and_the_scores_behind_it() {
         [Reason::SeveralPeople { faces: 2, people: 1 }]
     );
     let hide = |m: &mut Measurements| {
-        m.people.as_mut().unwrap()[0].joints.0.iter_mut().for_each(|joint| joint.confidence = 0.49)
+        m.people.as_mut().unwrap()[0].joints.0.iter_mut().for_each(|joint| joint.confidence = 0.49);
     };
     assert_eq!(reasons(hide), [Reason::NoVisibleJoint]);
 }
