@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use catalog::Catalog;
 use catalog::decision::Decision;
+use curate::Need;
 use curate::people::Counted;
 use image::imageops;
 use photo::{BoundingBox, Digest, Joints, Reason, Rules, WatermarkScore};
@@ -200,15 +201,15 @@ fn shown(photo: &Scored, rules: &Rules) -> ReviewPhoto {
     let Ok(measured) = measured else { return shown };
     let (width, height) = (measured.facts.width, measured.facts.height);
     (shown.width, shown.height) = (Some(width), Some(height));
+    // What no model was asked for is not shown.
+    let faces = measured.faces.as_deref().unwrap_or_default();
+    let people = measured.people.as_deref().unwrap_or_default();
     shown.scores = ReviewScores {
         watermark: measured.watermark.as_ref().and_then(WatermarkScore::highest).map(|(_, score)| score),
-        face: measured.faces.iter().flatten().map(|face| face.score).reduce(f32::max),
-        person: measured.people.iter().flatten().map(|person| person.score).reduce(f32::max),
+        face: faces.iter().map(|face| face.score).reduce(f32::max),
+        person: people.iter().map(|person| person.score).reduce(f32::max),
         side: Some(width.min(height)),
         sharpness: Some(measured.facts.sharpness),
-    };
-    let (Some(faces), Some(people)) = (&measured.faces, &measured.people) else {
-        return shown; // a model that was not asked leaves nothing to count, and the reasons say why it was not
     };
     let counted = Counted::new(faces, people, rules);
     shown.people = counted.people.iter().map(|person| shares(&person.bbox, width, height)).collect();
@@ -244,7 +245,8 @@ fn add_thumbnails(catalog: &Catalog, photos: &mut [ReviewPhoto]) {
 
 fn thumbnail(catalog: &Catalog, photo: &ReviewPhoto) -> Option<String> {
     let bytes = catalog.blobs().read(photo.sha256.as_ref()?.parse().ok()?).ok()?;
-    let image = curate::decode(&bytes).ok()?.image;
+    let need = Need { shorter_px: 1, longer_px: THUMBNAIL_PX };
+    let image = curate::decode_for(&bytes, need).ok()?.image;
     let scale = f64::from(THUMBNAIL_PX) / f64::from(image.width().max(image.height()));
     let side = |length: u32| ((f64::from(length) * scale.min(1.0)).round() as u32).max(1);
     let small = imageops::thumbnail(&image, side(image.width()), side(image.height()));

@@ -280,7 +280,9 @@ function open(photo) {
       make('p', {}, make('button', { textContent: 'Keep', onclick: decideAndShow(true) }), ' ',
         make('button', { textContent: 'Drop', onclick: decideAndShow(false) }), ' ',
         make('button', { textContent: 'As the rules say', onclick: decideAndShow(null) })))));
+  byId('one').tabIndex = -1; // no button is pressed by an Enter too many
   byId('one').showModal();
+  byId('one').focus();
   draw(canvas, photo);
 }
 
