@@ -97,10 +97,7 @@ impl BlobStore {
         let Ok(note) = fs::read_to_string(partial.path.with_extension(NOTE)) else { return Ok(None) };
         let path = partial.path.clone();
         let io = |operation| Error::io(operation, &path);
-        let mut file = match File::options().read(true).append(true).open(&path) {
-            Ok(file) => file,
-            Err(_) => return Ok(None),
-        };
+        let Ok(mut file) = File::options().read(true).append(true).open(&path) else { return Ok(None) };
         let (mut hasher, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; 1 << 16]);
         loop {
             let length = file.read(&mut piece).map_err(io("read"))?;

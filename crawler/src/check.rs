@@ -65,12 +65,12 @@ pub async fn check(settings: &CrawlSettings) -> Result<CheckReport, CrawlError> 
     let fetcher = settings.fetcher(addresses.clone(), None)?;
     let extractor = Extractor { profile, addresses: &addresses };
     let mut walk = Walk { profile, extractor, fetcher, findings: Vec::new() };
-    let ended = walk.to_photo(settings).await;
+    let ended = walk.reach_photo(settings).await;
     report.findings = walk.findings;
     match ended {
         Ok(photo) => report.photo = Some(photo),
         Err(Stop::Failed(Failure { class, detail, .. })) => {
-            report.stopped = Some(format!("{class}: {detail}"))
+            report.stopped = Some(format!("{class}: {detail}"));
         }
         Err(Stop::HostLeft(reason)) => report.stopped = Some(reason),
         Err(Stop::Catalog(error)) => return Err(error.into()),
@@ -86,7 +86,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    async fn to_photo(&mut self, settings: &CrawlSettings) -> Result<String, Stop> {
+    async fn reach_photo(&mut self, settings: &CrawlSettings) -> Result<String, Stop> {
         let gallery = self.find_gallery(settings).await?;
         let source = self.read_gallery(&gallery).await?;
         let file = if self.profile.photo.is_some() { self.read_photo_page(&source).await? } else { source };

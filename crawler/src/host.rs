@@ -10,13 +10,16 @@ use crate::error::{Failure, Stop};
 use crate::pace::{Pace, PaceSettings, Turn};
 use crate::robots::Robots;
 
+/// The rules and when they were asked for, or why the host cannot be reached.
+pub(crate) type KnownRobots = Result<(Arc<Robots>, Instant), Failure>;
+
 /// What is shared by all requests to one host.
 #[derive(Debug)]
 pub(crate) struct Host {
     /// `scheme://host:port`.
     pub(crate) origin: String,
-    /// The rules and when they were asked for, or why the host cannot be reached; locked while they are asked for.
-    pub(crate) robots: tokio::sync::Mutex<Option<Result<(Arc<Robots>, Instant), Failure>>>,
+    /// Locked while they are asked for.
+    pub(crate) robots: tokio::sync::Mutex<Option<KnownRobots>>,
     slots: Arc<Semaphore>,
     pace: Mutex<Pace>,
     epoch: Instant,

@@ -74,7 +74,7 @@ async fn every_permitted_large_photo_is_stored_once_and_nothing_else_for_each_sh
         let settings = settings(shape, &server);
         let report = run(folder.path(), &settings).await;
 
-        let digests = stored_digests(folder.path(), &settings.site()).await;
+        let digests = stored_digests(folder.path(), settings.site()).await;
         let distinct: BTreeSet<_> = digests.iter().cloned().collect();
         assert_eq!(digests.len(), distinct.len());
         assert_eq!(distinct, world.truth(), "{shape:?}");
@@ -124,7 +124,7 @@ async fn a_second_crawl_asks_nothing_while_all_is_fresh_and_gets_only_304_when_n
         let folder = tempfile::tempdir().unwrap();
         let mut settings = settings(shape, &server);
         run(folder.path(), &settings).await;
-        let before = state(folder.path(), &settings.site()).await;
+        let before = state(folder.path(), settings.site()).await;
 
         server.clear_log();
         let report = run(folder.path(), &settings).await;
@@ -148,7 +148,7 @@ async fn a_second_crawl_asks_nothing_while_all_is_fresh_and_gets_only_304_when_n
                 assert!(failing(&entry.path), "{shape:?}: {} gave {}", entry.path, entry.status);
             }
         }
-        assert_eq!(state(folder.path(), &settings.site()).await, before);
+        assert_eq!(state(folder.path(), settings.site()).await, before);
     }
 }
 
@@ -183,7 +183,7 @@ async fn a_crawl_dropped_at_any_moment_goes_on_to_the_same_state() {
         let started = Instant::now();
         run(undisturbed.path(), &settings).await;
         let whole = started.elapsed();
-        let expected = state(undisturbed.path(), &settings.site()).await;
+        let expected = state(undisturbed.path(), settings.site()).await;
         server.clear_log();
 
         let folder = tempfile::tempdir().unwrap();
@@ -207,7 +207,7 @@ async fn a_crawl_dropped_at_any_moment_goes_on_to_the_same_state() {
             }
         }
         assert!(interruptions >= 2, "only {interruptions} interruptions");
-        assert_eq!(state(folder.path(), &settings.site()).await, expected, "{shape:?}");
+        assert_eq!(state(folder.path(), settings.site()).await, expected, "{shape:?}");
         // At most what was in flight at an interruption is asked for again.
         let files = server.log().iter().filter(|entry| entry.path.starts_with("/files/")).count();
         let photos = World::new(shape, 3).photos().count();

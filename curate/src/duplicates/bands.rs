@@ -239,7 +239,7 @@ mod tests {
             for asked in &hashes[..100] {
                 let mut found = Vec::new();
                 index.each_near(*asked, !*asked, |near| {
-                    found.push((near.place, near.distance, near.mirrored))
+                    found.push((near.place, near.distance, near.mirrored));
                 });
                 found.sort_unstable();
                 found.dedup();

@@ -60,7 +60,7 @@ struct Tile<'a, T> {
 }
 
 impl Attention {
-    fn sizes<T>(&self, q: View<'_, T>, v: View<'_, T>) -> Sizes {
+    fn sizes<T>(&self, q: &View<'_, T>, v: &View<'_, T>) -> Sizes {
         let (d, e) = (q.dims[2] / self.heads, v.dims[2] / self.heads);
         Sizes { batch: q.dims[0], n: q.dims[1], m: v.dims[1], d, e }
     }
@@ -153,7 +153,7 @@ impl Kernel<3> for Attention {
     const NAME: &'static str = "attention";
 
     fn forward<T: Real>(&self, args: [View<'_, T>; 3]) -> Result<(Vec<T>, Shape)> {
-        let sizes = self.sizes(args[0], args[2]);
+        let sizes = self.sizes(&args[0], &args[2]);
         let (m, e, width) = (sizes.m, sizes.e, sizes.e * self.heads);
         let tile = self.tile_rows(&sizes);
         let [q, k, v] = args;
@@ -186,7 +186,7 @@ impl Kernel<3> for Attention {
         grad: View<'_, T>,
         wanted: [bool; 3],
     ) -> Result<[Option<Vec<T>>; 3]> {
-        let sizes = self.sizes(args[0], args[2]);
+        let sizes = self.sizes(&args[0], &args[2]);
         let heads = sizes.batch * self.heads;
         // Heads are shared among the threads; where there are too few, the rows of each as well.
         let parts = rayon::current_num_threads().div_ceil(heads).min(sizes.n.div_ceil(TILE_ROWS));

@@ -78,7 +78,7 @@ impl Real for f32 {
         let p = p.fma(s, -2.101_024_1e-6);
         let p = p.fma(s, -5.692_506_4e-5);
         let p = p.fma(s, -7.349_906_3e-4);
-        let p = p.fma(s, -2.954_599_8e-3);
+        let p = p.fma(s, -2.954_6e-3);
         let p = p.fma(s, -1.609_603_4e-2);
         let q = -1.456_607_2e-5_f32;
         let q = q.fma(s, -2.133_740_6e-4);
