@@ -33,9 +33,8 @@ if __name__ == "__main__":
 """
 
 
-def measure(command, folder):
-    """Wall and CPU seconds of a command that writes into `folder`."""
-    shutil.rmtree(folder, ignore_errors=True)
+def measure(command):
+    """Wall and CPU seconds of a command."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -68,17 +67,19 @@ def main():
         for count in (SHORT, LONG):
             rows = [f"http://127.0.0.1:{port}/l/{count}/{i}.jpg,photo {i}" for i in range(count)]
             (root / f"{count}.csv").write_text("url,caption\n" + "\n".join(rows) + "\n")
-        for _ in range(ROUNDS):
+        # Each run has a folder of its own, and all are removed in the end: file systems are slow to give out again
+        # what was freed a moment ago.
+        for turn in range(ROUNDS):
             for count in (SHORT, LONG):
-                target = root / "work"
+                target = root / f"work-{turn}-{count}"
                 command = [args.bolid, "--workdir", str(target), "import", str(root / f"{count}.csv"),
                            "--name", "bench", "--profile", str(root / "pace.toml")]
-                results.setdefault(("bolid", count), []).append(measure(command, target))
+                results.setdefault(("bolid", count), []).append(measure(command))
                 found = photos_below(target / "blobs", None)
                 assert found == count, f"bolid stored {found} of {count}"
-                target = root / "images"
+                target = root / f"images-{turn}-{count}"
                 command = [args.python, str(root / "img2dataset_run.py"), str(root / f"{count}.csv"), str(target)]
-                results.setdefault(("img2dataset", count), []).append(measure(command, target))
+                results.setdefault(("img2dataset", count), []).append(measure(command))
                 found = photos_below(target, {".jpg"})
                 assert found == count, f"img2dataset stored {found} of {count}"
     finally:

@@ -58,7 +58,7 @@ fn jpeg(width: u32, height: u32) -> Vec<u8> {
     let image = RgbImage::from_fn(width, height, |x, y| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let wave = 127.0 + 90.0 * (f64::from(x + 2 * y) / 170.0).sin();
-        let value = (wave + f64::from(seed >> 28) * 2.4) as u8;
+        let value = (wave + f64::from(seed >> 28) * 1.75) as u8;
         Rgb([value, value.wrapping_add(9), value / 2])
     });
     let mut bytes = std::io::Cursor::new(Vec::new());
