@@ -22,7 +22,7 @@ SHORT, LONG = 500, 4000
 ROUNDS = 3
 
 # Full speed against loopback is allowed because this says so; without it a host is asked once a second.
-PROFILE = "[pace]\ndelay_ms = 0\nin_flight = 8\n"
+PROFILE = "[pace]\ndelay_ms = 0\nin_flight = 16\n"
 
 IMG2DATASET = """
 import sys
