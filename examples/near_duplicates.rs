@@ -6,7 +6,7 @@ use std::io::Cursor;
 
 use anyhow::{Context, Result};
 use curate::duplicates::stars;
-use curate::hash::PerceptualHash;
+use curate::hash::Fingerprint;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
@@ -35,30 +35,36 @@ fn main() -> Result<()> {
     let seeds: Vec<u64> = std::env::args().skip(1).map(|seed| seed.parse()).collect::<Result<_, _>>()?;
     let max_distance = Rules::default().duplicates.max_distance;
     for seed in seeds {
-        let photos = hashes(seed)?;
+        let photos = prints(seed)?;
         report(seed, &photos, max_distance);
     }
     Ok(())
 }
 
-/// The hashes of a photo and of its copies, in the order of [`CHANGES`].
-struct Copies {
-    original: PerceptualHash,
-    copies: Vec<PerceptualHash>,
+/// What photos are compared by, as it is stored.
+fn print_of(photo: &curate::Photo) -> Result<Fingerprint> {
+    let facts = &photo.facts;
+    Ok(Fingerprint { whole: facts.perceptual_hash.parse()?, inner: facts.inner_hash.parse()? })
 }
 
-fn hashes(seed: u64) -> Result<Vec<Copies>> {
+/// The fingerprints of a photo and of its copies, in the order of [`CHANGES`].
+struct Copies {
+    original: Fingerprint,
+    copies: Vec<Fingerprint>,
+}
+
+fn prints(seed: u64) -> Result<Vec<Copies>> {
     let spec = CollectionSpec { seed, identities: PEOPLE, photos_per_identity: PHOTOS_EACH };
     let collection = Collection::new(spec);
     let good =
         collection.identities.iter().flat_map(|person| &person.photos).filter(|photo| photo.plant.is_none());
     let copies = |photo: &synth::Photo| {
         let decoded = curate::decode(&photo.bytes())?;
-        let original = decoded.facts.perceptual_hash.parse()?;
-        let copy = |(_, change): &Change| -> Result<PerceptualHash> {
+        let original = print_of(&decoded)?;
+        let copy = |(_, change): &Change| -> Result<Fingerprint> {
             let mut bytes = Cursor::new(Vec::new());
             change(&decoded.image).write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY))?;
-            Ok(curate::decode(bytes.get_ref())?.facts.perceptual_hash.parse()?)
+            print_of(&curate::decode(bytes.get_ref())?)
         };
         Ok(Copies { original, copies: CHANGES.iter().map(copy).collect::<Result<_>>()? })
     };

@@ -212,9 +212,10 @@ fn summarise_image(value: &Value) -> String {
     let (width, height, format) =
         (number("width"), number("height"), facts["format"].as_str().unwrap_or("?"));
     format!(
-        "{width}×{height} px {format}, sharpness {:.0}, brightness {:.2}, perceptual hash {}",
+        "{width}×{height} px {format}, sharpness {:.0}, brightness {:.2}, perceptual hash {} (inner part {})",
         number("sharpness"),
         number("brightness"),
-        facts["perceptual_hash"].as_str().unwrap_or("?")
+        facts["perceptual_hash"].as_str().unwrap_or("?"),
+        facts["inner_hash"].as_str().unwrap_or("?")
     )
 }

@@ -125,9 +125,9 @@ fn contents(piece: &str, demand: &Demand, kept_by_hand: &HashSet<Digest>) -> Res
         let of = stored.entry(line.sha256).or_default();
         match line.kind {
             "image" => of.decoded = Some(parse(&line)?),
-            "watermark" => of.watermark = Some(parse(&line)?),
-            "faces" => of.faces = Some(parse(&line)?),
-            "people" => of.people = Some(parse(&line)?),
+            "watermark" => of.watermark = Some(answer(&line)?),
+            "faces" => of.faces = Some(answer(&line)?),
+            "people" => of.people = Some(answer(&line)?),
             _ => {}
         }
     }
@@ -142,6 +142,15 @@ fn contents(piece: &str, demand: &Demand, kept_by_hand: &HashSet<Digest>) -> Res
 fn parse<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<T> {
     serde_json::from_str(line.value)
         .with_context(|| format!("read the stored `{}` of photo {}", line.kind, line.sha256))
+}
+
+/// As [`Answer`] reads itself, which has to copy the value before it knows what it is: the first character tells.
+fn answer<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<Answer<T>> {
+    match line.value.as_bytes().first() {
+        Some(b'"') => Ok(Answer::NotAsked(parse(line)?)),
+        Some(b'n') => Ok(Answer::Unreadable(parse(line)?)),
+        _ => Ok(Answer::Measured(parse(line)?)),
+    }
 }
 
 impl Stored {

@@ -10,6 +10,7 @@ use photo::{AcrossIdentities, Digest, Reason, Rules, Verdict, WatermarkScore};
 use rayon::prelude::*;
 
 use crate::copies::{self, Group, Look};
+use crate::hash::Fingerprint;
 use crate::measure::Measurements;
 use crate::model::Role;
 use crate::people::{Counted, PeopleClass};
@@ -195,7 +196,10 @@ fn looks(galleries: &[Gallery<'_>], reasons: &[Vec<Vec<Reason>>]) -> Vec<Look> {
                 gallery,
                 photo,
                 // A hash of another form than today's compares with nothing.
-                hash: facts.perceptual_hash.parse().ok()?,
+                print: Fingerprint {
+                    whole: facts.perceptual_hash.parse().ok()?,
+                    inner: facts.inner_hash.parse().ok()?,
+                },
                 is_good: reasons.is_empty(),
                 pixels: u64::from(facts.width) * u64::from(facts.height),
                 sharpness: facts.sharpness,

@@ -24,6 +24,8 @@ use crate::{facts, input, jpeg, watermark};
 /// Raised whenever the way from bytes to a model's input, or from its output to scores, changes: scores of another
 /// version are never mixed with new ones.
 const VERSION: u32 = 2;
+/// The same for the facts of pixels.
+const FACTS_VERSION: u32 = 3;
 
 /// Detections below are not even stored. Rules may ask for any score above; lower ones are noise in this family.
 pub const MIN_STORED_SCORE: f32 = 0.1;
@@ -310,7 +312,7 @@ pub fn identity(entry: &ModelEntry, need: Need, device: Device) -> Digest {
 
 /// The digest under which the facts of pixels are stored, which need no model, but depend on how photos are decoded.
 pub fn facts_identity(need: Need) -> Digest {
-    Digest::of_json(&(VERSION, "facts", need, jpeg::REDUCING_DECODER))
+    Digest::of_json(&(FACTS_VERSION, "facts", need, jpeg::REDUCING_DECODER))
 }
 
 /// How large photos have to be decoded for these models and for the facts.

@@ -60,6 +60,8 @@ pub struct ImageFacts {
     /// A 64-bit perceptual hash as 16 hex digits: near-duplicates differ in few bits, mirrored ones too when
     /// compared as `curate::hash` does.
     pub perceptual_hash: String,
+    /// The same of the photo without a narrow margin: a copy that was cut is near it.
+    pub inner_hash: String,
 }
 
 /// A score rounded to 4 decimals. Stored scores are rounded, so that the last bits of a sum that depend on the
