@@ -6,11 +6,13 @@ use sqlx::sqlite::SqlitePool;
 
 use crate::identity::Identity;
 use crate::measurement::Probe;
+use crate::open::READERS;
 use crate::photo::PhotoRow;
 use crate::{Catalog, Error, Result};
 
-/// The digests of contents fall into this many parts of equal size, read on as many connections.
-const PARTS: u32 = 4;
+/// Measurements are read in pieces, one for each first byte of their contents' digests: few enough that a query costs
+/// nothing beside its rows, many enough to share the parsing.
+const PIECES: u32 = 256;
 
 /// Between the fields of a line, and between lines: JSON escapes both within texts.
 const FIELD: char = '\t';
@@ -81,37 +83,44 @@ impl Catalog {
         let sites = crate::measurement::to_json("sites", &sites)?;
         let probes: Vec<Digest> = probes.iter().map(|probe| probe.digest).collect();
         let probes = crate::measurement::to_json("probes", &probes)?;
-        let parts = (0..PARTS).map(|part| {
+        let readers = (0..READERS).map(|first| {
             let (reader, sites, probes) = (self.reader.clone(), sites.clone(), probes.clone());
-            tokio::spawn(async move { read_part(&reader, part, &sites, &probes).await })
+            tokio::spawn(async move {
+                let mut pieces = Vec::new();
+                for piece in (first..PIECES).step_by(READERS as usize) {
+                    pieces.extend(read_piece(&reader, piece, &sites, &probes).await?);
+                }
+                sqlx::Result::Ok(pieces)
+            })
         });
         let mut pieces = Vec::new();
-        for part in parts.collect::<Vec<_>>() {
-            let read = part.await.expect("reading does not panic");
+        for reader in readers.collect::<Vec<_>>() {
+            let read = reader.await.expect("reading does not panic");
             pieces.extend(read.map_err(Error::db("read measurements"))?);
         }
         Ok(MeasurementLines(pieces))
     }
 }
 
-async fn read_part(reader: &SqlitePool, part: u32, sites: &str, probes: &str) -> sqlx::Result<Vec<String>> {
-    let first = |part: u32| {
-        let bound = part * 256 / PARTS;
-        if bound == 256 { "g".to_owned() } else { format!("{bound:02x}") }
-    };
-    // One text for every 1/4096 of all digests: long enough that rows cost nothing, short enough to share the parsing.
+/// One text, or none where the sites have no such content: without groups, SQLite has nothing to sort.
+async fn read_piece(
+    reader: &SqlitePool,
+    piece: u32,
+    sites: &str,
+    probes: &str,
+) -> sqlx::Result<Option<String>> {
+    let bound = |piece: u32| if piece == PIECES { "g".to_owned() } else { format!("{piece:02x}") };
     sqlx::query_scalar(
         "SELECT group_concat(sha256 || char(9) || kind || char(9) || value, char(10)) FROM measurement
          WHERE sha256 IN (SELECT sha256 FROM identity JOIN photo ON identity_id = identity.id
                           JOIN fetch ON fetch.photo_id = photo.id
                           WHERE site IN (SELECT value FROM json_each(?1)) AND sha256 >= ?3 AND sha256 < ?4)
-           AND probe IN (SELECT value FROM json_each(?2))
-         GROUP BY substr(sha256, 1, 3)",
+           AND probe IN (SELECT value FROM json_each(?2))",
     )
     .bind(sites)
     .bind(probes)
-    .bind(first(part))
-    .bind(first(part + 1))
-    .fetch_all(reader)
+    .bind(bound(piece))
+    .bind(bound(piece + 1))
+    .fetch_one(reader)
     .await
 }

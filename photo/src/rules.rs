@@ -143,7 +143,7 @@ impl Default for DuplicatesRule {
     fn default() -> Self {
         // On 55 real photos, copies that were re-encoded, rescaled or brightened differ in at most 4 bits, copies cut by
         // 3 % in at most 10 (95 % of them in 7); no two different photos in fewer than 15.
-        Self { max_distance: 8, across_identities: AcrossIdentities::default() }
+        Self { max_distance: 7, across_identities: AcrossIdentities::default() }
     }
 }
 

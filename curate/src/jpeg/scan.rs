@@ -8,6 +8,13 @@ use super::frame::Codes;
 /// Codes up to this length are found by one look-up; the few longer ones bit by bit.
 const LOOK_UP_BITS: u32 = 10;
 
+/// Some zeros and the coefficient behind them; a value of 0 says that there is none: the block ends, or 16 zeros stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Run {
+    pub zeros: u8,
+    pub value: i16,
+}
+
 /// A Huffman table that is ready to decode.
 pub(super) struct Huffman {
     /// By the next bits: the code's length and its symbol; length 0 where the code is longer.
@@ -15,6 +22,9 @@ pub(super) struct Huffman {
     /// By length: the first code beyond those of this length, moved to 16 bits, and what to add for the symbol's place.
     long: [(u32, i32); 17],
     symbols: Vec<u8>,
+    /// By the next bits: how many of them a code and its number take together, and what they say; 0 bits where they take
+    /// more. Most coefficients are small, so one look-up reads them whole.
+    runs: Vec<(u8, Run)>,
 }
 
 impl Huffman {
@@ -39,8 +49,26 @@ impl Huffman {
             long[length as usize].0 = code << (16 - length);
             code <<= 1;
         }
-        Some(Self { short, long, symbols: codes.symbols.to_vec() })
+        Some(Self { runs: runs(&short), short, long, symbols: codes.symbols.to_vec() })
     }
+}
+
+fn runs(short: &[(u8, u8)]) -> Vec<(u8, Run)> {
+    let run = |(next, &(length, symbol)): (usize, &(u8, u8))| {
+        let (zeros, bits) = (symbol >> 4, u32::from(symbol & 15));
+        let all = u32::from(length) + bits;
+        if length == 0 || all > LOOK_UP_BITS {
+            return (0, Run::default());
+        }
+        let number = next >> (LOOK_UP_BITS - all) & ((1 << bits) - 1);
+        (all as u8, Run { zeros, value: signed(number as i32, bits) as i16 })
+    };
+    short.iter().enumerate().map(run).collect()
+}
+
+/// The number that `bits` bits stand for: the first half of their values are negative ones.
+fn signed(value: i32, bits: u32) -> i32 {
+    if bits > 0 && value < 1 << (bits - 1) { value - (1 << bits) + 1 } else { value }
 }
 
 /// The bits of a scan.
@@ -107,6 +135,19 @@ impl<'a> Bits<'a> {
         table.symbols.get(usize::try_from(place).ok()?).copied()
     }
 
+    /// The next zeros and the coefficient behind them.
+    pub fn run(&mut self, table: &Huffman) -> Option<Run> {
+        self.refill();
+        let (bits, run) = table.runs[(self.ahead >> (64 - LOOK_UP_BITS)) as usize];
+        if bits > 0 {
+            self.skip(bits.into())?;
+            return Some(run);
+        }
+        let symbol = self.symbol(table)?;
+        let value = self.number(u32::from(symbol & 15))?;
+        Some(Run { zeros: symbol >> 4, value: value as i16 })
+    }
+
     /// A number of `bits` bits (at most 15), whose first half of values stands for negative ones.
     pub fn number(&mut self, bits: u32) -> Option<i32> {
         if bits == 0 {
@@ -114,7 +155,7 @@ impl<'a> Bits<'a> {
         }
         let value = (self.ahead >> (64 - bits)) as i32;
         self.skip(bits)?;
-        Some(if value < 1 << (bits - 1) { value - (1 << bits) + 1 } else { value })
+        Some(signed(value, bits))
     }
 
     /// The marker behind the last bits. Less than a byte may be left, which fills up the last one.
@@ -150,6 +191,21 @@ mod tests {
         assert_eq!(bits.number(6), Some(-63));
         assert_eq!(bits.symbol(&table()), Some(0));
         assert_eq!(bits.marker(), Some(0xD9));
+    }
+
+    #[test]
+    fn a_look_up_reads_a_run_as_its_code_and_number_do() {
+        let table = table(); // its symbols are numbers' lengths, without zeros before
+        for bytes in
+            [[0b0110_0000, 0], [0b0010_1111, 0], [0b1110_1010, 0b1010_1010], [0b1111_1110, 0b1111_0000]]
+        {
+            let (mut at_once, mut apart) = (Bits::new(&bytes), Bits::new(&bytes));
+            let run = at_once.run(&table).unwrap();
+            let length = apart.symbol(&table).unwrap();
+            let value = apart.number(length.into()).unwrap();
+            assert_eq!((run.zeros, i32::from(run.value)), (0, value), "{bytes:?}");
+            assert_eq!(at_once.count, apart.count, "{bytes:?}");
+        }
     }
 
     #[test]
