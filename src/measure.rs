@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
-use catalog::measurement::{Kind, Probe};
+use catalog::measurement::{Kind, Probe, Said};
 use curate::decode::header;
 use curate::measure::{facts_identity, identity, need};
 use curate::model::ModelEntry;
@@ -14,7 +14,7 @@ use curate::{Demand, Detectors, Device, Measurements, Role};
 use photo::Digest;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use crate::judge;
@@ -44,7 +44,7 @@ pub fn probes(models: &[ModelEntry], device: Device) -> [Probe; 4] {
 /// A photo and what the probes stored of it so far.
 struct Work {
     sha256: Digest,
-    known: Vec<(Probe, Value)>,
+    known: Values,
 }
 
 /// What a run of the stage did.
@@ -104,7 +104,7 @@ async fn list(catalog: &Catalog, plan: &Plan, probes: &[Probe; 4], demand: &Aske
         let known = if is_new { Vec::new() } else { catalog.measured(sha256, probes).await? };
         work.push(Work { sha256, known });
     }
-    let deferred = catalog.measured_as(&sites, probes, &json!(NotAsked::NotMeasured)).await?;
+    let deferred = catalog.measured_as(&sites, probes, &Said::of(&NotAsked::NotMeasured)).await?;
     for (sha256, known) in deferred {
         let is_listed = known.len() < probes.len();
         if !is_listed && known_of(&known)?.is_some_and(|measured| demand.of(sha256).next(&measured).is_some())
@@ -116,21 +116,25 @@ async fn list(catalog: &Catalog, plan: &Plan, probes: &[Probe; 4], demand: &Aske
 }
 
 /// What is known of a photo; `None` where its facts are not, or it cannot be read.
-fn known_of(values: &[(Probe, Value)]) -> Result<Option<Measurements>> {
-    let value = |kind| values.iter().find(|(probe, _)| probe.kind == kind).map(|(_, value)| value.clone());
-    let facts = match value(Kind::Image).map(serde_json::from_value).transpose()? {
+fn known_of(values: &[(Probe, Said)]) -> Result<Option<Measurements>> {
+    let facts = match value_of(values, Kind::Image)? {
         Some(Decoded::Readable(facts)) => facts,
         Some(Decoded::Unreadable(_)) | None => return Ok(None),
     };
     Ok(Some(Measurements {
         facts,
-        watermark: value(Kind::Watermark).map(serde_json::from_value).transpose()?.and_then(Answer::score),
-        faces: value(Kind::Faces).map(serde_json::from_value).transpose()?.and_then(Answer::score),
-        people: value(Kind::People).map(serde_json::from_value).transpose()?.and_then(Answer::score),
+        watermark: value_of(values, Kind::Watermark)?.and_then(Answer::score),
+        faces: value_of(values, Kind::Faces)?.and_then(Answer::score),
+        people: value_of(values, Kind::People)?.and_then(Answer::score),
     }))
 }
 
-type Values = Vec<(Probe, Value)>;
+fn value_of<T: DeserializeOwned>(values: &[(Probe, Said)], kind: Kind) -> Result<Option<T>> {
+    let said = values.iter().find(|(probe, _)| probe.kind == kind);
+    Ok(said.map(|(_, said)| said.read(kind)).transpose()?)
+}
+
+type Values = Vec<(Probe, Said)>;
 
 struct Stage {
     catalog: Arc<Catalog>,
@@ -151,7 +155,7 @@ impl Stage {
     }
 
     /// The value of every probe. A photo that cannot be read gets `null` for every model, so that it is not asked again.
-    fn measure(&self, sha256: Digest, known: &[(Probe, Value)], memory: &Memory) -> Result<Values> {
+    fn measure(&self, sha256: Digest, known: &[(Probe, Said)], memory: &Memory) -> Result<Values> {
         let bytes = self.catalog.blobs().read(sha256)?;
         let [image, watermark, faces, people] = self.probes;
         let need = self.detectors.need();
@@ -163,18 +167,18 @@ impl Stage {
         let (photo, _reserved) = match decoded {
             Ok(decoded) => decoded,
             Err(error) => {
-                let said = json!(Decoded::Unreadable(error.to_string()));
-                let models = [watermark, faces, people].map(|probe| (probe, Value::Null));
+                let said = Said::of(&Decoded::Unreadable(error.to_string()));
+                let models = [watermark, faces, people].map(|probe| (probe, Said::of(&())));
                 return Ok([(image, said)].into_iter().chain(models).collect());
             }
         };
         let known = known_of(known)?.unwrap_or_else(|| Measurements::of(photo.facts.clone()));
         let measured = self.detectors.complete(&photo, known, self.demand.of(sha256))?;
         Ok(vec![
-            (image, json!(Decoded::Readable(photo.facts))),
-            (watermark, json!(Answer::of(measured.watermark))),
-            (faces, json!(Answer::of(measured.faces))),
-            (people, json!(Answer::of(measured.people))),
+            (image, Said::of(&Decoded::Readable(photo.facts))),
+            (watermark, Said::of(&Answer::of(measured.watermark))),
+            (faces, Said::of(&Answer::of(measured.faces))),
+            (people, Said::of(&Answer::of(measured.people))),
         ])
     }
 }

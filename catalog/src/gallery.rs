@@ -1,11 +1,13 @@
 //! Everything that judging needs of many photos, read in bulk: a row of SQLite for each photo and score would take longer
 //! than judging them.
 
+use std::collections::HashMap;
+
 use photo::Digest;
 use sqlx::sqlite::SqlitePool;
 
 use crate::identity::Identity;
-use crate::measurement::Probe;
+use crate::measurement::{Probe, parse_json};
 use crate::open::READERS;
 use crate::photo::PhotoRow;
 use crate::{Catalog, Error, Result};
@@ -56,24 +58,30 @@ impl Catalog {
         let mut galleries = Vec::new();
         for site in sites {
             let people = self.identities(site).await?;
-            let rows: Vec<PhotoRow> = sqlx::query_as(
-                "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height, caption,
-                        sha256, failure, detail, etag, last_modified, fetched_at
+            let texts: Vec<(i64, String)> = sqlx::query_as(
+                "SELECT identity_id, json_group_array(json_object(
+                     'id', photo.id, 'identity_id', identity_id, 'source_url', source_url, 'file_url', file_url,
+                     'hint_width', hint_width, 'hint_height', hint_height, 'caption', caption, 'sha256', sha256,
+                     'failure', failure, 'detail', detail, 'etag', etag, 'last_modified', last_modified,
+                     'fetched_at', fetched_at))
                  FROM identity JOIN photo ON identity_id = identity.id LEFT JOIN fetch ON fetch.photo_id = photo.id
-                 WHERE site = ? ORDER BY slug, source_url",
+                 WHERE site = ? GROUP BY identity_id",
             )
             .bind(site)
             .fetch_all(&self.reader)
             .await
             .map_err(Error::db("list photos"))?;
-            let mut rows = rows.into_iter().peekable();
-            for person in people {
-                let mut photos = Vec::new();
-                while let Some(row) = rows.next_if(|row| row.identity_id == person.id) {
-                    photos.push(row);
-                }
-                galleries.push((person, photos));
-            }
+            let photos_of = |(identity, text): (i64, String)| {
+                let mut photos: Vec<PhotoRow> = parse_json("photos", &text)?;
+                photos.sort_by(|a, b| a.source_url.cmp(&b.source_url));
+                Ok((identity, photos))
+            };
+            let mut photos: HashMap<i64, Vec<PhotoRow>> =
+                texts.into_iter().map(photos_of).collect::<Result<_>>()?;
+            galleries.extend(people.into_iter().map(|person| {
+                let photos = photos.remove(&person.id).unwrap_or_default();
+                (person, photos)
+            }));
         }
         Ok(galleries)
     }
@@ -102,7 +110,8 @@ impl Catalog {
     }
 }
 
-/// One text, or none where the sites have no such content: without groups, SQLite has nothing to sort.
+/// One text, or none where the sites have no such content: without groups, SQLite has nothing to sort. `CROSS JOIN`
+/// keeps it from beginning with all photos of the sites for every piece.
 async fn read_piece(
     reader: &SqlitePool,
     piece: u32,
@@ -112,8 +121,8 @@ async fn read_piece(
     let bound = |piece: u32| if piece == PIECES { "g".to_owned() } else { format!("{piece:02x}") };
     sqlx::query_scalar(
         "SELECT group_concat(sha256 || char(9) || kind || char(9) || value, char(10)) FROM measurement
-         WHERE sha256 IN (SELECT sha256 FROM identity JOIN photo ON identity_id = identity.id
-                          JOIN fetch ON fetch.photo_id = photo.id
+         WHERE sha256 IN (SELECT sha256 FROM fetch CROSS JOIN photo ON photo.id = photo_id
+                          CROSS JOIN identity ON identity.id = identity_id
                           WHERE site IN (SELECT value FROM json_each(?1)) AND sha256 >= ?3 AND sha256 < ?4)
            AND probe IN (SELECT value FROM json_each(?2))",
     )

@@ -196,9 +196,12 @@ mod tests {
     #[test]
     fn a_look_up_reads_a_run_as_its_code_and_number_do() {
         let table = table(); // its symbols are numbers' lengths, without zeros before
-        for bytes in
-            [[0b0110_0000, 0], [0b0010_1111, 0], [0b1110_1010, 0b1010_1010], [0b1111_1110, 0b1111_0000]]
-        {
+        for bytes in [
+            [0b0110_0000, 0, 0],
+            [0b0010_1111, 0, 0],
+            [0b1110_1010, 0b1010_1010, 0],
+            [0b1111_1110, 0b1111_0000, 0x55],
+        ] {
             let (mut at_once, mut apart) = (Bits::new(&bytes), Bits::new(&bytes));
             let run = at_once.run(&table).unwrap();
             let length = apart.symbol(&table).unwrap();
