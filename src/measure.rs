@@ -59,7 +59,6 @@ pub struct Measured {
 
 /// Measures what no probe has measured yet and the recipe demands.
 pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>) -> Result<Measured> {
-    let started = Instant::now();
     let (probes, demand) = (plan.probes()?, plan.demand()?);
     let kept_by_hand = judge::kept_by_hand(&catalog.decisions(&plan.site_names()).await?);
     let demand = Asked { demand, kept_by_hand };
@@ -68,6 +67,13 @@ pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>
     if total == 0 {
         return Ok(Measured::default());
     }
+    let threads = rayon::current_num_threads().min(total as usize);
+    let opening = tokio::task::spawn_blocking({
+        let detectors = Arc::clone(detectors);
+        move || detectors.open_for(threads)
+    });
+    opening.await.context("open the models")?.context("open the models")?;
+    let started = Instant::now();
     let bar = progress::stage("measure", total, "photos");
     let (sender, mut results) = mpsc::channel(WAITING_RESULTS);
     let worker = tokio::task::spawn_blocking({

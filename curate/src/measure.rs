@@ -146,6 +146,14 @@ impl Detectors {
         }
     }
 
+    /// Opens sessions of every model for as many threads, so that none is opened while photos are measured.
+    ///
+    /// # Errors
+    /// When a model cannot be loaded once more, or run.
+    pub fn open_for(&self, threads: usize) -> Result<(), ModelError> {
+        Role::ALL.into_iter().try_for_each(|role| self.network(role).open_for(threads))
+    }
+
     /// The name of the model of a role.
     pub fn name(&self, role: Role) -> &str {
         &self.network(role).entry.name

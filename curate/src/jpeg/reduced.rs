@@ -60,6 +60,8 @@ struct Plane {
     sampling: (usize, usize),
     /// For each coefficient in the file's order: where it goes in `block`, and its quantisation step; 64: left out.
     places: [(u8, f32); 64],
+    /// The first coefficient in the file's order from which on all are left out.
+    kept: usize,
     /// The kept coefficients of the block at hand, rows of 8; those that are left out fall on the last place.
     block: [f32; 65],
     /// From coefficients to samples along x and y: `[sample][frequency]`.
@@ -86,12 +88,14 @@ impl Plane {
             let is_kept = row < side.1 && column < side.0;
             (if is_kept { (8 * row + column) as u8 } else { 64 }, f32::from(component.steps[i]))
         };
+        let places: [(u8, f32); 64] = std::array::from_fn(place);
         Some(Self {
+            kept: places.iter().rposition(|(place, _)| *place < 64).map_or(0, |last| last + 1),
             samples: vec![0; stride * units.1 * sampling.1 * side.1],
             stride,
             side,
             sampling,
-            places: std::array::from_fn(place),
+            places,
             block: [0.0; 65],
             waves: (waves(side.0), waves(side.1)),
             previous: 0,
@@ -109,12 +113,12 @@ impl Plane {
         self.block[0] = self.previous as f32 * self.places[0].1;
         let mut has_others = false;
         let mut at = 1;
-        while at < 64 {
+        while at < self.kept {
             let Run { zeros, value } = bits.run(others)?;
             if value == 0 {
                 match zeros {
                     15 => at += 16,
-                    0 => break,
+                    0 => return Some(has_others),
                     _ => return None, // runs of blocks belong to progressive files
                 }
                 continue;
@@ -125,7 +129,8 @@ impl Plane {
             has_others |= place < 64;
             at += 1;
         }
-        (at <= 64).then_some(has_others)
+        bits.skip_block(at, others)?;
+        Some(has_others)
     }
 
     /// Turns the block into samples, at block `(x, y)` of the plane.
