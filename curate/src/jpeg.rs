@@ -1,10 +1,14 @@
 //! JPEG, stricter than the `image` crate, which shows a truncated file with its missing part in grey.
 //!
 //! A photo is looked at by models far smaller than it is, so the plain kind of file is decoded at 1/2, 1/4 or 1/8 of
-//! its size where that is enough ([`reduced`]); all else is decoded whole.
+//! its size where that is enough (`reduced`, `turbo`); all else is decoded whole.
 
+// libjpeg-turbo needs of a frame only where its scan begins.
+#[cfg_attr(feature = "turbojpeg", allow(dead_code))]
 mod frame;
+#[cfg(not(feature = "turbojpeg"))]
 mod reduced;
+#[cfg(not(feature = "turbojpeg"))]
 mod scan;
 #[cfg(feature = "turbojpeg")]
 mod turbo;

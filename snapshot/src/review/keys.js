@@ -54,7 +54,7 @@ const decideAndGoOn = keep => { if (decide(here, keep)) go(place() + 1); };
 const acts = {
   ArrowRight: () => go(place() + 1), ArrowLeft: () => go(place() - 1), ArrowDown: () => goByRow(1), ArrowUp: () => goByRow(-1),
   n: () => goByPerson(1), p: () => goByPerson(-1),
-  k: () => decideAndGoOn(true), d: () => decideAndGoOn(false), u: () => decide(here, null) && byId('one').open && setTimeout(() => look(here), 50),
+  k: () => decideAndGoOn(true), d: () => decideAndGoOn(false), u: () => decide(here, null),
   Enter: () => here && (byId('one').open ? byId('one').close() : look(here)), s: save,
   b: () => toggle('boxes'), j: () => toggle('joints'), w: () => toggle('weights'), '/': () => byId('search').focus(),
 };

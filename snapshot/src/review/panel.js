@@ -134,6 +134,7 @@ function refreshNow() {
   else for (const photo of cardOf.keys()) dress(photo);
   document.querySelectorAll('.person').forEach(tally);
   if (JSON.stringify([...limits]) !== hadLimits) drawAll(); // other boxes count
+  if (here && byId('one').open) look(here);
 }
 
 const drawAll = () => { for (const [photo, node] of cardOf) draw(node.querySelector('canvas'), photo); };
