@@ -1,14 +1,10 @@
 //! JPEG, stricter than the `image` crate, which shows a truncated file with its missing part in grey.
 //!
 //! A photo is looked at by models far smaller than it is, so the plain kind of file is decoded at 1/2, 1/4 or 1/8 of
-//! its size where that is enough (`reduced`, `turbo`); all else is decoded whole.
+//! its size where that is enough ([`reduced`]); all else is decoded whole.
 
-// libjpeg-turbo needs of a frame only where its scan begins.
-#[cfg_attr(feature = "turbojpeg", allow(dead_code))]
 mod frame;
-#[cfg(not(feature = "turbojpeg"))]
 mod reduced;
-#[cfg(not(feature = "turbojpeg"))]
 mod scan;
 #[cfg(feature = "turbojpeg")]
 mod turbo;
@@ -32,7 +28,7 @@ const END_OF_IMAGE: u8 = 0xD9;
 #[cfg(not(feature = "turbojpeg"))]
 pub(crate) const REDUCING_DECODER: &str = "pure Rust, 1";
 #[cfg(feature = "turbojpeg")]
-pub(crate) const REDUCING_DECODER: &str = "libjpeg-turbo, 1";
+pub(crate) const REDUCING_DECODER: &str = "libjpeg-turbo, 2";
 
 /// Width, height and orientation of a JPEG whose frame is within the limits; nothing is decoded.
 pub(crate) fn header(bytes: &[u8]) -> Result<(u32, u32, Orientation), DecodeError> {
@@ -45,8 +41,9 @@ pub(crate) fn header(bytes: &[u8]) -> Result<(u32, u32, Orientation), DecodeErro
 /// `None` where the file is not of the plain kind, or odd in any way: [`decode`] says what it is.
 pub(crate) fn decode_reduced(bytes: &[u8], eighths: u32) -> Option<RgbImage> {
     #[cfg(feature = "turbojpeg")]
-    return turbo::decode(bytes, eighths as usize);
-    #[cfg(not(feature = "turbojpeg"))]
+    if let Some(image) = turbo::decode(bytes, eighths as usize) {
+        return Some(image);
+    }
     reduced::decode(bytes, eighths as usize)
 }
 
