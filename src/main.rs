@@ -12,7 +12,7 @@
 //! | [`status`], [`explain`], [`snapshots`], [`models`], [`closing`] | what is shown |
 //! | [`quantize`] | int8 variants of models |
 //! | [`demo`], [`check_real`] | the demo gallery; the check on labelled real photos |
-//! | [`review`] | the page on which people decide, and their decisions |
+//! | [`report`], [`review`] | the page on which people decide; their decisions |
 //! | [`erase`] | a person or a photo goes for good |
 //! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
@@ -39,6 +39,7 @@ mod progress;
 mod publish;
 mod quantize;
 mod recipe;
+mod report;
 mod review;
 mod runtime;
 mod scores;
@@ -150,7 +151,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Erase(args) => erase::run(&*open(global).await?, &args, output).await?,
         Command::Report(args) => {
             let plan = Plan::load(&args.recipe)?;
-            review::report(&*open(global).await?, &plan, args.snapshot.as_deref(), &args.out, output).await?;
+            report::run(&*open(global).await?, &plan, &args, output).await?;
         }
         Command::Review(ReviewCommand::Import { file }) => {
             review::import(&*open(global).await?, &file, output).await?;

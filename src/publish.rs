@@ -154,7 +154,8 @@ fn page_url(photo: &Scored) -> Option<String> {
     (photo.row.file_url.as_ref() != Some(source)).then(|| source.clone())
 }
 
-fn scores(photo: &Scored) -> Scores {
+/// The scores of a photo as snapshots and reports have them.
+pub fn scores(photo: &Scored) -> Scores {
     let Some(measured) = photo.content.as_ref().and_then(|content| content.measured.as_ref().ok()) else {
         return Scores::default();
     };

@@ -28,7 +28,7 @@ const END_OF_IMAGE: u8 = 0xD9;
 #[cfg(not(feature = "turbojpeg"))]
 pub(crate) const REDUCING_DECODER: &str = "pure Rust, 1";
 #[cfg(feature = "turbojpeg")]
-pub(crate) const REDUCING_DECODER: &str = "libjpeg-turbo, 1";
+pub(crate) const REDUCING_DECODER: &str = "libjpeg-turbo, 2";
 
 /// Width, height and orientation of a JPEG whose frame is within the limits; nothing is decoded.
 pub(crate) fn header(bytes: &[u8]) -> Result<(u32, u32, Orientation), DecodeError> {
@@ -41,8 +41,9 @@ pub(crate) fn header(bytes: &[u8]) -> Result<(u32, u32, Orientation), DecodeErro
 /// `None` where the file is not of the plain kind, or odd in any way: [`decode`] says what it is.
 pub(crate) fn decode_reduced(bytes: &[u8], eighths: u32) -> Option<RgbImage> {
     #[cfg(feature = "turbojpeg")]
-    return turbo::decode(bytes, eighths as usize);
-    #[cfg(not(feature = "turbojpeg"))]
+    if let Some(image) = turbo::decode(bytes, eighths as usize) {
+        return Some(image);
+    }
     reduced::decode(bytes, eighths as usize)
 }
 

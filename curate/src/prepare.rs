@@ -86,6 +86,18 @@ impl PrepareSettings {
         }
         Ok(())
     }
+
+    /// How many px of the square a px of the photo becomes. The person as [`prepare`] takes it.
+    pub fn scale(&self, width: u32, height: u32, person: &Person) -> f64 {
+        f64::from(self.size_px) / self.square(width, height, person).side
+    }
+
+    fn square(&self, width: u32, height: u32, person: &Person) -> Square {
+        match self.fit {
+            Fit::Pad => Square::around_frame(width, height),
+            Fit::Crop => Square::around_person(&person.bbox, &person.joints, self.crop_margin),
+        }
+    }
 }
 
 /// What training reads of one photo.
@@ -118,10 +130,7 @@ pub fn prepare(
     if person.joints.visible().next().is_none() {
         return Err(NoVisibleJoint); // before the work on pixels
     }
-    let square = match settings.fit {
-        Fit::Pad => Square::around_frame(image.width(), image.height()),
-        Fit::Crop => Square::around_person(&person.bbox, &person.joints, settings.crop_margin),
-    };
+    let square = settings.square(image.width(), image.height(), person);
     let affine = square.affine(settings.size_px);
     let joints = person.joints.mapped(&affine);
     let size = settings.size_px as usize;

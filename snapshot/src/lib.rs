@@ -64,7 +64,7 @@ pub use diff::{Diff, diff};
 pub use error::Error;
 pub use find::{Listing, find, find_inputs, list};
 pub use manifest::{Counts, Manifest, ModelRef, SnapshotSpec};
-pub use review::{Review, ReviewPhoto, ReviewScores, Slider, review_page, thumbnail_uri};
+pub use review::{Found, Review, ReviewPhoto, review_page, thumbnail_jpeg};
 pub use row::{Dropped, DroppedRow, FetchRow, IdentityRows, Photo, PhotoRow, PreparedTensors, Scores};
 pub use shard::{Pixels, Shard};
 pub use snapshot::{Snapshot, SnapshotRef};

@@ -12,16 +12,16 @@ const QUALITY: u8 = 75;
 pub(crate) fn data_uri(planes: &[u8], size_px: usize) -> String {
     let side = size_px.min(SIDE_PX);
     let small = shrink(planes, size_px, side);
-    uri_of_rgb(&small, side as u32, side as u32)
+    format!("data:image/jpeg;base64,{}", base64(&jpeg(&small, side as u32, side as u32)))
 }
 
-/// Interleaved RGB as a small JPEG in a `data:` URI.
-pub(crate) fn uri_of_rgb(rgb: &[u8], width: u32, height: u32) -> String {
+/// Interleaved RGB as a JPEG.
+pub(crate) fn jpeg(rgb: &[u8], width: u32, height: u32) -> Vec<u8> {
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, QUALITY)
         .encode(rgb, width, height, ExtendedColorType::Rgb8)
         .expect("a thumbnail of the length of its size goes into memory");
-    format!("data:image/jpeg;base64,{}", base64(&jpeg))
+    jpeg
 }
 
 /// Planes of `size`² to interleaved RGB of `side`²: each pixel the mean of the pixels it covers.
@@ -48,7 +48,8 @@ fn shrink(planes: &[u8], size: usize, side: usize) -> Vec<u8> {
     small
 }
 
-fn base64(bytes: &[u8]) -> String {
+/// Bytes as text, by RFC 4648.
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {

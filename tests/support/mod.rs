@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // every test file uses another part
 
+pub mod browser;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

@@ -1,7 +1,10 @@
 //! The same reduced decode by libjpeg-turbo, for those who can build it: faster still, and of progressive files as well.
+//!
+//! It is left out where colours are stored coarser along one axis only (4:2:2): libjpeg-turbo scales them by one share
+//! for both axes, and so leaves them twice as coarse as they could be along that one.
 
 use image::RgbImage;
-use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat, ScalingFactor};
+use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
 
 /// Decodes a grey or YCbCr JPEG at `eighths`/8 of its size, not yet upright. What libjpeg-turbo only warns of, such as
 /// a scan that ends early, is a refusal too.
@@ -9,6 +12,9 @@ pub(super) fn decode(bytes: &[u8], eighths: usize) -> Option<RgbImage> {
     let mut decoder = Decompressor::new().ok()?;
     let header = decoder.read_header(bytes).ok()?;
     if !matches!(header.colorspace, Colorspace::YCbCr | Colorspace::Gray) {
+        return None;
+    }
+    if !matches!(header.subsamp, Subsamp::None | Subsamp::Sub2x2 | Subsamp::Gray) {
         return None;
     }
     let scale = ScalingFactor::new(eighths, 8);

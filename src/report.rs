@@ -1,0 +1,213 @@
+//! `bolid report`: a page on which people look through the photos of the catalog or of a snapshot, and decide.
+
+use std::collections::HashMap;
+use std::fs;
+
+use anyhow::{Context, Result};
+use catalog::Catalog;
+use curate::people::Counted;
+use curate::{Need, PrepareSettings};
+use image::imageops;
+use photo::{BoundingBox, Detection, Digest, Joints, Person, Rules};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
+use snapshot::{Found, Review, ReviewPhoto, Snapshot};
+
+use crate::cli::ReportArgs;
+use crate::judge::{self, AllJudged, Judged};
+use crate::output::Output;
+use crate::plan::Plan;
+use crate::scores::Scored;
+use crate::{progress, publish};
+
+/// Writes the page: of the recipe's verdicts on the catalog, or of a snapshot's.
+pub async fn run(catalog: &Catalog, plan: &Plan, args: &ReportArgs, output: Output) -> Result<()> {
+    let recipe = &plan.recipe;
+    let (probes, demand) = (plan.probes()?, plan.demand()?);
+    let judged = judge::judged(catalog, &probes, &demand, &recipe.rules, &plan.site_names()).await?;
+    let mut review = match &args.snapshot {
+        None => of_catalog(&judged, recipe.name.clone(), recipe.rules.clone(), &recipe.prepare),
+        Some(wanted) => {
+            let path = snapshot::find(&catalog.workdir().join("snapshots"), wanted)?;
+            let snapshot = Snapshot::open(&path).with_context(|| format!("open snapshot `{wanted}`"))?;
+            of_snapshot(&snapshot, &judged)?
+        }
+    };
+    add_thumbnails(catalog, &mut review.photos, args.thumbnail_px);
+    let (page, out) = (snapshot::review_page(&review), &args.out);
+    fs::write(out, &page).with_context(|| format!("write the report {}", out.display()))?;
+    let report = serde_json::json!({ "report": out, "photos": review.photos.len(), "bytes": page.len() });
+    output.show(&report, |_| {
+        let (photos, size) = (review.photos.len(), indicatif::HumanBytes(page.len() as u64));
+        format!("{photos} photos in {} ({size}); open it in a browser", out.display())
+    })?;
+    Ok(())
+}
+
+fn of_catalog(all: &AllJudged, name: String, rules: Rules, prepare: &PrepareSettings) -> Review {
+    let decided: HashMap<(&str, Digest), Option<bool>> = all
+        .decisions
+        .iter()
+        .map(|decision| ((decision.identity.as_str(), decision.sha256), decision.keep))
+        .collect();
+    let mut photos = Vec::new();
+    let mut identities = Vec::new();
+    for Judged { identity, photos: of_person } in &all.people {
+        let (key, rules) = (identity.key(), rules.of_site(&identity.site));
+        for (photo, verdict) in of_person {
+            let Some(verdict) = verdict else { continue };
+            let shown = shown(photo, &rules, prepare);
+            photos.push(ReviewPhoto {
+                identity: identities.len(),
+                keep: verdict.is_keep(),
+                decided: shown.sha256.and_then(|sha256| decided.get(&(key.as_str(), sha256)).copied()?),
+                reasons: verdict.reasons().to_vec(),
+                ..shown
+            });
+        }
+        identities.push(key);
+    }
+    Review { name, rules, alpha: prepare.alpha, identities, photos }
+}
+
+/// The photos of a snapshot with its verdicts. What the catalog still knows of the same bytes is shown as well: other
+/// people and faces.
+fn of_snapshot(snapshot: &Snapshot, all: &AllJudged) -> Result<Review> {
+    let spec = &snapshot.manifest().spec;
+    let prepare: PrepareSettings = serde_json::from_value(spec.prepare.clone())
+        .with_context(|| format!("read the settings of snapshot {}", snapshot.id()))?;
+    let mut known: HashMap<Digest, (&Scored, &str)> = HashMap::new();
+    for Judged { identity, photos } in &all.people {
+        for (photo, _) in photos {
+            known.extend(photo.content.as_ref().map(|content| (content.sha256, (photo, &*identity.site))));
+        }
+    }
+    let dropped = snapshot.dropped()?;
+    let mut identities: Vec<&str> = snapshot.photos().iter().map(|photo| &*photo.identity).collect();
+    identities.extend(dropped.iter().map(|photo| &*photo.identity));
+    identities.sort_unstable();
+    identities.dedup();
+    let place = |identity: &str| identities.binary_search(&identity).unwrap_or_default();
+    let base = |sha256: Option<Digest>| {
+        let found = sha256.and_then(|sha256| known.get(&sha256));
+        found.map_or_else(ReviewPhoto::default, |(photo, site)| {
+            shown(photo, &spec.rules.of_site(site), &prepare)
+        })
+    };
+    let mut photos = Vec::new();
+    for photo in snapshot.photos() {
+        let facts = &photo.facts;
+        let (width, height) = (facts.width, facts.height);
+        let base = base(Some(facts.sha256));
+        let (bbox, score) = (facts.person_box, facts.scores.person.unwrap_or_default());
+        let person = Person { bbox, score, joints: facts.joints_in_photo };
+        let [scale, ..] = facts.affine.0;
+        photos.push(ReviewPhoto {
+            identity: place(&photo.identity),
+            sha256: Some(facts.sha256),
+            url: facts.url.clone(),
+            width: Some(width),
+            height: Some(height),
+            keep: true,
+            readable: true,
+            scores: facts.scores.clone(),
+            people: base.people.or_else(|| Some(vec![found_person(&person, width, height)])),
+            joints: Some(shares_of_joints(&person.joints, width, height)),
+            sigma: Some(sigma(&prepare, scale, width, height)),
+            ..base
+        });
+    }
+    for photo in &dropped {
+        let facts = &photo.facts;
+        photos.push(ReviewPhoto {
+            identity: place(&photo.identity),
+            sha256: facts.sha256,
+            url: facts.url.clone(),
+            width: facts.width,
+            height: facts.height,
+            readable: facts.scores.sharpness.is_some(),
+            scores: facts.scores.clone(),
+            reasons: facts.reasons.clone(),
+            ..base(facts.sha256)
+        });
+    }
+    photos.sort_by_key(|photo| photo.identity);
+    Ok(Review {
+        name: format!("{}-{}", spec.name, snapshot.id()),
+        rules: spec.rules.clone(),
+        alpha: prepare.alpha,
+        identities: identities.into_iter().map(str::to_owned).collect(),
+        photos,
+    })
+}
+
+/// What is stored of a photo, without a verdict. What no model was asked for is not shown.
+fn shown(photo: &Scored, rules: &Rules, prepare: &PrepareSettings) -> ReviewPhoto {
+    let mut shown = ReviewPhoto {
+        url: photo.row.file_url.as_ref().unwrap_or(&photo.row.source_url).clone(),
+        width: photo.row.hint_width,
+        height: photo.row.hint_height,
+        scores: publish::scores(photo),
+        ..ReviewPhoto::default()
+    };
+    let Some(content) = &photo.content else { return shown };
+    shown.sha256 = Some(content.sha256);
+    let Ok(measured) = &content.measured else { return shown };
+    let (width, height) = (measured.facts.width, measured.facts.height);
+    (shown.width, shown.height, shown.readable) = (Some(width), Some(height), true);
+    let face =
+        |face: &Detection| Found { bbox: shares(&face.bbox, width, height), score: face.score, joint: None };
+    shown.faces = measured.faces.as_ref().map(|faces| faces.iter().map(face).collect());
+    let Some(people) = &measured.people else { return shown };
+    shown.people = Some(people.iter().map(|person| found_person(person, width, height)).collect());
+    let faces = measured.faces.as_deref().unwrap_or_default();
+    if let Some(person) = Counted::new(faces, people, rules).main_person() {
+        let person = Person { joints: person.joints.gated(rules.joints.min_score), ..*person };
+        shown.joints = Some(shares_of_joints(&person.joints, width, height));
+        shown.sigma = Some(sigma(prepare, prepare.scale(width, height, &person), width, height));
+    }
+    shown
+}
+
+fn found_person(person: &Person, width: u32, height: u32) -> Found {
+    let surest = person.joints.confidences().into_iter().fold(0.0, f32::max);
+    Found { bbox: shares(&person.bbox, width, height), score: person.score, joint: Some(surest) }
+}
+
+/// σ as a share of the photo's longer side. `scale`: px of the tensor for a px of the photo.
+fn sigma(prepare: &PrepareSettings, scale: f64, width: u32, height: u32) -> f64 {
+    let share = prepare.sigma_px / scale / f64::from(width.max(height));
+    (share * 1e4).round() / 1e4
+}
+
+/// To four digits: a tenth of a pixel of a thumbnail.
+fn share(px: f32, side: u32) -> f32 {
+    photo::score::rounded(px / side.max(1) as f32)
+}
+
+fn shares(bbox: &BoundingBox, width: u32, height: u32) -> [f32; 4] {
+    [share(bbox.x0, width), share(bbox.y0, height), share(bbox.x1, width), share(bbox.y1, height)]
+}
+
+fn shares_of_joints(joints: &Joints, width: u32, height: u32) -> Vec<[f32; 3]> {
+    joints.0.iter().map(|joint| [share(joint.x, width), share(joint.y, height), joint.confidence]).collect()
+}
+
+/// Small pictures of all photos whose bytes are here. What cannot be read has none.
+fn add_thumbnails(catalog: &Catalog, photos: &mut [ReviewPhoto], longer_px: u32) {
+    let bar = progress::stage("report", photos.len() as u64, "photos");
+    // One photo at a time per thread: memory is bounded by the number of threads.
+    photos.par_iter_mut().with_max_len(1).for_each(|photo| {
+        photo.thumbnail = photo.sha256.and_then(|sha256| thumbnail(catalog, sha256, longer_px));
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+}
+
+fn thumbnail(catalog: &Catalog, sha256: Digest, longer_px: u32) -> Option<Vec<u8>> {
+    let bytes = catalog.blobs().read(sha256).ok()?;
+    let image = curate::decode_for(&bytes, Need { shorter_px: 1, longer_px }).ok()?.image;
+    let scale = f64::from(longer_px) / f64::from(image.width().max(image.height()));
+    let side = |length: u32| ((f64::from(length) * scale.min(1.0)).round() as u32).max(1);
+    let small = imageops::thumbnail(&image, side(image.width()), side(image.height()));
+    Some(snapshot::thumbnail_jpeg(small.as_raw(), small.width(), small.height()))
+}
