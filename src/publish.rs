@@ -167,5 +167,6 @@ fn scores(photo: &Scored) -> Scores {
         sharpness: Some(measured.facts.sharpness),
         brightness: Some(measured.facts.brightness),
         perceptual_hash: Some(measured.facts.perceptual_hash.clone()),
+        similarity: photo.similarity,
     }
 }

@@ -96,14 +96,24 @@ fn sliders(rules: &Rules) -> Vec<Slider> {
         step,
         at,
     };
-    vec![
+    let mut sliders = vec![
         share("watermark", "watermark, at most", "watermark", true, rules.watermark.max_score),
         share("face", "surest face, at least", "no_face", false, rules.faces.min_score),
         share("person", "surest person, at least", "no_person", false, rules.people.min_score_with_face),
         other("side", "shorter side, at least (px)", "too_small", 3000.0, 10.0, f64::from(rules.min_side)),
         // No rule asks for it: the page shows what one would do.
         other("sharpness", "sharpness, at least (no rule)", "sharpness", 1000.0, 5.0, 0.0),
-    ]
+    ];
+    if let Some(lowest) = rules.identity.compares_from() {
+        sliders.push(share(
+            "similarity",
+            "like the person's other faces, at least",
+            "other_person",
+            false,
+            lowest,
+        ));
+    }
+    sliders
 }
 
 fn of_catalog(all: &AllJudged, rules: &Rules, review: &mut Review) {
@@ -210,6 +220,7 @@ fn shown(photo: &Scored, rules: &Rules) -> ReviewPhoto {
         person: people.iter().map(|person| person.score).reduce(f32::max),
         side: Some(width.min(height)),
         sharpness: Some(measured.facts.sharpness),
+        similarity: photo.similarity,
     };
     let counted = Counted::new(faces, people, rules);
     shown.people = counted.people.iter().map(|person| shares(&person.bbox, width, height)).collect();

@@ -64,6 +64,9 @@ pub struct ReviewScores {
     pub side: Option<u32>,
     /// Variance of the Laplacian.
     pub sharpness: Option<f32>,
+    /// How alike the face is to the person's other faces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub similarity: Option<f32>,
 }
 
 /// A threshold that can be tried on the page.
