@@ -1,6 +1,7 @@
 //! How long `bolid judge --dry-run` takes over a catalog of many photos, program start and all: `make bench`, or
 //! `cargo run --release --example judge_speed [PHOTOS]` after `cargo build --release`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,12 +12,11 @@ use catalog::Catalog;
 use catalog::blob::Stored;
 use catalog::fetch::FetchRecord;
 use catalog::identity::NewIdentity;
-use catalog::measurement::{Kind, Probe};
+use catalog::measurement::{Kind, Probe, Said};
 use catalog::photo::NewPhoto;
 use curate::{Device, Registry, Role};
 use photo::tiles::REGIONS;
 use photo::{BoundingBox, Detection, Digest, ImageFacts, Joint, Joints, Person, WatermarkScore};
-use serde_json::json;
 
 const PHOTOS_EACH: usize = 100;
 const ROUNDS: usize = 3;
@@ -56,11 +56,12 @@ async fn main() -> Result<()> {
 
 async fn fill(work: &Path, models: &Path, count: usize) -> Result<()> {
     let registry = Registry::read(models)?;
-    let models =
-        Role::ALL.into_iter().map(|role| registry.choose(role, None)).collect::<Result<Vec<_>, _>>()?;
-    let need = curate::measure::need(models.iter().copied());
+    let models = Role::REQUIRED.into_iter().map(|role| registry.choose(role, None).cloned());
+    let models = models.collect::<Result<Vec<_>, _>>()?;
+    let need = curate::measure::need(&models);
     let probe = |kind, role| -> Result<Probe> {
-        Ok(Probe { kind, digest: curate::measure::identity(registry.choose(role, None)?, need, Device::Cpu) })
+        let digest = curate::measure::identity(role, &models, need, Device::Cpu);
+        Ok(Probe { kind, digest: digest.context("every role has a model")? })
     };
     let image = Probe { kind: Kind::Image, digest: curate::measure::facts_identity(need) };
     let watermark = probe(Kind::Watermark, Role::Watermark)?;
@@ -83,19 +84,19 @@ async fn fill(work: &Path, models: &Path, count: usize) -> Result<()> {
             let sha256 = Digest::of(&row.source_url);
             let random = |at: usize| f32::from(sha256.as_bytes()[at]) / 255.0;
             let values = [
-                (image, json!({ "readable": facts(&sha256) })),
+                (image, Said::of(&BTreeMap::from([("readable", facts(&sha256))]))),
                 (
                     watermark,
-                    serde_json::to_value(WatermarkScore {
+                    Said::of(&WatermarkScore {
                         regions: REGIONS
                             .iter()
                             .enumerate()
                             .map(|(at, &region)| (region, rounded(random(at) * 0.55)))
                             .collect(),
-                    })?,
+                    }),
                 ),
-                (faces, serde_json::to_value(vec![face(0.5 + random(20) / 2.0)])?),
-                (people, serde_json::to_value(people_of(photo % 10 == 3, random(21)))?),
+                (faces, Said::of(&vec![face(0.5 + random(20) / 2.0)])),
+                (people, Said::of(&people_of(photo % 10 == 3, random(21)))),
             ];
             measured.push((sha256, values));
         }
@@ -116,6 +117,7 @@ fn facts(sha256: &Digest) -> ImageFacts {
         sharpness: 210.5,
         brightness: 0.4711,
         perceptual_hash: sha256.to_string()[..16].to_owned(),
+        inner_hash: sha256.to_string()[16..32].to_owned(),
     }
 }
 
@@ -125,9 +127,10 @@ fn face(score: f32) -> Detection {
 }
 
 fn people_of(several: bool, random: f32) -> Vec<Person> {
+    let px = |value: f32| (value * 100.0).round() / 100.0; // as they are stored
     let joint = |at: usize| Joint {
-        x: 480.25 + 13.37 * at as f32,
-        y: 200.75 + 61.19 * at as f32,
+        x: px(480.25 + 13.37 * at as f32),
+        y: px(200.75 + 61.19 * at as f32),
         confidence: rounded(0.4 + 0.6 * random),
     };
     let bbox = BoundingBox { x0: 310.22, y0: 120.41, x1: 890.05, y1: 1540.96 };

@@ -1,12 +1,14 @@
-//! How well copies of photos are found: recall for each way of copying, and precision, on people of unseen seeds.
-//! `make evaluate-duplicates`, or `cargo run --release --example near_duplicates -- SEED…`
+//! How well copies of photos are found: recall for each way of copying, and precision, on people of unseen seeds or on
+//! photos of a folder. `make evaluate-duplicates`, or `cargo run --release --example near_duplicates -- SEED|FOLDER…`
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Cursor;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use curate::duplicates::stars;
-use curate::hash::PerceptualHash;
+use curate::hash::Fingerprint;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
@@ -32,41 +34,61 @@ const CHANGES: [Change; 6] = [
 ];
 
 fn main() -> Result<()> {
-    let seeds: Vec<u64> = std::env::args().skip(1).map(|seed| seed.parse()).collect::<Result<_, _>>()?;
     let max_distance = Rules::default().duplicates.max_distance;
-    for seed in seeds {
-        let photos = hashes(seed)?;
-        report(seed, &photos, max_distance);
+    for of in std::env::args().skip(1) {
+        let files = match of.parse() {
+            Ok(seed) => synthetic(seed),
+            Err(_) => in_folder(Path::new(&of))?,
+        };
+        let photos = files.par_iter().map(|bytes| copied(bytes)).collect::<Result<Vec<_>>>();
+        report(&of, &photos.with_context(|| format!("make copies of the photos of {of}"))?, max_distance);
     }
     Ok(())
 }
 
-/// The hashes of a photo and of its copies, in the order of [`CHANGES`].
+/// What photos are compared by, as it is stored.
+fn print_of(photo: &curate::Photo) -> Result<Fingerprint> {
+    let facts = &photo.facts;
+    Ok(Fingerprint { whole: facts.perceptual_hash.parse()?, inner: facts.inner_hash.parse()? })
+}
+
+/// The fingerprints of a photo and of its copies, in the order of [`CHANGES`].
 struct Copies {
-    original: PerceptualHash,
-    copies: Vec<PerceptualHash>,
+    original: Fingerprint,
+    copies: Vec<Fingerprint>,
 }
 
-fn hashes(seed: u64) -> Result<Vec<Copies>> {
+/// The good photos of a collection.
+fn synthetic(seed: u64) -> Vec<Vec<u8>> {
     let spec = CollectionSpec { seed, identities: PEOPLE, photos_per_identity: PHOTOS_EACH };
-    let collection = Collection::new(spec);
-    let good =
-        collection.identities.iter().flat_map(|person| &person.photos).filter(|photo| photo.plant.is_none());
-    let copies = |photo: &synth::Photo| {
-        let decoded = curate::decode(&photo.bytes())?;
-        let original = decoded.facts.perceptual_hash.parse()?;
-        let copy = |(_, change): &Change| -> Result<PerceptualHash> {
-            let mut bytes = Cursor::new(Vec::new());
-            change(&decoded.image).write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY))?;
-            Ok(curate::decode(bytes.get_ref())?.facts.perceptual_hash.parse()?)
-        };
-        Ok(Copies { original, copies: CHANGES.iter().map(copy).collect::<Result<_>>()? })
-    };
-    good.collect::<Vec<_>>().into_par_iter().map(copies).collect::<Result<_>>().context("make copies")
+    let photos = Collection::new(spec).identities.into_iter().flat_map(|person| person.photos);
+    let good: Vec<_> = photos.filter(|photo| photo.plant.is_none()).collect();
+    good.par_iter().map(synth::Photo::bytes).collect()
 }
 
-fn report(seed: u64, photos: &[Copies], max_distance: u32) {
-    println!("seed {seed}: {} photos, {} copies of each", photos.len(), CHANGES.len());
+/// The files of a folder that can be decoded.
+fn in_folder(folder: &Path) -> Result<Vec<Vec<u8>>> {
+    let listing = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
+    let mut paths = listing.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    let files = paths.into_iter().filter(|path| path.is_file());
+    let bytes = files.map(|path| fs::read(&path).with_context(|| format!("read {}", path.display())));
+    let bytes = bytes.collect::<Result<Vec<_>>>()?;
+    Ok(bytes.into_par_iter().filter(|bytes| curate::decode(bytes).is_ok()).collect())
+}
+
+fn copied(bytes: &[u8]) -> Result<Copies> {
+    let decoded = curate::decode(bytes)?;
+    let copy = |(_, change): &Change| -> Result<Fingerprint> {
+        let mut bytes = Cursor::new(Vec::new());
+        change(&decoded.image).write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY))?;
+        print_of(&curate::decode(bytes.get_ref())?)
+    };
+    Ok(Copies { original: print_of(&decoded)?, copies: CHANGES.iter().map(copy).collect::<Result<_>>()? })
+}
+
+fn report(of: &str, photos: &[Copies], max_distance: u32) {
+    println!("{of}: {} photos, {} copies of each", photos.len(), CHANGES.len());
     let originals = photos.iter().map(|photo| photo.original);
     let copies = (0..CHANGES.len()).flat_map(|change| photos.iter().map(move |photo| photo.copies[change]));
     let places = stars(&originals.chain(copies).collect::<Vec<_>>(), max_distance);

@@ -10,7 +10,7 @@ DIR has a subfolder of photos for each size (`synth`, example `sized_photos`). T
   ultralytics  a loop on the ultralytics API for the two detectors, and onnxruntime for the watermark
   bolid, less  `bolid measure` as it is meant: open axes, models on demand, int8 where --int8 makes them
 
-Every way sees each photo once; loading models is not counted.
+Every way sees each photo once; loading models is not counted. All run the ONNX Runtime that this Python has.
 """
 
 import argparse
@@ -202,6 +202,11 @@ def ultralytics(models: Models, photos: list[Path]) -> float | None:
         return time.perf_counter() - begin
 
 
+def runtime_library() -> Path:
+    """The library of this Python's ONNX Runtime."""
+    return next((Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.*"))
+
+
 def bolid(program: Path, registry: Path, folder: Path, *arguments: str) -> tuple[float, dict[str, bool]]:
     """Seconds of the measuring itself, and the verdicts by file name."""
     with tempfile.TemporaryDirectory() as work:
@@ -276,6 +281,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10_000, help="photos of each size at most")
     args = parser.parse_args()
     program = args.bolid.resolve()
+    os.environ["ORT_DYLIB_PATH"] = str(runtime_library())
     with tempfile.TemporaryDirectory() as scratch:
         square, less = registries(program, args.models, args.calibration, args.calibration is not None, Path(scratch))
         models = Models(square)

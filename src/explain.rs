@@ -184,6 +184,10 @@ fn summarise(kind: &str, value: &Value) -> String {
         }
         "faces" => detections("face"),
         "people" => detections("person"),
+        "face_embedding" => match value.as_array().map_or(0, Vec::len) {
+            0 => "no face to compare".to_owned(),
+            faces => format!("the directions of {faces} face(s); how alike they are to others, verdicts say"),
+        },
         "watermark" => {
             let regions = value["regions"].as_array();
             let highest = regions.into_iter().flatten().max_by(|a, b| {
@@ -212,9 +216,10 @@ fn summarise_image(value: &Value) -> String {
     let (width, height, format) =
         (number("width"), number("height"), facts["format"].as_str().unwrap_or("?"));
     format!(
-        "{width}×{height} px {format}, sharpness {:.0}, brightness {:.2}, perceptual hash {}",
+        "{width}×{height} px {format}, sharpness {:.0}, brightness {:.2}, perceptual hash {} (inner part {})",
         number("sharpness"),
         number("brightness"),
-        facts["perceptual_hash"].as_str().unwrap_or("?")
+        facts["perceptual_hash"].as_str().unwrap_or("?"),
+        facts["inner_hash"].as_str().unwrap_or("?")
     )
 }

@@ -1,16 +1,20 @@
 //! Everything that judging needs of many photos, read in bulk: a row of SQLite for each photo and score would take longer
 //! than judging them.
 
+use std::collections::HashMap;
+
 use photo::Digest;
 use sqlx::sqlite::SqlitePool;
 
 use crate::identity::Identity;
-use crate::measurement::Probe;
+use crate::measurement::{Probe, parse_json};
+use crate::open::READERS;
 use crate::photo::PhotoRow;
 use crate::{Catalog, Error, Result};
 
-/// The digests of contents fall into this many parts of equal size, read on as many connections.
-const PARTS: u32 = 4;
+/// Measurements are read in pieces, one for each first byte of their contents' digests: few enough that a query costs
+/// nothing beside its rows, many enough to share the parsing.
+const PIECES: u32 = 256;
 
 /// Between the fields of a line, and between lines: JSON escapes both within texts.
 const FIELD: char = '\t';
@@ -54,24 +58,30 @@ impl Catalog {
         let mut galleries = Vec::new();
         for site in sites {
             let people = self.identities(site).await?;
-            let rows: Vec<PhotoRow> = sqlx::query_as(
-                "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height, caption,
-                        sha256, failure, detail, etag, last_modified, fetched_at
+            let texts: Vec<(i64, String)> = sqlx::query_as(
+                "SELECT identity_id, json_group_array(json_object(
+                     'id', photo.id, 'identity_id', identity_id, 'source_url', source_url, 'file_url', file_url,
+                     'hint_width', hint_width, 'hint_height', hint_height, 'caption', caption, 'sha256', sha256,
+                     'failure', failure, 'detail', detail, 'etag', etag, 'last_modified', last_modified,
+                     'fetched_at', fetched_at))
                  FROM identity JOIN photo ON identity_id = identity.id LEFT JOIN fetch ON fetch.photo_id = photo.id
-                 WHERE site = ? ORDER BY slug, source_url",
+                 WHERE site = ? GROUP BY identity_id",
             )
             .bind(site)
             .fetch_all(&self.reader)
             .await
             .map_err(Error::db("list photos"))?;
-            let mut rows = rows.into_iter().peekable();
-            for person in people {
-                let mut photos = Vec::new();
-                while let Some(row) = rows.next_if(|row| row.identity_id == person.id) {
-                    photos.push(row);
-                }
-                galleries.push((person, photos));
-            }
+            let photos_of = |(identity, text): (i64, String)| {
+                let mut photos: Vec<PhotoRow> = parse_json("photos", &text)?;
+                photos.sort_by(|a, b| a.source_url.cmp(&b.source_url));
+                Ok((identity, photos))
+            };
+            let mut photos: HashMap<i64, Vec<PhotoRow>> =
+                texts.into_iter().map(photos_of).collect::<Result<_>>()?;
+            galleries.extend(people.into_iter().map(|person| {
+                let photos = photos.remove(&person.id).unwrap_or_default();
+                (person, photos)
+            }));
         }
         Ok(galleries)
     }
@@ -81,37 +91,45 @@ impl Catalog {
         let sites = crate::measurement::to_json("sites", &sites)?;
         let probes: Vec<Digest> = probes.iter().map(|probe| probe.digest).collect();
         let probes = crate::measurement::to_json("probes", &probes)?;
-        let parts = (0..PARTS).map(|part| {
+        let readers = (0..READERS).map(|first| {
             let (reader, sites, probes) = (self.reader.clone(), sites.clone(), probes.clone());
-            tokio::spawn(async move { read_part(&reader, part, &sites, &probes).await })
+            tokio::spawn(async move {
+                let mut pieces = Vec::new();
+                for piece in (first..PIECES).step_by(READERS as usize) {
+                    pieces.extend(read_piece(&reader, piece, &sites, &probes).await?);
+                }
+                sqlx::Result::Ok(pieces)
+            })
         });
         let mut pieces = Vec::new();
-        for part in parts.collect::<Vec<_>>() {
-            let read = part.await.expect("reading does not panic");
+        for reader in readers.collect::<Vec<_>>() {
+            let read = reader.await.expect("reading does not panic");
             pieces.extend(read.map_err(Error::db("read measurements"))?);
         }
         Ok(MeasurementLines(pieces))
     }
 }
 
-async fn read_part(reader: &SqlitePool, part: u32, sites: &str, probes: &str) -> sqlx::Result<Vec<String>> {
-    let first = |part: u32| {
-        let bound = part * 256 / PARTS;
-        if bound == 256 { "g".to_owned() } else { format!("{bound:02x}") }
-    };
-    // One text for every 1/4096 of all digests: long enough that rows cost nothing, short enough to share the parsing.
+/// One text, or none where the sites have no such content: without groups, SQLite has nothing to sort. `CROSS JOIN`
+/// keeps it from beginning with all photos of the sites for every piece.
+async fn read_piece(
+    reader: &SqlitePool,
+    piece: u32,
+    sites: &str,
+    probes: &str,
+) -> sqlx::Result<Option<String>> {
+    let bound = |piece: u32| if piece == PIECES { "g".to_owned() } else { format!("{piece:02x}") };
     sqlx::query_scalar(
         "SELECT group_concat(sha256 || char(9) || kind || char(9) || value, char(10)) FROM measurement
-         WHERE sha256 IN (SELECT sha256 FROM identity JOIN photo ON identity_id = identity.id
-                          JOIN fetch ON fetch.photo_id = photo.id
+         WHERE sha256 IN (SELECT sha256 FROM fetch CROSS JOIN photo ON photo.id = photo_id
+                          CROSS JOIN identity ON identity.id = identity_id
                           WHERE site IN (SELECT value FROM json_each(?1)) AND sha256 >= ?3 AND sha256 < ?4)
-           AND probe IN (SELECT value FROM json_each(?2))
-         GROUP BY substr(sha256, 1, 3)",
+           AND probe IN (SELECT value FROM json_each(?2))",
     )
     .bind(sites)
     .bind(probes)
-    .bind(first(part))
-    .bind(first(part + 1))
-    .fetch_all(reader)
+    .bind(bound(piece))
+    .bind(bound(piece + 1))
+    .fetch_one(reader)
     .await
 }

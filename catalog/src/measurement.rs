@@ -19,6 +19,8 @@ pub enum Kind {
     Faces,
     /// The pose model.
     People,
+    /// The face embedding model.
+    FaceEmbedding,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
             Self::Watermark => "watermark",
             Self::Faces => "faces",
             Self::People => "people",
+            Self::FaceEmbedding => "face_embedding",
         }
     }
 }
@@ -40,6 +43,29 @@ pub struct Probe {
     pub kind: Kind,
     /// By which model and preprocessing.
     pub digest: Digest,
+}
+
+/// What a probe said, as it is stored: JSON text. A [`serde_json::Value`] would hold f64, and write the f32 0.1 with 17
+/// digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said(String);
+
+impl Said {
+    /// The stored form of a value.
+    ///
+    /// # Panics
+    /// Where a value cannot be written as JSON, as maps with keys of other types than text.
+    pub fn of(value: &impl Serialize) -> Self {
+        Self(serde_json::to_string(value).expect("scores can be written as JSON"))
+    }
+
+    /// The value.
+    ///
+    /// # Errors
+    /// Where the text is not what `kind` stores.
+    pub fn read<T: DeserializeOwned>(&self, kind: Kind) -> Result<T> {
+        parse_json(kind.name(), &self.0)
+    }
 }
 
 impl Catalog {
@@ -82,10 +108,9 @@ impl Catalog {
         &self,
         sites: &[String],
         probes: &[Probe],
-        value: &serde_json::Value,
-    ) -> Result<BTreeMap<Digest, Vec<(Probe, serde_json::Value)>>> {
-        let value = value.to_string();
-        let mut found: BTreeMap<Digest, Vec<(Probe, serde_json::Value)>> = BTreeMap::new();
+        Said(value): &Said,
+    ) -> Result<BTreeMap<Digest, Vec<(Probe, Said)>>> {
+        let mut found: BTreeMap<Digest, Vec<(Probe, Said)>> = BTreeMap::new();
         for site in sites {
             for probe in probes {
                 // The length is asked first: it stands in a row's header, while long values lie on pages of their own.
@@ -99,7 +124,7 @@ impl Catalog {
                 .bind(probe.digest.to_string())
                 .bind(site)
                 .bind(value.len() as i64)
-                .bind(&value)
+                .bind(value)
                 .fetch_all(&self.reader)
                 .await
                 .map_err(Error::db("list photos by what was measured"))?;
@@ -115,45 +140,37 @@ impl Catalog {
     }
 
     /// What the probes stored of a content.
-    pub async fn measured(
-        &self,
-        sha256: Digest,
-        probes: &[Probe],
-    ) -> Result<Vec<(Probe, serde_json::Value)>> {
+    pub async fn measured(&self, sha256: Digest, probes: &[Probe]) -> Result<Vec<(Probe, Said)>> {
         let mut values = Vec::new();
         for probe in probes {
-            if let Some(value) = self.measurement(sha256, *probe).await? {
-                values.push((*probe, value));
+            if let Some(said) = self.said(sha256, *probe).await? {
+                values.push((*probe, said));
             }
         }
         Ok(values)
     }
 
     /// Stores all that was measured of one content, in one transaction.
-    pub async fn add_measurements(
-        &self,
-        sha256: Digest,
-        values: &[(Probe, serde_json::Value)],
-    ) -> Result<()> {
+    pub async fn add_measurements(&self, sha256: Digest, values: &[(Probe, Said)]) -> Result<()> {
         self.add_measurements_of([(sha256, values)]).await
     }
 
     /// Stores all that was measured of several contents, in one transaction: a commit costs as much as some ten rows.
     pub async fn add_measurements_of<'v>(
         &self,
-        contents: impl IntoIterator<Item = (Digest, &'v [(Probe, serde_json::Value)])>,
+        contents: impl IntoIterator<Item = (Digest, &'v [(Probe, Said)])>,
     ) -> Result<()> {
         let operation = "store measurements";
         let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
         for (sha256, values) in contents {
-            for (probe, value) in values {
+            for (probe, Said(value)) in values {
                 sqlx::query(
                     "INSERT OR REPLACE INTO measurement (sha256, kind, probe, value) VALUES (?, ?, ?, ?)",
                 )
                 .bind(sha256.to_string())
                 .bind(probe.kind.name())
                 .bind(probe.digest.to_string())
-                .bind(value.to_string())
+                .bind(value)
                 .execute(&mut *transaction)
                 .await
                 .map_err(Error::db(operation))?;
@@ -164,6 +181,10 @@ impl Catalog {
 
     /// What a probe said of a content.
     pub async fn measurement<T: DeserializeOwned>(&self, sha256: Digest, probe: Probe) -> Result<Option<T>> {
+        self.said(sha256, probe).await?.map(|said| said.read(probe.kind)).transpose()
+    }
+
+    async fn said(&self, sha256: Digest, probe: Probe) -> Result<Option<Said>> {
         let value: Option<String> =
             sqlx::query_scalar("SELECT value FROM measurement WHERE sha256 = ? AND kind = ? AND probe = ?")
                 .bind(sha256.to_string())
@@ -172,7 +193,7 @@ impl Catalog {
                 .fetch_optional(&self.reader)
                 .await
                 .map_err(Error::db("read a measurement"))?;
-        value.map(|text| parse_json(probe.kind.name(), &text)).transpose()
+        Ok(value.map(Said))
     }
 }
 
@@ -180,8 +201,12 @@ pub(crate) fn parse_digest(text: &str) -> Result<Digest> {
     text.parse().map_err(|error| Error::corrupt("a digest", &error))
 }
 
+/// Of a value that cannot be read, an error shows the beginning: some texts hold thousands of rows.
+const SHOWN_CHARACTERS: usize = 200;
+
 pub(crate) fn parse_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| Error::corrupt(format!("{what} `{text}`"), &error))
+    let shown = || text.chars().take(SHOWN_CHARACTERS).collect::<String>();
+    serde_json::from_str(text).map_err(|error| Error::corrupt(format!("{what} `{}`", shown()), &error))
 }
 
 pub(crate) fn to_json<T: Serialize>(what: &str, value: &T) -> Result<String> {

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlitePool};
 
 use crate::{BlobStore, Error, Result, Tombstones};
 
 /// Reads run beside the one writer; more than a few only wait for the disk.
-const READERS: u32 = 4;
+pub(crate) const READERS: u32 = 4;
+
+/// How much of the file is read through the system's page cache without a call for each page; SQLite reads what lies
+/// beyond the usual way.
+const MAPPED_BYTES: u64 = 16 << 30;
 
 /// How long a statement waits for another process that reads the same file (a browser of the database, say).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,7 +54,10 @@ impl Catalog {
             .foreign_keys(true)
             // What is deleted is overwritten: erasing means that nobody can read it any more.
             .pragma("secure_delete", "ON")
-            .busy_timeout(BUSY_TIMEOUT);
+            .pragma("mmap_size", MAPPED_BYTES.to_string())
+            .busy_timeout(BUSY_TIMEOUT)
+            // Statements over many photos take their time, and nobody who runs the program can do anything about it.
+            .disable_statement_logging();
         let open = Error::db("open the database");
         let writer =
             SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(open)?;
@@ -64,6 +71,7 @@ impl Catalog {
         let open = Error::db("open the database for reading");
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)
+            .acquire_slow_threshold(Duration::MAX) // waiting for a long statement is no fault either
             .connect_with(options.read_only(true))
             .await
             .map_err(open)?;

@@ -1,5 +1,6 @@
 //! Photos that sites show.
 
+use serde::Deserialize;
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::erasure::refuse_photo;
@@ -28,7 +29,7 @@ pub struct Caption {
 }
 
 /// A row of `photo`, with what was downloaded for it.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, FromRow, Deserialize)]
 pub struct PhotoRow {
     /// Row number.
     pub id: i64,

@@ -6,7 +6,7 @@ use crate::measurement::{parse_json, to_json};
 use crate::open::now_ms;
 use crate::{Catalog, Error, Result};
 
-/// Verdicts that are handed to SQLite in one text: a statement for each would take longer than judging.
+/// Verdicts that are exchanged with SQLite in one text: a statement or a row for each would take longer than judging.
 const ROWS_AT_ONCE: usize = 10_000;
 
 impl Catalog {
@@ -34,17 +34,28 @@ impl Catalog {
     /// The newest verdict on each of the sites' photos, whatever the rules, by photo row.
     pub async fn newest_verdicts(&self, sites: &[String]) -> Result<Vec<(i64, Verdict)>> {
         // With a bare max(), SQLite takes the other columns from the row that holds the maximum.
-        let rows: Vec<(i64, bool, String, i64)> = sqlx::query_as(
-            "SELECT photo_id, keep, reasons, max(judged_at) FROM verdict
-             WHERE photo_id IN (SELECT photo.id FROM identity JOIN photo ON identity_id = identity.id
-                                WHERE site IN (SELECT value FROM json_each(?)))
-             GROUP BY photo_id ORDER BY photo_id",
+        let texts: Vec<String> = sqlx::query_scalar(
+            "SELECT json_group_array(json_array(photo_id, keep, json(reasons))) FROM (
+                 SELECT photo_id, keep, reasons, max(judged_at) FROM verdict
+                 WHERE photo_id IN (SELECT photo.id FROM identity JOIN photo ON identity_id = identity.id
+                                    WHERE site IN (SELECT value FROM json_each(?1)))
+                 GROUP BY photo_id)
+             GROUP BY photo_id / ?2",
         )
         .bind(to_json("sites", &sites)?)
+        .bind(ROWS_AT_ONCE as i64)
         .fetch_all(&self.reader)
         .await
         .map_err(Error::db("read verdicts"))?;
-        rows.into_iter().map(|(id, keep, reasons, _)| Ok((id, to_verdict(keep, &reasons)?))).collect()
+        let mut verdicts = Vec::new();
+        for text in texts {
+            let rows: Vec<(i64, u8, Vec<Reason>)> = parse_json("verdicts", &text)?;
+            for (id, keep, reasons) in rows {
+                verdicts.push((id, to_verdict(keep != 0, reasons)?));
+            }
+        }
+        verdicts.sort_by_key(|(id, _)| *id);
+        Ok(verdicts)
     }
 
     /// Every verdict on one photo: rules' digest and verdict.
@@ -55,12 +66,14 @@ impl Catalog {
                 .fetch_all(&self.reader)
                 .await
                 .map_err(Error::db("read verdicts"))?;
-        rows.into_iter().map(|(rules, keep, reasons)| Ok((rules, to_verdict(keep, &reasons)?))).collect()
+        let verdict = |(rules, keep, reasons): (String, bool, String)| {
+            Ok((rules, to_verdict(keep, parse_json("reasons", &reasons)?)?))
+        };
+        rows.into_iter().map(verdict).collect()
     }
 }
 
-fn to_verdict(keep: bool, reasons: &str) -> Result<Verdict> {
-    let reasons: Vec<Reason> = parse_json("reasons", reasons)?;
+fn to_verdict(keep: bool, reasons: Vec<Reason>) -> Result<Verdict> {
     match (keep, reasons.is_empty()) {
         (true, true) | (false, false) => Ok(Verdict::from_reasons(reasons)),
         _ => Err(Error::corrupt("a verdict", &"its reasons do not fit whether it is kept")),

@@ -8,7 +8,7 @@ use catalog::duplicate::Duplicate;
 use catalog::fetch::FetchRecord;
 use catalog::gallery::{MeasurementLine, MeasurementLines};
 use catalog::identity::NewIdentity;
-use catalog::measurement::{Kind, Probe};
+use catalog::measurement::{Kind, Probe, Said};
 use catalog::page::{DuePage, Found, NewPage, PageKind, PageOutcome};
 use catalog::photo::NewPhoto;
 use photo::{Digest, FailureClass, Reason, Verdict};
@@ -167,7 +167,7 @@ async fn a_content_is_measured_once_per_probe_even_when_two_photos_share_it() {
     let sites = [SITE.to_owned()];
     let (old, new) = (probe("old"), probe("new"));
     assert_eq!(catalog.unmeasured(&sites, &[old]).await.unwrap()[&Digest::of("same")], [old]);
-    catalog.add_measurements(Digest::of("same"), &[(old, json!({"score": 0.25}))]).await.unwrap();
+    catalog.add_measurements(Digest::of("same"), &[(old, Said::of(&json!({"score": 0.25})))]).await.unwrap();
     assert!(catalog.unmeasured(&sites, &[old]).await.unwrap().is_empty());
     assert_eq!(catalog.unmeasured(&sites, &[old, new]).await.unwrap()[&Digest::of("same")], [new]);
     let lines = catalog.measurement_lines(&sites, &[old]).await.unwrap();
@@ -237,7 +237,7 @@ async fn counts_follow_photos_from_waiting_to_measured() {
     catalog.record_fetches(&[(due[0].id, stored(&catalog, b"one"))]).await.unwrap();
     catalog.record_fetches(&[(due[1].id, failed(FailureClass::Dns))]).await.unwrap();
     let probe = Probe { kind: Kind::Image, digest: Digest::of("decoder") };
-    catalog.add_measurements(Digest::of("one"), &[(probe, json!({}))]).await.unwrap();
+    catalog.add_measurements(Digest::of("one"), &[(probe, Said::of(&json!({})))]).await.unwrap();
     let counts = catalog.site_counts().await.unwrap().remove(0);
     let got =
         (counts.identities, counts.photos, counts.stored, counts.failed, counts.waiting, counts.measured);

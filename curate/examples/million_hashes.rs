@@ -4,35 +4,35 @@
 use std::time::Instant;
 
 use curate::duplicates::stars;
-use curate::hash::PerceptualHash;
+use curate::hash::{Fingerprint, PerceptualHash};
 use photo::Rules;
 
 fn main() {
     let count = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(1_000_000);
-    let hashes = crowd(count);
+    let prints = crowd(count);
     let start = Instant::now();
-    let places = stars(&hashes, Rules::default().duplicates.max_distance);
+    let places = stars(&prints, Rules::default().duplicates.max_distance);
     let seconds = start.elapsed().as_secs_f64();
     let centres = places.iter().enumerate().filter(|(at, place)| place.centre == *at).count();
     println!(
-        "grouping of {count} hashes: {seconds:.1} s on {} threads, {} MiB at most; {centres} groups",
+        "grouping of {count} photos: {seconds:.1} s on {} threads, {} MiB at most; {centres} groups",
         rayon::current_num_threads(),
         peak_mib().map_or("?".to_owned(), |peak| peak.to_string())
     );
     let few = count.min(20_000);
     let start = Instant::now();
-    let compared = every_centre(&hashes[..few], Rules::default().duplicates.max_distance);
+    let compared = every_centre(&prints[..few], Rules::default().duplicates.max_distance);
     let direct = start.elapsed().as_secs_f64();
     let start = Instant::now();
-    let grouped = stars(&hashes[..few], Rules::default().duplicates.max_distance);
+    let grouped = stars(&prints[..few], Rules::default().duplicates.max_distance);
     let indexed = start.elapsed().as_secs_f64();
     assert_eq!(compared, grouped.iter().enumerate().filter(|(at, place)| place.centre == *at).count());
-    println!("{few} hashes: {:.0} times faster than comparing with every centre", direct / indexed);
+    println!("{few} photos: {:.0} times faster than comparing with every centre", direct / indexed);
 }
 
 /// Hashes as a large catalogue has them: bits of low frequencies are alike in many photos, one photo in five is a copy
-/// of an earlier one with up to seven bits changed, every third copy is mirrored.
-fn crowd(count: usize) -> Vec<PerceptualHash> {
+/// of an earlier one with up to seven bits changed, every third copy is mirrored. Its inner part differs in about eight.
+fn crowd(count: usize) -> Vec<Fingerprint> {
     let mut state = 1_u64;
     // SplitMix64 (Steele, Lea and Flood 2014)
     let mut next = move || {
@@ -43,28 +43,30 @@ fn crowd(count: usize) -> Vec<PerceptualHash> {
     };
     // one of 64 settings of the 16 lowest frequencies, with about two of them changed
     let common: Vec<u64> = (0..64).map(|_| next() & 0xFFFF).collect();
-    let mut hashes: Vec<PerceptualHash> = Vec::with_capacity(count);
+    let mut prints: Vec<Fingerprint> = Vec::with_capacity(count);
     for at in 0..count {
         let choice = next();
-        hashes.push(if at > 100 && choice % 5 == 0 {
-            let of = hashes[next() as usize % at];
+        let whole = if at > 100 && choice % 5 == 0 {
+            let of = prints[next() as usize % at].whole;
             let changed = (0..next() % 8).fold(of.bits(), |bits, _| bits ^ 1 << (next() % 64));
             let changed = PerceptualHash::from_bits(changed);
             if choice % 3 == 0 { changed.mirrored() } else { changed }
         } else {
             let low = common[(choice >> 8) as usize % 64] ^ 1 << (next() % 16) ^ 1 << (next() % 16);
             PerceptualHash::from_bits(next() & !0xFFFF | low)
-        });
+        };
+        let inner = (0..8).fold(whole.bits(), |bits, _| bits ^ 1 << (next() % 64));
+        prints.push(Fingerprint { whole, inner: PerceptualHash::from_bits(inner) });
     }
-    hashes
+    prints
 }
 
 /// The number of groups, each photo compared with every centre before it.
-fn every_centre(hashes: &[PerceptualHash], max_distance: u32) -> usize {
-    let mut centres: Vec<PerceptualHash> = Vec::new();
-    for hash in hashes {
-        if !centres.iter().any(|centre| centre.distance(*hash) <= max_distance) {
-            centres.push(*hash);
+fn every_centre(prints: &[Fingerprint], max_distance: u32) -> usize {
+    let mut centres: Vec<Fingerprint> = Vec::new();
+    for print in prints {
+        if !centres.iter().any(|centre| centre.distance(*print) <= max_distance) {
+            centres.push(*print);
         }
     }
     centres.len()

@@ -11,7 +11,7 @@ use photo::{AcrossIdentities, Digest, Reason};
 use rayon::prelude::*;
 
 use crate::duplicates::{Place, stars};
-use crate::hash::PerceptualHash;
+use crate::hash::Fingerprint;
 
 /// Copies count as equally sharp down to this share of the sharpest one's Laplacian variance: darkening by 7 % takes
 /// 14 % of it and saving at a lower quality less, while a blur that the eye sees halves it at least.
@@ -24,7 +24,7 @@ pub(crate) struct Look {
     pub gallery: usize,
     /// The photo's place in the gallery.
     pub photo: usize,
-    pub hash: PerceptualHash,
+    pub print: Fingerprint,
     /// Whether it has no fault of its own.
     pub is_good: bool,
     pub pixels: u64,
@@ -56,7 +56,7 @@ pub struct Member {
     pub gallery: usize,
     /// The photo's place in the gallery.
     pub photo: usize,
-    /// In how many bits of 64 its hash differs from the centre's.
+    /// In how many bits of 64 its hashes differ from the centre's.
     pub distance: u32,
     /// Whether it is near when mirrored.
     pub mirrored: bool,
@@ -66,9 +66,9 @@ pub struct Member {
 
 /// Groups over all identities. `looks`: the best first.
 pub(crate) fn groups(looks: &[Look], max_distance: u32) -> Vec<Group> {
-    let hashes: Vec<PerceptualHash> = looks.iter().map(|look| look.hash).collect();
+    let prints: Vec<Fingerprint> = looks.iter().map(|look| look.print).collect();
     let all: Vec<usize> = (0..looks.len()).collect();
-    by_centre(looks, &all, &stars(&hashes, max_distance))
+    by_centre(looks, &all, &stars(&prints, max_distance))
 }
 
 /// Groups of each identity alone.
@@ -78,8 +78,8 @@ pub(crate) fn groups_apart(looks: &[Look], max_distance: u32) -> Vec<Group> {
         galleries.entry(look.gallery).or_default().push(place);
     }
     let groups = galleries.into_par_iter().flat_map_iter(|(_, chosen)| {
-        let hashes: Vec<PerceptualHash> = chosen.iter().map(|&place| looks[place].hash).collect();
-        by_centre(looks, &chosen, &stars(&hashes, max_distance))
+        let prints: Vec<Fingerprint> = chosen.iter().map(|&place| looks[place].print).collect();
+        by_centre(looks, &chosen, &stars(&prints, max_distance))
     });
     groups.collect()
 }
@@ -154,7 +154,7 @@ fn best(looks: &[Look], among: impl Iterator<Item = usize> + Clone) -> Option<us
 }
 
 fn apart(looks: &[Look], a: usize, b: usize) -> u32 {
-    looks[a].hash.distance(looks[b].hash)
+    looks[a].print.distance(looks[b].print)
 }
 
 /// Adds photos with the bytes of a member, which are no looks of their own. `same_bytes`: for each gallery, the copy's

@@ -5,7 +5,7 @@ use photo::ImageFacts;
 use photo::score::rounded;
 
 use crate::decode::{Header, Need};
-use crate::hash::PerceptualHash;
+use crate::hash::Fingerprint;
 use crate::resize::{self, Filter};
 
 /// The longer side in px at which sharpness is measured, so that it compares across photo sizes.
@@ -23,6 +23,7 @@ pub(crate) fn of(image: &RgbImage, header: &Header, file_bytes: u64) -> ImageFac
     let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
     let small = resize::whole(image, side(width), side(height), Filter::Bilinear);
     let luma = luma(&small);
+    let print = Fingerprint::of(image);
     let brightness = luma.iter().map(|&value| f64::from(value)).sum::<f64>() / luma.len() as f64 / 255.0;
     ImageFacts {
         format: header.format.to_owned(),
@@ -32,7 +33,8 @@ pub(crate) fn of(image: &RgbImage, header: &Header, file_bytes: u64) -> ImageFac
         file_bytes,
         sharpness: rounded(laplacian_variance(&luma, small.width() as usize)),
         brightness: rounded(brightness as f32),
-        perceptual_hash: PerceptualHash::of(image).to_string(),
+        perceptual_hash: print.whole.to_string(),
+        inner_hash: print.inner.to_string(),
     }
 }
 

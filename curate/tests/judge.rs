@@ -34,10 +34,12 @@ fn good(hash: u64) -> Measurements {
             sharpness: 100.0,
             brightness: 0.5,
             perceptual_hash: format!("{hash:016x}"),
+            inner_hash: format!("{hash:016x}"),
         },
         watermark: Some(WatermarkScore { regions: vec![(Region::Frame, 0.02), (Region::BottomRight, 0.1)] }),
         faces: Some(vec![face(400.0)]),
         people: Some(vec![person(300.0)]),
+        face_embedding: None,
     }
 }
 
@@ -197,6 +199,7 @@ fn verdicts_do_not_depend_on_the_order_of_arrival() {
     for (index, photo) in (0..).zip(&mut photos) {
         let measured = photo.measured.as_mut().unwrap();
         measured.facts.perceptual_hash = format!("{:016x}", far_hash(index / 3) >> ((index % 3) * 2));
+        measured.facts.inner_hash = measured.facts.perceptual_hash.clone();
         measured.facts.file_bytes = u64::from(index * 7 % 4);
     }
     photos[5].sha256 = photos[2].sha256;

@@ -42,13 +42,16 @@ struct Band {
     places: Vec<u32>,
 }
 
+/// The spread hashes that a photo is looked for by, and whether each is that of its mirror image.
+pub(super) type Asked = [(u64, bool); 4];
+
 /// A hash that lies within the distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Near {
     pub distance: u32,
     /// Its place in the list that was indexed.
     pub place: u32,
-    /// Whether it is near the mirrored hash that was asked for, and farther from the other one.
+    /// Whether it is near the hash of the mirror image, and farther from the other ones.
     pub mirrored: bool,
 }
 
@@ -105,10 +108,11 @@ impl Growing {
         }));
     }
 
-    /// The nearest hash among the first `among`, within the distance; of equally near ones the one that was added first.
-    pub fn nearest(&self, hash: u64, mirrored: u64, among: usize) -> Option<Near> {
+    /// The hash among the first `among` that is nearest to one of those asked for, within the distance; of equally near
+    /// ones the one that was added first.
+    pub fn nearest(&self, asked: &Asked, among: usize) -> Option<Near> {
         let mut nearest: Option<Near> = None;
-        for (asked, mirrored) in [(hash, false), (mirrored, true)] {
+        for &(asked, mirrored) in asked {
             let mut look = |place: u32| {
                 let distance = (asked ^ self.hashes[place as usize]).count_ones();
                 let near = Near { distance, place, mirrored };
@@ -151,9 +155,9 @@ impl Index {
         Self { reach: reach.clone(), bands }
     }
 
-    /// Calls `found` with every hash within the distance of `hash` or of `mirrored`, some of them several times.
-    pub fn each_near(&self, hash: u64, mirrored: u64, mut found: impl FnMut(Near)) {
-        for (asked, mirrored) in [(hash, false), (mirrored, true)] {
+    /// Calls `found` with every hash within the distance of one that is asked for, some of them several times.
+    pub fn each_near(&self, asked: &Asked, mut found: impl FnMut(Near)) {
+        for &(asked, mirrored) in asked {
             let mut look = |band: &Band, range: Range<usize>| {
                 for (at, other) in range.clone().zip(&band.hashes[range]) {
                     let distance = (asked ^ other).count_ones();
@@ -175,9 +179,9 @@ impl Index {
     }
 
     /// The nearest hash within the distance; of equally near ones the one that was listed first.
-    pub fn nearest(&self, hash: u64, mirrored: u64) -> Option<Near> {
+    pub fn nearest(&self, asked: &Asked) -> Option<Near> {
         let mut nearest: Option<Near> = None;
-        self.each_near(hash, mirrored, |near| {
+        self.each_near(asked, |near| {
             if nearest.is_none_or(|best| near < best) {
                 nearest = Some(near);
             }
@@ -238,7 +242,8 @@ mod tests {
             let index = Index::new(&reach, &hashes);
             for asked in &hashes[..100] {
                 let mut found = Vec::new();
-                index.each_near(*asked, !*asked, |near| {
+                let asked_for = [(*asked, false), (!*asked, true), (*asked, false), (!*asked, true)];
+                index.each_near(&asked_for, |near| {
                     found.push((near.place, near.distance, near.mirrored));
                 });
                 found.sort_unstable();

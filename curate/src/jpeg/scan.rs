@@ -8,6 +8,13 @@ use super::frame::Codes;
 /// Codes up to this length are found by one look-up; the few longer ones bit by bit.
 const LOOK_UP_BITS: u32 = 10;
 
+/// Some zeros and the coefficient behind them; a value of 0 says that there is none: the block ends, or 16 zeros stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Run {
+    pub zeros: u8,
+    pub value: i16,
+}
+
 /// A Huffman table that is ready to decode.
 pub(super) struct Huffman {
     /// By the next bits: the code's length and its symbol; length 0 where the code is longer.
@@ -15,6 +22,22 @@ pub(super) struct Huffman {
     /// By length: the first code beyond those of this length, moved to 16 bits, and what to add for the symbol's place.
     long: [(u32, i32); 17],
     symbols: Vec<u8>,
+    /// By the next bits: how many of them a code and its number take together, and what they say; 0 bits where they take
+    /// more. Most coefficients are small, so one look-up reads them whole.
+    runs: Vec<(u8, Run)>,
+    /// By the next bits: the whole runs among them, for coefficients that nobody asks for.
+    skips: Vec<Skip>,
+}
+
+/// Some runs that follow each other.
+#[derive(Clone, Copy, Debug, Default)]
+struct Skip {
+    /// The bits they take; 0 where not even one is whole.
+    bits: u8,
+    /// How many coefficients they are.
+    coefficients: u8,
+    /// Whether the block ends behind them.
+    ends: bool,
 }
 
 impl Huffman {
@@ -39,8 +62,48 @@ impl Huffman {
             long[length as usize].0 = code << (16 - length);
             code <<= 1;
         }
-        Some(Self { short, long, symbols: codes.symbols.to_vec() })
+        let runs = runs(&short);
+        Some(Self { skips: skips(&runs), runs, short, long, symbols: codes.symbols.to_vec() })
     }
+}
+
+fn runs(short: &[(u8, u8)]) -> Vec<(u8, Run)> {
+    let run = |(next, &(length, symbol)): (usize, &(u8, u8))| {
+        let (zeros, bits) = (symbol >> 4, u32::from(symbol & 15));
+        let all = u32::from(length) + bits;
+        if length == 0 || all > LOOK_UP_BITS {
+            return (0, Run::default());
+        }
+        let number = next >> (LOOK_UP_BITS - all) & ((1 << bits) - 1);
+        (all as u8, Run { zeros, value: signed(number as i32, bits) as i16 })
+    };
+    short.iter().enumerate().map(run).collect()
+}
+
+fn skips(runs: &[(u8, Run)]) -> Vec<Skip> {
+    let skip = |next: usize| {
+        let mut skip = Skip::default();
+        loop {
+            // Bits behind the known ones are taken as zeros; a run that reaches into them is not whole.
+            let (bits, run) = runs[next << skip.bits & (runs.len() - 1)];
+            if bits == 0 || skip.bits + bits > LOOK_UP_BITS as u8 || skip.ends {
+                return skip;
+            }
+            match run {
+                Run { value: 0, zeros: 0 } => skip.ends = true,
+                Run { value: 0, zeros: 15 } => skip.coefficients += 16,
+                Run { value: 0, .. } => return skip,
+                Run { zeros, .. } => skip.coefficients += zeros + 1,
+            }
+            skip.bits += bits;
+        }
+    };
+    (0..runs.len()).map(skip).collect()
+}
+
+/// The number that `bits` bits stand for: the first half of their values are negative ones.
+fn signed(value: i32, bits: u32) -> i32 {
+    if bits > 0 && value < 1 << (bits - 1) { value - (1 << bits) + 1 } else { value }
 }
 
 /// The bits of a scan.
@@ -60,10 +123,14 @@ impl<'a> Bits<'a> {
     }
 
     /// At least 32 bits, unless a marker or the end comes before.
+    #[inline]
     fn refill(&mut self) {
-        if self.count >= 32 {
-            return;
+        if self.count < 32 {
+            self.fill();
         }
+    }
+
+    fn fill(&mut self) {
         if let Some(next) = self.bytes.get(self.at..self.at + 4) {
             let word = u32::from_be_bytes([next[0], next[1], next[2], next[3]]);
             let has_ff = (!word).wrapping_sub(0x0101_0101) & word & 0x8080_8080 != 0;
@@ -86,6 +153,7 @@ impl<'a> Bits<'a> {
         }
     }
 
+    #[inline]
     fn skip(&mut self, bits: u32) -> Option<()> {
         self.count = self.count.checked_sub(bits)?;
         self.ahead <<= bits;
@@ -107,6 +175,46 @@ impl<'a> Bits<'a> {
         table.symbols.get(usize::try_from(place).ok()?).copied()
     }
 
+    /// Passes over the rest of a block whose next coefficient is the `at`th.
+    #[inline]
+    pub fn skip_block(&mut self, mut at: usize, table: &Huffman) -> Option<()> {
+        while at < 64 {
+            self.refill();
+            let Skip { bits, coefficients, ends } = table.skips[(self.ahead >> (64 - LOOK_UP_BITS)) as usize];
+            let behind = at + usize::from(coefficients);
+            // The bits behind a block's last coefficient belong to the next block.
+            if bits > 0 && behind + usize::from(ends) <= 64 {
+                self.skip(bits.into())?;
+                if ends {
+                    return Some(());
+                }
+                at = behind;
+                continue;
+            }
+            match self.run(table)? {
+                Run { value: 0, zeros: 0 } => return Some(()),
+                Run { value: 0, zeros: 15 } => at += 16,
+                Run { value: 0, .. } => return None,
+                Run { zeros, .. } => at += usize::from(zeros) + 1,
+            }
+        }
+        (at == 64).then_some(())
+    }
+
+    /// The next zeros and the coefficient behind them.
+    #[inline]
+    pub fn run(&mut self, table: &Huffman) -> Option<Run> {
+        self.refill();
+        let (bits, run) = table.runs[(self.ahead >> (64 - LOOK_UP_BITS)) as usize];
+        if bits > 0 {
+            self.skip(bits.into())?;
+            return Some(run);
+        }
+        let symbol = self.symbol(table)?;
+        let value = self.number(u32::from(symbol & 15))?;
+        Some(Run { zeros: symbol >> 4, value: value as i16 })
+    }
+
     /// A number of `bits` bits (at most 15), whose first half of values stands for negative ones.
     pub fn number(&mut self, bits: u32) -> Option<i32> {
         if bits == 0 {
@@ -114,7 +222,7 @@ impl<'a> Bits<'a> {
         }
         let value = (self.ahead >> (64 - bits)) as i32;
         self.skip(bits)?;
-        Some(if value < 1 << (bits - 1) { value - (1 << bits) + 1 } else { value })
+        Some(signed(value, bits))
     }
 
     /// The marker behind the last bits. Less than a byte may be left, which fills up the last one.
@@ -150,6 +258,67 @@ mod tests {
         assert_eq!(bits.number(6), Some(-63));
         assert_eq!(bits.symbol(&table()), Some(0));
         assert_eq!(bits.marker(), Some(0xD9));
+    }
+
+    #[test]
+    fn a_look_up_reads_a_run_as_its_code_and_number_do() {
+        let table = table(); // its symbols are numbers' lengths, without zeros before
+        for bytes in [
+            [0b0110_0000, 0, 0],
+            [0b0010_1111, 0, 0],
+            [0b1110_1010, 0b1010_1010, 0],
+            [0b1111_1110, 0b1111_0000, 0x55],
+        ] {
+            let (mut at_once, mut apart) = (Bits::new(&bytes), Bits::new(&bytes));
+            let run = at_once.run(&table).unwrap();
+            let length = apart.symbol(&table).unwrap();
+            let value = apart.number(length.into()).unwrap();
+            assert_eq!((run.zeros, i32::from(run.value)), (0, value), "{bytes:?}");
+            assert_eq!(at_once.count, apart.count, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_passed_over_as_its_runs_are_read() {
+        // The most frequent codes of K.5: 1 = 01 + 1 bit after no zeros, 0 = end in 1010.
+        let counts = [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125];
+        let symbols = (0..162).map(|place| match place {
+            0..4 => [1, 2, 3, 0][place],
+            4..11 => [4, 0x11, 5, 0x12, 0x21, 0x31, 0x41][place - 4],
+            _ => 0xF0, // 16 zeros
+        });
+        let table = Huffman::new(Codes { counts: &counts, symbols: &symbols.collect::<Vec<u8>>() }).unwrap();
+        let mut state = 1_u32;
+        let bytes: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8 & 0x7F // no marker
+        })
+        .take(4000)
+        .collect();
+        let mut ended = 0;
+        for start in 0..3000 {
+            let (mut quick, mut slow) = (Bits::new(&bytes[start..]), Bits::new(&bytes[start..]));
+            let from = 1 + start % 60;
+            let mut at = from;
+            let expected = loop {
+                if at >= 64 {
+                    break (at == 64).then_some(());
+                }
+                match slow.run(&table) {
+                    Some(Run { value: 0, zeros: 0 }) => break Some(()),
+                    Some(Run { value: 0, zeros: 15 }) => at += 16,
+                    Some(Run { zeros, .. }) => at += usize::from(zeros) + 1,
+                    None => break None,
+                }
+            };
+            assert_eq!(quick.skip_block(from, &table), expected, "from byte {start}");
+            if expected.is_some() {
+                ended += 1;
+                let read = |bits: &Bits| 8 * bits.at - bits.count as usize;
+                assert_eq!(read(&quick), read(&slow), "from byte {start}");
+            }
+        }
+        assert!((500..2990).contains(&ended), "{ended}");
     }
 
     #[test]

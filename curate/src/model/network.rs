@@ -9,6 +9,7 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 use photo::Digest;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::contract::{fits, shown};
 use super::{Device, ModelEntry, ModelError, Runtime};
@@ -88,6 +89,10 @@ impl Network {
             let declared = format!("`{}`", network.entry.output);
             return Err(network.misfit("the declared output", network.entry.role.output(), &declared));
         }
+        if let Some(only) = network.entry.role.only_input().filter(|only| *only != network.entry.input_size) {
+            let sides = |[width, height]: [u32; 2]| format!("{width}×{height} px");
+            return Err(network.misfit("the input", &sides(only), &sides(network.entry.input_size)));
+        }
         let session = network.session()?;
         network.batch = network.check_outlets(&session)?;
         network.put_back(session);
@@ -129,13 +134,32 @@ impl Network {
         self.run(&Input { values, width, height }).map(drop)
     }
 
+    /// Opens sessions for as many threads, and runs each once: the first run is the one that takes memory.
+    pub fn open_for(&self, threads: usize) -> Result<(), ModelError> {
+        let opened = self.idle.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let (width, height) = self.largest();
+        let empty = Input { values: vec![0.0; 3 * width as usize * height as usize], width, height };
+        (opened..threads).into_par_iter().try_for_each(|_| {
+            let mut session = self.open()?;
+            self.run_on(&mut session, &empty)?;
+            self.put_back(session);
+            Ok(())
+        })
+    }
+
     /// Runs an image, or several one behind the other: as one batch where the file allows it.
     pub fn run(&self, input: &Input) -> Result<Outputs, ModelError> {
+        let mut session = self.session()?;
+        let outputs = self.run_on(&mut session, input)?;
+        self.put_back(session);
+        Ok(outputs)
+    }
+
+    fn run_on(&self, session: &mut Session, input: &Input) -> Result<Outputs, ModelError> {
         let (images, width, height) = (&input.values, input.width as usize, input.height as usize);
         let size = 3 * width * height;
         let count = images.len() / size;
         let batch = self.batch.unwrap_or(count).max(1);
-        let mut session = self.session()?;
         let mut outputs = Outputs { values: Vec::new(), each: 0 };
         for chunk in images.chunks(batch * size) {
             let taken = chunk.len() / size;
@@ -162,7 +186,6 @@ impl Network {
             outputs.each = values.len() / batch;
             outputs.values.extend_from_slice(&values[..taken * outputs.each]);
         }
-        self.put_back(session);
         Ok(outputs)
     }
 
