@@ -56,11 +56,12 @@ async fn main() -> Result<()> {
 
 async fn fill(work: &Path, models: &Path, count: usize) -> Result<()> {
     let registry = Registry::read(models)?;
-    let models =
-        Role::ALL.into_iter().map(|role| registry.choose(role, None)).collect::<Result<Vec<_>, _>>()?;
-    let need = curate::measure::need(models.iter().copied());
+    let models = Role::REQUIRED.into_iter().map(|role| registry.choose(role, None).cloned());
+    let models = models.collect::<Result<Vec<_>, _>>()?;
+    let need = curate::measure::need(&models);
     let probe = |kind, role| -> Result<Probe> {
-        Ok(Probe { kind, digest: curate::measure::identity(registry.choose(role, None)?, need, Device::Cpu) })
+        let digest = curate::measure::identity(role, &models, need, Device::Cpu);
+        Ok(Probe { kind, digest: digest.context("every role has a model")? })
     };
     let image = Probe { kind: Kind::Image, digest: curate::measure::facts_identity(need) };
     let watermark = probe(Kind::Watermark, Role::Watermark)?;

@@ -139,7 +139,7 @@ fn registry(models: &Path, scratch: &Path, runtime: &Runtime) -> Result<Registry
         return Ok(Registry::read(models)?);
     }
     let path = scratch.join("models.toml");
-    let mut missing = Role::ALL.to_vec();
+    let mut missing = Role::REQUIRED.to_vec();
     let listing =
         fs::read_dir(models).with_context(|| format!("read the models' folder {}", models.display()))?;
     let mut files: Vec<PathBuf> = listing.map(|entry| anyhow::Ok(entry?.path())).collect::<Result<_>>()?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use catalog::Catalog;
 use catalog::decision::Decision;
+use catalog::measurement::Kind;
 use curate::Detectors;
 
 use crate::judge::{AllJudged, Judged};
@@ -79,7 +80,9 @@ async fn judge_and_record(catalog: &Catalog, plan: &Plan) -> Result<AllJudged> {
 }
 
 fn store(catalog: &Catalog, plan: &Plan) -> Result<PreparedStores> {
-    let [.., people] = plan.probes()?;
+    let probes = plan.probes()?;
+    let people =
+        probes.into_iter().find(|probe| probe.kind == Kind::People).context("people are measured")?;
     let rules = plan.recipe.rules.clone();
     Ok(PreparedStores::new(catalog.workdir(), &plan.recipe.prepare, people, rules))
 }

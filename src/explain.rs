@@ -184,6 +184,10 @@ fn summarise(kind: &str, value: &Value) -> String {
         }
         "faces" => detections("face"),
         "people" => detections("person"),
+        "face_embedding" => match value.as_array().map_or(0, Vec::len) {
+            0 => "no face to compare".to_owned(),
+            faces => format!("the directions of {faces} face(s); how alike they are to others, verdicts say"),
+        },
         "watermark" => {
             let regions = value["regions"].as_array();
             let highest = regions.into_iter().flatten().max_by(|a, b| {

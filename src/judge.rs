@@ -8,7 +8,7 @@ use catalog::decision::Decision;
 use catalog::duplicate::Duplicate;
 use catalog::identity::Identity;
 use catalog::measurement::Probe;
-use curate::{Candidate, Demand, Gallery, Judgement, judge};
+use curate::{Candidate, Demand, Divided, Gallery, Judgement, judge};
 use photo::{Digest, FailureClass, Reason, Rules, Verdict};
 
 use crate::scores::{self, Scored};
@@ -43,7 +43,7 @@ pub struct AllJudged {
 /// Judges every photo of the sites anew: it takes no time, and near-duplicates depend on which photos there are.
 pub async fn judged(
     catalog: &Catalog,
-    probes: &[Probe; 4],
+    probes: &[Probe],
     demand: &Demand,
     rules: &Rules,
     sites: &[String],
@@ -51,7 +51,17 @@ pub async fn judged(
     let decisions = catalog.decisions(sites).await?;
     let kept = kept_by_hand(&decisions);
     let galleries = scores::galleries(catalog, probes, demand, &kept, sites).await?;
-    let Judgement { verdicts, groups } = judge(&candidates(&galleries, &decisions), rules);
+    let Judgement { verdicts, groups, similarities, divided } =
+        judge(&candidates(&galleries, &decisions), rules);
+    for Divided { gallery, faces, largest } in divided {
+        tracing::warn!(
+            identity = galleries[gallery].0.key(),
+            faces,
+            alike = largest,
+            "the faces are nobody's for the greater part, so nobody is dropped as another person: look through them with \
+             `bolid report`"
+        );
+    }
     // The row of a photo that was judged, from its place among those that were.
     let judged_ids: Vec<Vec<i64>> = galleries
         .iter()
@@ -68,10 +78,16 @@ pub async fn judged(
         })
     });
     let duplicates = duplicates.collect();
-    let people = galleries.into_iter().zip(verdicts).map(|((identity, photos), verdicts)| {
-        let mut verdicts = verdicts.into_iter();
-        let with_verdict = |photo: Scored| {
-            let verdict = if photo.content.is_some() { verdicts.next() } else { without_bytes(&photo) };
+    let judged = galleries.into_iter().zip(verdicts.into_iter().zip(similarities));
+    let people = judged.map(|((identity, photos), (verdicts, similarities))| {
+        let mut judged = verdicts.into_iter().zip(similarities);
+        let with_verdict = |mut photo: Scored| {
+            if photo.content.is_none() {
+                let verdict = without_bytes(&photo);
+                return (photo, verdict);
+            }
+            let (verdict, similarity) = judged.next().unzip();
+            photo.similarity = similarity.flatten();
             (photo, verdict)
         };
         Judged { identity, photos: photos.into_iter().map(with_verdict).collect() }

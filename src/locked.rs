@@ -12,6 +12,7 @@ use catalog::fetch::FetchRecord;
 use catalog::identity::NewIdentity;
 use catalog::photo::{Caption, NewPhoto, PhotoRow};
 use crawler::{CrawlSettings, Expected};
+use curate::Role;
 use photo::{Digest, FailureClass, Reason};
 use serde::Serialize;
 use snapshot::Snapshot;
@@ -121,6 +122,10 @@ fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
     recipe.crawl.identities = serde_json::from_value(recorded("identities")).unwrap_or_default();
     recipe.crawl.max_photos = serde_json::from_value(recorded("max_photos")).unwrap_or_default();
     recipe.measure.all = serde_json::from_value(recorded("measure_all")).unwrap_or_default();
+    // A face embedding model that the recipe names now measured nothing then.
+    if !spec.models.iter().any(|model| model.role == Role::FaceEmbedding.name()) {
+        recipe.detectors.face_embedding = None;
+    }
     for model in plan.models()? {
         let asked = spec.models.iter().find(|asked| asked.role == model.role.to_string());
         let asked = asked.with_context(|| format!("it names no model for {}", model.role))?;

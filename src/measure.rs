@@ -26,19 +26,22 @@ use crate::scores::{Answer, Decoded, NotAsked};
 /// Finished photos that wait to be stored; a few are enough to keep the cores from waiting for the disk.
 const WAITING_RESULTS: usize = 16;
 
-/// What is asked of photos: image facts, watermark, faces, people, by the model of each role in the order of the roles.
-pub fn probes(models: &[ModelEntry], device: Device) -> [Probe; 4] {
+/// What is asked of photos: image facts, and what the model of each role says, where there is one.
+pub fn probes(models: &[ModelEntry], device: Device) -> Vec<Probe> {
     let need = need(models);
-    let probe = |kind, role| {
-        let model = models.iter().find(|model| model.role == role).expect("there is a model for each role");
-        Probe { kind, digest: identity(model, need, device) }
-    };
-    [
-        Probe { kind: Kind::Image, digest: facts_identity(need) },
-        probe(Kind::Watermark, Role::Watermark),
-        probe(Kind::Faces, Role::Faces),
-        probe(Kind::People, Role::People),
-    ]
+    let of_role = |role| Some(Probe { kind: kind(role), digest: identity(role, models, need, device)? });
+    let image = Probe { kind: Kind::Image, digest: facts_identity(need) };
+    [image].into_iter().chain(Role::ALL.into_iter().filter_map(of_role)).collect()
+}
+
+/// What a model of the role measures.
+fn kind(role: Role) -> Kind {
+    match role {
+        Role::Watermark => Kind::Watermark,
+        Role::Faces => Kind::Faces,
+        Role::People => Kind::People,
+        Role::FaceEmbedding => Kind::FaceEmbedding,
+    }
 }
 
 /// A photo and what the probes stored of it so far.
@@ -102,7 +105,7 @@ impl Asked {
 }
 
 /// The photos that lack a value, and those of which a model was not asked that has to be by now.
-async fn list(catalog: &Catalog, plan: &Plan, probes: &[Probe; 4], demand: &Asked) -> Result<Vec<Work>> {
+async fn list(catalog: &Catalog, plan: &Plan, probes: &[Probe], demand: &Asked) -> Result<Vec<Work>> {
     let sites = plan.site_names();
     let mut work = Vec::new();
     for (sha256, missing) in catalog.unmeasured(&sites, probes).await? {
@@ -132,6 +135,7 @@ fn known_of(values: &[(Probe, Said)]) -> Result<Option<Measurements>> {
         watermark: value_of(values, Kind::Watermark)?.and_then(Answer::score),
         faces: value_of(values, Kind::Faces)?.and_then(Answer::score),
         people: value_of(values, Kind::People)?.and_then(Answer::score),
+        face_embedding: value_of(values, Kind::FaceEmbedding)?.and_then(Answer::score),
     }))
 }
 
@@ -145,7 +149,7 @@ type Values = Vec<(Probe, Said)>;
 struct Stage {
     catalog: Arc<Catalog>,
     detectors: Arc<Detectors>,
-    probes: [Probe; 4],
+    probes: Vec<Probe>,
     demand: Asked,
 }
 
@@ -160,31 +164,60 @@ impl Stage {
         })
     }
 
-    /// The value of every probe. A photo that cannot be read gets `null` for every model, so that it is not asked again.
+    /// The value of every probe.
     fn measure(&self, sha256: Digest, known: &[(Probe, Said)], memory: &Memory) -> Result<Values> {
+        if let Some(values) = self.without_a_look(sha256, known)? {
+            return Ok(values);
+        }
         let bytes = self.catalog.blobs().read(sha256)?;
-        let [image, watermark, faces, people] = self.probes;
         let need = self.detectors.need();
-        let decoded = header(&bytes, need).and_then(|header| {
-            let reserved = memory.reserve(header.decoded_bytes);
-            Ok((curate::decode_for(&bytes, need)?, reserved))
-        });
-        drop(bytes);
-        let (photo, _reserved) = match decoded {
+        let reserve = |need| header(&bytes, need).map(|header| memory.reserve(header.decoded_bytes));
+        let decoded = reserve(need).and_then(|reserved| Ok((curate::decode_for(&bytes, need)?, reserved)));
+        let (photo, reserved) = match decoded {
             Ok(decoded) => decoded,
-            Err(error) => {
-                let said = Said::of(&Decoded::Unreadable(error.to_string()));
-                let models = [watermark, faces, people].map(|probe| (probe, Said::of(&())));
-                return Ok([(image, said)].into_iter().chain(models).collect());
-            }
+            Err(error) => return Ok(self.unreadable(&Said::of(&Decoded::Unreadable(error.to_string())))),
         };
         let known = known_of(known)?.unwrap_or_else(|| Measurements::of(photo.facts.clone()));
-        let measured = self.detectors.complete(&photo, known, self.demand.of(sha256))?;
-        Ok(vec![
-            (image, Said::of(&Decoded::Readable(photo.facts))),
-            (watermark, Said::of(&Answer::of(measured.watermark))),
-            (faces, Said::of(&Answer::of(measured.faces))),
-            (people, Said::of(&Answer::of(measured.people))),
-        ])
+        let mut reserved = Some(reserved);
+        let mut larger = |need| {
+            // What was reserved goes back first: two photos that keep theirs could wait for each other for ever. The
+            // pixels that stay are a quarter of the larger photo's at most.
+            drop(reserved.take());
+            reserved = Some(reserve(need).ok()?);
+            curate::decode_for(&bytes, need).ok()
+        };
+        let measured = self.detectors.complete(&photo, known, self.demand.of(sha256), &mut larger)?;
+        Ok(self.values(&Said::of(&Decoded::Readable(photo.facts)), &measured))
+    }
+
+    /// The values of a photo of which nothing more is asked: only new probes have to be told so.
+    fn without_a_look(&self, sha256: Digest, known: &[(Probe, Said)]) -> Result<Option<Values>> {
+        let Some((_, said)) = known.iter().find(|(probe, _)| probe.kind == Kind::Image) else {
+            return Ok(None);
+        };
+        Ok(match known_of(known)? {
+            None => Some(self.unreadable(said)),
+            Some(measured) if self.demand.of(sha256).next(&measured).is_none() => {
+                Some(self.values(said, &measured))
+            }
+            Some(_) => None,
+        })
+    }
+
+    /// A photo that cannot be read gets `null` for every model, so that it is not asked again.
+    fn unreadable(&self, said: &Said) -> Values {
+        let value = |kind| if kind == Kind::Image { said.clone() } else { Said::of(&()) };
+        self.probes.iter().map(|probe| (*probe, value(probe.kind))).collect()
+    }
+
+    fn values(&self, image: &Said, measured: &Measurements) -> Values {
+        let value = |kind| match kind {
+            Kind::Image => image.clone(),
+            Kind::Watermark => Said::of(&Answer::of(measured.watermark.as_ref())),
+            Kind::Faces => Said::of(&Answer::of(measured.faces.as_ref())),
+            Kind::People => Said::of(&Answer::of(measured.people.as_ref())),
+            Kind::FaceEmbedding => Said::of(&Answer::of(measured.face_embedding.as_ref())),
+        };
+        self.probes.iter().map(|probe| (*probe, value(probe.kind))).collect()
     }
 }

@@ -43,6 +43,28 @@ pub enum PlanError {
         /// The names of its sources.
         known: String,
     },
+    /// Faces are to be compared, but there is no one model that does it.
+    #[error(
+        "recipe `{recipe}` compares the faces of each person (`rules.identity.min_similarity`, or \
+         `detectors.face_embedding`): {source}, or leave that out of the recipe"
+    )]
+    FaceEmbedding {
+        /// The recipe.
+        recipe: String,
+        /// What is missing.
+        source: Box<ModelError>,
+    },
+    /// A similarity that no two faces can have.
+    #[error(
+        "recipe `{recipe}`: `rules.identity.min_similarity = {value}` is out of range: -1 to 1; ArcFace tells people \
+         apart at about 0.35"
+    )]
+    MinSimilarity {
+        /// The recipe.
+        recipe: String,
+        /// The value.
+        value: f32,
+    },
     /// The settings of `prepare` make no sense.
     #[error("recipe `{recipe}`: {source}")]
     Prepare {
@@ -106,7 +128,26 @@ impl Plan {
         if let Some(name) = self.recipe.rules.site.keys().find(|name| !names.contains(name)) {
             return Err(PlanError::UnknownSite { recipe, name: name.clone(), known: names.join(", ") });
         }
+        self.check_faces()?;
         self.recipe.prepare.check().map_err(|source| PlanError::Prepare { recipe, source })
+    }
+
+    /// Whether faces can be compared, where that is asked for.
+    fn check_faces(&self) -> Result<(), PlanError> {
+        let (recipe, rules) = (self.recipe.name.clone(), &self.recipe.rules);
+        let lowest = rules
+            .of_all_sites()
+            .into_iter()
+            .find_map(|rules| rules.identity.min_similarity.filter(|lowest| !(-1.0..=1.0).contains(lowest)));
+        if let Some(value) = lowest {
+            return Err(PlanError::MinSimilarity { recipe, value });
+        }
+        if !self.embeds_faces() {
+            return Ok(());
+        }
+        let chosen = Registry::read(&self.recipe.models)
+            .and_then(|registry| self.choose(&registry, Role::FaceEmbedding).map(drop));
+        chosen.map_err(|source| PlanError::FaceEmbedding { recipe, source: Box::new(source) })
     }
 
     /// The names under which the catalog holds the recipe's photos.
@@ -118,24 +159,33 @@ impl Plan {
     /// The recipe's models, loaded and checked.
     pub fn detectors(&self) -> Result<Arc<Detectors>> {
         let registry = Registry::read(&self.recipe.models)?;
+        let mut choice = self.recipe.detectors.clone();
+        if self.embeds_faces() {
+            choice.face_embedding = Some(self.choose(&registry, Role::FaceEmbedding)?.name.clone());
+        }
         let runtime = runtime::onnx_runtime()?;
-        Ok(Arc::new(Detectors::load(
-            &registry,
-            &self.recipe.detectors,
-            &runtime,
-            self.recipe.measure.device,
-        )?))
+        Ok(Arc::new(Detectors::load(&registry, &choice, &runtime, self.recipe.measure.device)?))
     }
 
-    /// The registered model of each role, in the order of the roles.
+    /// Whether a model for face embeddings is used: one that is only registered waits for a rule that asks for it.
+    fn embeds_faces(&self) -> bool {
+        self.recipe.detectors.face_embedding.is_some() || self.recipe.rules.compare_faces()
+    }
+
+    fn choose<'a>(&self, registry: &'a Registry, role: Role) -> Result<&'a ModelEntry, ModelError> {
+        registry.choose(role, self.recipe.detectors.name(role))
+    }
+
+    /// The registered model of each role that is used, in the order of the roles.
     pub fn models(&self) -> Result<Vec<ModelEntry>, ModelError> {
         let registry = Registry::read(&self.recipe.models)?;
-        let choose = |role| registry.choose(role, self.recipe.detectors.name(role)).cloned();
-        Role::ALL.into_iter().map(choose).collect()
+        let face_embedding = self.embeds_faces().then_some(Role::FaceEmbedding);
+        let used = Role::REQUIRED.into_iter().chain(face_embedding);
+        used.map(|role| self.choose(&registry, role).cloned()).collect()
     }
 
     /// What is asked of every photo. Reads the list of models, not the models.
-    pub fn probes(&self) -> Result<[Probe; 4], ModelError> {
+    pub fn probes(&self) -> Result<Vec<Probe>, ModelError> {
         Ok(measure::probes(&self.models()?, self.recipe.measure.device))
     }
 
@@ -145,8 +195,7 @@ impl Plan {
             return Ok(Demand::Every);
         }
         let registry = Registry::read(&self.recipe.models)?;
-        let choose = |role| registry.choose(role, self.recipe.detectors.name(role));
-        Demand::until_dropped(&self.recipe.rules, &registry, choose)
+        Demand::until_dropped(&self.recipe.rules, &registry, |role| self.choose(&registry, role))
     }
 
     /// The name under which verdicts by this recipe and these decisions are stored.

@@ -168,5 +168,6 @@ pub fn scores(photo: &Scored) -> Scores {
         sharpness: Some(measured.facts.sharpness),
         brightness: Some(measured.facts.brightness),
         perceptual_hash: Some(measured.facts.perceptual_hash.clone()),
+        similarity: photo.similarity,
     }
 }

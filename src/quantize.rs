@@ -24,6 +24,10 @@ const SCRIPT: &str = include_str!("../scripts/quantize_model.py");
 /// Photos to calibrate on at most: the ranges of activations hardly move beyond some dozens.
 const CALIBRATION_PHOTOS: usize = 64;
 
+/// It would have to be calibrated on aligned faces, and be judged by how it moves similarities, not by scores.
+const NO_EMBEDDINGS: &str = "models for face embeddings are not quantized: `rules.identity.min_similarity` depends on \
+    small differences of what they say, and they are asked only of photos that may be kept; use the model as it is";
+
 #[derive(Serialize)]
 struct Agreement {
     model: ModelEntry,
@@ -102,6 +106,7 @@ fn quantize(python: &Path, entry: &ModelEntry, file: &Path, photos: &[PathBuf], 
         let of_photo = match entry.role {
             Role::Watermark => REGIONS.map(|region| input::squeezed(entry, &photo, region)).to_vec(),
             Role::Faces | Role::People => vec![input::letterboxed(entry, &photo).1],
+            Role::FaceEmbedding => bail!(NO_EMBEDDINGS),
         };
         for (k, input) in of_photo.iter().enumerate() {
             fs::write(inputs.join(format!("{i:04}-{k}.npy")), npy(input)).context("write a model's input")?;
@@ -162,7 +167,7 @@ fn compare(
         .par_iter()
         .map(|path| {
             let photo = read(path, variant)?;
-            let (a, b) = (said(&original.see(&photo)?, &rules), said(&variant_model.see(&photo)?, &rules));
+            let (a, b) = (said(&original.see(&photo)?, &rules)?, said(&variant_model.see(&photo)?, &rules)?);
             Ok((a.0 == b.0, f64::from((a.1 - b.1).abs())))
         })
         .collect::<Result<_>>()?;
@@ -172,12 +177,12 @@ fn compare(
 }
 
 /// How many (0, 1, 2 for more) count by the rules, and the highest score.
-fn said(seen: &Seen, rules: &Rules) -> (usize, f32) {
+fn said(seen: &Seen, rules: &Rules) -> Result<(usize, f32)> {
     let count = |scores: &[f32], least: f32| {
         let counted = scores.iter().filter(|&&score| score >= least).count().min(2);
         (counted, scores.iter().copied().fold(0.0, f32::max))
     };
-    match seen {
+    Ok(match seen {
         Seen::Watermark(score) => {
             let highest = score.highest().map_or(0.0, |(_, score)| score);
             (usize::from(highest > rules.watermark.max_score), highest)
@@ -188,7 +193,8 @@ fn said(seen: &Seen, rules: &Rules) -> (usize, f32) {
         Seen::People(people) => {
             count(&people.iter().map(|person| person.score).collect::<Vec<_>>(), rules.people.min_score)
         }
-    }
+        Seen::FaceEmbedding(_) => bail!(NO_EMBEDDINGS),
+    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use catalog::identity::Identity;
 use catalog::measurement::Probe;
 use catalog::photo::PhotoRow;
 use curate::{Demand, Measurements};
-use photo::{Detection, Digest, ImageFacts, Person, WatermarkScore};
+use photo::{Detection, Digest, FaceEmbedding, ImageFacts, Person, WatermarkScore};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,8 @@ pub struct Scored {
     pub row: PhotoRow,
     /// Its bytes and what was measured, or why it cannot be read; `None` where there are no bytes.
     pub content: Option<Arc<Content>>,
+    /// How alike its face is to most faces of the person, from −1 to 1: judging says it, where it compares faces.
+    pub similarity: Option<f32>,
 }
 
 /// The bytes of a photo and what is known of them.
@@ -82,7 +84,7 @@ pub struct Content {
 /// `probes` as [`crate::measure::probes`] gives them.
 pub async fn galleries(
     catalog: &Catalog,
-    probes: &[Probe; 4],
+    probes: &[Probe],
     demand: &Demand,
     kept_by_hand: &HashSet<Digest>,
     sites: &[String],
@@ -101,7 +103,7 @@ pub async fn galleries(
             let content = contents.get(sha256).map(Arc::clone);
             content.with_context(|| format!("photo {sha256} was not measured; run `bolid measure`"))
         });
-        Ok(Scored { content: content.transpose()?, row })
+        Ok(Scored { content: content.transpose()?, row, similarity: None })
     };
     let with_scores = |(identity, rows): (Identity, Vec<PhotoRow>)| {
         Ok((identity, rows.into_iter().map(scored).collect::<Result<_>>()?))
@@ -116,6 +118,7 @@ struct Stored {
     watermark: Option<Answer<WatermarkScore>>,
     faces: Option<Answer<Vec<Detection>>>,
     people: Option<Answer<Vec<Person>>>,
+    face_embedding: Option<Answer<Vec<FaceEmbedding>>>,
 }
 
 /// The contents of which a piece of the stored measurements speaks.
@@ -128,6 +131,7 @@ fn contents(piece: &str, demand: &Demand, kept_by_hand: &HashSet<Digest>) -> Res
             "watermark" => of.watermark = Some(answer(&line)?),
             "faces" => of.faces = Some(answer(&line)?),
             "people" => of.people = Some(answer(&line)?),
+            "face_embedding" => of.face_embedding = Some(answer(&line)?),
             _ => {}
         }
     }
@@ -163,6 +167,7 @@ impl Stored {
                 watermark: self.watermark.with_context(lacking)?.score(),
                 faces: self.faces.with_context(lacking)?.score(),
                 people: self.people.with_context(lacking)?.score(),
+                face_embedding: self.face_embedding.and_then(Answer::score),
             })),
         };
         Ok(Arc::new(Content { sha256, measured }))

@@ -19,6 +19,8 @@ pub enum Kind {
     Faces,
     /// The pose model.
     People,
+    /// The face embedding model.
+    FaceEmbedding,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
             Self::Watermark => "watermark",
             Self::Faces => "faces",
             Self::People => "people",
+            Self::FaceEmbedding => "face_embedding",
         }
     }
 }

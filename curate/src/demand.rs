@@ -9,7 +9,7 @@ use crate::model::{ModelEntry, ModelError, Registry, Role};
 /// What is asked of a photo.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Demand {
-    /// Every model.
+    /// Every model there is.
     Every,
     /// One model after the other, until the rules are certain to drop the photo.
     UntilDropped {
@@ -48,8 +48,13 @@ impl Demand {
         match self {
             Self::Every => Role::ALL.into_iter().find(|&role| !measured.has(role)),
             Self::UntilDropped { order, rules } => {
-                let next = order.iter().copied().find(|&role| !measured.has(role))?;
-                rules.iter().any(|rules| reasons_alone(measured, rules).is_empty()).then_some(next)
+                // Faces are compared last, and only where a rule compares them.
+                let mut roles = order.iter().copied().chain([Role::FaceEmbedding]);
+                let next = roles.find(|&role| !measured.has(role))?;
+                let asks =
+                    |rules: &Rules| next != Role::FaceEmbedding || rules.identity.compares_from().is_some();
+                let may_be_kept = |rules: &Rules| asks(rules) && reasons_alone(measured, rules).is_empty();
+                rules.iter().any(may_be_kept).then_some(next)
             }
         }
     }
@@ -60,13 +65,14 @@ impl Demand {
         if *self == Self::Every {
             return measured;
         }
-        let Measurements { facts, mut watermark, mut faces, mut people } = measured;
+        let Measurements { facts, mut watermark, mut faces, mut people, mut face_embedding } = measured;
         let mut seen = Measurements::of(facts);
         while let Some(role) = self.next(&seen) {
             match role {
                 Role::Watermark => seen.watermark = watermark.take(),
                 Role::Faces => seen.faces = faces.take(),
                 Role::People => seen.people = people.take(),
+                Role::FaceEmbedding => seen.face_embedding = face_embedding.take(),
             }
             if !seen.has(role) {
                 break;

@@ -14,6 +14,7 @@ use crate::hash::Fingerprint;
 use crate::measure::Measurements;
 use crate::model::Role;
 use crate::people::{Counted, PeopleClass};
+use crate::purity::{self, Divided, Likeness};
 
 /// The photos of one identity.
 #[derive(Clone, Debug)]
@@ -47,6 +48,11 @@ pub struct Judgement {
     pub verdicts: Vec<Vec<Verdict>>,
     /// Photos that look the same, where there are at least two, by their centres.
     pub groups: Vec<Group>,
+    /// How alike each photo's face is to most faces of its identity, from −1 to 1, gallery by gallery; `None` where it was
+    /// not compared.
+    pub similarities: Vec<Vec<Option<f32>>>,
+    /// Identities whose faces were compared, but are nobody's for the greater part.
+    pub divided: Vec<Divided>,
 }
 
 /// The verdict on every photo.
@@ -56,9 +62,10 @@ pub fn judge(galleries: &[Gallery<'_>], rules: &Rules) -> Judgement {
         .par_iter()
         .zip(&site_rules)
         .map(|(gallery, rules)| {
-            gallery.photos.iter().map(|photo| decided(photo, alone(photo, rules))).collect()
+            gallery.photos.iter().map(|photo| decided(photo, alone(photo, rules), rules)).collect()
         })
         .collect();
+    let (similarities, divided) = compare_faces(galleries, &mut reasons, &site_rules);
     let same_bytes: Vec<Vec<(usize, usize)>> = galleries.par_iter().map(same_bytes).collect();
     for ((gallery, reasons), copies) in galleries.iter().zip(&mut reasons).zip(&same_bytes) {
         for &(copy, first) in copies {
@@ -78,9 +85,9 @@ pub fn judge(galleries: &[Gallery<'_>], rules: &Rules) -> Judgement {
             reasons[looks[look].gallery][looks[look].photo].push(reason);
         }
     }
-    for (gallery, reasons) in galleries.iter().zip(&mut reasons) {
+    for ((gallery, reasons), rules) in galleries.iter().zip(&mut reasons).zip(&site_rules) {
         for (photo, reasons) in gallery.photos.iter().zip(reasons) {
-            *reasons = decided(photo, std::mem::take(reasons));
+            *reasons = decided(photo, std::mem::take(reasons), rules);
         }
     }
     copies::add_same_bytes(&mut groups, &looks, &same_bytes);
@@ -89,16 +96,46 @@ pub fn judge(galleries: &[Gallery<'_>], rules: &Rules) -> Judgement {
         mark_too_few(reasons, rules.min_photos);
     }
     let verdicts = reasons.into_iter().map(|all| all.into_iter().map(Verdict::from_reasons).collect());
-    Judgement { verdicts: verdicts.collect(), groups }
+    Judgement { verdicts: verdicts.collect(), groups, similarities, divided }
+}
+
+/// Adds the reasons of faces that are another person's, before copies are compared: a good photo never falls to one that
+/// is dropped itself.
+fn compare_faces(
+    galleries: &[Gallery<'_>],
+    reasons: &mut [Vec<Vec<Reason>>],
+    site_rules: &[Rules],
+) -> (Vec<Vec<Option<f32>>>, Vec<Divided>) {
+    let likeness: Vec<Likeness> = galleries
+        .par_iter()
+        .zip(&*reasons)
+        .zip(site_rules)
+        .map(|((gallery, reasons), rules)| purity::likeness(gallery, reasons, rules))
+        .collect();
+    let (mut similarities, mut divided) = (Vec::with_capacity(likeness.len()), Vec::new());
+    for (place, found) in likeness.into_iter().enumerate() {
+        let lowest = site_rules[place].identity.compares_from().unwrap_or(-1.0);
+        let photos = galleries[place].photos.iter().zip(&mut reasons[place]).zip(&found.similarities);
+        for ((photo, reasons), similarity) in photos {
+            if let Some(similarity) = similarity.filter(|&similarity| similarity < lowest)
+                && photo.decided != Some(true)
+            {
+                reasons.push(Reason::OtherPerson { similarity });
+            }
+        }
+        divided.extend(found.divided.map(|(faces, largest)| Divided { gallery: place, faces, largest }));
+        similarities.push(found.similarities);
+    }
+    (similarities, divided)
 }
 
 /// What a person's decision leaves of the reasons. A photo that was kept by hand takes part in everything that follows as
 /// a good one, and one that was dropped by hand leaves its place to a copy.
-fn decided(photo: &Candidate<'_>, mut reasons: Vec<Reason>) -> Vec<Reason> {
+fn decided(photo: &Candidate<'_>, mut reasons: Vec<Reason>, rules: &Rules) -> Vec<Reason> {
     match photo.decided {
         Some(true) => {
             reasons.retain(Reason::is_final);
-            let missing = photo.measured.ok().and_then(not_measured);
+            let missing = photo.measured.ok().and_then(|measured| not_measured(measured, rules));
             if let Some(missing) = missing.filter(|missing| !reasons.contains(missing)) {
                 reasons.push(missing);
             }
@@ -117,15 +154,16 @@ fn alone(photo: &Candidate<'_>, rules: &Rules) -> Vec<Reason> {
     };
     let mut reasons = reasons_alone(measured, rules);
     if reasons.is_empty() {
-        reasons.extend(not_measured(measured));
+        reasons.extend(not_measured(measured, rules));
     }
     reasons
 }
 
-/// The models that were not asked, if any.
-fn not_measured(measured: &Measurements) -> Option<Reason> {
-    let missing = Role::ALL.into_iter().filter(|&role| !measured.has(role)).map(|role| role.to_string());
-    let missing: Vec<_> = missing.collect();
+/// The models that were not asked, if any. Whether faces are compared is for the rules to say.
+fn not_measured(measured: &Measurements, rules: &Rules) -> Option<Reason> {
+    let compared = rules.identity.compares_from().map(|_| Role::FaceEmbedding);
+    let needed = Role::REQUIRED.into_iter().chain(compared);
+    let missing: Vec<_> = needed.filter(|&role| !measured.has(role)).map(|role| role.to_string()).collect();
     (!missing.is_empty()).then_some(Reason::NotMeasured { missing })
 }
 

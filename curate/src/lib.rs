@@ -13,20 +13,24 @@
 //! | [`model`] | `models.toml`, the contract of each role, ONNX Runtime, sessions |
 //! | [`input`], [`letterbox`], [`tensor`] | photos to a network's input |
 //! | [`yolo`], [`watermark`] | a network's output to boxes, joints and probabilities |
-//! | [`measure`] | the three models over one photo or many |
+//! | [`align`], [`embed`] | a face into the square that embedding networks know, and its direction |
+//! | [`measure`] | the models over one photo or many |
 //! | [`demand`] | which model is asked next, and when no more are |
 //! | [`people`] | how many people that makes |
+//! | `purity` | which faces are another person's than most of their identity |
 //! | `copies` | which copy of a photo stays, and what becomes of a photo under two identities |
 //! | [`judge`](mod@judge) | measurements and rules to keep or drop, with every reason |
 //! | [`gaussian`] | the weighting of the paper, eqs. 11–13 |
 //! | [`prepare`] | a kept photo to the tensors that are trained on |
 //! | [`contact_sheet`] | many photos with their boxes and joints drawn, for the eye |
 
+pub mod align;
 pub mod contact_sheet;
 mod copies;
 pub mod decode;
 pub mod demand;
 pub mod duplicates;
+pub mod embed;
 mod facts;
 mod font;
 pub mod gaussian;
@@ -39,6 +43,7 @@ pub mod measure;
 pub mod model;
 pub mod people;
 pub mod prepare;
+mod purity;
 mod resize;
 pub mod tensor;
 pub mod watermark;
@@ -52,3 +57,4 @@ pub use measure::{Detectors, MeasureError, Measurements, ModelChoice, One, Seen}
 pub use model::{Device, ModelError, Registry, Role, Runtime};
 pub use people::PeopleClass;
 pub use prepare::{PrepareSettings, Prepared, prepare};
+pub use purity::Divided;

@@ -1,14 +1,18 @@
 //! Runs the models over photos and collects what they and the pixels say.
 //!
-//! Each photo is decoded once, as large as the most demanding model needs it. Which models are asked is a [`Demand`]:
-//! every one, or the cheapest first and the others only while the photo may still be kept.
+//! Each photo is decoded once, as large as the most demanding model needs it; a second time only where a small face is to
+//! be compared. Which models are asked is a [`Demand`]: every one, or the cheapest first and the others only while the
+//! photo may still be kept.
 //!
 //! Results do not depend on the number of threads or on how photos are split into batches: each photo is prepared on
 //! its own, and scores and coordinates are rounded, which takes away the last bits that a batch may move.
 
 use photo::score::rounded;
-use photo::tiles::REGIONS;
-use photo::{BoundingBox, Detection, Digest, ImageFacts, Joint, Joints, Person, WatermarkScore};
+use photo::tiles::{REGIONS, Region};
+use photo::{
+    BoundingBox, Detection, Digest, Embedding, FaceEmbedding, ImageFacts, Joint, Joints, Person,
+    WatermarkScore,
+};
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +23,7 @@ use crate::letterbox::Letterbox;
 use crate::model::{Device, ModelEntry, ModelError, Network, Registry, Role, Runtime};
 use crate::tensor::Normalisation;
 use crate::yolo::{self, BOX_ROWS, Found, POSE_ROWS, Suppression};
-use crate::{facts, input, jpeg, watermark};
+use crate::{embed, facts, input, jpeg, watermark};
 
 /// Raised whenever the way from bytes to a model's input, or from its output to scores, changes: scores of another
 /// version are never mixed with new ones.
@@ -45,12 +49,15 @@ pub struct Measurements {
     pub faces: Option<Vec<Detection>>,
     /// People by falling score, in photo px.
     pub people: Option<Vec<Person>>,
+    /// The directions of the faces of people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub face_embedding: Option<Vec<FaceEmbedding>>,
 }
 
 impl Measurements {
     /// The facts alone.
     pub fn of(facts: ImageFacts) -> Self {
-        Self { facts, watermark: None, faces: None, people: None }
+        Self { facts, watermark: None, faces: None, people: None, face_embedding: None }
     }
 
     /// Whether the model of a role was asked.
@@ -59,6 +66,7 @@ impl Measurements {
             Role::Watermark => self.watermark.is_some(),
             Role::Faces => self.faces.is_some(),
             Role::People => self.people.is_some(),
+            Role::FaceEmbedding => self.face_embedding.is_some(),
         }
     }
 }
@@ -80,7 +88,7 @@ impl From<ModelError> for MeasureError {
     }
 }
 
-/// The names of the models to use; `None`: the only one of the role.
+/// The names of the models to use; `None`: the only one of the role, and none for face embeddings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelChoice {
@@ -90,6 +98,9 @@ pub struct ModelChoice {
     pub faces: Option<String>,
     /// The pose detector.
     pub people: Option<String>,
+    /// What tells faces of different people apart; faces are only compared where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub face_embedding: Option<String>,
 }
 
 impl ModelChoice {
@@ -99,16 +110,18 @@ impl ModelChoice {
             Role::Watermark => self.watermark.as_deref(),
             Role::Faces => self.faces.as_deref(),
             Role::People => self.people.as_deref(),
+            Role::FaceEmbedding => self.face_embedding.as_deref(),
         }
     }
 }
 
-/// The three models, checked and ready.
+/// The models, checked and ready.
 #[derive(Debug)]
 pub struct Detectors {
     watermark: Network,
     faces: Network,
     people: Network,
+    face_embedding: Option<Network>,
     need: Need,
     device: Device,
 }
@@ -129,8 +142,10 @@ impl Detectors {
             Network::load(entry, &registry.file(entry), runtime, device)
         };
         let (watermark, faces, people) = (load(Role::Watermark)?, load(Role::Faces)?, load(Role::People)?);
+        let face_embedding =
+            choice.face_embedding.is_some().then(|| load(Role::FaceEmbedding)).transpose()?;
         let need = need([&watermark.entry, &faces.entry, &people.entry]);
-        Ok(Self { watermark, faces, people, need, device })
+        Ok(Self { watermark, faces, people, face_embedding, need, device })
     }
 
     /// How large photos have to be decoded for these models.
@@ -138,35 +153,24 @@ impl Detectors {
         self.need
     }
 
-    fn network(&self, role: Role) -> &Network {
-        match role {
-            Role::Watermark => &self.watermark,
-            Role::Faces => &self.faces,
-            Role::People => &self.people,
-        }
-    }
-
     /// Opens sessions of every model for as many threads, so that none is opened while photos are measured.
     ///
     /// # Errors
     /// When a model cannot be loaded once more, or run.
     pub fn open_for(&self, threads: usize) -> Result<(), ModelError> {
-        Role::ALL.into_iter().try_for_each(|role| self.network(role).open_for(threads))
+        self.networks().try_for_each(|network| network.open_for(threads))
     }
 
-    /// The name of the model of a role.
-    pub fn name(&self, role: Role) -> &str {
-        &self.network(role).entry.name
+    fn networks(&self) -> impl Iterator<Item = &Network> {
+        [Some(&self.watermark), Some(&self.faces), Some(&self.people), self.face_embedding.as_ref()]
+            .into_iter()
+            .flatten()
     }
 
-    /// The digest of the file of the model of a role.
-    pub fn file_digest(&self, role: Role) -> Digest {
-        self.network(role).entry.sha256
-    }
-
-    /// The digest under which scores of a role are stored ([`identity`]).
-    pub fn identity(&self, role: Role) -> Digest {
-        identity(&self.network(role).entry, self.need, self.device)
+    /// The digest under which scores of a role are stored ([`identity`]); `None` where the role has no model.
+    pub fn identity(&self, role: Role) -> Option<Digest> {
+        let models: Vec<ModelEntry> = self.networks().map(|network| network.entry.clone()).collect();
+        identity(role, &models, self.need, self.device)
     }
 
     /// Decodes one photo and asks every model.
@@ -176,10 +180,11 @@ impl Detectors {
     pub fn measure(&self, bytes: &[u8]) -> Result<Measurements, MeasureError> {
         let photo = decode_for(bytes, self.need)?;
         let nothing = Measurements::of(photo.facts.clone());
-        Ok(self.complete(&photo, nothing, &Demand::Every)?)
+        Ok(self.complete(&photo, nothing, &Demand::Every, &mut |need| decode_for(bytes, need).ok())?)
     }
 
-    /// Asks the models that are demanded beyond what is known already.
+    /// Asks the models that are demanded beyond what is known already. `larger` decodes the photo again, with more
+    /// pixels; it is called once at most, for a face that is small in the photo.
     ///
     /// # Errors
     /// When a model cannot be run.
@@ -188,6 +193,7 @@ impl Detectors {
         photo: &Photo,
         known: Measurements,
         demand: &Demand,
+        larger: &mut dyn FnMut(Need) -> Option<Photo>,
     ) -> Result<Measurements, ModelError> {
         let (mut measured, mut look) = (known, Look::at(photo));
         while let Some(role) = demand.next(&measured) {
@@ -195,6 +201,13 @@ impl Detectors {
                 Role::Watermark => measured.watermark = Some(self.watermark(photo)?),
                 Role::Faces => measured.faces = Some(faces_of(&self.faces, &mut look)?),
                 Role::People => measured.people = Some(people_of(&self.people, &mut look)?),
+                Role::FaceEmbedding => {
+                    let Some(network) = &self.face_embedding else { break }; // the last one, and nobody's choice
+                    let faces = measured.faces.as_deref().unwrap_or_default();
+                    let people = measured.people.as_deref().unwrap_or_default();
+                    let embeddings = embed::embeddings_of(network, photo, faces, people, larger)?;
+                    measured.face_embedding = Some(embeddings);
+                }
             }
         }
         Ok(measured)
@@ -251,6 +264,8 @@ pub enum Seen {
     Faces(Vec<Detection>),
     /// Of the role people.
     People(Vec<Person>),
+    /// Of the role face embedding, of a photo that is a face's square already.
+    FaceEmbedding(Option<Embedding>),
 }
 
 impl One {
@@ -271,6 +286,10 @@ impl One {
             Role::Watermark => Seen::Watermark(watermark_of(&self.0, photo)?),
             Role::Faces => Seen::Faces(faces_of(&self.0, &mut Look::at(photo))?),
             Role::People => Seen::People(people_of(&self.0, &mut Look::at(photo))?),
+            Role::FaceEmbedding => {
+                let outputs = self.0.run(&input::squeezed(&self.0.entry, photo, Region::Frame))?;
+                Seen::FaceEmbedding(outputs.images().next().and_then(Embedding::of))
+            }
         })
     }
 }
@@ -305,17 +324,30 @@ fn people_of(network: &Network, look: &mut Look) -> Result<Vec<Person>, ModelErr
     Ok(found.iter().map(person).collect())
 }
 
-/// The digest under which scores of a model are stored: the model's bytes, and all that lies between it and a photo.
-/// `need`: how large photos are decoded ([`need`]). Scores of two devices are never mixed: their last digits may differ.
-pub fn identity(entry: &ModelEntry, need: Need, device: Device) -> Digest {
-    let settings = match entry.role {
+/// The digest under which scores of a role are stored: the bytes of its model, and all that lies between it and a photo.
+/// `None` where the models have none of the role. `need`: how large photos are decoded ([`need`]). Scores of two devices
+/// are never mixed: their last digits may differ.
+pub fn identity(role: Role, models: &[ModelEntry], need: Need, device: Device) -> Option<Digest> {
+    let entry = models.iter().find(|entry| entry.role == role)?;
+    let settings = match role {
         Role::Watermark => None,
         Role::Faces => Some((FACES.min_score, FACES.max_iou, FACES.max_found)),
         Role::People => Some((PEOPLE.min_score, PEOPLE.max_iou, PEOPLE.max_found)),
+        Role::FaceEmbedding => {
+            // Other detectors find other faces and joints, so that other squares are cut.
+            let found = [Role::Faces, Role::People].map(|role| identity(role, models, need, device));
+            return Some(Digest::of_json(&(
+                embed::VERSION,
+                entry.sha256,
+                entry.normalisation,
+                found,
+                device,
+            )));
+        }
     };
     let input = (entry.input_size, entry.input_multiple, entry.normalisation);
     let decoded = (need, jpeg::REDUCING_DECODER);
-    Digest::of_json(&(VERSION, entry.role, entry.sha256, input, settings, decoded, device))
+    Some(Digest::of_json(&(VERSION, role, entry.sha256, input, settings, decoded, device)))
 }
 
 /// The digest under which the facts of pixels are stored, which need no model, but depend on how photos are decoded.
@@ -335,6 +367,9 @@ pub fn need<'a>(models: impl IntoIterator<Item = &'a ModelEntry>) -> Need {
                 Need { shorter_px: side_px, longer_px: side_px }
             }
             Role::Faces | Role::People => Need { shorter_px: 1, longer_px: longer },
+            // How large a face is shows only once it was found: what is too small is decoded again then, so that the
+            // scores of all other models stay those they were.
+            Role::FaceEmbedding => return all,
         })
     })
 }

@@ -93,7 +93,8 @@ impl<'a> Counted<'a> {
     }
 }
 
-fn is_inside(face: &BoundingBox, person: &BoundingBox) -> bool {
+/// Whether a face is one of the person in a box.
+pub(crate) fn is_inside(face: &BoundingBox, person: &BoundingBox) -> bool {
     face.intersection(person) > FACE_INSIDE * face.area()
 }
 

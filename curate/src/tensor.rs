@@ -11,6 +11,8 @@ pub enum Normalisation {
     Imagenet,
     /// 0..=1.
     Unit,
+    /// -1..=1: (value - 127.5) / 127.5, as ArcFace and its relatives were trained.
+    Arcface,
 }
 
 /// ImageNet's mean and standard deviation per channel, as torchvision publishes them.
@@ -23,6 +25,7 @@ impl Normalisation {
         match self {
             Self::Imagenet => "imagenet",
             Self::Unit => "unit",
+            Self::Arcface => "arcface",
         }
     }
 
@@ -35,9 +38,28 @@ impl Normalisation {
                 match self {
                     Self::Imagenet => (unit - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel],
                     Self::Unit => unit,
+                    Self::Arcface => (value as f32 - 127.5) / 127.5,
                 }
             });
             out.extend(image.as_raw().chunks_exact(3).map(|pixel| table[usize::from(pixel[channel])]));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_normalisation_puts_black_and_white_where_its_networks_expect_them() {
+        let image = RgbImage::from_fn(2, 1, |x, _| image::Rgb([if x == 0 { 0 } else { 255 }; 3]));
+        let values = |normalisation: Normalisation| {
+            let mut values = Vec::new();
+            normalisation.append(&image, &mut values);
+            values
+        };
+        assert_eq!(values(Normalisation::Arcface), [-1.0, 1.0, -1.0, 1.0, -1.0, 1.0]);
+        assert_eq!(values(Normalisation::Unit), [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]);
+        assert_eq!(values(Normalisation::Imagenet)[0], -0.485 / 0.229);
     }
 }

@@ -35,13 +35,14 @@ fn whole(width: u32, mark: f32, people: usize, faces: usize) -> Measurements {
         watermark: Some(WatermarkScore { regions: vec![(Region::Frame, mark)] }),
         people: Some((0..people).map(|i| Person { bbox: bbox(i, 150.0), score: 0.9, joints }).collect()),
         faces: Some((0..faces).map(|i| Detection { bbox: bbox(i, 20.0), score: 0.9 }).collect()),
+        face_embedding: None,
     }
 }
 
 /// The models that are asked of a photo about which they would say `truth`, one after the other.
 fn asked(demand: &Demand, truth: &Measurements) -> Vec<Role> {
     let seen = demand.view(truth.clone());
-    let order = if *demand == Demand::Every { Role::ALL } else { ORDER };
+    let order = if *demand == Demand::Every { Role::REQUIRED } else { ORDER };
     order.into_iter().filter(|&role| seen.has(role)).collect()
 }
 
@@ -62,7 +63,7 @@ fn models_behind_a_certain_drop_are_not_asked() {
         ORDER,
         "no face has to be named as the reason"
     );
-    assert_eq!(asked(&Demand::Every, &whole(999, 0.9, 0, 0)), Role::ALL);
+    assert_eq!(asked(&Demand::Every, &whole(999, 0.9, 0, 0)), Role::REQUIRED);
 }
 
 #[test]
@@ -102,4 +103,30 @@ fn what_is_not_asked_never_changes_a_verdict() {
             |verdict: &photo::Verdict| verdict.reasons().iter().map(photo::Reason::name).collect::<Vec<_>>();
         assert!(names(&some).iter().all(|name| names(&all).contains(name)), "{all}; {some}");
     }
+}
+
+#[test]
+fn faces_are_embedded_last_and_only_of_photos_that_a_rule_would_compare() {
+    let mut rules = Rules::default();
+    let faultless = whole(1200, 0.1, 1, 1);
+    assert_eq!(demand(&rules).next(&faultless), None, "no rule compares faces");
+    rules.identity.min_similarity = Some(0.35);
+    assert_eq!(demand(&rules).next(&faultless), Some(Role::FaceEmbedding));
+    for dropped in
+        [whole(1200, 0.1, 1, 0), whole(1200, 0.1, 2, 2), whole(1200, 0.9, 1, 1), whole(900, 0.1, 1, 1)]
+    {
+        assert_eq!(demand(&rules).next(&dropped), None, "{dropped:?}");
+    }
+    let mut some = whole(1200, 0.1, 1, 1);
+    some.faces = None;
+    assert_eq!(demand(&rules).next(&some), Some(Role::Faces), "faces come before their directions");
+    let embedded = Measurements { face_embedding: Some(Vec::new()), ..whole(1200, 0.1, 1, 1) };
+    assert_eq!(demand(&rules).next(&embedded), None);
+    assert_eq!(demand(&rules).view(embedded.clone()), embedded);
+    assert_eq!(
+        demand(&Rules::default()).view(embedded).face_embedding,
+        None,
+        "what is not asked for is not seen"
+    );
+    assert_eq!(Demand::Every.next(&whole(900, 0.9, 0, 0)), Some(Role::FaceEmbedding));
 }

@@ -39,6 +39,7 @@ fn good(hash: u64) -> Measurements {
         watermark: Some(WatermarkScore { regions: vec![(Region::Frame, 0.02), (Region::BottomRight, 0.1)] }),
         faces: Some(vec![face(400.0)]),
         people: Some(vec![person(300.0)]),
+        face_embedding: None,
     }
 }
 

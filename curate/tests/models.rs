@@ -135,7 +135,7 @@ fn scores_are_stored_under_the_model_and_its_settings() {
     model::add(&path, &one, &runtime()).unwrap();
     let after = load(&path).unwrap();
     assert_ne!(before, after.identity(Role::People));
-    assert_ne!(after.identity(Role::Faces), measure::facts_identity(Need::WHOLE));
+    assert_ne!(after.identity(Role::Faces), Some(measure::facts_identity(Need::WHOLE)));
     const { assert!(MIN_STORED_SCORE <= 0.25, "rules may ask for scores down to a quarter") };
 }
 
@@ -251,6 +251,10 @@ fn files_of_another_shape_are_not_added() {
         ("watermark", Role::Faces, "[?,2]"),
         ("watermark_of_three_classes", Role::Watermark, "[?,3]"),
         ("watermark_of_bytes", Role::Watermark, "[?,3,64,64]"),
+        ("face_embedding_of_128", Role::FaceEmbedding, "[?,128]"),
+        ("face_embedding_of_64_px", Role::FaceEmbedding, "64×64 px"),
+        ("watermark", Role::FaceEmbedding, "64×64 px"),
+        ("face_embedding", Role::Watermark, "[?,512]"),
     ];
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("models.toml");

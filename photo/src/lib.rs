@@ -7,12 +7,14 @@
 //! | [`joints`] | the 17 COCO joints and the limbs between them |
 //! | [`tiles`] | the parts of a photo that are searched for watermarks one by one |
 //! | [`score`] | what models and pixels say of a photo |
+//! | [`embedding`] | the direction that a network gives a face |
 //! | [`verdict`] | keep, or drop with every reason |
 //! | [`fetch`] | how the download of a photo ended |
 //! | [`split`] | train, validation or test, from the identity's name |
 //! | [`rules`], [`site_rules`] | the thresholds between scores and verdicts, and those of single sites |
 
 pub mod digest;
+pub mod embedding;
 pub mod fetch;
 pub mod geometry;
 pub mod joints;
@@ -24,10 +26,11 @@ pub mod tiles;
 pub mod verdict;
 
 pub use digest::Digest;
+pub use embedding::Embedding;
 pub use fetch::{FailureClass, FetchOutcome};
 pub use geometry::{Affine, BoundingBox};
 pub use joints::{Joint, Joints};
 pub use rules::{AcrossIdentities, Rules};
-pub use score::{Detection, ImageFacts, Person, WatermarkScore};
+pub use score::{Detection, FaceEmbedding, ImageFacts, Person, WatermarkScore};
 pub use split::Split;
 pub use verdict::{Reason, Verdict};

@@ -25,6 +25,9 @@ pub struct Rules {
     pub joints: JointsRule,
     /// Duplicates.
     pub duplicates: DuplicatesRule,
+    /// Whether the faces of an identity are one person's.
+    #[serde(skip_serializing_if = "IdentityRule::is_default")]
+    pub identity: IdentityRule,
     /// Other thresholds for single sites and imports, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub site: BTreeMap<String, SiteRules>,
@@ -91,6 +94,28 @@ pub enum AcrossIdentities {
     Ignore,
 }
 
+/// When a face is another person's than the other faces of its identity. Needs a model of the role `face_embedding`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdentityRule {
+    /// The lowest cosine similarity of a face to the centre of the identity's faces that is still the same person's, in
+    /// −1..=1. Absent, or −1: faces are not compared. A good value depends on the model. For two single photos DeepFace
+    /// (`deepface/config/threshold.py`) takes 0.32 for ArcFace and 0.45 for insightface's buffalo_l; 0.35 is a good start,
+    /// since a face is closer to the centre of many faces than to another single one.
+    pub min_similarity: Option<f32>,
+}
+
+impl IdentityRule {
+    /// The similarity below which a face is another person's; `None` where faces are not compared.
+    pub fn compares_from(&self) -> Option<f32> {
+        self.min_similarity.filter(|&lowest| lowest > -1.0)
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl AcrossIdentities {
     fn is_default(&self) -> bool {
         *self == Self::default()
@@ -107,6 +132,7 @@ impl Default for Rules {
             people: PeopleRule::default(),
             joints: JointsRule::default(),
             duplicates: DuplicatesRule::default(),
+            identity: IdentityRule::default(),
             site: BTreeMap::new(),
         }
     }
@@ -162,6 +188,11 @@ impl Rules {
     pub fn of_all_sites(&self) -> Vec<Self> {
         let common = Self { site: BTreeMap::new(), ..self.clone() };
         std::iter::once(common).chain(self.site.keys().map(|site| self.of_site(site))).collect()
+    }
+
+    /// Whether faces are compared, on any site.
+    pub fn compare_faces(&self) -> bool {
+        self.of_all_sites().iter().any(|rules| rules.identity.compares_from().is_some())
     }
 
     /// The name under which verdicts by these rules are stored.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::tiles::Region;
-use crate::{BoundingBox, Joints};
+use crate::{BoundingBox, Embedding, Joints};
 
 /// One object that a detector found.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,15 @@ pub struct Person {
     pub score: f32,
     /// The joints as predicted, not yet gated by confidence.
     pub joints: Joints,
+}
+
+/// The direction that the embedding model gives one of the photo's faces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaceEmbedding {
+    /// The face, by its place among those that the face model found.
+    pub face: usize,
+    /// The direction.
+    pub embedding: Embedding,
 }
 
 /// How likely the photo carries a watermark.

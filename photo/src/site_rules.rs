@@ -27,6 +27,9 @@ pub struct SiteRules {
     /// Joints.
     #[serde(skip_serializing_if = "SiteScore::is_empty")]
     pub joints: SiteScore,
+    /// Whether the faces of an identity are one person's.
+    #[serde(skip_serializing_if = "SiteIdentity::is_empty")]
+    pub identity: SiteIdentity,
 }
 
 /// When a watermark of this site drops a photo.
@@ -62,6 +65,15 @@ pub struct SitePeople {
     pub min_relative_height: Option<f32>,
 }
 
+/// When a face on this site is another person's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SiteIdentity {
+    /// The lowest similarity that is still the same person's; −1: faces of this site are not compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_similarity: Option<f32>,
+}
+
 impl SiteWatermark {
     fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -80,6 +92,12 @@ impl SitePeople {
     }
 }
 
+impl SiteIdentity {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl SiteRules {
     /// The rules with this site's thresholds in their place.
     pub(crate) fn over(&self, mut rules: Rules) -> Rules {
@@ -91,6 +109,9 @@ impl SiteRules {
         put(self.people.min_score_with_face, &mut rules.people.min_score_with_face);
         put(self.people.min_relative_height, &mut rules.people.min_relative_height);
         put(self.joints.min_score, &mut rules.joints.min_score);
+        if self.identity.min_similarity.is_some() {
+            rules.identity.min_similarity = self.identity.min_similarity;
+        }
         rules
     }
 }
@@ -114,6 +135,29 @@ mod tests {
         assert_eq!((small.min_side, small.people.min_score), (600, 0.3));
         assert_eq!(small.people.min_score_with_face, Rules::default().people.min_score_with_face);
         assert_eq!(rules.of_site("other"), Rules::default());
+    }
+
+    #[test]
+    fn faces_are_compared_on_the_sites_whose_rules_say_so() {
+        let lowest = |of_all: Option<f32>, of_site: Option<f32>| {
+            let own =
+                SiteRules { identity: SiteIdentity { min_similarity: of_site }, ..SiteRules::default() };
+            let mut rules = Rules { site: [("own".to_owned(), own)].into(), ..Rules::default() };
+            rules.identity.min_similarity = of_all;
+            let of = |site| rules.of_site(site).identity.compares_from();
+            (rules.compare_faces(), of("own"), of("other"))
+        };
+        assert_eq!(lowest(None, None), (false, None, None));
+        assert_eq!(lowest(Some(0.3), None), (true, Some(0.3), Some(0.3)));
+        assert_eq!(lowest(Some(0.3), Some(-1.0)), (true, None, Some(0.3)));
+        assert_eq!(lowest(None, Some(0.4)), (true, Some(0.4), None));
+        assert_eq!(lowest(Some(-1.0), None), (false, None, None));
+    }
+
+    #[test]
+    fn rules_that_compare_no_faces_have_the_digest_they_had_before_faces_were_compared() {
+        let json = serde_json::to_string(&Rules::default()).expect("rules have a JSON form");
+        assert!(!json.contains("identity\":{") && !json.contains("similarity"), "{json}");
     }
 
     #[test]

@@ -43,6 +43,11 @@ pub enum Reason {
     },
     /// No joint is visible, so that the weighting (paper, eq. 12) is a maximum over nothing.
     NoVisibleJoint,
+    /// The face is another person's than most faces under this identity.
+    OtherPerson {
+        /// The cosine similarity to the centre of theirs, in −1..=1.
+        similarity: f32,
+    },
     /// The same bytes stand earlier under this identity.
     Duplicate {
         /// The photo's bytes.
@@ -102,6 +107,7 @@ impl Reason {
             Self::NoFace => "no_face",
             Self::SeveralPeople { .. } => "several_people",
             Self::NoVisibleJoint => "no_visible_joint",
+            Self::OtherPerson { .. } => "other_person",
             Self::Duplicate { .. } => "duplicate",
             Self::NearDuplicate { .. } => "near_duplicate",
             Self::TwoIdentities { .. } => "two_identities",
@@ -120,6 +126,9 @@ impl fmt::Display for Reason {
             Self::TooSmall { width, height } => write!(f, ": {width}×{height} px"),
             Self::Watermark { score, region } => write!(f, ": {score:.3} in {region:?}"),
             Self::SeveralPeople { faces, people } => write!(f, ": {faces} faces, {people} people"),
+            Self::OtherPerson { similarity } => {
+                write!(f, ": similarity {similarity:.3} to the others' faces")
+            }
             Self::Duplicate { of } => write!(f, " of {}", of.short()),
             Self::NearDuplicate { of, distance } => {
                 write!(f, " of {}, {distance} of 64 bits differ", of.short())

@@ -1,16 +1,19 @@
 //! The columns of the three tables: rows to columns and back.
 
 use photo::tiles::{REGIONS, Region};
-use photo::{Affine, BoundingBox, Digest, Joint, Joints, Split};
+use photo::{Affine, BoundingBox, Digest, Joint, Joints, Rules, Split};
 
 use crate::error::Error;
 use crate::row::{Dropped, DroppedRow, FetchRow, Photo, PhotoRow, Scores};
 use crate::table::{Column, Table};
 
+/// The one column that not every snapshot has.
+const SIMILARITY: &str = "similarity";
+
 type Result<T> = std::result::Result<T, Error>;
 
-/// The columns of `photos.parquet`.
-pub(crate) fn of_photos(photos: &[Photo]) -> Vec<Column> {
+/// The columns of `photos.parquet`, with the likeness of faces where the rules compare them.
+pub(crate) fn of_photos(photos: &[Photo], rules: &Rules) -> Vec<Column> {
     let digests: Vec<String> = photos.iter().map(|photo| photo.facts.sha256.to_string()).collect();
     let facts = || photos.iter().map(|photo| &photo.facts);
     let mut columns = vec![
@@ -69,12 +72,12 @@ pub(crate) fn of_photos(photos: &[Photo]) -> Vec<Column> {
             photos.iter().map(|photo| i64::from(photo.row)),
         ),
     ];
-    columns.extend(of_scores(facts().map(|row| &row.scores)));
+    columns.extend(of_scores(facts().map(|row| &row.scores), rules));
     columns
 }
 
-/// The columns of `dropped.parquet`.
-pub(crate) fn of_dropped(dropped: &[Dropped]) -> Vec<Column> {
+/// The columns of `dropped.parquet`, likewise.
+pub(crate) fn of_dropped(dropped: &[Dropped], rules: &Rules) -> Vec<Column> {
     let digests: Vec<Option<String>> =
         dropped.iter().map(|photo| photo.facts.sha256.map(|digest| digest.to_string())).collect();
     let details: Vec<String> = dropped
@@ -104,7 +107,7 @@ pub(crate) fn of_dropped(dropped: &[Dropped]) -> Vec<Column> {
             details.iter().map(String::as_str),
         ),
     ];
-    columns.extend(of_scores(facts().map(|row| &row.scores)));
+    columns.extend(of_scores(facts().map(|row| &row.scores), rules));
     columns
 }
 
@@ -122,9 +125,9 @@ pub(crate) fn of_fetches(fetches: &[FetchRow]) -> Vec<Column> {
     ]
 }
 
-fn of_scores<'a>(scores: impl Iterator<Item = &'a Scores> + Clone) -> Vec<Column> {
+fn of_scores<'a>(scores: impl Iterator<Item = &'a Scores> + Clone, rules: &Rules) -> Vec<Column> {
     let names = scores.clone().map(|row| row.watermark_region.map(region_name));
-    vec![
+    let mut columns = vec![
         Column::nullable(
             "watermark",
             "highest probability of a watermark, 0..1",
@@ -142,9 +145,17 @@ fn of_scores<'a>(scores: impl Iterator<Item = &'a Scores> + Clone) -> Vec<Column
         Column::nullable(
             "perceptual_hash",
             "64 bits as 16 hex digits; near-duplicates differ in few bits",
-            scores.map(|row| row.perceptual_hash.as_deref()),
+            scores.clone().map(|row| row.perceptual_hash.as_deref()),
         ),
-    ]
+    ];
+    if rules.compare_faces() {
+        columns.push(Column::nullable(
+            SIMILARITY,
+            "cosine similarity of the face to most faces of the person, -1..1",
+            scores.map(|row| row.similarity),
+        ));
+    }
+    columns
 }
 
 fn flat(joints: &Joints) -> impl Iterator<Item = f32> + use<> {
@@ -266,6 +277,7 @@ fn read_scores(table: &Table) -> Result<impl Iterator<Item = Result<Scores>>> {
     let mut sharpness = maybe(table.floats("sharpness")?);
     let mut brightness = maybe(table.floats("brightness")?);
     let mut perceptual_hash = maybe(table.texts("perceptual_hash")?);
+    let mut similarity = table.has(SIMILARITY).then(|| table.floats(SIMILARITY)).transpose()?.map(maybe);
     Ok(watermark.map(move |watermark| {
         let region = region.next().flatten();
         Ok(Scores {
@@ -278,6 +290,7 @@ fn read_scores(table: &Table) -> Result<impl Iterator<Item = Result<Scores>>> {
             sharpness: sharpness.next().flatten(),
             brightness: brightness.next().flatten(),
             perceptual_hash: perceptual_hash.next().flatten(),
+            similarity: similarity.as_mut().and_then(Iterator::next).flatten(),
         })
     }))
 }

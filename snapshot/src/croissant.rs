@@ -31,8 +31,8 @@ pub(crate) fn page(spec: &SnapshotSpec, tables: &[FileEntry]) -> Vec<u8> {
         "version": "1.0.0",
         "distribution": distribution,
         "recordSet": [
-            record_set("photos", "A record per kept photo.", PHOTOS, &columns::of_photos(&[])),
-            record_set("dropped", "A record per dropped photo.", DROPPED, &columns::of_dropped(&[])),
+            record_set("photos", "A record per kept photo.", PHOTOS, &columns::of_photos(&[], &spec.rules)),
+            record_set("dropped", "A record per dropped photo.", DROPPED, &columns::of_dropped(&[], &spec.rules)),
         ],
     });
     crate::manifest::pretty(&sorted(page))

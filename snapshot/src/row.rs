@@ -93,6 +93,9 @@ pub struct Scores {
     pub brightness: Option<f32>,
     /// A 64-bit perceptual hash as 16 hex digits.
     pub perceptual_hash: Option<String>,
+    /// The cosine similarity of the face to most faces of the identity, in −1..=1; only where the rules compare faces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub similarity: Option<f32>,
 }
 
 /// A row of `photos.parquet`: a kept photo, and where its tensors are.

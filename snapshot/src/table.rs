@@ -269,6 +269,12 @@ impl Table {
         self.rows::<Int64Type>(name, PhysicalType::INT64)
     }
 
+    /// Whether there is a column of this name.
+    pub fn has(&self, name: &str) -> bool {
+        let schema = self.reader.metadata().file_metadata().schema_descr();
+        schema.columns().iter().any(|column| column.path().parts().first().is_some_and(|part| part == name))
+    }
+
     /// An error about this file.
     pub fn wrong(&self, what: impl Into<String>) -> Error {
         Error::Table { path: self.path.clone(), what: what.into() }

@@ -237,8 +237,8 @@ impl Writer {
         self.fetches.dedup();
         self.shards.sort();
         let dir = &self.temporary.path();
-        table::write(&dir.join(PHOTOS), &columns::of_photos(&self.photos))?;
-        table::write(&dir.join(DROPPED), &columns::of_dropped(&self.dropped))?;
+        table::write(&dir.join(PHOTOS), &columns::of_photos(&self.photos, &self.spec.rules))?;
+        table::write(&dir.join(DROPPED), &columns::of_dropped(&self.dropped, &self.spec.rules))?;
         table::write(&dir.join(FETCHES), &columns::of_fetches(&self.fetches))?;
         let counts = counts_of(&self.photos, &self.dropped);
         let tables = [files::entry(dir, PHOTOS)?, files::entry(dir, DROPPED)?];

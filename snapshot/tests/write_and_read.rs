@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{dropped, identities, prepare, rows, spec, write};
-use photo::{Digest, Split};
+use photo::{Digest, Reason, Split};
 use snapshot::{
     Pixels, PreparedTensors, Snapshot, WriteError, Writer, find, find_inputs, inputs_digest, list, verify,
 };
@@ -65,6 +65,29 @@ fn rows_and_tensors_are_read_back_as_they_were_given() {
     expected.sort_by_key(|row| row.sha256);
     assert_eq!(facts, expected);
     assert_eq!(snapshot.fetches().unwrap().len(), 17);
+}
+
+#[test]
+fn the_likeness_of_faces_is_written_only_where_the_rules_compare_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let croissant = |path: &Path| fs::read_to_string(path.join("croissant.json")).unwrap();
+    assert!(!croissant(&write(dir.path(), spec(), identities(), 7).path).contains("similarity"));
+
+    let mut comparing = spec();
+    comparing.rules.identity.min_similarity = Some(0.35);
+    let mut people = identities();
+    people[0].photos[1].scores.similarity = Some(0.6125);
+    people[0].dropped[0].reasons.push(Reason::OtherPerson { similarity: 0.1 });
+    people[0].dropped[0].scores.similarity = Some(0.1);
+    let written = write(dir.path(), comparing, people, 7);
+    assert!(croissant(&written.path).contains("photos/similarity"));
+    let snapshot = Snapshot::open(&written.path).unwrap();
+    let kept: Vec<f32> = snapshot.photos().iter().filter_map(|photo| photo.facts.scores.similarity).collect();
+    let dropped = snapshot.dropped().unwrap();
+    let others: Vec<_> = dropped.iter().filter(|photo| photo.facts.scores.similarity == Some(0.1)).collect();
+    assert_eq!((kept, others.len()), (vec![0.6125], 1));
+    assert!(others[0].facts.reasons.contains(&Reason::OtherPerson { similarity: 0.1 }));
+    assert_eq!(written.counts.reasons["other_person"], 1);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub enum ModelsCommand {
 pub struct AddArgs {
     /// The ONNX file.
     pub file: PathBuf,
-    /// watermark, faces or people.
+    /// watermark, faces, people or face_embedding.
     #[arg(long)]
     pub role: curate::Role,
     /// Its name [default: the file's name].

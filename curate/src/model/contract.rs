@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use photo::embedding::DIMENSIONS;
 use photo::tiles::REGIONS;
 use serde::{Deserialize, Serialize};
 
+use crate::align::SIDE_PX;
 use crate::tensor::Normalisation;
 use crate::yolo::{BOX_ROWS, POSE_ROWS};
 
@@ -19,11 +21,16 @@ pub enum Role {
     Faces,
     /// A detector of people and their 17 joints.
     People,
+    /// A network that tells faces of different people apart. Optional: only `rules.identity` asks for it.
+    FaceEmbedding,
 }
 
 impl Role {
     /// Every role, in the order of tables.
-    pub const ALL: [Self; 3] = [Self::Watermark, Self::Faces, Self::People];
+    pub const ALL: [Self; 4] = [Self::Watermark, Self::Faces, Self::People, Self::FaceEmbedding];
+
+    /// The roles without which nothing can be measured.
+    pub const REQUIRED: [Self; 3] = [Self::Watermark, Self::Faces, Self::People];
 
     /// The name in `models.toml` and on the command line.
     pub fn name(self) -> &'static str {
@@ -31,6 +38,7 @@ impl Role {
             Self::Watermark => "watermark",
             Self::Faces => "faces",
             Self::People => "people",
+            Self::FaceEmbedding => "face_embedding",
         }
     }
 
@@ -40,6 +48,7 @@ impl Role {
             Self::Watermark => "logits[n,2]",
             Self::Faces => "yolo[n,5,anchors]",
             Self::People => "yolo[n,56,anchors]",
+            Self::FaceEmbedding => "embedding[n,512]",
         }
     }
 
@@ -47,17 +56,23 @@ impl Role {
     pub(crate) fn looks(self) -> usize {
         match self {
             Self::Watermark => REGIONS.len(),
-            Self::Faces | Self::People => 1,
+            Self::Faces | Self::People | Self::FaceEmbedding => 1,
         }
     }
 
     /// Width and height in px of the input, where neither the file nor the user says: those of the published models
-    /// (ConvNeXt-tiny of boomb0om/watermark-detection; YOLO).
+    /// (ConvNeXt-tiny of boomb0om/watermark-detection; YOLO; ArcFace).
     pub(crate) fn usual_input(self) -> [u32; 2] {
         match self {
             Self::Watermark => [256, 256],
             Self::Faces | Self::People => [640, 640],
+            Self::FaceEmbedding => [SIDE_PX; 2],
         }
+    }
+
+    /// Width and height in px that the input must have: faces are aligned in a square of a fixed size.
+    pub(crate) fn only_input(self) -> Option<[u32; 2]> {
+        (self == Self::FaceEmbedding).then_some([SIDE_PX; 2])
     }
 
     /// The normalisation of the published models.
@@ -65,6 +80,7 @@ impl Role {
         match self {
             Self::Watermark => Normalisation::Imagenet,
             Self::Faces | Self::People => Normalisation::Unit,
+            Self::FaceEmbedding => Normalisation::Arcface,
         }
     }
 
@@ -74,6 +90,7 @@ impl Role {
             Self::Watermark => &[Some(2)],
             Self::Faces => &[Some(BOX_ROWS), None],
             Self::People => &[Some(POSE_ROWS), None],
+            Self::FaceEmbedding => &[Some(DIMENSIONS)],
         }
     }
 }
@@ -86,7 +103,7 @@ impl fmt::Display for Role {
 
 /// A text that names no role.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no role of a model; the roles are watermark, faces, people")]
+#[error("`{0}` is no role of a model; the roles are watermark, faces, people, face_embedding")]
 pub struct ParseRoleError(String);
 
 impl FromStr for Role {
@@ -129,6 +146,12 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(role.name().parse::<Role>().unwrap(), role);
         }
-        assert!("pose".parse::<Role>().unwrap_err().to_string().contains("watermark, faces, people"));
+        assert!(
+            "pose"
+                .parse::<Role>()
+                .unwrap_err()
+                .to_string()
+                .contains("watermark, faces, people, face_embedding")
+        );
     }
 }

@@ -89,6 +89,10 @@ impl Network {
             let declared = format!("`{}`", network.entry.output);
             return Err(network.misfit("the declared output", network.entry.role.output(), &declared));
         }
+        if let Some(only) = network.entry.role.only_input().filter(|only| *only != network.entry.input_size) {
+            let sides = |[width, height]: [u32; 2]| format!("{width}×{height} px");
+            return Err(network.misfit("the input", &sides(only), &sides(network.entry.input_size)));
+        }
         let session = network.session()?;
         network.batch = network.check_outlets(&session)?;
         network.put_back(session);

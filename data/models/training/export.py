@@ -122,7 +122,8 @@ def write(module: nn.Module, path: Path, name: str, side: int, output: str) -> N
 
 def declare(rows: list[tuple]) -> None:
     """models.toml from (role, file, side, normalisation, output)."""
-    text = "# The demo models, made by training/export.py. One table per model; `role` is watermark, faces or people.\n"
+    text = ("# The demo models, made by training/export.py. One table per model; `role` is watermark, faces, people or "
+            "face_embedding.\n")
     for role, file, side, normalisation, output in rows:
         multiple = f"input_multiple = {MULTIPLE}\n" if side == 2 * INPUT else ""
         digest = hashlib.sha256((MODELS / file).read_bytes()).hexdigest()

@@ -7,6 +7,8 @@ const sliders = [
   { rule: 'people.min_score', label: 'surest person', max: 1, score: photo => photo.scores.person },
   { rule: 'people.min_score_with_face', label: 'surest person, with a face', max: 1, score: photo => photo.scores.person },
   { rule: 'min_side', label: 'shorter side, px', step: 10, score: photo => photo.width && Math.min(photo.width, photo.height) },
+  ...(lookUp(data.rules, 'identity.min_similarity') > -1
+    ? [{ rule: 'identity.min_similarity', label: 'like the others’ faces', max: 1, score: photo => photo.scores.similarity }] : []),
   { rule: 'sharpness', label: 'sharpness (no rule)', step: 1, score: photo => photo.scores.sharpness },
 ];
 for (const slider of sliders) {

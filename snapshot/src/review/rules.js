@@ -10,9 +10,10 @@ photos.forEach((photo, number) => {
 
 // ---- what the rules make of a photo: `curate::judge` and `curate::people` once more -----------------------------------
 // Reasons that follow from the photo's own scores. Others, such as copies, stay as they were judged.
-const OWN = new Set(['too_small', 'watermark', 'no_person', 'several_people', 'no_face', 'no_visible_joint', 'not_measured']);
+const OWN = new Set(['too_small', 'watermark', 'no_person', 'several_people', 'no_face', 'no_visible_joint', 'other_person',
+  'not_measured']);
 const LIMITS = ['min_side', 'min_photos', 'watermark.max_score', 'faces.min_score', 'people.min_score',
-  'people.min_score_with_face', 'people.min_relative_height', 'joints.min_score', 'sharpness'];
+  'people.min_score_with_face', 'people.min_relative_height', 'joints.min_score', 'identity.min_similarity', 'sharpness'];
 const FACE_INSIDE = .5;
 
 const lookUp = (rules, path) => path.split('.').reduce((part, key) => part?.[key], rules);
@@ -61,11 +62,13 @@ function ofPeople(photo, limit) {
 }
 
 function ofScores(photo, limit) {
-  const { watermark, sharpness } = photo.scores;
+  const { watermark, sharpness, similarity } = photo.scores;
   const reasons = ofPeople(photo, limit);
   if (Math.min(photo.width, photo.height) < limit.min_side) reasons.push('too_small');
   if (watermark != null && watermark > limit['watermark.max_score']) reasons.push('watermark');
   if (sharpness != null && sharpness < limit.sharpness) reasons.push('blurred');
+  // As the faces were compared: who is among the many is not asked again.
+  if (similarity != null && similarity < limit['identity.min_similarity']) reasons.push('other_person');
   const lacks = watermark == null || !photo.people || !photo.faces;
   if (!reasons.length && lacks && !photo.keep) reasons.push('not_measured');
   return reasons;

@@ -62,6 +62,7 @@ pub fn kept(identity: &str, i: usize) -> PhotoRow {
             sharpness: Some(123.4567),
             brightness: Some(0.5),
             perceptual_hash: Some(format!("{i:016x}")),
+            similarity: None,
         },
         width: 1200,
         height: 1600 + i as u32,
