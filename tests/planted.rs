@@ -17,7 +17,7 @@ const SEEDS: [u64; 2] = [20_261, 77_003];
 const IDENTITIES: usize = 4;
 const PHOTOS: usize = 24;
 
-/// Shares required of all reasons over all seeds.
+/// Shares required of all reasons over all seeds. Of marks alone the demo watermark model finds about 0.955.
 const RECALL: f64 = 0.97;
 const PRECISION: f64 = 0.97;
 /// Of the good photos, at most this share may be lost.

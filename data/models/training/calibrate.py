@@ -23,13 +23,13 @@ def logit(p: np.ndarray) -> np.ndarray:
     return np.log(p / (1 - p))
 
 
-def mark_shift(folder: Path) -> float:
+def mark_shift(folders: list[Path]) -> float:
     """What to add to the watermark's logit so that a gallery has as many false alarms as missed marks.
 
     Precision and recall are equal then. Where few photos are marked, the share of clean photos that may be lost is
     small. Each margin counts as a bell around itself, so that the place does not hang on single photos.
     """
-    photos = evaluate.photo_margins(folder, "gallery", evaluate.MODELS, 1)
+    photos = sum((evaluate.photo_margins(folder, "gallery", evaluate.MODELS, 1) for folder in folders), [])
     truth = np.array([kind != "clean" for kind, _ in photos])
     margin = np.array([margin for _, margin in photos])
     shifts = np.arange(-10, 10, 0.05)
@@ -59,14 +59,15 @@ def count_shift(folder: Path, model: str, truth_of) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="a folder that training_set wrote")
+    parser.add_argument("--data", type=Path, required=True, nargs="+", help="folders that training_set wrote")
     args = parser.parse_args()
-    if (args.data / "people.jsonl").stat().st_size:
-        faces = count_shift(args.data, "faces.onnx", lambda people: sum(p["face"] is not None for p in people))
-        persons = count_shift(args.data, "pose.onnx", len)
+    for folder in (folder for folder in args.data if (folder / "people.jsonl").stat().st_size):
+        faces = count_shift(folder, "faces.onnx", lambda people: sum(p["face"] is not None for p in people))
+        persons = count_shift(folder, "pose.onnx", len)
         print(f"--face-shift {faces:.2f} --person-shift {persons:.2f}")
-    if (args.data / "gallery.jsonl").exists():
-        print(f"--mark-shift {mark_shift(args.data):.2f}")
+    galleries = [folder for folder in args.data if (folder / "gallery.jsonl").exists()]
+    if galleries:
+        print(f"--mark-shift {mark_shift(galleries):.2f}")
 
 
 if __name__ == "__main__":

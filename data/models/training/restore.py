@@ -7,7 +7,6 @@ shift and scale, so that training begins with the same function.
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
@@ -57,14 +56,3 @@ def unfold(net: MarkNet, conv: nn.Conv2d, norm: nn.BatchNorm2d, images: torch.Te
     norm.weight.copy_(deviation)
     norm.running_mean.copy_(mean / deviation)
     norm.running_var.fill_(1.0 - norm.eps)
-
-
-def check(path: Path, net: MarkNet, images: torch.Tensor) -> float:
-    """The largest difference between the file's logits and the network's."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    with torch.no_grad():
-        own = net.eval()(images)[0].numpy()
-    net.train()
-    return float(np.abs(session.run(None, {"input": images.numpy()})[0] - own).max())
