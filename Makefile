@@ -112,7 +112,7 @@ evaluate-duplicates:  ## recall and precision of near-duplicates on people never
 
 evaluate-models:  ## figures of the demo models on people never trained on; SEED=…
 	cargo run --release --locked -p synth --example training_set -- \
-	  --seed $(SEED) --people 1000 --marks 200 --out .cache/evaluate-$(SEED)
+	  --seed $(SEED) --people 1000 --marks 200 --gallery 200 --out .cache/evaluate-$(SEED)
 	test -x .cache/python/bin/python || $(PYTHON) -m venv .cache/python
 	.cache/python/bin/python -m pip install --quiet numpy onnxruntime==$(ORT_VERSION)
 	.cache/python/bin/python data/models/training/evaluate.py --data .cache/evaluate-$(SEED)

@@ -14,6 +14,7 @@
 //! | [`raster`], [`shade`], [`render`](mod@render), [`develop`] | triangles to pixels |
 //! | [`truth`] | what is known |
 //! | [`watermark`], [`strokes`], [`names`] | marks on photos, their letters, invented names |
+//! | [`texture`], [`material`], [`pattern`], [`lettering`] | pictures of surfaces and things, to learn what is no mark |
 //! | [`encode`], [`spoil`] | pixels to files; copies that differ, files that break |
 //! | [`collection`] | identities with good photos and planted rejects |
 //! | [`gallery`] | a site that shows a collection |
@@ -33,10 +34,13 @@ pub mod feature;
 pub mod figure;
 pub mod gallery;
 pub mod head;
+pub mod lettering;
 pub mod limb;
+pub mod material;
 pub mod mesh;
 pub mod names;
 pub mod noise;
+pub mod pattern;
 pub mod pose;
 pub mod raster;
 pub mod render;
@@ -46,6 +50,7 @@ pub mod skeleton;
 pub mod spoil;
 pub mod strokes;
 pub mod surface;
+pub mod texture;
 pub mod truth;
 pub mod watermark;
 

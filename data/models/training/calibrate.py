@@ -14,25 +14,29 @@ import numpy as np
 import evaluate
 
 
+BELL = 0.7  # standard deviation of a margin, in logits
+
+
 def logit(p: np.ndarray) -> np.ndarray:
     """Of probabilities."""
     p = np.clip(p, 1e-6, 1 - 1e-6)
     return np.log(p / (1 - p))
 
 
-def mark_fit(folder: Path) -> tuple[float, float]:
-    """Logistic regression of "marked" on the photos' margins, both classes weighing the same: scale and shift."""
-    photos = evaluate.photo_margins(folder, evaluate.MODELS, 1)
-    truth = np.array([kind != "clean" for kind, _ in photos], float)
+def mark_shift(folders: list[Path]) -> float:
+    """What to add to the watermark's logit so that a gallery has as many false alarms as missed marks.
+
+    Precision and recall are equal then. Where few photos are marked, the share of clean photos that may be lost is
+    small. Each margin counts as a bell around itself, so that the place does not hang on single photos.
+    """
+    photos = sum((evaluate.photo_margins(folder, "gallery", evaluate.MODELS, 1) for folder in folders), [])
+    truth = np.array([kind != "clean" for kind, _ in photos])
     margin = np.array([margin for _, margin in photos])
-    weight = np.where(truth == 1, 0.5 / truth.sum(), 0.5 / (1 - truth).sum())
-    scale, shift = 1.0, 0.0
-    for _ in range(20000):
-        error = weight * (1 / (1 + np.exp(-np.clip(scale * margin + shift, -50, 50))) - truth)
-        # a little pull towards scale 1: separable classes have no best scale
-        scale -= 0.1 * ((error * margin).sum() + 0.002 * (scale - 1))
-        shift -= 0.5 * error.sum()
-    return scale, shift
+    shifts = np.arange(-10, 10, 0.05)
+    above = 1 / (1 + np.exp(-np.clip((margin[:, None] + shifts) * 1.7 / BELL, -50, 50)))  # about a normal's integral
+    marked = evaluate.PREVALENCE
+    missed, false = marked * (1 - above[truth]).mean(0), (1 - marked) * above[~truth].mean(0)
+    return float(shifts[np.abs(missed - false).argmin()])
 
 
 def count_shift(folder: Path, model: str, truth_of) -> float:
@@ -55,15 +59,15 @@ def count_shift(folder: Path, model: str, truth_of) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="a folder that training_set wrote")
+    parser.add_argument("--data", type=Path, required=True, nargs="+", help="folders that training_set wrote")
     args = parser.parse_args()
-    if (args.data / "people.jsonl").stat().st_size:
-        faces = count_shift(args.data, "faces.onnx", lambda people: sum(p["face"] is not None for p in people))
-        persons = count_shift(args.data, "pose.onnx", len)
+    for folder in (folder for folder in args.data if (folder / "people.jsonl").stat().st_size):
+        faces = count_shift(folder, "faces.onnx", lambda people: sum(p["face"] is not None for p in people))
+        persons = count_shift(folder, "pose.onnx", len)
         print(f"--face-shift {faces:.2f} --person-shift {persons:.2f}")
-    if (args.data / "marks.jsonl").stat().st_size:
-        scale, shift = mark_fit(args.data)
-        print(f"--mark-scale {scale:.3f} --mark-shift {shift:.3f}")
+    galleries = [folder for folder in args.data if (folder / "gallery.jsonl").exists()]
+    if galleries:
+        print(f"--mark-shift {mark_shift(galleries):.2f}")
 
 
 if __name__ == "__main__":

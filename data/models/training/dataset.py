@@ -11,13 +11,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from network import INPUT, JOINTS, MARK_INPUT
+from network import INPUT, JOINTS
 
 GREY = 114 / 255  # the letterbox's border
 MIRRORED = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]  # COCO joints with left and right swapped
 SEEN_ENOUGH = 0.35  # people of whom less is in the picture may be found or not
-CHANGED = 2.5  # mean difference, in levels of 255, from which a cell of 8x8 pixels belongs to a mark
-MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
 
 def lines(path: Path) -> list[dict]:
@@ -27,20 +25,30 @@ def lines(path: Path) -> list[dict]:
 
 
 class Pictures:
-    """The files `name`.u8 of several folders, u8 [count, side, side, 3] each, as one, and the rows of `name`.jsonl."""
+    """The files `name`.u8 of several folders, u8 [count, side, side, channels] each, as one, and the rows of
+    `name`.jsonl. Folders without such files are passed over."""
 
-    def __init__(self, folders: list[Path], name: str, side: int):
+    def __init__(self, folders: list[Path], name: str, side: int, channels: int = 3):
         self.files, self.rows = [], []
-        for folder in folders:
+        for folder in (folder for folder in folders if (folder / f"{name}.jsonl").exists()):
             rows = lines(folder / f"{name}.jsonl")
-            self.files.append(np.memmap(folder / f"{name}.u8", np.uint8, "r", shape=(len(rows), side, side, 3)))
-            self.rows += rows
+            shape = (len(rows), side, side, channels)
+            if rows:
+                self.files.append(np.memmap(folder / f"{name}.u8", np.uint8, "r", shape=shape))
+                self.rows += rows
         self.starts = np.cumsum([0] + [len(file) for file in self.files])
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """u8 [side, side, channels]."""
+        which = int(np.searchsorted(self.starts, index, side="right")) - 1
+        return self.files[which][index - self.starts[which]]
+
     def batch(self, index: np.ndarray) -> torch.Tensor:
-        """u8 [n, 3, side, side]."""
-        which = np.searchsorted(self.starts, index, side="right") - 1
-        raw = np.stack([self.files[w][i - self.starts[w]] for w, i in zip(which, index)])
+        """u8 [n, channels, side, side]."""
+        raw = np.stack([self[i] for i in index])
         return torch.from_numpy(raw).permute(0, 3, 1, 2).contiguous()
 
 
@@ -165,49 +173,3 @@ class People:
             at = joints[i, ..., :2]
             under = (at[..., 0] >= x) & (at[..., 0] < x + width) & (at[..., 1] >= y) & (at[..., 1] < y + height)
             joints[i, ..., 2] = torch.where(under, 0.0, joints[i, ..., 2])
-
-
-class Marks:
-    """Frames and tiles of marked photos beside the same photos without the mark.
-
-    The difference of the two is the mark itself: it says where the mark is, and can be made weaker or stronger, or
-    laid over another picture. A region that holds only a sliver of the mark teaches nothing and is left out.
-    """
-
-    def __init__(self, folders: list[Path]):
-        self.pictures = Pictures(folders, "marks", MARK_INPUT)
-        self.recolour = Recolour(MARK_INPUT, 0.12)
-        rows = self.pictures.rows
-        self.clean = np.array([i for i, row in enumerate(rows) if row["kind"] is None])
-        folder = np.searchsorted(self.pictures.starts, np.arange(len(rows)), side="right")
-        places = [(folder[i], row["photo"], row["region"]) for i, row in enumerate(rows)]
-        twins = {places[i]: i for i in self.clean}
-        self.marked = np.array([i for i, row in enumerate(rows) if row["label"] == 1 and places[i] in twins])
-        self.twin = np.array([twins[places[i]] for i in self.marked])
-
-    def __len__(self) -> int:
-        return 2 * len(self.marked)
-
-    def batch(self, index: np.ndarray) -> dict:
-        """Half marked, half clean: image [n, 3, 256, 256], label [n], changed [n, 32, 32] in 0..1."""
-        n = len(index)
-        chosen = index % len(self.marked)
-        marked, clean = (self.pictures.batch(which[chosen]).float() for which in (self.marked, self.twin))
-        mark = marked - clean
-        other = self.pictures.batch(np.random.default_rng(int(torch.randint(1 << 30, ()))).choice(self.clean, n)).float()
-        label = torch.from_numpy(index < len(self.marked)).long()
-        elsewhere = (torch.rand(n) < 0.25) | (label == 0)
-        strength = torch.where(torch.rand(n) < 0.5, 1.0, uniform(0.75, 1.4, n)) * label
-        mark = mark * strength[:, None, None, None]
-        image = torch.where(elsewhere[:, None, None, None], other, clean) + mark
-        image = self.recolour(image.round_().clamp_(0, 255).byte())
-        change = mark.abs().amax(1, keepdim=True)
-        flip = torch.where(torch.rand(n) < 0.5, -1.0, 1.0)
-        zoom = torch.where(torch.rand(n, 1) < 0.5, 1.0, uniform(1.0, 1.12, n, 2))
-        theta = torch.zeros(n, 2, 3)
-        theta[:, 0, 0], theta[:, 1, 1] = flip / zoom[:, 0], 1 / zoom[:, 1]
-        theta[:, :, 2] = (1 - 1 / zoom) * uniform(-1, 1, n, 2)
-        grid = F.affine_grid(theta, list(image.shape), align_corners=False)
-        both = F.grid_sample(torch.cat([image, change], 1), grid, padding_mode="border", align_corners=False)
-        changed = (F.avg_pool2d(both[:, 3], 8) > CHANGED).float()
-        return {"image": (both[:, :3] - MEAN[:, None, None]) / STD[:, None, None], "label": label, "changed": changed}

@@ -1,6 +1,6 @@
 """How good the models are on pictures they never saw. Needs numpy and onnxruntime only.
 
-    cargo run --release -p synth --example training_set -- --seed 4242 --people 1500 --marks 150 --out DIR
+    cargo run --release -p synth --example training_set -- --seed 4242 --people 1000 --marks 200 --gallery 200 --out DIR
     python evaluate.py --data DIR
 
 Prints one line per figure and exits with 1 if one of them misses its goal.
@@ -19,6 +19,7 @@ MODELS = Path(__file__).resolve().parents[1]
 MIN_SCORE = 0.4  # of a face and of a person: the default of the rules
 OVERLAP = 0.6  # boxes that overlap more are one object
 VISIBLE = 0.5  # confidence from which a joint counts as visible
+PREVALENCE = 0.1  # share of the demo gallery's photos that are marked
 MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
 GOALS = {
     "watermark accuracy": 0.97,
@@ -115,10 +116,10 @@ def people(folder: Path, models: Path, threads: int) -> dict:
     return {name: right[name] / max(total[name], 1) for name in sorted(right)}
 
 
-def photo_margins(folder: Path, models: Path, threads: int) -> list[tuple[str, float]]:
+def photo_margins(folder: Path, name: str, models: Path, threads: int) -> list[tuple[str, float]]:
     """The mark's kind, "clean" if there is none, and the largest logit(watermark) - logit(clean) of the regions."""
     model = Model(models / "watermark.onnx", threads)
-    rows, pictures = read(folder, "marks", 256)
+    rows, pictures = read(folder, name, 256)
     margins = {}
     for start in range(0, len(rows), 32):
         images = (np.asarray(pictures[start : start + 32]).astype(np.float32) / 255 - MEAN) / STD
@@ -130,15 +131,29 @@ def photo_margins(folder: Path, models: Path, threads: int) -> list[tuple[str, f
 
 
 def marks(folder: Path, models: Path, threads: int) -> dict:
-    """Figures of the watermark model, photo by photo; a photo is marked where one of its regions is (p > 0.5)."""
-    photos = photo_margins(folder, models, threads)
-    figures = {}
-    for kind in sorted({kind for kind, _ in photos}):
-        margins = np.array([margin for k, margin in photos if k == kind])
-        figures[f"watermark, {kind}"] = float(((margins > 0) == (kind != "clean")).mean())
+    """Figures of the watermark model on photos of any kind; a photo is marked where one of its regions is (p > 0.5)."""
+    photos = photo_margins(folder, "marks", models, threads)
+    figures = kinds_right(photos, "watermark")
     marked = np.mean([margin > 0 for kind, margin in photos if kind != "clean"])
     figures["watermark accuracy"] = float(marked + figures["watermark, clean"]) / 2  # balanced
     return figures
+
+
+def gallery(folder: Path, models: Path, threads: int) -> dict:
+    """Figures of the watermark model on photos as the demo gallery has them, of which `PREVALENCE` are marked."""
+    photos = photo_margins(folder, "gallery", models, threads)
+    figures = kinds_right(photos, "gallery")
+    found = float(np.mean([margin > 0 for kind, margin in photos if kind != "clean"]))
+    false = 1 - figures["gallery, clean"]
+    figures["gallery, marks found"] = found
+    figures["gallery, precision"] = PREVALENCE * found / max(PREVALENCE * found + (1 - PREVALENCE) * false, 1e-9)
+    return figures
+
+
+def kinds_right(photos: list[tuple[str, float]], name: str) -> dict:
+    """The share of right answers for each kind of mark, and for clean photos."""
+    margins = {kind: np.array([margin for k, margin in photos if k == kind]) for kind in sorted({k for k, _ in photos})}
+    return {f"{name}, {kind}": float(((m > 0) == (kind != "clean")).mean()) for kind, m in margins.items()}
 
 
 def main() -> None:
@@ -148,8 +163,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     args = parser.parse_args()
     figures = {}
-    for name, judge in (("people", people), ("marks", marks)):
-        if (args.data / f"{name}.jsonl").stat().st_size:
+    for name, judge in (("people", people), ("marks", marks), ("gallery", gallery)):
+        rows = args.data / f"{name}.jsonl"
+        if rows.exists() and rows.stat().st_size:
             figures |= judge(args.data, args.models, args.threads)
     for name, value in figures.items():
         goal = f"  goal {GOALS[name]:.2f}" if name in GOALS else ""

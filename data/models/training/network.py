@@ -131,7 +131,7 @@ class MarkNet(nn.Module):
         self.up8 = nn.Conv2d(96, 64, 1)
         self.merge = conv(64, 64)
         self.where = nn.Conv2d(64, 1, 1)
-        self.out = nn.Linear(96 * 2 + 64 + 1, 2)
+        self.out = nn.Linear(96 * 2 + 64 + 3, 2)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         at32 = self.at32(self.at64(x))
@@ -140,5 +140,8 @@ class MarkNet(nn.Module):
         context = F.interpolate(self.up16(at16) + F.interpolate(self.up8(at8), scale_factor=2.0), scale_factor=2.0)
         merged = self.merge(F.relu(at32 + context))
         where = self.where(merged)
-        pooled = torch.cat([at8.mean((2, 3)), at8.amax((2, 3)), merged.amax((2, 3)), where.amax((2, 3))], 1)
+        # a mark has neighbouring cells, and many of them; what only looks like one is often a single cell
+        patch = F.avg_pool2d(where, 3, 1, 1)
+        spread = [where.amax((2, 3)), patch.amax((2, 3)), where.sigmoid().mean((2, 3))]
+        pooled = torch.cat([at8.mean((2, 3)), at8.amax((2, 3)), merged.amax((2, 3)), *spread], 1)
         return self.out(pooled), where

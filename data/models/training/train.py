@@ -1,7 +1,7 @@
 """Trains PeopleNet or MarkNet on the CPU; a checkpoint after every epoch, so that a stop loses one epoch at most.
 
     python train.py people --data DIR --out people.pt --epochs 14
-    python train.py marks  --data DIR --out marks.pt  --epochs 10
+    python train.py marks  --data DIR --out marks.pt  --epochs 24 --batch 32 --start ../watermark.onnx
 """
 
 import argparse
@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dataset import Marks, People
+from dataset import People
 from losses import mark_loss, people_loss
+from marks import Marks
 from muon import Muon
 from network import MarkNet, PeopleNet
+from restore import restore
 
 KINDS = {"people": (People, PeopleNet, people_loss), "marks": (Marks, MarkNet, mark_loss)}
 WARM_UP = 150  # steps; batch normalisation needs a moment before full steps do no harm
@@ -45,7 +47,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--data", type=Path, required=True, nargs="+", help="folders that training_set wrote")
     parser.add_argument("--out", type=Path, required=True, help="the checkpoint; an unfinished one is resumed")
-    parser.add_argument("--start", type=Path, help="a finished checkpoint whose weights to start from")
+    parser.add_argument("--start", type=Path, help="a checkpoint, or watermark.onnx, whose weights to start from")
     parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
@@ -61,8 +63,11 @@ def main() -> None:
     data = dataset(args.data)
     torch.manual_seed(args.seed)
     model = network()
-    if args.start:
+    if args.start and args.start.suffix == ".onnx":
+        model = restore(args.start, torch.cat([data.batch(np.arange(32))["image"] for _ in range(4)]))
+    elif args.start:
         model.load_state_dict(torch.load(args.start)["average"])
+    model = model.to(memory_format=torch.channels_last)
     average = copy.deepcopy(model).eval()
     kernels = [p for p in model.parameters() if p.ndim == 4]
     others = [p for p in model.parameters() if p.ndim < 4]
@@ -91,6 +96,8 @@ def main() -> None:
             with torch.autocast("cpu", torch.bfloat16):
                 outputs = model(batch["image"])
             loss, parts = loss_of(*outputs, batch)
+            if args.kind == "marks":
+                data.learned(batch, outputs[0])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             for optimiser in optimisers:
