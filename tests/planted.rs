@@ -86,10 +86,10 @@ fn planted_rejects_are_dropped_for_the_right_reason_and_good_photos_stay() {
     assert!(lost.len() as f64 <= LOST * good as f64, "{lost:?}");
 }
 
-/// [`SEEDS`], or those that `BOLID_PLANTED_SEEDS` lists, separated by commas.
+/// [`SEEDS`], or those that `PLANTED_SEEDS` lists, separated by commas.
 fn seeds() -> Vec<u64> {
-    let Ok(listed) = env::var("BOLID_PLANTED_SEEDS") else { return SEEDS.to_vec() };
-    listed.split(',').map(|seed| seed.trim().parse().expect("BOLID_PLANTED_SEEDS lists numbers")).collect()
+    let Ok(listed) = env::var("PLANTED_SEEDS") else { return SEEDS.to_vec() };
+    listed.split(',').map(|seed| seed.trim().parse().expect("PLANTED_SEEDS lists numbers")).collect()
 }
 
 /// The reasons for every photo of the snapshot of a gallery; none for a kept one.
