@@ -3,7 +3,8 @@
     python scripts/quantize_model.py --model float.onnx --inputs DIR --output int8.onnx
 
 DIR holds the model's input for one photo in each .npy file. What lies between the last convolutions and the output (the
-places of boxes and joints, the probabilities) stays in floats: one scale for pixels and probabilities would lose both.
+places of boxes and joints, the probabilities) stays in floats: one scale for pixels and probabilities would lose both. So
+do those convolutions themselves where they are 1 x 1, and attention.
 """
 
 import argparse
@@ -29,8 +30,8 @@ class Inputs(CalibrationDataReader):
         return None if file is None else {self.name: np.load(file)}
 
 
-def float_tail(graph: onnx.GraphProto) -> list[str]:
-    """The nodes between the last convolutions and the output."""
+def kept_in_floats(graph: onnx.GraphProto) -> list[str]:
+    """The last convolutions, the nodes between them and the output, and attention."""
     weights = {tensor.name: tensor for tensor in graph.initializer}
     makers = {output: node for node in graph.node for output in node.output}
 
@@ -41,13 +42,21 @@ def float_tail(graph: onnx.GraphProto) -> list[str]:
         # YOLO takes the mean of a box side's distribution by a convolution with the weights 0, 1, 2, …
         return weight is None or not np.array_equal(weight.ravel(), np.arange(weight.size))
 
-    tail, open_ends = {}, [output.name for output in graph.output]
+    kept, open_ends = set(), [output.name for output in graph.output]
     while open_ends:
         node = makers.get(open_ends.pop())
-        if node is not None and node.name not in tail and not is_convolution(node):
-            tail[node.name] = node
+        if node is None or node.name in kept:
+            continue
+        if not is_convolution(node):
+            kept.add(node.name)
             open_ends += node.input
-    return sorted(tail)
+        elif node.input[1] in weights and list(weights[node.input[1]].dims[2:]) == [1, 1]:
+            kept.add(node.name)  # costs next to nothing
+    for node in graph.node:
+        multiplies_two_activations = node.op_type == "MatMul" and not any(name in weights for name in node.input)
+        if node.op_type == "Softmax" or multiplies_two_activations:
+            kept.add(node.name)
+    return sorted(kept)
 
 
 def main() -> None:
@@ -71,7 +80,7 @@ def main() -> None:
             reduce_range=True,
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
-            nodes_to_exclude=float_tail(graph),
+            nodes_to_exclude=kept_in_floats(graph),
             calibrate_method=CalibrationMethod.MinMax,
         )
 

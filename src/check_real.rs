@@ -169,7 +169,7 @@ fn register(registry: &Path, file: &Path, role: Role, runtime: &Runtime) -> Resu
     let (name, file) = (role.to_string(), file.to_owned());
     model::add(
         registry,
-        &NewModel { name, role, file, normalisation: None, licence: None, source: None },
+        &NewModel { name, role, file, normalisation: None, exact: None, licence: None, source: None },
         runtime,
     )
     .map(drop)

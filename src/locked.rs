@@ -15,12 +15,13 @@ use crawler::{CrawlSettings, Expected};
 use curate::Role;
 use photo::{Digest, FailureClass, Reason};
 use serde::Serialize;
-use snapshot::Snapshot;
+use snapshot::{ModelRef, Snapshot};
 
 use crate::cli::Global;
 use crate::crawl::{Sites, Watch};
 use crate::output::Output;
 use crate::plan::Plan;
+use crate::publish::model_refs;
 use crate::{Done, dataset, import};
 
 /// A photo as the snapshot has it.
@@ -127,17 +128,19 @@ fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
         recipe.detectors.face_embedding = None;
     }
     for model in plan.models()? {
-        let asked = spec.models.iter().find(|asked| asked.role == model.role.to_string());
-        let asked = asked.with_context(|| format!("it names no model for {}", model.role))?;
+        let own: Vec<ModelRef> = model_refs(&model).collect();
+        let asked: Vec<&ModelRef> = spec.models.iter().filter(|asked| asked.role == own[0].role).collect();
+        ensure!(!asked.is_empty(), "it names no model for {}", model.role);
+        let shown = |of: &mut dyn Iterator<Item = &ModelRef>| {
+            of.map(|of| format!("`{}` with digest {}", of.name, of.sha256)).collect::<Vec<_>>().join(", asking ")
+        };
         ensure!(
-            asked.sha256 == model.sha256,
-            "its {} model is `{}` with digest {}, but the recipe's is `{}` with {}; register the former with \
-             `bolid models add` and name it under [detectors]",
+            own.iter().map(|of| of.sha256).eq(asked.iter().map(|of| of.sha256)),
+            "its {} model is {}, but the recipe's is {}; register the former with `bolid models add` and name it under \
+             [detectors]",
             model.role,
-            asked.name,
-            asked.sha256,
-            model.name,
-            model.sha256
+            shown(&mut asked.iter().copied()),
+            shown(&mut own.iter())
         );
     }
     Ok(())

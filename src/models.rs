@@ -40,6 +40,7 @@ pub fn add(args: &AddArgs, output: Output) -> Result<()> {
         role: *role,
         file: file.clone(),
         normalisation: None,
+        exact: None,
         licence: licence.clone(),
         source: source.clone(),
     };

@@ -74,8 +74,6 @@ fn write(
 /// What the snapshot's id stands for besides the photos: nothing that depends on a machine, a folder or the time.
 fn spec(plan: &Plan, decisions: &[Decision]) -> Result<SnapshotSpec> {
     let recipe = &plan.recipe;
-    let model =
-        |model: ModelEntry| ModelRef { role: model.role.to_string(), name: model.name, sha256: model.sha256 };
     let mut source = json!({
         "sites": plan.site_names(),
         "demo": recipe.demo,
@@ -91,10 +89,20 @@ fn spec(plan: &Plan, decisions: &[Decision]) -> Result<SnapshotSpec> {
         recipe: source,
         rules: recipe.rules.clone(),
         prepare: json!(recipe.prepare),
-        models: plan.models()?.into_iter().map(model).collect(),
+        models: plan.models()?.iter().flat_map(model_refs).collect(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         size_px: recipe.prepare.size_px,
     })
+}
+
+/// The files that measure for a role: of a variant, both.
+pub fn model_refs(model: &ModelEntry) -> impl Iterator<Item = ModelRef> {
+    let file = |model: &ModelEntry| ModelRef {
+        role: model.role.to_string(),
+        name: model.name.clone(),
+        sha256: model.sha256,
+    };
+    std::iter::once(file(model)).chain(model.original().as_ref().map(file))
 }
 
 async fn identity_rows(catalog: &Catalog, store: &PreparedStore, judged: &Judged) -> Result<IdentityRows> {

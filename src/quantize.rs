@@ -1,4 +1,5 @@
-//! `bolid models quantize`: an int8 variant of a model, calibrated on photos, with how well it agrees with the original.
+//! `bolid models quantize`: an int8 variant of a model, calibrated on photos, with how well it agrees with the original,
+//! which it asks where it is in doubt.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,8 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use curate::input::{self, Input};
 use curate::measure::need;
-use curate::model::{self, ModelEntry, NewModel};
-use curate::{One, Photo, Registry, Role, Runtime, Seen, decode_for};
+use curate::model::{self, Exact, ModelEntry, NewModel};
+use curate::{One, Photo, Registry, Role, Seen, decode_for};
 use photo::Rules;
 use photo::tiles::REGIONS;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -33,8 +34,14 @@ struct Agreement {
     model: ModelEntry,
     calibrated_on: usize,
     compared_on: usize,
+    /// On how many photos both say the same by the default rules.
     agree: usize,
+    /// Of how many photos the variant was in doubt and asked the original.
+    asked_twice: usize,
+    /// How far their highest scores are from each other in the mean, where the variant was in no doubt.
     mean_difference: f64,
+    /// How far their visible joints are from each other there in the mean, as a share of the box's larger side.
+    joints_moved: Option<f64>,
 }
 
 /// Calibrates on every second photo, registers the variant beside the original, and compares both on the other photos.
@@ -43,6 +50,9 @@ pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
     let registry = Registry::read(path)?;
     let entry = registry.named(&args.name)?;
     let runtime = runtime::onnx_runtime()?;
+    if let Some(exact) = &entry.exact {
+        bail!("`{}` is an int8 variant of `{}` already; quantize that", entry.name, exact.name);
+    }
     let original = One::load(&registry, entry, &runtime)?;
     let (calibration, comparison) = photos(&args.photos)?;
     let name = args.as_name.clone().unwrap_or_else(|| format!("{}-int8", entry.name));
@@ -53,24 +63,43 @@ pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
         role: entry.role,
         file,
         normalisation: Some(entry.normalisation),
+        exact: Some(Exact { name: entry.name.clone(), file: entry.file.clone(), sha256: entry.sha256 }),
         licence: entry.licence.clone(),
         source: Some(format!("int8 variant of {}", entry.name)),
     };
     let model = model::add(path, &new, &runtime)?;
-    let (agree, mean_difference) = compare(&original, path, &model, &comparison, &runtime)?;
-    let (calibrated_on, compared_on) = (calibration.len(), comparison.len());
-    let agreement = Agreement { model, calibrated_on, compared_on, agree, mean_difference };
-    output.show(&agreement, |found| {
-        format!(
-            "registered {} for {} in {}, calibrated on {calibrated_on} photos\non {compared_on} other photos it agrees \
-             with {} on {agree}; the highest scores differ by {mean_difference:.4} in the mean",
-            found.model.name,
-            found.model.role,
-            path.display(),
-            entry.name
-        )
-    })?;
+    let variant = One::load(&Registry::read(path)?, &model, &runtime)?;
+    let compared = compare(&original, &variant, &model, &comparison)?;
+    let agreement = Agreement {
+        calibrated_on: calibration.len(),
+        compared_on: comparison.len(),
+        agree: compared.iter().filter(|one| one.same).count(),
+        asked_twice: compared.iter().filter(|one| one.twice).count(),
+        mean_difference: mean(compared.iter().filter(|one| !one.twice).map(|one| one.apart)).unwrap_or(0.0),
+        joints_moved: mean(compared.iter().filter(|one| !one.twice).filter_map(|one| one.joints_moved)),
+        model,
+    };
+    output.show(&agreement, |found| report(found, &entry.name, path))?;
     Ok(())
+}
+
+fn report(found: &Agreement, original: &str, registry: &Path) -> String {
+    let Agreement { model, calibrated_on, compared_on, agree, asked_twice, mean_difference, joints_moved } = found;
+    let joints = joints_moved.map(|share| format!(", joints by {:.1} % of the person", 100.0 * share));
+    format!(
+        "registered {} for {} in {}, calibrated on {calibrated_on} photos\n\
+         on {compared_on} other photos it agrees with {original} on {agree}; on {asked_twice} it was in doubt and asked \
+         {original}; on the rest the highest scores differ by {mean_difference:.4} in the mean{}",
+        model.name,
+        model.role,
+        registry.display(),
+        joints.unwrap_or_default()
+    )
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (count, sum) = values.fold((0_usize, 0.0), |(count, sum), value| (count + 1, sum + value));
+    (count > 0).then(|| sum / count as f64)
 }
 
 /// The photos of a folder, every second one to calibrate on.
@@ -153,27 +182,44 @@ fn npy(input: &Input) -> Vec<u8> {
     bytes
 }
 
-/// On how many photos the two say the same by the default rules, and the mean difference of their highest scores.
+/// How two models compare on one photo.
+struct Compared {
+    same: bool,
+    twice: bool,
+    apart: f64,
+    joints_moved: Option<f64>,
+}
+
 fn compare(
     original: &One,
-    registry: &Path,
-    variant: &ModelEntry,
+    variant: &One,
+    entry: &ModelEntry,
     photos: &[PathBuf],
-    runtime: &Runtime,
-) -> Result<(usize, f64)> {
-    let variant_model = One::load(&Registry::read(registry)?, variant, runtime)?;
+) -> Result<Vec<Compared>> {
     let rules = Rules::default();
-    let compared: Vec<(bool, f64)> = photos
-        .par_iter()
-        .map(|path| {
-            let photo = read(path, variant)?;
-            let (a, b) = (said(&original.see(&photo)?, &rules)?, said(&variant_model.see(&photo)?, &rules)?);
-            Ok((a.0 == b.0, f64::from((a.1 - b.1).abs())))
+    let one = |path: &PathBuf| {
+        let photo = read(path, entry)?;
+        let (a, b) = (original.see(&photo)?.found, variant.see(&photo)?);
+        let (count, score) = said(&a, &rules)?;
+        let (count_of_variant, score_of_variant) = said(&b.found, &rules)?;
+        Ok(Compared {
+            same: count == count_of_variant,
+            twice: b.twice,
+            apart: f64::from((score - score_of_variant).abs()),
+            joints_moved: joints_moved(&a, &b.found),
         })
-        .collect::<Result<_>>()?;
-    let difference =
-        compared.iter().map(|(_, difference)| difference).sum::<f64>() / compared.len().max(1) as f64;
-    Ok((compared.iter().filter(|(same, _)| *same).count(), difference))
+    };
+    photos.par_iter().map(one).collect()
+}
+
+/// How far the visible joints of the surest person move, as a share of the larger side of the box.
+fn joints_moved(a: &Seen, b: &Seen) -> Option<f64> {
+    let (Seen::People(a), Seen::People(b)) = (a, b) else { return None };
+    let (a, b) = (a.first()?, b.first()?);
+    let size = f64::from((a.bbox.x1 - a.bbox.x0).max(a.bbox.y1 - a.bbox.y0));
+    let pairs = a.joints.0.iter().zip(&b.joints.0);
+    let seen = pairs.filter(|(a, _)| a.confidence >= Rules::default().joints.min_score);
+    mean(seen.map(|(a, b)| f64::from((a.x - b.x).hypot(a.y - b.y)) / size))
 }
 
 /// How many (0, 1, 2 for more) count by the rules, and the highest score.

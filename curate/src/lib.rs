@@ -14,6 +14,7 @@
 //! | [`input`], [`letterbox`], [`tensor`] | photos to a network's input |
 //! | [`yolo`], [`watermark`] | a network's output to boxes, joints and probabilities |
 //! | [`align`], [`embed`] | a face into the square that embedding networks know, and its direction |
+//! | `cascade` | what the model of a role says of one photo; a variant in doubt asks its original |
 //! | [`measure`] | the models over one photo or many |
 //! | [`demand`] | which model is asked next, and when no more are |
 //! | [`people`] | how many people that makes |
@@ -25,6 +26,7 @@
 //! | [`contact_sheet`] | many photos with their boxes and joints drawn, for the eye |
 
 pub mod align;
+mod cascade;
 pub mod contact_sheet;
 mod copies;
 pub mod decode;
@@ -49,6 +51,7 @@ pub mod tensor;
 pub mod watermark;
 pub mod yolo;
 
+pub use cascade::Looked;
 pub use copies::{Group, Member};
 pub use decode::{DecodeError, Need, Photo, decode, decode_for};
 pub use demand::Demand;

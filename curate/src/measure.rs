@@ -7,23 +7,16 @@
 //! Results do not depend on the number of threads or on how photos are split into batches: each photo is prepared on
 //! its own, and scores and coordinates are rounded, which takes away the last bits that a batch may move.
 
-use photo::score::rounded;
-use photo::tiles::{REGIONS, Region};
-use photo::{
-    BoundingBox, Detection, Digest, Embedding, FaceEmbedding, ImageFacts, Joint, Joints, Person,
-    WatermarkScore,
-};
+use photo::tiles::Region;
+use photo::{Detection, Digest, Embedding, FaceEmbedding, ImageFacts, Person, WatermarkScore};
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
+use crate::cascade::{Cascade, Doubt, FACES, Look, Looked, PEOPLE};
 use crate::decode::{DecodeError, Need, Photo, decode_for};
 use crate::demand::Demand;
-use crate::input::Input;
-use crate::letterbox::Letterbox;
 use crate::model::{Device, ModelEntry, ModelError, Network, Registry, Role, Runtime};
-use crate::tensor::Normalisation;
-use crate::yolo::{self, BOX_ROWS, Found, POSE_ROWS, Suppression};
-use crate::{embed, facts, input, jpeg, watermark};
+use crate::{embed, facts, input, jpeg};
 
 /// Raised whenever the way from bytes to a model's input, or from its output to scores, changes: scores of another
 /// version are never mixed with new ones.
@@ -33,10 +26,6 @@ const FACTS_VERSION: u32 = 3;
 
 /// Detections below are not even stored. Rules may ask for any score above; lower ones are noise in this family.
 pub const MIN_STORED_SCORE: f32 = 0.1;
-
-const FACES: Suppression = Suppression { min_score: MIN_STORED_SCORE, max_iou: 0.5, max_found: 50 };
-/// People may stand in front of each other, so their boxes may overlap more (Ultralytics' default).
-const PEOPLE: Suppression = Suppression { min_score: MIN_STORED_SCORE, max_iou: 0.7, max_found: 50 };
 
 /// What is known of a photo before it is judged. A score is `None` where its model was not asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,9 +107,9 @@ impl ModelChoice {
 /// The models, checked and ready.
 #[derive(Debug)]
 pub struct Detectors {
-    watermark: Network,
-    faces: Network,
-    people: Network,
+    watermark: Cascade,
+    faces: Cascade,
+    people: Cascade,
     face_embedding: Option<Network>,
     need: Need,
     device: Device,
@@ -137,14 +126,15 @@ impl Detectors {
         runtime: &Runtime,
         device: Device,
     ) -> Result<Self, ModelError> {
-        let load = |role| {
-            let entry = registry.choose(role, choice.name(role))?;
+        let chosen = |role| registry.choose(role, choice.name(role));
+        let load = |role| Cascade::load(registry, chosen(role)?, runtime, device);
+        let (watermark, faces, people) = (load(Role::Watermark)?, load(Role::Faces)?, load(Role::People)?);
+        let embedding = || {
+            let entry = chosen(Role::FaceEmbedding)?;
             Network::load(entry, &registry.file(entry), runtime, device)
         };
-        let (watermark, faces, people) = (load(Role::Watermark)?, load(Role::Faces)?, load(Role::People)?);
-        let face_embedding =
-            choice.face_embedding.is_some().then(|| load(Role::FaceEmbedding)).transpose()?;
-        let need = need([&watermark.entry, &faces.entry, &people.entry]);
+        let face_embedding = choice.face_embedding.is_some().then(embedding).transpose()?;
+        let need = need([watermark.entry(), faces.entry(), people.entry()]);
         Ok(Self { watermark, faces, people, face_embedding, need, device })
     }
 
@@ -158,18 +148,19 @@ impl Detectors {
     /// # Errors
     /// When a model cannot be loaded once more, or run.
     pub fn open_for(&self, threads: usize) -> Result<(), ModelError> {
-        self.networks().try_for_each(|network| network.open_for(threads))
+        self.cascades().into_iter().try_for_each(|cascade| cascade.open_for(threads))?;
+        self.face_embedding.iter().try_for_each(|network| network.open_for(threads))
     }
 
-    fn networks(&self) -> impl Iterator<Item = &Network> {
-        [Some(&self.watermark), Some(&self.faces), Some(&self.people), self.face_embedding.as_ref()]
-            .into_iter()
-            .flatten()
+    fn cascades(&self) -> [&Cascade; 3] {
+        [&self.watermark, &self.faces, &self.people]
     }
 
     /// The digest under which scores of a role are stored ([`identity`]); `None` where the role has no model.
     pub fn identity(&self, role: Role) -> Option<Digest> {
-        let models: Vec<ModelEntry> = self.networks().map(|network| network.entry.clone()).collect();
+        let embedding = self.face_embedding.iter().map(|network| &network.entry);
+        let models: Vec<ModelEntry> =
+            self.cascades().into_iter().map(Cascade::entry).chain(embedding).cloned().collect();
         identity(role, &models, self.need, self.device)
     }
 
@@ -198,9 +189,9 @@ impl Detectors {
         let (mut measured, mut look) = (known, Look::at(photo));
         while let Some(role) = demand.next(&measured) {
             match role {
-                Role::Watermark => measured.watermark = Some(self.watermark(photo)?),
-                Role::Faces => measured.faces = Some(faces_of(&self.faces, &mut look)?),
-                Role::People => measured.people = Some(people_of(&self.people, &mut look)?),
+                Role::Watermark => measured.watermark = Some(self.watermark.watermark(photo)?.found),
+                Role::Faces => measured.faces = Some(self.faces.faces(&mut look)?.found),
+                Role::People => measured.people = Some(self.people.people(&mut look)?.found),
                 Role::FaceEmbedding => {
                     let Some(network) = &self.face_embedding else { break }; // the last one, and nobody's choice
                     let faces = measured.faces.as_deref().unwrap_or_default();
@@ -231,7 +222,7 @@ impl Detectors {
     /// # Errors
     /// When the model cannot be run.
     pub fn watermark(&self, photo: &Photo) -> Result<WatermarkScore, ModelError> {
-        watermark_of(&self.watermark, photo)
+        Ok(self.watermark.watermark(photo)?.found)
     }
 
     /// The faces of a photo.
@@ -239,7 +230,7 @@ impl Detectors {
     /// # Errors
     /// When the model cannot be run.
     pub fn faces(&self, photo: &Photo) -> Result<Vec<Detection>, ModelError> {
-        faces_of(&self.faces, &mut Look::at(photo))
+        Ok(self.faces.faces(&mut Look::at(photo))?.found)
     }
 
     /// The people of a photo and their joints.
@@ -247,13 +238,13 @@ impl Detectors {
     /// # Errors
     /// When the model cannot be run.
     pub fn people(&self, photo: &Photo) -> Result<Vec<Person>, ModelError> {
-        people_of(&self.people, &mut Look::at(photo))
+        Ok(self.people.people(&mut Look::at(photo))?.found)
     }
 }
 
 /// One model alone, checked and ready.
 #[derive(Debug)]
-pub struct One(Network);
+pub struct One(Cascade);
 
 /// What one model says of a photo.
 #[derive(Clone, Debug, PartialEq)]
@@ -274,54 +265,26 @@ impl One {
     /// # Errors
     /// [`ModelError`] when it is missing, damaged or does not fit its role.
     pub fn load(registry: &Registry, entry: &ModelEntry, runtime: &Runtime) -> Result<Self, ModelError> {
-        Network::load(entry, &registry.file(entry), runtime, Device::Cpu).map(Self)
+        Cascade::load(registry, entry, runtime, Device::Cpu).map(Self)
     }
 
     /// What the model says of a photo.
     ///
     /// # Errors
     /// When the model cannot be run.
-    pub fn see(&self, photo: &Photo) -> Result<Seen, ModelError> {
-        Ok(match self.0.entry.role {
-            Role::Watermark => Seen::Watermark(watermark_of(&self.0, photo)?),
-            Role::Faces => Seen::Faces(faces_of(&self.0, &mut Look::at(photo))?),
-            Role::People => Seen::People(people_of(&self.0, &mut Look::at(photo))?),
+    pub fn see(&self, photo: &Photo) -> Result<Looked<Seen>, ModelError> {
+        let model = &self.0;
+        Ok(match model.entry().role {
+            Role::Watermark => model.watermark(photo)?.map(Seen::Watermark),
+            Role::Faces => model.faces(&mut Look::at(photo))?.map(Seen::Faces),
+            Role::People => model.people(&mut Look::at(photo))?.map(Seen::People),
             Role::FaceEmbedding => {
-                let outputs = self.0.run(&input::squeezed(&self.0.entry, photo, Region::Frame))?;
-                Seen::FaceEmbedding(outputs.images().next().and_then(Embedding::of))
+                let outputs = model.alone().run(&input::squeezed(model.entry(), photo, Region::Frame))?;
+                let embedding = outputs.images().next().and_then(Embedding::of);
+                Looked { found: Seen::FaceEmbedding(embedding), twice: false }
             }
         })
     }
-}
-
-fn watermark_of(network: &Network, photo: &Photo) -> Result<WatermarkScore, ModelError> {
-    let mut regions = Vec::with_capacity(REGIONS.len());
-    // One region at a time: a batch is no faster on a processor, and its inputs fall out of the cache.
-    for region in REGIONS {
-        let outputs = network.run(&input::squeezed(&network.entry, photo, region))?;
-        let scores = outputs.images().map(|logits| rounded(watermark::probability([logits[0], logits[1]])));
-        regions.extend(scores.map(|score| (region, score)));
-    }
-    Ok(WatermarkScore { regions })
-}
-
-fn faces_of(network: &Network, look: &mut Look) -> Result<Vec<Detection>, ModelError> {
-    let (letterbox, found) = detect(network, look, BOX_ROWS, &FACES)?;
-    let detection = |found: &Found| Detection {
-        bbox: rounded_box(&letterbox.box_to_photo(&found.bbox)),
-        score: rounded(found.score),
-    };
-    Ok(found.iter().map(detection).collect())
-}
-
-fn people_of(network: &Network, look: &mut Look) -> Result<Vec<Person>, ModelError> {
-    let (letterbox, found) = detect(network, look, POSE_ROWS, &PEOPLE)?;
-    let person = |found: &Found| Person {
-        bbox: rounded_box(&letterbox.box_to_photo(&found.bbox)),
-        score: rounded(found.score),
-        joints: rounded_joints(&letterbox.joints_to_photo(&found.joints.unwrap_or_default())),
-    };
-    Ok(found.iter().map(person).collect())
 }
 
 /// The digest under which scores of a role are stored: the bytes of its model, and all that lies between it and a photo.
@@ -329,10 +292,10 @@ fn people_of(network: &Network, look: &mut Look) -> Result<Vec<Person>, ModelErr
 /// are never mixed: their last digits may differ.
 pub fn identity(role: Role, models: &[ModelEntry], need: Need, device: Device) -> Option<Digest> {
     let entry = models.iter().find(|entry| entry.role == role)?;
-    let settings = match role {
-        Role::Watermark => None,
-        Role::Faces => Some((FACES.min_score, FACES.max_iou, FACES.max_found)),
-        Role::People => Some((PEOPLE.min_score, PEOPLE.max_iou, PEOPLE.max_found)),
+    let (settings, doubt) = match role {
+        Role::Watermark => (None, Doubt::MARK),
+        Role::Faces => (Some((FACES.min_score, FACES.max_iou, FACES.max_found)), Doubt::DETECTION),
+        Role::People => (Some((PEOPLE.min_score, PEOPLE.max_iou, PEOPLE.max_found)), Doubt::DETECTION),
         Role::FaceEmbedding => {
             // Other detectors find other faces and joints, so that other squares are cut.
             let found = [Role::Faces, Role::People].map(|role| identity(role, models, need, device));
@@ -347,7 +310,11 @@ pub fn identity(role: Role, models: &[ModelEntry], need: Need, device: Device) -
     };
     let input = (entry.input_size, entry.input_multiple, entry.normalisation);
     let decoded = (need, jpeg::REDUCING_DECODER);
-    Some(Digest::of_json(&(VERSION, role, entry.sha256, input, settings, decoded, device)))
+    let alone = (VERSION, role, entry.sha256, input, settings, decoded, device);
+    Some(match &entry.exact {
+        None => Digest::of_json(&alone),
+        Some(exact) => Digest::of_json(&(alone, exact.sha256, doubt)),
+    })
 }
 
 /// The digest under which the facts of pixels are stored, which need no model, but depend on how photos are decoded.
@@ -372,59 +339,4 @@ pub fn need<'a>(models: impl IntoIterator<Item = &'a ModelEntry>) -> Need {
             Role::FaceEmbedding => return all,
         })
     })
-}
-
-/// A photo that detectors look at. What they see is made once where both want it alike.
-struct Look<'a> {
-    photo: &'a Photo,
-    seen: Option<(Wanted, Letterbox, Input)>,
-}
-
-/// Input size, multiple and normalisation: all that the input of a detector depends on.
-type Wanted = ([u32; 2], Option<u32>, Normalisation);
-
-impl<'a> Look<'a> {
-    fn at(photo: &'a Photo) -> Self {
-        Self { photo, seen: None }
-    }
-
-    fn input(&mut self, model: &ModelEntry) -> (Letterbox, &Input) {
-        let wanted = (model.input_size, model.input_multiple, model.normalisation);
-        let seen = self.seen.take().filter(|(made_for, ..)| *made_for == wanted);
-        let (_, letterbox, input) = self.seen.insert(seen.unwrap_or_else(|| {
-            let (letterbox, input) = input::letterboxed(model, self.photo);
-            (wanted, letterbox, input)
-        }));
-        (*letterbox, input)
-    }
-}
-
-fn detect(
-    network: &Network,
-    look: &mut Look,
-    rows: usize,
-    suppression: &Suppression,
-) -> Result<(Letterbox, Vec<Found>), ModelError> {
-    let (letterbox, input) = look.input(&network.entry);
-    let outputs = network.run(input)?;
-    let found = outputs.images().next().map(|head| yolo::decode(head, rows, suppression));
-    Ok((letterbox, found.unwrap_or_default()))
-}
-
-/// To 0.01 px, far below what a detector can tell.
-fn rounded_px(value: f32) -> f32 {
-    (value * 100.0).round() / 100.0
-}
-
-fn rounded_box(b: &BoundingBox) -> BoundingBox {
-    BoundingBox { x0: rounded_px(b.x0), y0: rounded_px(b.y0), x1: rounded_px(b.x1), y1: rounded_px(b.y1) }
-}
-
-fn rounded_joints(joints: &Joints) -> Joints {
-    Joints(joints.0.map(|Joint { x, y, confidence }| {
-        if ![x, y, confidence].iter().all(|value| value.is_finite()) {
-            return Joint::default(); // no number is stored as none; a joint without a place is not visible
-        }
-        Joint { x: rounded_px(x), y: rounded_px(y), confidence: rounded(confidence).clamp(0.0, 1.0) }
-    }))
 }

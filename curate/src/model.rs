@@ -11,19 +11,21 @@ use std::path::PathBuf;
 
 use photo::Digest;
 
+use crate::cascade::Cascade;
+
 pub use add::{NewModel, add};
 pub use contract::Role;
 pub use device::{Device, ParseDeviceError};
 pub(crate) use network::Network;
-pub use registry::{ModelEntry, Registry};
+pub use registry::{Exact, ModelEntry, Registry};
 pub use runtime::Runtime;
 
-/// Checks a registered model: that its file is there, has the digest, and fits its role.
+/// Checks a registered model: that its file is there, has the digest, and fits its role; of a variant, also its original.
 ///
 /// # Errors
 /// What does not fit.
 pub fn check(registry: &Registry, entry: &ModelEntry, runtime: &Runtime) -> Result<(), ModelError> {
-    Network::load(entry, &registry.file(entry), runtime, Device::Cpu).map(drop)
+    Cascade::load(registry, entry, runtime, Device::Cpu).map(drop)
 }
 
 /// Why a model cannot be used. Each text names the model and its file, what was expected and found, and what to do.

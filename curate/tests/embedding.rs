@@ -27,7 +27,7 @@ fn registry(folder: &TempDir, roles: &[Role]) -> PathBuf {
         let name = role.name();
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.onnx"));
         let normalisation = (role != Role::FaceEmbedding).then_some(Normalisation::Unit);
-        let new = NewModel { name: name.to_owned(), role, file, normalisation, licence: None, source: None };
+        let new = NewModel { name: name.to_owned(), role, file, normalisation, exact: None, licence: None, source: None };
         model::add(&path, &new, &runtime()).unwrap();
     }
     path
@@ -136,7 +136,7 @@ fn embeddings_are_stored_under_the_detectors_as_well() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/people_batch_of_one.onnx");
     let normalisation = Some(Normalisation::Unit);
     let (name, role) = ("people".to_owned(), Role::People);
-    model::add(&path, &NewModel { name, role, file, normalisation, licence: None, source: None }, &runtime())
+    model::add(&path, &NewModel { name, role, file, normalisation, exact: None, licence: None, source: None }, &runtime())
         .unwrap();
     let after = load(&path, Some("face_embedding"));
     assert_eq!(before.identity(Role::Faces), after.identity(Role::Faces));

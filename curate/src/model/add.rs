@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use photo::Digest;
-use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
 use super::network::{self, Network};
-use super::{Device, ModelEntry, ModelError, Role, Runtime};
+use super::{Device, Exact, ModelEntry, ModelError, Role, Runtime};
 use crate::tensor::Normalisation;
 
 /// What is said of a model that is added; the rest is read from its file.
@@ -21,6 +21,8 @@ pub struct NewModel {
     pub file: PathBuf,
     /// The normalisation; without, the usual one of the role.
     pub normalisation: Option<Normalisation>,
+    /// Of a variant, the model it was made of.
+    pub exact: Option<Exact>,
     /// The licence of the weights.
     pub licence: Option<String>,
     /// Where the file comes from.
@@ -53,6 +55,7 @@ pub fn add(registry: &Path, new: &NewModel, runtime: &Runtime) -> Result<ModelEn
         input_multiple: None,
         normalisation: new.normalisation.unwrap_or(new.role.usual_normalisation()),
         output: new.role.output().to_owned(),
+        exact: new.exact.clone(),
         licence: new.licence.clone(),
         source: new.source.clone(),
     };
@@ -128,8 +131,17 @@ fn fill(table: &mut Table, entry: &ModelEntry) {
     set("input_multiple", entry.input_multiple.map(|multiple| i64::from(multiple).into()));
     set("normalisation", Some(entry.normalisation.name().into()));
     set("output", Some(entry.output.as_str().into()));
+    set("exact", entry.exact.as_ref().map(exact));
     set("licence", entry.licence.as_deref().map(Into::into));
     set("source", entry.source.as_deref().map(Into::into));
+}
+
+fn exact(exact: &Exact) -> toml_edit::Value {
+    let mut table = InlineTable::new();
+    table.insert("name", exact.name.as_str().into());
+    table.insert("file", exact.file.display().to_string().into());
+    table.insert("sha256", exact.sha256.to_string().into());
+    table.into()
 }
 
 /// Writes beside the file and renames, so that a full disk never leaves half a registry.

@@ -32,12 +32,36 @@ pub struct ModelEntry {
     pub normalisation: Normalisation,
     /// The output contract, see [`Role::output`].
     pub output: String,
+    /// Of an int8 variant, the model it was made of, which is asked where the variant is in doubt. Without, the variant's
+    /// word always counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact: Option<Exact>,
     /// The licence of the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
     /// Where the file comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+}
+
+/// The model that a variant was made of. It takes the same input and gives the same output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exact {
+    /// Its name.
+    pub name: String,
+    /// Its ONNX file, relative to the registry's folder or absolute.
+    pub file: PathBuf,
+    /// The file's digest.
+    pub sha256: Digest,
+}
+
+impl ModelEntry {
+    /// The entry that the model of a variant would have, at its full input: narrower bars move its scores, too.
+    pub fn original(&self) -> Option<Self> {
+        let Exact { name, file, sha256 } = self.exact.clone()?;
+        Some(Self { name, file, sha256, exact: None, input_multiple: None, ..self.clone() })
+    }
 }
 
 /// A read `models.toml`.

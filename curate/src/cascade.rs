@@ -1,0 +1,212 @@
+//! A model of a role and what it says of one photo. A variant that is in doubt hands over to the model it was made of.
+//!
+//! An int8 variant costs half as much as its original and nearly always says the same. Where it does not, its scores are
+//! hardly ever those of a clear case: so an unclear one is looked at again by the original, without any shortcut (at its full
+//! input, grey bars and all), and its word counts. What is unclear depends on the photo alone, never on the rules, so that
+//! scores stay what a photo and two files make them.
+
+use photo::score::rounded;
+use photo::tiles::REGIONS;
+use photo::{BoundingBox, Detection, Joint, Joints, Person, WatermarkScore};
+use serde::Serialize;
+
+use crate::decode::Photo;
+use crate::input::{self, Input};
+use crate::letterbox::Letterbox;
+use crate::measure::MIN_STORED_SCORE;
+use crate::model::{Device, ModelEntry, ModelError, Network, Registry, Runtime};
+use crate::tensor::Normalisation;
+use crate::watermark;
+use crate::yolo::{self, BOX_ROWS, Found, POSE_ROWS, Suppression};
+
+pub(crate) const FACES: Suppression =
+    Suppression { min_score: MIN_STORED_SCORE, max_iou: 0.5, max_found: 50 };
+/// People may stand in front of each other, so their boxes may overlap more (Ultralytics' default).
+pub(crate) const PEOPLE: Suppression =
+    Suppression { min_score: MIN_STORED_SCORE, max_iou: 0.7, max_found: 50 };
+
+/// The scores of a variant, exclusive, that are no clear yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Doubt {
+    above: f32,
+    below: f32,
+}
+
+impl Doubt {
+    /// Of detections: whatever is stored and no clear yes. An int8 YOLO11n-pose was in doubt of 11 % of 500 photos, a
+    /// face detector of 2 %; it then counted otherwise than its original on one of them, instead of 21. Beginning lower
+    /// found nothing more, ending higher asked more and found nothing either.
+    pub const DETECTION: Self = Self { above: MIN_STORED_SCORE, below: 0.75 };
+    /// Of watermarks: further from 0.5, which decides, than int8 moves a logit.
+    pub const MARK: Self = Self { above: 0.1, below: 0.9 };
+
+    fn has(self, score: f32) -> bool {
+        score > self.above && score < self.below
+    }
+}
+
+/// What was found, and whether it took a second look to find it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Looked<T> {
+    /// What was found.
+    pub found: T,
+    /// Whether the variant was in doubt, so that the original was asked.
+    pub twice: bool,
+}
+
+impl<T> Looked<T> {
+    pub(crate) fn map<U>(self, wrap: impl FnOnce(T) -> U) -> Looked<U> {
+        Looked { found: wrap(self.found), twice: self.twice }
+    }
+}
+
+/// A model, and behind a variant the model it was made of.
+#[derive(Debug)]
+pub(crate) struct Cascade {
+    first: Network,
+    exact: Option<Network>,
+}
+
+impl Cascade {
+    /// Reads, verifies and loads the files of an entry.
+    pub fn load(
+        registry: &Registry,
+        entry: &ModelEntry,
+        runtime: &Runtime,
+        device: Device,
+    ) -> Result<Self, ModelError> {
+        let load = |entry: &ModelEntry| Network::load(entry, &registry.file(entry), runtime, device);
+        Ok(Self { first: load(entry)?, exact: entry.original().map(|entry| load(&entry)).transpose()? })
+    }
+
+    /// What the registry says of the model.
+    pub fn entry(&self) -> &ModelEntry {
+        &self.first.entry
+    }
+
+    /// Opens sessions for as many threads.
+    pub fn open_for(&self, threads: usize) -> Result<(), ModelError> {
+        [Some(&self.first), self.exact.as_ref()].into_iter().flatten().try_for_each(|of| of.open_for(threads))
+    }
+
+    /// The model alone, without what stands behind it.
+    pub fn alone(&self) -> &Network {
+        &self.first
+    }
+
+    /// The probability of a watermark for the frame and its tiles.
+    pub fn watermark(&self, photo: &Photo) -> Result<Looked<WatermarkScore>, ModelError> {
+        let ask = |network: &Network, region| {
+            // One region at a time: a batch is no faster on a processor, and its inputs fall out of the cache.
+            let outputs = network.run(&input::squeezed(&network.entry, photo, region))?;
+            let score = outputs.images().next().map_or(0.0, |two| watermark::probability([two[0], two[1]]));
+            Ok::<_, ModelError>(rounded(score))
+        };
+        let mut regions = Vec::with_capacity(REGIONS.len());
+        for region in REGIONS {
+            regions.push((region, ask(&self.first, region)?));
+        }
+        let highest = regions.iter().map(|&(_, score)| score).fold(0.0, f32::max);
+        let Some(exact) = self.exact.as_ref().filter(|_| Doubt::MARK.has(highest)) else {
+            return Ok(Looked { found: WatermarkScore { regions }, twice: false });
+        };
+        for (region, score) in regions.iter_mut().filter(|(_, score)| Doubt::MARK.has(*score)) {
+            *score = ask(exact, *region)?;
+        }
+        Ok(Looked { found: WatermarkScore { regions }, twice: true })
+    }
+
+    /// The faces of a photo.
+    pub fn faces(&self, look: &mut Look) -> Result<Looked<Vec<Detection>>, ModelError> {
+        let detection = |letterbox: &Letterbox, found: &Found| Detection {
+            bbox: rounded_box(&letterbox.box_to_photo(&found.bbox)),
+            score: rounded(found.score),
+        };
+        self.detect(look, BOX_ROWS, &FACES, detection)
+    }
+
+    /// The people of a photo and their joints.
+    pub fn people(&self, look: &mut Look) -> Result<Looked<Vec<Person>>, ModelError> {
+        let person = |letterbox: &Letterbox, found: &Found| Person {
+            bbox: rounded_box(&letterbox.box_to_photo(&found.bbox)),
+            score: rounded(found.score),
+            joints: rounded_joints(&letterbox.joints_to_photo(&found.joints.unwrap_or_default())),
+        };
+        self.detect(look, POSE_ROWS, &PEOPLE, person)
+    }
+
+    fn detect<T>(
+        &self,
+        look: &mut Look,
+        rows: usize,
+        suppression: &Suppression,
+        in_photo: impl Fn(&Letterbox, &Found) -> T,
+    ) -> Result<Looked<Vec<T>>, ModelError> {
+        let (mut letterbox, mut found) = detect(&self.first, look, rows, suppression)?;
+        let exact = self.exact.as_ref();
+        let exact = exact.filter(|_| found.iter().any(|found| Doubt::DETECTION.has(found.score)));
+        if let Some(exact) = exact {
+            (letterbox, found) = detect(exact, look, rows, suppression)?;
+        }
+        Ok(Looked {
+            found: found.iter().map(|found| in_photo(&letterbox, found)).collect(),
+            twice: exact.is_some(),
+        })
+    }
+}
+
+/// A photo that detectors look at. What they see is made once where both want it alike.
+pub(crate) struct Look<'a> {
+    photo: &'a Photo,
+    seen: Option<(Wanted, Letterbox, Input)>,
+}
+
+/// Input size, multiple and normalisation: all that the input of a detector depends on.
+type Wanted = ([u32; 2], Option<u32>, Normalisation);
+
+impl<'a> Look<'a> {
+    /// At a photo.
+    pub fn at(photo: &'a Photo) -> Self {
+        Self { photo, seen: None }
+    }
+
+    fn input(&mut self, model: &ModelEntry) -> (Letterbox, &Input) {
+        let wanted = (model.input_size, model.input_multiple, model.normalisation);
+        let seen = self.seen.take().filter(|(made_for, ..)| *made_for == wanted);
+        let (_, letterbox, input) = self.seen.insert(seen.unwrap_or_else(|| {
+            let (letterbox, input) = input::letterboxed(model, self.photo);
+            (wanted, letterbox, input)
+        }));
+        (*letterbox, input)
+    }
+}
+
+fn detect(
+    network: &Network,
+    look: &mut Look,
+    rows: usize,
+    suppression: &Suppression,
+) -> Result<(Letterbox, Vec<Found>), ModelError> {
+    let (letterbox, input) = look.input(&network.entry);
+    let outputs = network.run(input)?;
+    let found = outputs.images().next().map(|head| yolo::decode(head, rows, suppression));
+    Ok((letterbox, found.unwrap_or_default()))
+}
+
+/// To 0.01 px, far below what a detector can tell.
+fn rounded_px(value: f32) -> f32 {
+    (value * 100.0).round() / 100.0
+}
+
+fn rounded_box(b: &BoundingBox) -> BoundingBox {
+    BoundingBox { x0: rounded_px(b.x0), y0: rounded_px(b.y0), x1: rounded_px(b.x1), y1: rounded_px(b.y1) }
+}
+
+fn rounded_joints(joints: &Joints) -> Joints {
+    Joints(joints.0.map(|Joint { x, y, confidence }| {
+        if ![x, y, confidence].iter().all(|value| value.is_finite()) {
+            return Joint::default(); // no number is stored as none; a joint without a place is not visible
+        }
+        Joint { x: rounded_px(x), y: rounded_px(y), confidence: rounded(confidence).clamp(0.0, 1.0) }
+    }))
+}
