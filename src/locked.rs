@@ -132,7 +132,9 @@ fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
         let asked: Vec<&ModelRef> = spec.models.iter().filter(|asked| asked.role == own[0].role).collect();
         ensure!(!asked.is_empty(), "it names no model for {}", model.role);
         let shown = |of: &mut dyn Iterator<Item = &ModelRef>| {
-            of.map(|of| format!("`{}` with digest {}", of.name, of.sha256)).collect::<Vec<_>>().join(", asking ")
+            of.map(|of| format!("`{}` with digest {}", of.name, of.sha256))
+                .collect::<Vec<_>>()
+                .join(", asking ")
         };
         ensure!(
             own.iter().map(|of| of.sha256).eq(asked.iter().map(|of| of.sha256)),

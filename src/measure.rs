@@ -181,7 +181,7 @@ impl Stage {
         let mut reserved = Some(reserved);
         let mut larger = |need| {
             // What was reserved goes back first: two photos that keep theirs could wait for each other for ever. The
-            // pixels that stay are a quarter of the larger photo's at most.
+            // pixels that stay are few: a photo that is much larger than models need is decoded at a fraction of it.
             drop(reserved.take());
             reserved = Some(reserve(need).ok()?);
             curate::decode_for(&bytes, need).ok()

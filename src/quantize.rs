@@ -84,7 +84,8 @@ pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
 }
 
 fn report(found: &Agreement, original: &str, registry: &Path) -> String {
-    let Agreement { model, calibrated_on, compared_on, agree, asked_twice, mean_difference, joints_moved } = found;
+    let Agreement { model, calibrated_on, compared_on, agree, asked_twice, mean_difference, joints_moved } =
+        found;
     let joints = joints_moved.map(|share| format!(", joints by {:.1} % of the person", 100.0 * share));
     format!(
         "registered {} for {} in {}, calibrated on {calibrated_on} photos\n\
@@ -190,12 +191,7 @@ struct Compared {
     joints_moved: Option<f64>,
 }
 
-fn compare(
-    original: &One,
-    variant: &One,
-    entry: &ModelEntry,
-    photos: &[PathBuf],
-) -> Result<Vec<Compared>> {
+fn compare(original: &One, variant: &One, entry: &ModelEntry, photos: &[PathBuf]) -> Result<Vec<Compared>> {
     let rules = Rules::default();
     let one = |path: &PathBuf| {
         let photo = read(path, entry)?;

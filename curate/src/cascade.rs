@@ -1,9 +1,9 @@
 //! A model of a role and what it says of one photo. A variant that is in doubt hands over to the model it was made of.
 //!
 //! An int8 variant costs half as much as its original and nearly always says the same. Where it does not, its scores are
-//! hardly ever those of a clear case: so an unclear one is looked at again by the original, without any shortcut (at its full
-//! input, grey bars and all), and its word counts. What is unclear depends on the photo alone, never on the rules, so that
-//! scores stay what a photo and two files make them.
+//! hardly ever those of a clear case: so an unclear one is looked at again without any shortcut, by the original, at its full
+//! input with all its grey, in the photo decoded whole, and that word counts. What is unclear depends on the photo alone,
+//! never on the rules, so that scores stay what a photo and two files make them.
 
 use photo::score::rounded;
 use photo::tiles::REGIONS;
@@ -11,11 +11,11 @@ use photo::{BoundingBox, Detection, Joint, Joints, Person, WatermarkScore};
 use serde::Serialize;
 
 use crate::decode::Photo;
-use crate::input::{self, Input};
+use crate::input;
 use crate::letterbox::Letterbox;
+use crate::look::{Look, Pixels};
 use crate::measure::MIN_STORED_SCORE;
 use crate::model::{Device, ModelEntry, ModelError, Network, Registry, Runtime};
-use crate::tensor::Normalisation;
 use crate::watermark;
 use crate::yolo::{self, BOX_ROWS, Found, POSE_ROWS, Suppression};
 
@@ -95,8 +95,8 @@ impl Cascade {
     }
 
     /// The probability of a watermark for the frame and its tiles.
-    pub fn watermark(&self, photo: &Photo) -> Result<Looked<WatermarkScore>, ModelError> {
-        let ask = |network: &Network, region| {
+    pub fn watermark(&self, look: &mut Look) -> Result<Looked<WatermarkScore>, ModelError> {
+        let ask = |network: &Network, photo: &Photo, region| {
             // One region at a time: a batch is no faster on a processor, and its inputs fall out of the cache.
             let outputs = network.run(&input::squeezed(&network.entry, photo, region))?;
             let score = outputs.images().next().map_or(0.0, |two| watermark::probability([two[0], two[1]]));
@@ -104,14 +104,14 @@ impl Cascade {
         };
         let mut regions = Vec::with_capacity(REGIONS.len());
         for region in REGIONS {
-            regions.push((region, ask(&self.first, region)?));
+            regions.push((region, ask(&self.first, look.photo(Pixels::Decoded), region)?));
         }
         let highest = regions.iter().map(|&(_, score)| score).fold(0.0, f32::max);
         let Some(exact) = self.exact.as_ref().filter(|_| Doubt::MARK.has(highest)) else {
             return Ok(Looked { found: WatermarkScore { regions }, twice: false });
         };
         for (region, score) in regions.iter_mut().filter(|(_, score)| Doubt::MARK.has(*score)) {
-            *score = ask(exact, *region)?;
+            *score = ask(exact, look.photo(Pixels::Whole), *region)?;
         }
         Ok(Looked { found: WatermarkScore { regions }, twice: true })
     }
@@ -142,11 +142,11 @@ impl Cascade {
         suppression: &Suppression,
         in_photo: impl Fn(&Letterbox, &Found) -> T,
     ) -> Result<Looked<Vec<T>>, ModelError> {
-        let (mut letterbox, mut found) = detect(&self.first, look, rows, suppression)?;
+        let (mut letterbox, mut found) = detect(&self.first, look, Pixels::Decoded, rows, suppression)?;
         let exact = self.exact.as_ref();
         let exact = exact.filter(|_| found.iter().any(|found| Doubt::DETECTION.has(found.score)));
         if let Some(exact) = exact {
-            (letterbox, found) = detect(exact, look, rows, suppression)?;
+            (letterbox, found) = detect(exact, look, Pixels::Whole, rows, suppression)?;
         }
         Ok(Looked {
             found: found.iter().map(|found| in_photo(&letterbox, found)).collect(),
@@ -155,39 +155,14 @@ impl Cascade {
     }
 }
 
-/// A photo that detectors look at. What they see is made once where both want it alike.
-pub(crate) struct Look<'a> {
-    photo: &'a Photo,
-    seen: Option<(Wanted, Letterbox, Input)>,
-}
-
-/// Input size, multiple and normalisation: all that the input of a detector depends on.
-type Wanted = ([u32; 2], Option<u32>, Normalisation);
-
-impl<'a> Look<'a> {
-    /// At a photo.
-    pub fn at(photo: &'a Photo) -> Self {
-        Self { photo, seen: None }
-    }
-
-    fn input(&mut self, model: &ModelEntry) -> (Letterbox, &Input) {
-        let wanted = (model.input_size, model.input_multiple, model.normalisation);
-        let seen = self.seen.take().filter(|(made_for, ..)| *made_for == wanted);
-        let (_, letterbox, input) = self.seen.insert(seen.unwrap_or_else(|| {
-            let (letterbox, input) = input::letterboxed(model, self.photo);
-            (wanted, letterbox, input)
-        }));
-        (*letterbox, input)
-    }
-}
-
 fn detect(
     network: &Network,
     look: &mut Look,
+    pixels: Pixels,
     rows: usize,
     suppression: &Suppression,
 ) -> Result<(Letterbox, Vec<Found>), ModelError> {
-    let (letterbox, input) = look.input(&network.entry);
+    let (letterbox, input) = look.letterboxed(&network.entry, pixels);
     let outputs = network.run(input)?;
     let found = outputs.images().next().map(|head| yolo::decode(head, rows, suppression));
     Ok((letterbox, found.unwrap_or_default()))

@@ -23,7 +23,7 @@ pub(crate) fn of(image: &RgbImage, header: &Header, file_bytes: u64) -> ImageFac
     let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
     let small = resize::whole(image, side(width), side(height), Filter::Bilinear);
     let luma = luma(&small);
-    let print = Fingerprint::of(image);
+    let print = Fingerprint::of(&small); // sixteen times the side at which it looks
     let brightness = luma.iter().map(|&value| f64::from(value)).sum::<f64>() / luma.len() as f64 / 255.0;
     ImageFacts {
         format: header.format.to_owned(),

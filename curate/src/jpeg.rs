@@ -26,7 +26,7 @@ const END_OF_IMAGE: u8 = 0xD9;
 
 /// What decodes reduced photos. Levels differ by a rounding between the two, so scores are never mixed.
 #[cfg(not(feature = "turbojpeg"))]
-pub(crate) const REDUCING_DECODER: &str = "pure Rust, 1";
+pub(crate) const REDUCING_DECODER: &str = "pure Rust, 2";
 #[cfg(feature = "turbojpeg")]
 pub(crate) const REDUCING_DECODER: &str = "libjpeg-turbo, 2";
 

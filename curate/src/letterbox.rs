@@ -136,7 +136,7 @@ fn shrink_or_grow<'a>(image: &RgbImage, resized: (u32, u32), rows: impl Iterator
     let columns = taps(image.width(), resized.0);
     let width = resized.0 as usize * 3;
     // The two source rows in use, already resized along x; consecutive output rows often share them.
-    let mut lines = [(usize::MAX, vec![0_i32; width]), (usize::MAX, vec![0_i32; width])];
+    let mut lines = [(usize::MAX, vec![0_i16; width]), (usize::MAX, vec![0_i16; width])];
     for (tap, out) in taps(image.height(), resized.1).into_iter().zip(rows) {
         if lines[1].0 == tap.first {
             lines.swap(0, 1);
@@ -147,19 +147,23 @@ fn shrink_or_grow<'a>(image: &RgbImage, resized: (u32, u32), rows: impl Iterator
                 line.0 = wanted;
             }
         }
+        // In 16 bits, of which a processor multiplies eight at once and keeps the upper halves.
+        let share = |weight: i32, value: i16| ((weight * i32::from(value)) >> 16) as i16;
         let [b0, b1] = tap.weights;
         for ((out, &s0), &s1) in out.iter_mut().zip(&lines[0].1).zip(&lines[1].1) {
-            *out = ((((b0 * (s0 >> 4)) >> 16) + ((b1 * (s1 >> 4)) >> 16) + 2) >> 2).clamp(0, 255) as u8;
+            *out = ((share(b0, s0) + share(b1, s1) + 2) >> 2).clamp(0, 255) as u8;
         }
     }
 }
 
-fn along_row(source: &[u8], columns: &[Tap], out: &mut [i32]) {
+/// One row along x, in 1/128 levels.
+fn along_row(source: &[u8], columns: &[Tap], out: &mut [i16]) {
     for (out, tap) in out.chunks_exact_mut(3).zip(columns) {
         let a = &source[tap.first * 3..tap.first * 3 + 3];
         let b = &source[tap.second * 3..tap.second * 3 + 3];
         for channel in 0..3 {
-            out[channel] = i32::from(a[channel]) * tap.weights[0] + i32::from(b[channel]) * tap.weights[1];
+            let sum = i32::from(a[channel]) * tap.weights[0] + i32::from(b[channel]) * tap.weights[1];
+            out[channel] = (sum >> 4) as i16;
         }
     }
 }

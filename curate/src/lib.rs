@@ -14,7 +14,7 @@
 //! | [`input`], [`letterbox`], [`tensor`] | photos to a network's input |
 //! | [`yolo`], [`watermark`] | a network's output to boxes, joints and probabilities |
 //! | [`align`], [`embed`] | a face into the square that embedding networks know, and its direction |
-//! | `cascade` | what the model of a role says of one photo; a variant in doubt asks its original |
+//! | `look`, `cascade` | what the model of a role says of one photo; a variant in doubt asks its original |
 //! | [`measure`] | the models over one photo or many |
 //! | [`demand`] | which model is asked next, and when no more are |
 //! | [`people`] | how many people that makes |
@@ -41,6 +41,7 @@ pub mod input;
 mod jpeg;
 pub mod judge;
 pub mod letterbox;
+mod look;
 pub mod measure;
 pub mod model;
 pub mod people;

@@ -12,9 +12,10 @@ use photo::{Detection, Digest, Embedding, FaceEmbedding, ImageFacts, Person, Wat
 use rayon::iter::{ParallelBridge, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
-use crate::cascade::{Cascade, Doubt, FACES, Look, Looked, PEOPLE};
+use crate::cascade::{Cascade, Doubt, FACES, Looked, PEOPLE};
 use crate::decode::{DecodeError, Need, Photo, decode_for};
 use crate::demand::Demand;
+use crate::look::Look;
 use crate::model::{Device, ModelEntry, ModelError, Network, Registry, Role, Runtime};
 use crate::{embed, facts, input, jpeg};
 
@@ -22,7 +23,7 @@ use crate::{embed, facts, input, jpeg};
 /// version are never mixed with new ones.
 const VERSION: u32 = 2;
 /// The same for the facts of pixels.
-const FACTS_VERSION: u32 = 3;
+const FACTS_VERSION: u32 = 4;
 
 /// Detections below are not even stored. Rules may ask for any score above; lower ones are noise in this family.
 pub const MIN_STORED_SCORE: f32 = 0.1;
@@ -175,7 +176,8 @@ impl Detectors {
     }
 
     /// Asks the models that are demanded beyond what is known already. `larger` decodes the photo again, with more
-    /// pixels; it is called once at most, for a face that is small in the photo.
+    /// pixels: for the second look of a variant, and for a face that is small in the photo. Of what it gave, nothing is
+    /// held when it is called again.
     ///
     /// # Errors
     /// When a model cannot be run.
@@ -186,17 +188,19 @@ impl Detectors {
         demand: &Demand,
         larger: &mut dyn FnMut(Need) -> Option<Photo>,
     ) -> Result<Measurements, ModelError> {
-        let (mut measured, mut look) = (known, Look::at(photo));
+        let (mut measured, mut look) = (known, Look::at(photo, larger));
         while let Some(role) = demand.next(&measured) {
             match role {
-                Role::Watermark => measured.watermark = Some(self.watermark.watermark(photo)?.found),
+                Role::Watermark => measured.watermark = Some(self.watermark.watermark(&mut look)?.found),
                 Role::Faces => measured.faces = Some(self.faces.faces(&mut look)?.found),
                 Role::People => measured.people = Some(self.people.people(&mut look)?.found),
                 Role::FaceEmbedding => {
                     let Some(network) = &self.face_embedding else { break }; // the last one, and nobody's choice
                     let faces = measured.faces.as_deref().unwrap_or_default();
                     let people = measured.people.as_deref().unwrap_or_default();
-                    let embeddings = embed::embeddings_of(network, photo, faces, people, larger)?;
+                    let embeddings = embed::embeddings_of(network, photo, faces, people, &mut |need| {
+                        look.decode_again(need)
+                    })?;
                     measured.face_embedding = Some(embeddings);
                 }
             }
@@ -222,7 +226,7 @@ impl Detectors {
     /// # Errors
     /// When the model cannot be run.
     pub fn watermark(&self, photo: &Photo) -> Result<WatermarkScore, ModelError> {
-        Ok(self.watermark.watermark(photo)?.found)
+        Ok(self.watermark.watermark(&mut Look::at(photo, &mut |_| None))?.found)
     }
 
     /// The faces of a photo.
@@ -230,7 +234,7 @@ impl Detectors {
     /// # Errors
     /// When the model cannot be run.
     pub fn faces(&self, photo: &Photo) -> Result<Vec<Detection>, ModelError> {
-        Ok(self.faces.faces(&mut Look::at(photo))?.found)
+        Ok(self.faces.faces(&mut Look::at(photo, &mut |_| None))?.found)
     }
 
     /// The people of a photo and their joints.
@@ -238,7 +242,7 @@ impl Detectors {
     /// # Errors
     /// When the model cannot be run.
     pub fn people(&self, photo: &Photo) -> Result<Vec<Person>, ModelError> {
-        Ok(self.people.people(&mut Look::at(photo))?.found)
+        Ok(self.people.people(&mut Look::at(photo, &mut |_| None))?.found)
     }
 }
 
@@ -268,16 +272,17 @@ impl One {
         Cascade::load(registry, entry, runtime, Device::Cpu).map(Self)
     }
 
-    /// What the model says of a photo.
+    /// What the model says of a photo; a variant's second look sees the same pixels.
     ///
     /// # Errors
     /// When the model cannot be run.
     pub fn see(&self, photo: &Photo) -> Result<Looked<Seen>, ModelError> {
-        let model = &self.0;
+        let (model, mut no_more) = (&self.0, |_| None);
+        let look = &mut Look::at(photo, &mut no_more);
         Ok(match model.entry().role {
-            Role::Watermark => model.watermark(photo)?.map(Seen::Watermark),
-            Role::Faces => model.faces(&mut Look::at(photo))?.map(Seen::Faces),
-            Role::People => model.people(&mut Look::at(photo))?.map(Seen::People),
+            Role::Watermark => model.watermark(look)?.map(Seen::Watermark),
+            Role::Faces => model.faces(look)?.map(Seen::Faces),
+            Role::People => model.people(look)?.map(Seen::People),
             Role::FaceEmbedding => {
                 let outputs = model.alone().run(&input::squeezed(model.entry(), photo, Region::Frame))?;
                 let embedding = outputs.images().next().and_then(Embedding::of);

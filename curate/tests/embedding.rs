@@ -27,7 +27,15 @@ fn registry(folder: &TempDir, roles: &[Role]) -> PathBuf {
         let name = role.name();
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.onnx"));
         let normalisation = (role != Role::FaceEmbedding).then_some(Normalisation::Unit);
-        let new = NewModel { name: name.to_owned(), role, file, normalisation, exact: None, licence: None, source: None };
+        let new = NewModel {
+            name: name.to_owned(),
+            role,
+            file,
+            normalisation,
+            exact: None,
+            licence: None,
+            source: None,
+        };
         model::add(&path, &new, &runtime()).unwrap();
     }
     path
@@ -99,7 +107,7 @@ fn a_face_is_embedded_as_the_square_around_its_box() {
     });
     let registry = Registry::read(&path).unwrap();
     let one = One::load(&registry, registry.choose(Role::FaceEmbedding, None).unwrap(), &runtime()).unwrap();
-    let Seen::FaceEmbedding(Some(expected)) = one.see(&decode(&png(square)).unwrap()).unwrap() else {
+    let Seen::FaceEmbedding(Some(expected)) = one.see(&decode(&png(square)).unwrap()).unwrap().found else {
         panic!("an embedding")
     };
     assert!(cosine(&embedded.embedding, &expected) > 0.999);
@@ -136,8 +144,12 @@ fn embeddings_are_stored_under_the_detectors_as_well() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/people_batch_of_one.onnx");
     let normalisation = Some(Normalisation::Unit);
     let (name, role) = ("people".to_owned(), Role::People);
-    model::add(&path, &NewModel { name, role, file, normalisation, exact: None, licence: None, source: None }, &runtime())
-        .unwrap();
+    model::add(
+        &path,
+        &NewModel { name, role, file, normalisation, exact: None, licence: None, source: None },
+        &runtime(),
+    )
+    .unwrap();
     let after = load(&path, Some("face_embedding"));
     assert_eq!(before.identity(Role::Faces), after.identity(Role::Faces));
     assert_ne!(before.identity(Role::FaceEmbedding), after.identity(Role::FaceEmbedding));

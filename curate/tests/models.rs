@@ -25,7 +25,15 @@ fn fixture(name: &str) -> PathBuf {
 
 fn new(name: &str, role: Role) -> NewModel {
     let normalisation = Some(Normalisation::Unit);
-    NewModel { name: name.to_owned(), role, file: fixture(name), normalisation, exact: None, licence: None, source: None }
+    NewModel {
+        name: name.to_owned(),
+        role,
+        file: fixture(name),
+        normalisation,
+        exact: None,
+        licence: None,
+        source: None,
+    }
 }
 
 /// A registry of the three fixtures that fit.

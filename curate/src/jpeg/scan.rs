@@ -8,6 +8,13 @@ use super::frame::Codes;
 /// Codes up to this length are found by one look-up; the few longer ones bit by bit.
 const LOOK_UP_BITS: u32 = 10;
 
+/// Bits that are looked up to pass over coefficients. Two more bits hold half a coefficient more, and the tables of two
+/// components still lie in the nearest cache.
+const SKIP_BITS: u32 = 12;
+
+/// Coefficients of a block.
+const ALL: usize = 64;
+
 /// Some zeros and the coefficient behind them; a value of 0 says that there is none: the block ends, or 16 zeros stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Run {
@@ -24,21 +31,25 @@ pub(super) struct Huffman {
     symbols: Vec<u8>,
     /// By the next bits: how many of them a code and its number take together, and what they say; 0 bits where they take
     /// more. Most coefficients are small, so one look-up reads them whole.
-    runs: Vec<(u8, Run)>,
+    runs: Box<[(u8, Run); 1 << LOOK_UP_BITS]>,
     /// By the next bits: the whole runs among them, for coefficients that nobody asks for.
-    skips: Vec<Skip>,
+    skips: Box<[Skip; 1 << SKIP_BITS]>,
 }
 
 /// Some runs that follow each other.
 #[derive(Clone, Copy, Debug, Default)]
 struct Skip {
-    /// The bits they take; 0 where not even one is whole.
+    /// The bits they take.
     bits: u8,
-    /// How many coefficients they are.
+    /// How many coefficients they are; more by [`ENDS`] where the block ends behind them, [`NONE`] where no run is whole.
+    /// So a sum below [`ALL`] is all that has to be asked for nearly always.
     coefficients: u8,
-    /// Whether the block ends behind them.
-    ends: bool,
 }
+
+/// Added to a count of coefficients behind which the block ends.
+const ENDS: usize = 128;
+/// In place of a count: not even one run is whole.
+const NONE: u8 = 255;
 
 impl Huffman {
     /// `None` where the lengths make no prefix code.
@@ -67,8 +78,9 @@ impl Huffman {
     }
 }
 
-fn runs(short: &[(u8, u8)]) -> Vec<(u8, Run)> {
-    let run = |(next, &(length, symbol)): (usize, &(u8, u8))| {
+fn runs(short: &[(u8, u8)]) -> Box<[(u8, Run); 1 << LOOK_UP_BITS]> {
+    let run = |next: usize| {
+        let (length, symbol) = short[next];
         let (zeros, bits) = (symbol >> 4, u32::from(symbol & 15));
         let all = u32::from(length) + bits;
         if length == 0 || all > LOOK_UP_BITS {
@@ -77,28 +89,39 @@ fn runs(short: &[(u8, u8)]) -> Vec<(u8, Run)> {
         let number = next >> (LOOK_UP_BITS - all) & ((1 << bits) - 1);
         (all as u8, Run { zeros, value: signed(number as i32, bits) as i16 })
     };
-    short.iter().enumerate().map(run).collect()
+    Box::new(std::array::from_fn(run))
 }
 
-fn skips(runs: &[(u8, Run)]) -> Vec<Skip> {
+fn skips(runs: &[(u8, Run); 1 << LOOK_UP_BITS]) -> Box<[Skip; 1 << SKIP_BITS]> {
     let skip = |next: usize| {
-        let mut skip = Skip::default();
+        let (mut read, mut coefficients) = (0, 0_usize);
         loop {
             // Bits behind the known ones are taken as zeros; a run that reaches into them is not whole.
-            let (bits, run) = runs[next << skip.bits & (runs.len() - 1)];
-            if bits == 0 || skip.bits + bits > LOOK_UP_BITS as u8 || skip.ends {
-                return skip;
+            let ahead = next << read & ((1 << SKIP_BITS) - 1);
+            let (bits, run) = runs[ahead >> (SKIP_BITS - LOOK_UP_BITS)];
+            let more = match run {
+                _ if bits == 0 || read + u32::from(bits) > SKIP_BITS => None,
+                Run { value: 0, zeros: 0 } => Some(ENDS),
+                Run { value: 0, zeros: 15 } => Some(16),
+                Run { value: 0, .. } => None,
+                Run { zeros, .. } => Some(usize::from(zeros) + 1),
+            };
+            // More than a block holds is some other block's; what is odd is read run by run.
+            let Some(more) = more.filter(|more| coefficients + more % ENDS < ALL) else {
+                return if read == 0 {
+                    Skip { bits: 0, coefficients: NONE }
+                } else {
+                    Skip { bits: read as u8, coefficients: coefficients as u8 }
+                };
+            };
+            (read, coefficients) = (read + u32::from(bits), coefficients + more);
+            if more == ENDS {
+                return Skip { bits: read as u8, coefficients: coefficients as u8 };
             }
-            match run {
-                Run { value: 0, zeros: 0 } => skip.ends = true,
-                Run { value: 0, zeros: 15 } => skip.coefficients += 16,
-                Run { value: 0, .. } => return skip,
-                Run { zeros, .. } => skip.coefficients += zeros + 1,
-            }
-            skip.bits += bits;
         }
     };
-    (0..runs.len()).map(skip).collect()
+    let table: Vec<Skip> = (0..1 << SKIP_BITS).map(skip).collect();
+    table.try_into().expect("as many as there are bits")
 }
 
 /// The number that `bits` bits stand for: the first half of their values are negative ones.
@@ -107,12 +130,13 @@ fn signed(value: i32, bits: u32) -> i32 {
 }
 
 /// The bits of a scan.
+#[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// The next bits, the very next one on top; zeros behind the last.
+    /// The next bits, the very next one on top. Behind the counted ones stands what follows them, or zeros.
     ahead: u64,
-    /// How many of them are real.
+    /// How many of them are counted: no byte at `at` or behind it is among them.
     count: u32,
 }
 
@@ -122,46 +146,103 @@ impl<'a> Bits<'a> {
         Self { bytes, at: 0, ahead: 0, count: 0 }
     }
 
-    /// At least 32 bits, unless a marker or the end comes before.
-    #[inline]
+    /// At least 56 bits, unless a marker or the end comes before.
+    #[inline(always)] // so that the state stays in registers
     fn refill(&mut self) {
-        if self.count < 32 {
-            self.fill();
-        }
-    }
-
-    fn fill(&mut self) {
-        if let Some(next) = self.bytes.get(self.at..self.at + 4) {
-            let word = u32::from_be_bytes([next[0], next[1], next[2], next[3]]);
-            let has_ff = (!word).wrapping_sub(0x0101_0101) & word & 0x8080_8080 != 0;
+        if let Some(next) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let word = u64::from_be_bytes(*next);
+            let has_ff = (!word).wrapping_sub(0x0101_0101_0101_0101) & word & 0x8080_8080_8080_8080 != 0;
             if !has_ff {
-                self.ahead |= u64::from(word) << (32 - self.count);
-                self.count += 32;
-                self.at += 4;
+                // Whole bytes are counted; the bits of one more that fit are the same when they come again.
+                self.ahead |= word >> self.count;
+                self.at += ((63 - self.count) / 8) as usize;
+                self.count |= 56;
                 return;
             }
         }
-        while self.count < 32 {
-            let width = match self.bytes.get(self.at..) {
-                Some([0xFF, 0, ..]) => 2, // a byte of 0xFF, marked as data by the 0
-                None | Some([] | [0xFF, ..]) => return,
-                Some(_) => 1,
-            };
-            self.ahead |= u64::from(self.bytes[self.at]) << (56 - self.count);
-            self.count += 8;
-            self.at += width;
-        }
+        (self.at, self.ahead, self.count) = bytewise(self.bytes, self.at, self.ahead, self.count);
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip(&mut self, bits: u32) -> Option<()> {
         self.count = self.count.checked_sub(bits)?;
         self.ahead <<= bits;
         Some(())
     }
 
+    /// Passes over the rest of a block whose next coefficient is the `at`th.
+    #[inline(always)]
+    pub fn skip_block(&mut self, mut at: usize, table: &Huffman) -> Option<()> {
+        while at < ALL {
+            self.refill();
+            let mut is_stuck = true;
+            // Four look-ups, as long as none can ask for more bits than there are.
+            if self.count >= 4 * SKIP_BITS {
+                for _ in 0..4 {
+                    let skip = table.skips[(self.ahead >> (64 - SKIP_BITS)) as usize];
+                    let behind = at + usize::from(skip.coefficients);
+                    if behind < ALL {
+                        self.ahead <<= skip.bits;
+                        self.count -= u32::from(skip.bits);
+                        at = behind;
+                        is_stuck = false;
+                        continue;
+                    }
+                    // The bits behind a block's last coefficient belong to the next block.
+                    if behind == ALL || (ENDS..ENDS + ALL).contains(&behind) {
+                        return self.skip(skip.bits.into());
+                    }
+                    break;
+                }
+            }
+            if !is_stuck {
+                continue;
+            }
+            // What no look-up holds, and the last bits of the scan, run by run.
+            match self.run(table)? {
+                Run { value: 0, zeros: 0 } => return Some(()),
+                Run { value: 0, zeros: 15 } => at += 16,
+                Run { value: 0, .. } => return None,
+                Run { zeros, .. } => at += usize::from(zeros) + 1,
+            }
+        }
+        (at == ALL).then_some(())
+    }
+
+    /// The next zeros and the coefficient behind them.
+    #[inline(always)]
+    pub fn run(&mut self, table: &Huffman) -> Option<Run> {
+        self.refill();
+        let (bits, run) = table.runs[(self.ahead >> (64 - LOOK_UP_BITS)) as usize];
+        if bits > 0 {
+            self.skip(bits.into())?;
+            return Some(run);
+        }
+        let (behind, run) = self.long_run(table);
+        *self = behind;
+        run
+    }
+
+    /// The difference of a block's constant coefficient from the last one's: a number of at most 11 bits.
+    #[inline(always)]
+    pub fn constant(&mut self, table: &Huffman) -> Option<i32> {
+        let Run { zeros, value } = self.run(table)?;
+        (zeros == 0 && value.unsigned_abs() < 1 << 11).then_some(value.into())
+    }
+
+    /// A run whose bits are too many for a look-up, and the bits behind it.
+    #[inline(never)] // it is rare; and `self` goes by value, since a reference would keep the state out of registers
+    fn long_run(mut self, table: &Huffman) -> (Self, Option<Run>) {
+        let symbol = self.symbol(table);
+        let run = symbol.and_then(|symbol| {
+            let value = self.number(u32::from(symbol & 15))?;
+            Some(Run { zeros: symbol >> 4, value: value as i16 })
+        });
+        (self, run)
+    }
+
     /// The next symbol. Leaves at least 16 bits ahead, where the scan has them, for the number that may follow.
-    pub fn symbol(&mut self, table: &Huffman) -> Option<u8> {
+    fn symbol(&mut self, table: &Huffman) -> Option<u8> {
         self.refill();
         let (length, symbol) = table.short[(self.ahead >> (64 - LOOK_UP_BITS)) as usize];
         if length > 0 {
@@ -175,48 +256,8 @@ impl<'a> Bits<'a> {
         table.symbols.get(usize::try_from(place).ok()?).copied()
     }
 
-    /// Passes over the rest of a block whose next coefficient is the `at`th.
-    #[inline]
-    pub fn skip_block(&mut self, mut at: usize, table: &Huffman) -> Option<()> {
-        while at < 64 {
-            self.refill();
-            let Skip { bits, coefficients, ends } = table.skips[(self.ahead >> (64 - LOOK_UP_BITS)) as usize];
-            let behind = at + usize::from(coefficients);
-            // The bits behind a block's last coefficient belong to the next block.
-            if bits > 0 && behind + usize::from(ends) <= 64 {
-                self.skip(bits.into())?;
-                if ends {
-                    return Some(());
-                }
-                at = behind;
-                continue;
-            }
-            match self.run(table)? {
-                Run { value: 0, zeros: 0 } => return Some(()),
-                Run { value: 0, zeros: 15 } => at += 16,
-                Run { value: 0, .. } => return None,
-                Run { zeros, .. } => at += usize::from(zeros) + 1,
-            }
-        }
-        (at == 64).then_some(())
-    }
-
-    /// The next zeros and the coefficient behind them.
-    #[inline]
-    pub fn run(&mut self, table: &Huffman) -> Option<Run> {
-        self.refill();
-        let (bits, run) = table.runs[(self.ahead >> (64 - LOOK_UP_BITS)) as usize];
-        if bits > 0 {
-            self.skip(bits.into())?;
-            return Some(run);
-        }
-        let symbol = self.symbol(table)?;
-        let value = self.number(u32::from(symbol & 15))?;
-        Some(Run { zeros: symbol >> 4, value: value as i16 })
-    }
-
     /// A number of `bits` bits (at most 15), whose first half of values stands for negative ones.
-    pub fn number(&mut self, bits: u32) -> Option<i32> {
+    fn number(&mut self, bits: u32) -> Option<i32> {
         if bits == 0 {
             return Some(0);
         }
@@ -236,6 +277,21 @@ impl<'a> Bits<'a> {
         (self.at, self.ahead, self.count) = (self.at + fills + 1, 0, 0);
         (fills > 0).then_some(marker)
     }
+}
+
+/// Bytes one after the other, up to 56 bits or a marker: the new place, bits and their count.
+#[cold]
+fn bytewise(bytes: &[u8], mut at: usize, mut ahead: u64, mut count: u32) -> (usize, u64, u32) {
+    while count < 56 {
+        let (byte, width) = match bytes.get(at..) {
+            Some([0xFF, 0, ..]) => (0xFF, 2), // a byte of 0xFF, marked as data by the 0
+            None | Some([] | [0xFF, ..]) => break,
+            Some([byte, ..]) => (*byte, 1),
+        };
+        ahead |= u64::from(byte) << (56 - count);
+        (at, count) = (at + width, count + 8);
+    }
+    (at, ahead, count)
 }
 
 #[cfg(test)]

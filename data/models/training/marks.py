@@ -23,6 +23,7 @@ TEXTURES = 0.45  # share of grounds that are no synthetic photos
 OWN_MARKS = 0.55  # share of marks as `synth` draws them; the others are `overlays.py`'s
 HARD = 0.6  # share of clean pictures drawn by how much they were taken for marked
 UPRIGHT = 0.07  # share of marks that read upwards or downwards
+TURNED = 0.2  # share of marks whose light and dark are swapped: most are drawn light, and the dark ones are missed more
 PRINTED = 0.2  # share of clean pictures with letters that belong to the scene
 PICTURES = 6_400  # an epoch
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
@@ -113,6 +114,8 @@ class Marks:
                 layer = np.ascontiguousarray(np.rot90(layer, 1 + 2 * rng.integers(2)))
             zoom = 1.0 if rng.random() < 0.6 else rng.uniform(0.9, 1.12)
             layer = moved(rng, layer, zoom, rng.random() < 0.15, cv2.BORDER_CONSTANT).astype(np.float32)
+            if rng.random() < TURNED:
+                layer[..., :3] = layer[..., 3:] - layer[..., :3]  # colours are times opacity
             if rng.random() < 0.5:
                 layer *= min(rng.uniform(0.9, 1.4), 255 / max(layer[..., 3].max(), 1.0))
             image = ground * (1 - layer[..., 3:] / 255) + layer[..., :3]
