@@ -29,7 +29,7 @@ fn add(registry: &Path, name: &str, role: Role, original: Option<&str>) -> Model
     let exact = original.map(|original| Exact {
         name: original.to_owned(),
         file: fixture(original),
-        sha256: Digest::of(&fs::read(fixture(original)).unwrap()),
+        sha256: Digest::of(fs::read(fixture(original)).unwrap()),
     });
     let new = NewModel {
         name: name.to_owned(),

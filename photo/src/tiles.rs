@@ -3,6 +3,8 @@
 //! A corner mark of 150 px all but vanishes when a 1600 px photo is squeezed to a classifier's 256 px, so the
 //! corners, the edges and the centre are looked at on their own as well.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A tile's side as a share of the photo's: 3 tiles of 0.4 cover the photo and overlap by a tenth, so that a
@@ -33,6 +35,23 @@ pub enum Region {
     Bottom,
     /// The lower right corner.
     BottomRight,
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Frame => "whole frame",
+            Self::TopLeft => "top left",
+            Self::Top => "top",
+            Self::TopRight => "top right",
+            Self::Left => "left",
+            Self::Centre => "centre",
+            Self::Right => "right",
+            Self::BottomLeft => "bottom left",
+            Self::Bottom => "bottom",
+            Self::BottomRight => "bottom right",
+        })
+    }
 }
 
 /// Every region: the frame first, then the tiles row by row.

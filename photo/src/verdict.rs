@@ -124,7 +124,9 @@ impl fmt::Display for Reason {
         match self {
             Self::Unreadable { detail } => write!(f, ": {detail}"),
             Self::TooSmall { width, height } => write!(f, ": {width}×{height} px"),
-            Self::Watermark { score, region } => write!(f, ": {score:.3} in {region:?}"),
+            Self::Watermark { score, region } => write!(f, ": {score:.3} in the {region}"),
+            // None counted may also mean that nobody asked, people being enough to know.
+            Self::SeveralPeople { faces: 0, people } => write!(f, ": {people} people"),
             Self::SeveralPeople { faces, people } => write!(f, ": {faces} faces, {people} people"),
             Self::OtherPerson { similarity } => {
                 write!(f, ": similarity {similarity:.3} to the others' faces")
@@ -180,5 +182,21 @@ impl fmt::Display for Verdict {
             write!(f, "{} {reason}", if i == 0 { "drop:" } else { ";" })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_told_in_words_and_nothing_is_counted_that_was_not_asked() {
+        let mark = Reason::Watermark { score: 0.9312, region: Region::BottomRight };
+        let several = |faces| Reason::SeveralPeople { faces, people: 2 };
+        let verdict = Verdict::from_reasons(vec![mark, several(0), several(3)]);
+        assert_eq!(
+            verdict.to_string(),
+            "drop: watermark: 0.931 in the bottom right; several_people: 2 people; several_people: 3 faces, 2 people"
+        );
     }
 }
