@@ -1,7 +1,7 @@
 //! `bolid dataset --locked SNAPSHOT`: the same dataset once more, from the URLs and digests that a snapshot names. Other
 //! bytes than those are not taken, and every URL that no longer gives them is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -128,21 +128,23 @@ fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
         recipe.detectors.face_embedding = None;
     }
     for model in plan.models()? {
-        let own: Vec<ModelRef> = model_refs(&model).collect();
-        let asked: Vec<&ModelRef> = spec.models.iter().filter(|asked| asked.role == own[0].role).collect();
-        ensure!(!asked.is_empty(), "it names no model for {}", model.role);
-        let shown = |of: &mut dyn Iterator<Item = &ModelRef>| {
-            of.map(|of| format!("`{}` with digest {}", of.name, of.sha256))
-                .collect::<Vec<_>>()
-                .join(", asking ")
+        let own: BTreeSet<ModelRef> = model_refs(&model).collect();
+        let role = model.role.to_string();
+        let asked: BTreeSet<&ModelRef> = spec.models.iter().filter(|asked| asked.role == role).collect();
+        ensure!(!asked.is_empty(), "it names no model for {role}");
+        let files = |refs: &[&ModelRef]| refs.iter().map(|of| of.sha256).collect::<BTreeSet<_>>();
+        let shown = |refs: &[&ModelRef]| {
+            let each = refs.iter().map(|of| format!("`{}` with digest {}", of.name, of.sha256));
+            each.collect::<Vec<_>>().join(" and ")
         };
+        let (own, asked) = (own.iter().collect::<Vec<_>>(), asked.into_iter().collect::<Vec<_>>());
+        // Of a variant, both files: the one that asks and the one that is asked.
         ensure!(
-            own.iter().map(|of| of.sha256).eq(asked.iter().map(|of| of.sha256)),
-            "its {} model is {}, but the recipe's is {}; register the former with `bolid models add` and name it under \
+            files(&own) == files(&asked),
+            "its {role} model is {}, but the recipe's is {}; register the former with `bolid models add` and name it under \
              [detectors]",
-            model.role,
-            shown(&mut asked.iter().copied()),
-            shown(&mut own.iter())
+            shown(&asked),
+            shown(&own)
         );
     }
     Ok(())

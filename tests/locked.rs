@@ -19,6 +19,39 @@ fn a_snapshot_is_rebuilt_with_the_same_id_while_every_url_gives_the_same_bytes()
 }
 
 #[test]
+fn a_snapshot_by_a_variant_is_rebuilt_with_both_its_files_and_refused_with_one() {
+    let place = Workplace::demo(5, 1, 6);
+    let registry = place.path().join("models.toml");
+    let models = fs::read_to_string(project().join("data/models/models.toml")).unwrap();
+    let mut models: toml::Table = models.parse().unwrap();
+    for model in models["model"].as_array_mut().unwrap() {
+        let model = model.as_table_mut().unwrap();
+        let file = project().join("data/models").join(model["file"].as_str().unwrap());
+        model.insert("file".into(), file.to_str().unwrap().into());
+    }
+    let original = models.clone();
+    // Another file that says the same: an empty `doc_string` (field 6) behind the rest of it.
+    let model = models["model"].as_array_mut().unwrap()[1].as_table_mut().unwrap();
+    let file = model["file"].as_str().unwrap().to_owned();
+    let variant = [fs::read(&file).unwrap(), vec![0x32, 0]].concat();
+    let exact = format!("name = \"original\"\nfile = {file:?}\nsha256 = {}", model["sha256"]);
+    model.insert("exact".into(), toml::Value::Table(exact.parse().unwrap()));
+    model.insert("sha256".into(), photo::Digest::of(&variant).to_string().into());
+    let copy = place.path().join("variant.onnx");
+    fs::write(&copy, variant).unwrap();
+    model.insert("file".into(), copy.to_str().unwrap().into());
+    fs::write(&registry, models.to_string()).unwrap();
+    let models = format!("models={:?}", registry.to_str().unwrap());
+    let id = place.snapshot_id(&["--set", &models]);
+    let rebuilt = place.succeed(&["--json", "dataset", "--set", &models, "--locked", &id]);
+    assert_eq!(json_lines(&rebuilt).last().unwrap()["same_id"], true);
+    fs::write(&registry, original.to_string()).unwrap();
+    let refused = place.run(&["dataset", "--set", &models, "--locked", &id]);
+    assert!(!refused.status.success());
+    assert!(text(&refused.stderr).contains("`original` with digest"), "{}", text(&refused.stderr));
+}
+
+#[test]
 fn files_that_changed_or_vanished_are_told_and_left_out() {
     let place = Workplace::demo(6, 2, 6);
     let id = place.snapshot_id(&[]);
