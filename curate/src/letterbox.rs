@@ -148,8 +148,8 @@ fn shrink_or_grow<'a>(image: &RgbImage, resized: (u32, u32), rows: impl Iterator
             }
         }
         // In 16 bits, of which a processor multiplies eight at once and keeps the upper halves.
-        let share = |weight: i32, value: i16| ((weight * i32::from(value)) >> 16) as i16;
-        let [b0, b1] = tap.weights;
+        let share = |weight: i16, value: i16| ((i32::from(weight) * i32::from(value)) >> 16) as i16;
+        let [b0, b1] = tap.weights.map(|weight| weight as i16); // at most 2048
         for ((out, &s0), &s1) in out.iter_mut().zip(&lines[0].1).zip(&lines[1].1) {
             *out = ((share(b0, s0) + share(b1, s1) + 2) >> 2).clamp(0, 255) as u8;
         }
@@ -158,13 +158,10 @@ fn shrink_or_grow<'a>(image: &RgbImage, resized: (u32, u32), rows: impl Iterator
 
 /// One row along x, in 1/128 levels.
 fn along_row(source: &[u8], columns: &[Tap], out: &mut [i16]) {
-    for (out, tap) in out.chunks_exact_mut(3).zip(columns) {
-        let a = &source[tap.first * 3..tap.first * 3 + 3];
-        let b = &source[tap.second * 3..tap.second * 3 + 3];
-        for channel in 0..3 {
-            let sum = i32::from(a[channel]) * tap.weights[0] + i32::from(b[channel]) * tap.weights[1];
-            out[channel] = (sum >> 4) as i16;
-        }
+    let source = source.as_chunks::<3>().0;
+    for (out, tap) in out.as_chunks_mut::<3>().0.iter_mut().zip(columns) {
+        let ([a, b], [first, second]) = ([source[tap.first], source[tap.second]], tap.weights);
+        *out = std::array::from_fn(|i| ((i32::from(a[i]) * first + i32::from(b[i]) * second) >> 4) as i16);
     }
 }
 
