@@ -8,7 +8,7 @@ DIR has a subfolder of photos for each size (`synth`, example `sized_photos`). T
   bolid        `bolid measure --all` with the same square inputs and the same models
   onnxruntime  bare sessions, OpenCV and NumPy before and after, one photo per core
   ultralytics  a loop on the ultralytics API for the two detectors, and onnxruntime for the watermark
-  bolid, less  `bolid measure` as it is meant: open axes, models on demand, int8 where --int8 makes them
+  bolid, less  `bolid measure` as it is meant: open axes, models on demand, with --calibration int8 variants before them
 
 Every way sees each photo once; loading models is not counted. All run the ONNX Runtime that this Python has.
 """

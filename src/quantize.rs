@@ -39,7 +39,7 @@ struct Agreement {
     /// Of how many photos the variant was in doubt and asked the original.
     asked_twice: usize,
     /// How far their highest scores are from each other in the mean, where the variant was in no doubt.
-    mean_difference: f64,
+    mean_difference: Option<f64>,
     /// How far their visible joints are from each other there in the mean, as a share of the box's larger side.
     joints_moved: Option<f64>,
 }
@@ -75,7 +75,7 @@ pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
         compared_on: comparison.len(),
         agree: compared.iter().filter(|one| one.same).count(),
         asked_twice: compared.iter().filter(|one| one.twice).count(),
-        mean_difference: mean(compared.iter().filter(|one| !one.twice).map(|one| one.apart)).unwrap_or(0.0),
+        mean_difference: mean(compared.iter().filter(|one| !one.twice).map(|one| one.apart)),
         joints_moved: mean(compared.iter().filter(|one| !one.twice).filter_map(|one| one.joints_moved)),
         model,
     };
@@ -86,14 +86,17 @@ pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
 fn report(found: &Agreement, original: &str, registry: &Path) -> String {
     let Agreement { model, calibrated_on, compared_on, agree, asked_twice, mean_difference, joints_moved } =
         found;
+    let scores = mean_difference
+        .map(|apart| format!("; on the rest the highest scores differ by {apart:.4} in the mean"));
     let joints = joints_moved.map(|share| format!(", joints by {:.1} % of the person", 100.0 * share));
     format!(
         "registered {} for {} in {}, calibrated on {calibrated_on} photos\n\
          on {compared_on} other photos it agrees with {original} on {agree}; on {asked_twice} it was in doubt and asked \
-         {original}; on the rest the highest scores differ by {mean_difference:.4} in the mean{}",
+         {original}{}{}",
         model.name,
         model.role,
         registry.display(),
+        scores.unwrap_or_default(),
         joints.unwrap_or_default()
     )
 }

@@ -1,6 +1,6 @@
 //! A model of a role and what it says of one photo. A variant that is in doubt hands over to the model it was made of.
 //!
-//! An int8 variant costs half as much as its original and nearly always says the same. Where it does not, its scores are
+//! An int8 variant costs little more than half of its original and nearly always says the same. Where it does not, its scores are
 //! hardly ever those of a clear case: so an unclear one is looked at again without any shortcut, by the original, at its full
 //! input with all its grey, in the photo decoded whole, and that word counts. What is unclear depends on the photo alone,
 //! never on the rules, so that scores stay what a photo and two files make them.
@@ -37,7 +37,7 @@ impl Doubt {
     /// face detector of 2 %; it then counted otherwise than its original on one of them, instead of 21. Beginning lower
     /// found nothing more, ending higher asked more and found nothing either.
     pub const DETECTION: Self = Self { above: MIN_STORED_SCORE, below: 0.75 };
-    /// Of watermarks: further from 0.5, which decides, than int8 moves a logit.
+    /// Of watermarks: as far as 2.2 logits to either side of 0.5, which decides unless the rules say otherwise.
     pub const MARK: Self = Self { above: 0.1, below: 0.9 };
 
     fn has(self, score: f32) -> bool {

@@ -65,8 +65,6 @@ struct Plane {
     /// The kept coefficients of the block at hand, rows of 8; those that are left out fall on the last place.
     block: [f32; 65],
     waves: Waves,
-    /// Samples that are written at once: the next multiple of 4 of the side.
-    lanes: usize,
     previous: i32,
 }
 
@@ -99,7 +97,6 @@ impl Plane {
             places,
             block: [0.0; 65],
             waves: Waves::new(side),
-            lanes: side.0.next_multiple_of(4),
             previous: 0,
         })
     }
@@ -130,8 +127,8 @@ impl Plane {
         Some(last.into())
     }
 
-    /// Turns the block into samples, at block `(x, y)` of the plane, and clears it. Samples that are written beyond the
-    /// block are those of blocks that follow.
+    /// Turns the block into samples, at block `(x, y)` of the plane, and clears it. As many samples are written at once as
+    /// the processor likes: those beyond the block are of blocks that follow.
     #[inline(always)]
     fn place(&mut self, x: usize, y: usize, last: usize) {
         let first = y * self.side.1 * self.stride + x * self.side.0;
@@ -139,15 +136,15 @@ impl Plane {
         let rows = &mut samples[first..];
         if last == 0 {
             let value = level(block[0] / 8.0);
-            return match self.lanes {
-                4 => fill::<4>(rows, *stride, side.1, value),
+            return match side.0 {
+                ..=4 => fill::<4>(rows, *stride, side.1, value),
                 _ => fill::<MOST>(rows, *stride, side.1, value),
             };
         }
         let lines = &mut block.as_chunks_mut::<8>().0[..last / 8 + 1];
-        match (self.lanes, *side) {
-            (4, (2, 2)) => halves(rows, *stride, lines),
-            (4, _) => transform::<4>(rows, *stride, side.1, lines, waves),
+        match *side {
+            (2, 2) => halves(rows, *stride, lines),
+            (..=4, _) => transform::<4>(rows, *stride, side.1, lines, waves),
             _ => transform::<MOST>(rows, *stride, side.1, lines, waves),
         }
         lines.fill([0.0; 8]);
