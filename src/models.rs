@@ -62,20 +62,28 @@ struct Checked {
     name: String,
     role: Role,
     problem: Option<String>,
+    /// Whether boxes and joints are computed on demand.
+    on_demand: bool,
 }
 
 /// Checks digest, inputs and outputs of every registered model.
 pub fn verify(path: &Path, output: Output) -> Result<()> {
     let registry = Registry::read(path)?;
     let runtime = runtime::onnx_runtime()?;
-    let check = |entry: &ModelEntry| Checked {
-        name: entry.name.clone(),
-        role: entry.role,
-        problem: model::check(&registry, entry, &runtime).err().map(|error| error.to_string()),
+    let check = |entry: &ModelEntry| {
+        let fit = model::check(&registry, entry, &runtime);
+        Checked {
+            name: entry.name.clone(),
+            role: entry.role,
+            on_demand: fit.as_ref().is_ok_and(|fit| fit.on_demand),
+            problem: fit.err().map(|error| error.to_string()),
+        }
     };
     let checked: Vec<_> = registry.models().iter().map(check).collect();
     output.show_all(&checked, &["model", "role", "state"], |checked| {
-        let state = checked.problem.clone().unwrap_or_else(|| "fits its role, digest right".to_owned());
+        let on_demand = if checked.on_demand { "; boxes on demand" } else { "" };
+        let fits = || format!("fits its role, digest right{on_demand}");
+        let state = checked.problem.clone().unwrap_or_else(fits);
         vec![checked.name.clone(), checked.role.to_string(), state]
     })?;
     let wrong = checked.iter().filter(|checked| checked.problem.is_some()).count();

@@ -163,9 +163,8 @@ fn detect(
     suppression: &Suppression,
 ) -> Result<(Letterbox, Vec<Found>), ModelError> {
     let (letterbox, input) = look.letterboxed(&network.entry, pixels);
-    let outputs = network.run(input)?;
-    let found = outputs.images().next().map(|head| yolo::decode(head, rows, suppression));
-    Ok((letterbox, found.unwrap_or_default()))
+    let head = network.head(input, suppression.min_score)?;
+    Ok((letterbox, yolo::decode(&head, rows, suppression)))
 }
 
 /// To 0.01 px, far below what a detector can tell.

@@ -10,7 +10,7 @@
 //! | [`decode`] | bytes to an upright RGB photo and the facts of its pixels; limits on size |
 //! | [`hash`] | the perceptual hash of a photo and of its mirror image |
 //! | [`duplicates`] | photos that look the same, among a million |
-//! | [`model`] | `models.toml`, the contract of each role, ONNX Runtime, sessions |
+//! | [`model`] | `models.toml`, the contract of each role, ONNX Runtime, sessions; the parts of a detector |
 //! | [`input`], [`letterbox`], [`tensor`] | photos to a network's input |
 //! | [`yolo`], [`watermark`] | a network's output to boxes, joints and probabilities |
 //! | [`align`], [`embed`] | a face into the square that embedding networks know, and its direction |

@@ -21,7 +21,7 @@ use crate::{embed, facts, input, jpeg};
 
 /// Raised whenever the way from bytes to a model's input, or from its output to scores, changes: scores of another
 /// version are never mixed with new ones.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// The same for the facts of pixels.
 const FACTS_VERSION: u32 = 4;
 

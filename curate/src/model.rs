@@ -1,11 +1,17 @@
 //! The models: `models.toml`, the contract of each role, ONNX Runtime, and the sessions.
 
 mod add;
+mod cell;
 mod contract;
 mod device;
+mod head;
 mod network;
+mod on_demand;
+mod onnx;
+mod pool;
 mod registry;
 mod runtime;
+mod window;
 
 use std::path::PathBuf;
 
@@ -20,12 +26,21 @@ pub(crate) use network::Network;
 pub use registry::{Exact, ModelEntry, Registry};
 pub use runtime::Runtime;
 
+/// A model that fits its role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// Whether it is a detector whose boxes and joints are computed only where a score asks for them, which takes a quarter
+    /// to a third less time.
+    pub on_demand: bool,
+}
+
 /// Checks a registered model: that its file is there, has the digest, and fits its role; of a variant, also its original.
 ///
 /// # Errors
 /// What does not fit.
-pub fn check(registry: &Registry, entry: &ModelEntry, runtime: &Runtime) -> Result<(), ModelError> {
-    Cascade::load(registry, entry, runtime, Device::Cpu).map(drop)
+pub fn check(registry: &Registry, entry: &ModelEntry, runtime: &Runtime) -> Result<Fit, ModelError> {
+    let model = Cascade::load(registry, entry, runtime, Device::Cpu)?;
+    Ok(Fit { on_demand: model.alone().is_on_demand() })
 }
 
 /// Why a model cannot be used. Each text names the model and its file, what was expected and found, and what to do.

@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 use photo::Digest;
+use photo::joints::JOINT_COUNT;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use tracing::debug;
 
 use super::contract::{fits, shown};
-use super::{Device, ModelEntry, ModelError, Runtime};
+use super::on_demand::{OnDemand, Sessions, noise};
+use super::pool::Pool;
+use super::{Device, ModelEntry, ModelError, Role, Runtime};
 use crate::input::Input;
 
 /// A model that fits its role.
@@ -25,9 +28,11 @@ pub(crate) struct Network {
     batch: Option<usize>,
     runtime: Runtime,
     device: Device,
-    /// Idle sessions. A session runs one batch at a time, so each thread that measures takes one and puts it back;
-    /// there are never more than threads.
-    idle: Mutex<Vec<Session>>,
+    /// A session runs one batch at a time, so each thread that measures takes one and puts it back; there are never more
+    /// than threads.
+    whole: Pool<Session>,
+    /// The detector's parts, where it can be cut; then its boxes and joints are computed on demand.
+    parts: Option<(OnDemand, Pool<Sessions>)>,
 }
 
 /// The outputs of a batch.
@@ -83,7 +88,8 @@ impl Network {
             batch: None,
             runtime: runtime.clone(),
             device,
-            idle: Mutex::default(),
+            whole: Pool::default(),
+            parts: None,
         };
         if network.entry.output != network.entry.role.output() {
             let declared = format!("`{}`", network.entry.output);
@@ -93,9 +99,9 @@ impl Network {
             let sides = |[width, height]: [u32; 2]| format!("{width}×{height} px");
             return Err(network.misfit("the input", &sides(only), &sides(network.entry.input_size)));
         }
-        let session = network.session()?;
+        let session = network.open(&network.bytes)?;
         network.batch = network.check_outlets(&session)?;
-        network.put_back(session);
+        network.whole.put(session);
         let (width, height) = network.largest();
         network.run_empty(width, height)?; // an output of open size shows its shape only when it is run
         if let Some(multiple) = network.entry.input_multiple {
@@ -106,6 +112,10 @@ impl Network {
             // Both sides shorter than they may be: what only fits the full size is found now, too.
             network.run_empty(width.max(2 * multiple) - multiple, height)?;
             network.run_empty(width, height.max(2 * multiple) - multiple)?;
+        }
+        network.parts = network.cut()?;
+        if network.parts.is_some() {
+            network.whole = Pool::default();
         }
         Ok(network)
     }
@@ -134,25 +144,101 @@ impl Network {
         self.run(&Input { values, width, height }).map(drop)
     }
 
+    /// The parts of a detector, where it can be cut.
+    fn cut(&self) -> Result<Option<(OnDemand, Pool<Sessions>)>, ModelError> {
+        let joints = match self.entry.role {
+            Role::Faces => 0,
+            Role::People => JOINT_COUNT,
+            Role::Watermark | Role::FaceEmbedding => return Ok(None),
+        };
+        // A GPU makes all boxes in less time than it takes to hand scores out and features in.
+        if self.device != Device::Cpu || self.batch.is_some_and(|batch| batch != 1) {
+            return Ok(None);
+        }
+        let Some(parts) = OnDemand::cut(&self.bytes, joints) else { return Ok(None) };
+        let (width, height) = self.largest();
+        let shorter = self.entry.input_multiple.map(|multiple| (width, height.max(2 * multiple) - multiple));
+        let mut probes = Vec::new();
+        for size in [Some((width, height)), shorter].into_iter().flatten() {
+            let image = noise(size);
+            let head = self.run(&image)?.values;
+            probes.push((image, head));
+        }
+        let model = &self.entry.name;
+        match self.open_alike(&parts, &probes) {
+            Ok(Some(sessions)) => Ok(Some((parts, Pool::of(sessions)))),
+            Ok(None) => {
+                debug!(model, "the parts do not make what the whole makes, so the model is run whole");
+                Ok(None)
+            }
+            Err(error) => {
+                debug!(model, %error, "the parts cannot be run, so the model is run whole");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Sessions of the parts, where they make of each probe what the whole makes.
+    fn open_alike(
+        &self,
+        parts: &OnDemand,
+        probes: &[(Input, Vec<f32>)],
+    ) -> Result<Option<Sessions>, ModelError> {
+        let mut sessions = parts.open(|bytes| self.open(bytes))?;
+        for (image, head) in probes {
+            if !parts.make(&mut sessions, image, head).map_err(|error| self.failed("run", &error))? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(sessions))
+    }
+
+    /// Whether boxes and joints are computed only where a score asks for them.
+    pub fn is_on_demand(&self) -> bool {
+        self.parts.is_some()
+    }
+
     /// Opens sessions for as many threads, and runs each once: the first run is the one that takes memory.
     pub fn open_for(&self, threads: usize) -> Result<(), ModelError> {
-        let opened = self.idle.lock().unwrap_or_else(PoisonError::into_inner).len();
         let (width, height) = self.largest();
         let empty = Input { values: vec![0.0; 3 * width as usize * height as usize], width, height };
+        let opened = self.parts.as_ref().map_or(self.whole.len(), |(_, pool)| pool.len());
         (opened..threads).into_par_iter().try_for_each(|_| {
-            let mut session = self.open()?;
-            self.run_on(&mut session, &empty)?;
-            self.put_back(session);
+            if let Some((parts, pool)) = &self.parts {
+                let mut sessions = parts.open(|bytes| self.open(bytes))?;
+                self.run_parts(parts, &mut sessions, &empty, f32::NEG_INFINITY)?;
+                pool.put(sessions);
+            } else {
+                let mut session = self.open(&self.bytes)?;
+                self.run_on(&mut session, &empty)?;
+                self.whole.put(session);
+            }
             Ok(())
         })
     }
 
     /// Runs an image, or several one behind the other: as one batch where the file allows it.
     pub fn run(&self, input: &Input) -> Result<Outputs, ModelError> {
-        let mut session = self.session()?;
-        let outputs = self.run_on(&mut session, input)?;
-        self.put_back(session);
-        Ok(outputs)
+        self.whole.with(|| self.open(&self.bytes), |session| self.run_on(session, input))
+    }
+
+    /// Runs a detector on one image: its head, row after row. Columns whose score is not above a bound may be missing.
+    pub fn head(&self, input: &Input, above: f32) -> Result<Vec<f32>, ModelError> {
+        let Some((parts, pool)) = &self.parts else { return Ok(self.run(input)?.values) };
+        pool.with(
+            || parts.open(|bytes| self.open(bytes)),
+            |sessions| self.run_parts(parts, sessions, input, above),
+        )
+    }
+
+    fn run_parts(
+        &self,
+        parts: &OnDemand,
+        sessions: &mut Sessions,
+        input: &Input,
+        above: f32,
+    ) -> Result<Vec<f32>, ModelError> {
+        parts.columns(sessions, input, above).map_err(|error| self.failed("run", &error))
     }
 
     fn run_on(&self, session: &mut Session, input: &Input) -> Result<Outputs, ModelError> {
@@ -189,16 +275,7 @@ impl Network {
         Ok(outputs)
     }
 
-    fn session(&self) -> Result<Session, ModelError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| self.open(), Ok)
-    }
-
-    fn put_back(&self, session: Session) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
-    }
-
-    fn open(&self) -> Result<Session, ModelError> {
+    fn open(&self, bytes: &[u8]) -> Result<Session, ModelError> {
         let failed = |error: &dyn std::fmt::Display| self.failed("load", error);
         let builder = Session::builder(&self.runtime.environment).map_err(|error| failed(&error))?;
         self.device
@@ -210,7 +287,7 @@ impl Network {
             .map_err(|error| failed(&error))?
             .with_log_level(LogLevel::Error)
             .map_err(|error| failed(&error))?
-            .commit_from_memory(&self.bytes)
+            .commit_from_memory(bytes)
             .map_err(|error| failed(&error))
     }
 
