@@ -69,8 +69,9 @@ fn a_clear_case_is_the_variants_and_an_unclear_one_the_originals() {
     let folder = TempDir::new().unwrap();
     let registry = folder.path().join("models.toml");
     add(&registry, "faces_variant", Role::Faces, Some("faces"));
-    // The variant says 0.9 of the red of 255.
-    for (red, score, twice) in [(20, 0.0, false), (153, 0.6, true), (230, 0.812, false)] {
+    // The variant says 0.9 of the red of 255; what it gives 0.07 might be a detection by its original.
+    let cases = [(5, 0.0, false), (20, 0.0, true), (153, 0.6, true), (230, 0.812, false)];
+    for (red, score, twice) in cases {
         let photo = decode(&photo([red, 0, 0], 64)).unwrap();
         let (found, second) = seen(&registry, "faces_variant", &photo);
         assert!((found - score).abs() < 0.006 && second == twice, "red {red}: {found}, {second}");
