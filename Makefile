@@ -60,7 +60,8 @@ bench-judge: build
 	cargo build --release --locked --quiet --bin bolid --example judge_speed && target/release/examples/judge_speed
 
 BENCH  := .cache/bench
-MODELS ?= data/models/models.toml
+# The published detectors, where `make models` has fetched them.
+MODELS ?= $(firstword $(wildcard .cache/models/models.toml) data/models/models.toml)
 
 bench-measure: build  # photos/s beside bare sessions, onnxruntime and ultralytics; MODELS=models.toml, BENCH_PHOTOS=24
 	@if $(MAKE) --no-print-directory python; then \

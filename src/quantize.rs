@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use curate::input::{self, Input};
@@ -42,7 +43,12 @@ struct Agreement {
     mean_difference: Option<f64>,
     /// How far their visible joints are from each other there in the mean, as a share of the box's larger side.
     joints_moved: Option<f64>,
+    /// The time the variant took, second looks included, as a share of the original's.
+    time_share: f64,
 }
+
+/// A variant that takes more of the original's time saves too little for what it changes.
+const WORTHWHILE_TIME_SHARE: f64 = 0.9;
 
 /// Calibrates on every second photo, registers the variant beside the original, and compares both on the other photos.
 pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
@@ -77,6 +83,8 @@ pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
         asked_twice: compared.iter().filter(|one| one.twice).count(),
         mean_difference: mean(compared.iter().filter(|one| !one.twice).map(|one| one.apart)),
         joints_moved: mean(compared.iter().filter(|one| !one.twice).filter_map(|one| one.joints_moved)),
+        time_share: compared.iter().map(|one| one.took).sum::<Duration>().as_secs_f64()
+            / compared.iter().map(|one| one.original_took).sum::<Duration>().as_secs_f64(),
         model,
     };
     output.show(&agreement, |found| report(found, &entry.name, path))?;
@@ -84,20 +92,27 @@ pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
 }
 
 fn report(found: &Agreement, original: &str, registry: &Path) -> String {
-    let Agreement { model, calibrated_on, compared_on, agree, asked_twice, mean_difference, joints_moved } =
-        found;
-    let scores = mean_difference
+    let Agreement { model, calibrated_on, compared_on, agree, asked_twice, .. } = found;
+    let scores = found
+        .mean_difference
         .map(|apart| format!("; on the rest the highest scores differ by {apart:.4} in the mean"));
-    let joints = joints_moved.map(|share| format!(", joints by {:.1} % of the person", 100.0 * share));
+    let joints = found.joints_moved.map(|share| format!(", joints by {:.1} % of the person", 100.0 * share));
+    let advice = if found.time_share > WORTHWHILE_TIME_SHARE {
+        format!(", which saves too little: use {original} itself")
+    } else {
+        String::new()
+    };
     format!(
         "registered {} for {} in {}, calibrated on {calibrated_on} photos\n\
          on {compared_on} other photos it agrees with {original} on {agree}; on {asked_twice} it was in doubt and asked \
-         {original}{}{}",
+         {original}{}{}\n\
+         it took {:.0} % of the time of {original}{advice}",
         model.name,
         model.role,
         registry.display(),
         scores.unwrap_or_default(),
-        joints.unwrap_or_default()
+        joints.unwrap_or_default(),
+        100.0 * found.time_share
     )
 }
 
@@ -192,13 +207,21 @@ struct Compared {
     twice: bool,
     apart: f64,
     joints_moved: Option<f64>,
+    took: Duration,
+    original_took: Duration,
 }
 
 fn compare(original: &One, variant: &One, entry: &ModelEntry, photos: &[PathBuf]) -> Result<Vec<Compared>> {
     let rules = Rules::default();
+    // Opened before, so that only seeing is timed.
+    [original, variant].into_iter().try_for_each(|model| model.open_for(rayon::current_num_threads()))?;
     let one = |path: &PathBuf| {
         let photo = read(path, entry)?;
-        let (a, b) = (original.see(&photo)?.found, variant.see(&photo)?);
+        let begin = Instant::now();
+        let a = original.see(&photo)?.found;
+        let original_took = begin.elapsed();
+        let b = variant.see(&photo)?;
+        let took = begin.elapsed() - original_took;
         let (count, score) = said(&a, &rules)?;
         let (count_of_variant, score_of_variant) = said(&b.found, &rules)?;
         Ok(Compared {
@@ -206,6 +229,8 @@ fn compare(original: &One, variant: &One, entry: &ModelEntry, photos: &[PathBuf]
             twice: b.twice,
             apart: f64::from((score - score_of_variant).abs()),
             joints_moved: joints_moved(&a, &b.found),
+            took,
+            original_took,
         })
     };
     photos.par_iter().map(one).collect()

@@ -170,6 +170,7 @@ fn a_variant_is_quantized_where_python_has_what_it_takes_and_refused_with_a_reas
     let Some(python) = std::env::var_os("BOLID_PYTHON").map(PathBuf::from) else { return };
     let done = quantize(python.to_str().unwrap());
     assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(text(&done.stdout).contains("% of the time of faces"), "{}", text(&done.stdout));
     let listed = json_lines(&place.succeed(&["--json", "models", "list", "--models", registry]));
     assert_eq!(listed[1]["name"], "faces-int8");
     place.succeed(&["models", "verify", "--models", registry]);

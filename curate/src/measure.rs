@@ -272,6 +272,14 @@ impl One {
         Cascade::load(registry, entry, runtime, Device::Cpu).map(Self)
     }
 
+    /// Opens sessions for as many threads.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded once more, or run.
+    pub fn open_for(&self, threads: usize) -> Result<(), ModelError> {
+        self.0.open_for(threads)
+    }
+
     /// What the model says of a photo; a variant's second look sees the same pixels.
     ///
     /// # Errors
