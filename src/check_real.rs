@@ -166,11 +166,5 @@ fn registry(models: &Path, scratch: &Path, runtime: &Runtime) -> Result<Registry
 }
 
 fn register(registry: &Path, file: &Path, role: Role, runtime: &Runtime) -> Result<(), curate::ModelError> {
-    let (name, file) = (role.to_string(), file.to_owned());
-    model::add(
-        registry,
-        &NewModel { name, role, file, normalisation: None, exact: None, licence: None, source: None },
-        runtime,
-    )
-    .map(drop)
+    model::add(registry, &NewModel::new(role.to_string(), role, file), runtime).map(drop)
 }

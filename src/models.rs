@@ -36,13 +36,9 @@ pub fn add(args: &AddArgs, output: Output) -> Result<()> {
     let stem =
         || file.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let new = NewModel {
-        name: name.clone().unwrap_or_else(stem),
-        role: *role,
-        file: file.clone(),
-        normalisation: None,
-        exact: None,
         licence: licence.clone(),
         source: source.clone(),
+        ..NewModel::new(name.clone().unwrap_or_else(stem), *role, file)
     };
     let entry = model::add(&registry.models, &new, &runtime::onnx_runtime()?)?;
     output.show(&entry, |entry| {

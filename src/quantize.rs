@@ -65,13 +65,11 @@ pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
     let file = registry.file(entry).with_file_name(format!("{name}.onnx"));
     quantize(&args.python, entry, &registry.file(entry), &calibration, &file)?;
     let new = NewModel {
-        name: name.clone(),
-        role: entry.role,
-        file,
         normalisation: Some(entry.normalisation),
         exact: Some(Exact { name: entry.name.clone(), file: entry.file.clone(), sha256: entry.sha256 }),
         licence: entry.licence.clone(),
         source: Some(format!("int8 variant of {}", entry.name)),
+        ..NewModel::new(&name, entry.role, file)
     };
     let model = model::add(path, &new, &runtime)?;
     let variant = One::load(&Registry::read(path)?, &model, &runtime)?;

@@ -1,28 +1,21 @@
 //! Variants that ask the model they were made of where they are in doubt, on the tiny files of `fixtures/make_models.py`.
 
+mod support;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use curate::measure::identity;
 use curate::model::{self, Exact, ModelEntry, NewModel};
-use curate::tensor::Normalisation;
 use curate::{
-    Demand, Detectors, Device, Measurements, ModelChoice, ModelError, Need, One, Photo, Registry, Role,
-    Runtime, Seen, decode, decode_for,
+    Demand, Detectors, Device, Measurements, ModelChoice, ModelError, Need, One, Photo, Registry, Role, Seen,
+    decode, decode_for,
 };
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
 use photo::Digest;
+use support::{fixture, new, runtime};
 use tempfile::TempDir;
-
-fn runtime() -> Runtime {
-    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/onnxruntime/libonnxruntime.so");
-    Runtime::load(&library).unwrap_or_else(|error| panic!("these tests run models: {error}"))
-}
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format!("{name}.onnx"))
-}
 
 /// Registers a fixture, as a variant of another where one is named.
 fn add(registry: &Path, name: &str, role: Role, original: Option<&str>) -> ModelEntry {
@@ -31,15 +24,7 @@ fn add(registry: &Path, name: &str, role: Role, original: Option<&str>) -> Model
         file: fixture(original),
         sha256: Digest::of(fs::read(fixture(original)).unwrap()),
     });
-    let new = NewModel {
-        name: name.to_owned(),
-        role,
-        file: fixture(name),
-        normalisation: Some(Normalisation::Unit),
-        exact,
-        licence: None,
-        source: None,
-    };
+    let new = NewModel { exact, ..new(name, role) };
     model::add(registry, &new, &runtime()).unwrap()
 }
 

@@ -1,42 +1,26 @@
 //! Faces to directions, by the tiny models of `fixtures/make_models.py`.
 
-use std::io::Cursor;
+mod support;
+
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use curate::model::{self, NewModel};
 use curate::tensor::Normalisation;
 use curate::{
-    Demand, Detectors, Device, Measurements, ModelChoice, Need, One, Registry, Role, Runtime, Seen, decode,
-    decode_for,
+    Demand, Detectors, Device, Measurements, ModelChoice, Need, One, Registry, Role, Seen, decode, decode_for,
 };
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 use photo::{BoundingBox, Detection, Embedding, Joints, Person};
+use support::{lit, new, png, runtime};
 use tempfile::TempDir;
-
-fn runtime() -> Runtime {
-    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/onnxruntime/libonnxruntime.so");
-    Runtime::load(&library).unwrap_or_else(|error| panic!("these tests run models: {error}"))
-}
 
 /// A registry of a model for each of the roles. Detectors see pixels in 0..1.
 fn registry(folder: &TempDir, roles: &[Role]) -> PathBuf {
     let path = folder.path().join("models.toml");
     for &role in roles {
-        let name = role.name();
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.onnx"));
-        let normalisation = (role != Role::FaceEmbedding).then_some(Normalisation::Unit);
-        let new = NewModel {
-            name: name.to_owned(),
-            role,
-            file,
-            normalisation,
-            exact: None,
-            licence: None,
-            source: None,
-        };
-        model::add(&path, &new, &runtime()).unwrap();
+        model::add(&path, &new(role.name(), role), &runtime()).unwrap();
     }
     path
 }
@@ -44,19 +28,6 @@ fn registry(folder: &TempDir, roles: &[Role]) -> PathBuf {
 fn load(registry: &Path, face_embedding: Option<&str>) -> Detectors {
     let choice = ModelChoice { face_embedding: face_embedding.map(str::to_owned), ..ModelChoice::default() };
     Detectors::load(&Registry::read(registry).unwrap(), &choice, &runtime(), Device::Cpu).unwrap()
-}
-
-fn png(image: RgbImage) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    DynamicImage::from(image).write_to(&mut bytes, ImageFormat::Png).unwrap();
-    bytes.into_inner()
-}
-
-/// Black but for one cell of 4×4, in which the fixtures see a person and a face.
-fn lit(cell: (u32, u32), side: u32, colour: [u8; 3]) -> RgbImage {
-    RgbImage::from_fn(side, side, |x, y| {
-        if (x * 4 / side, y * 4 / side) == cell { Rgb(colour) } else { Rgb([0; 3]) }
-    })
 }
 
 fn cosine(a: &Embedding, b: &Embedding) -> f64 {
@@ -141,15 +112,8 @@ fn embeddings_are_stored_under_the_detectors_as_well() {
     let folder = TempDir::new().unwrap();
     let path = registry(&folder, &Role::ALL);
     let before = load(&path, Some("face_embedding"));
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/people_batch_of_one.onnx");
-    let normalisation = Some(Normalisation::Unit);
-    let (name, role) = ("people".to_owned(), Role::People);
-    model::add(
-        &path,
-        &NewModel { name, role, file, normalisation, exact: None, licence: None, source: None },
-        &runtime(),
-    )
-    .unwrap();
+    let other = NewModel { name: "people".to_owned(), ..new("people_batch_of_one", Role::People) };
+    model::add(&path, &other, &runtime()).unwrap();
     let after = load(&path, Some("face_embedding"));
     assert_eq!(before.identity(Role::Faces), after.identity(Role::Faces));
     assert_ne!(before.identity(Role::FaceEmbedding), after.identity(Role::FaceEmbedding));

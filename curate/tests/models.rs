@@ -1,40 +1,20 @@
 //! Models that fit and models that do not, on the tiny files of `fixtures/make_models.py`.
 
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use curate::measure::{self, MIN_STORED_SCORE};
 use curate::model::{self, NewModel};
-use curate::tensor::Normalisation;
 use curate::{
     Demand, Detectors, Device, MeasureError, Measurements, ModelChoice, ModelError, Need, Photo, Registry,
-    Role, Runtime, decode,
+    Role, decode,
 };
-use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 use photo::{Digest, Rules};
+use support::{fixture, new, png, runtime};
 use tempfile::TempDir;
-
-fn runtime() -> Runtime {
-    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/onnxruntime/libonnxruntime.so");
-    Runtime::load(&library).unwrap_or_else(|error| panic!("these tests run models: {error}"))
-}
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format!("{name}.onnx"))
-}
-
-fn new(name: &str, role: Role) -> NewModel {
-    let normalisation = Some(Normalisation::Unit);
-    NewModel {
-        name: name.to_owned(),
-        role,
-        file: fixture(name),
-        normalisation,
-        exact: None,
-        licence: None,
-        source: None,
-    }
-}
 
 /// A registry of the three fixtures that fit.
 fn registry(folder: &TempDir) -> PathBuf {
@@ -49,17 +29,9 @@ fn load(registry: &Path) -> Result<Detectors, ModelError> {
     Detectors::load(&Registry::read(registry)?, &ModelChoice::default(), &runtime(), Device::Cpu)
 }
 
-/// Black but for one red and green cell (column, row), of `side` px: the fixtures see a face and a person there.
+/// Lit by red and green: the fixtures see a face and a person there.
 fn lit(cell: (u32, u32), side: u32) -> RgbImage {
-    RgbImage::from_fn(side, side, |x, y| {
-        if (x * 4 / side, y * 4 / side) == cell { Rgb([230, 204, 0]) } else { Rgb([0; 3]) }
-    })
-}
-
-fn png(image: RgbImage) -> Vec<u8> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    DynamicImage::from(image).write_to(&mut bytes, ImageFormat::Png).unwrap();
-    bytes.into_inner()
+    support::lit(cell, side, [230, 204, 0])
 }
 
 fn photo(image: RgbImage) -> Photo {

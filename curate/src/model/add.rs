@@ -29,6 +29,21 @@ pub struct NewModel {
     pub source: Option<String>,
 }
 
+impl NewModel {
+    /// An original with what is usual for its role.
+    pub fn new(name: impl Into<String>, role: Role, file: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            role,
+            file: file.into(),
+            normalisation: None,
+            exact: None,
+            licence: None,
+            source: None,
+        }
+    }
+}
+
 /// Checks that the file fits its role and declares it in the registry, which is created where there is none.
 ///
 /// # Errors
