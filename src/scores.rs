@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
-use catalog::gallery::{MeasurementLine, MeasurementLines};
+use catalog::gallery::{MeasurementLine, Piece};
 use catalog::identity::Identity;
 use catalog::measurement::Probe;
 use catalog::photo::PhotoRow;
 use curate::{Demand, Measurements};
 use photo::{Detection, Digest, FaceEmbedding, ImageFacts, Person, WatermarkScore};
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -89,13 +88,11 @@ pub async fn galleries(
     kept_by_hand: &HashSet<Digest>,
     sites: &[String],
 ) -> Result<Vec<(Identity, Vec<Scored>)>> {
-    let (galleries, lines) =
-        tokio::try_join!(catalog.galleries(sites), catalog.measurement_lines(sites, probes))?;
-    let parsed: Vec<Vec<Arc<Content>>> = lines
-        .pieces()
-        .par_iter()
-        .map(|piece| contents(piece, demand, kept_by_hand))
-        .collect::<Result<_>>()?;
+    let (demand, kept_by_hand) = (demand.clone(), Arc::new(kept_by_hand.clone()));
+    let parse = move |piece: &Piece| contents(piece, &demand, &kept_by_hand);
+    let (galleries, parsed) =
+        tokio::try_join!(catalog.galleries(sites), catalog.measured_in_pieces(sites, probes, parse))?;
+    let parsed = parsed.into_iter().collect::<Result<Vec<_>>>()?;
     let contents: HashMap<String, Arc<Content>> =
         parsed.into_iter().flatten().map(|content| (content.sha256.to_string(), content)).collect();
     let scored = |row: PhotoRow| {
@@ -122,9 +119,9 @@ struct Stored {
 }
 
 /// The contents of which a piece of the stored measurements speaks.
-fn contents(piece: &str, demand: &Demand, kept_by_hand: &HashSet<Digest>) -> Result<Vec<Arc<Content>>> {
+fn contents(piece: &Piece, demand: &Demand, kept_by_hand: &HashSet<Digest>) -> Result<Vec<Arc<Content>>> {
     let mut stored: BTreeMap<&str, Stored> = BTreeMap::new();
-    for line in MeasurementLines::of(piece) {
+    for line in piece.lines() {
         let of = stored.entry(line.sha256).or_default();
         match line.kind {
             "image" => of.decoded = Some(parse(&line)?),

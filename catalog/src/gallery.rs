@@ -13,7 +13,7 @@ use crate::photo::PhotoRow;
 use crate::{Catalog, Error, Result};
 
 /// Measurements are read in pieces, one for each first byte of their contents' digests: few enough that a query costs
-/// nothing beside its rows, many enough to share the parsing.
+/// nothing beside its rows, many enough to be read and parsed side by side, and to hold few of them at once.
 const PIECES: u32 = 256;
 
 /// Between the fields of a line, and between lines: JSON escapes both within texts.
@@ -22,7 +22,7 @@ const LINE: char = '\n';
 
 /// Measurements as they are stored, many in one text.
 #[derive(Debug)]
-pub struct MeasurementLines(Vec<String>);
+pub struct Piece(String);
 
 /// One stored measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,15 +35,10 @@ pub struct MeasurementLine<'a> {
     pub value: &'a str,
 }
 
-impl MeasurementLines {
-    /// Pieces of similar size, to be parsed side by side.
-    pub fn pieces(&self) -> &[String] {
-        &self.0
-    }
-
-    /// The measurements of a piece; those of one content follow each other.
-    pub fn of(piece: &str) -> impl Iterator<Item = MeasurementLine<'_>> {
-        piece.split(LINE).filter_map(|line| {
+impl Piece {
+    /// The measurements; those of one content follow each other.
+    pub fn lines(&self) -> impl Iterator<Item = MeasurementLine<'_>> {
+        self.0.split(LINE).filter_map(|line| {
             let (sha256, rest) = line.split_once(FIELD)?;
             let (kind, value) = rest.split_once(FIELD)?;
             Some(MeasurementLine { sha256, kind, value })
@@ -86,27 +81,38 @@ impl Catalog {
         Ok(galleries)
     }
 
-    /// What the probes said of the contents of the sites' photos.
-    pub async fn measurement_lines(&self, sites: &[String], probes: &[Probe]) -> Result<MeasurementLines> {
+    /// What `parse` makes of each piece of what the probes said of the contents of the sites' photos. It is called while
+    /// other pieces are read, and its text is let go of then, so that no more is held than is being read.
+    pub async fn measured_in_pieces<T: Send + 'static>(
+        &self,
+        sites: &[String],
+        probes: &[Probe],
+        parse: impl Fn(&Piece) -> T + Clone + Send + 'static,
+    ) -> Result<Vec<T>> {
         let sites = crate::measurement::to_json("sites", &sites)?;
         let probes: Vec<Digest> = probes.iter().map(|probe| probe.digest).collect();
         let probes = crate::measurement::to_json("probes", &probes)?;
         let readers = (0..READERS).map(|first| {
-            let (reader, sites, probes) = (self.reader.clone(), sites.clone(), probes.clone());
+            let (reader, sites, probes, parse) =
+                (self.reader.clone(), sites.clone(), probes.clone(), parse.clone());
             tokio::spawn(async move {
-                let mut pieces = Vec::new();
+                let mut parsed = Vec::new();
                 for piece in (first..PIECES).step_by(READERS as usize) {
-                    pieces.extend(read_piece(&reader, piece, &sites, &probes).await?);
+                    if let Some(text) = read_piece(&reader, piece, &sites, &probes).await? {
+                        let (parse, piece) = (parse.clone(), Piece(text));
+                        let made = tokio::task::spawn_blocking(move || parse(&piece));
+                        parsed.push(made.await.expect("parsing does not panic"));
+                    }
                 }
-                sqlx::Result::Ok(pieces)
+                sqlx::Result::Ok(parsed)
             })
         });
-        let mut pieces = Vec::new();
+        let mut parsed = Vec::new();
         for reader in readers.collect::<Vec<_>>() {
             let read = reader.await.expect("reading does not panic");
-            pieces.extend(read.map_err(Error::db("read measurements"))?);
+            parsed.extend(read.map_err(Error::db("read measurements"))?);
         }
-        Ok(MeasurementLines(pieces))
+        Ok(parsed)
     }
 }
 

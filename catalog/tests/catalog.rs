@@ -6,7 +6,7 @@ use std::time::Duration;
 use catalog::Catalog;
 use catalog::duplicate::Duplicate;
 use catalog::fetch::FetchRecord;
-use catalog::gallery::{MeasurementLine, MeasurementLines};
+use catalog::gallery::MeasurementLine;
 use catalog::identity::NewIdentity;
 use catalog::measurement::{Kind, Probe, Said};
 use catalog::page::{DuePage, Found, NewPage, PageKind, PageOutcome};
@@ -170,11 +170,11 @@ async fn a_content_is_measured_once_per_probe_even_when_two_photos_share_it() {
     catalog.add_measurements(Digest::of("same"), &[(old, Said::of(&json!({"score": 0.25})))]).await.unwrap();
     assert!(catalog.unmeasured(&sites, &[old]).await.unwrap().is_empty());
     assert_eq!(catalog.unmeasured(&sites, &[old, new]).await.unwrap()[&Digest::of("same")], [new]);
-    let lines = catalog.measurement_lines(&sites, &[old]).await.unwrap();
-    let lines: Vec<_> = lines.pieces().iter().flat_map(|piece| MeasurementLines::of(piece)).collect();
-    let sha256 = Digest::of("same").to_string();
-    let expected = MeasurementLine { sha256: &sha256, kind: "watermark", value: "{\"score\":0.25}" };
-    assert_eq!(lines, [expected]);
+    let owned = |line: MeasurementLine| [line.sha256, line.kind, line.value].map(str::to_owned);
+    let lines =
+        catalog.measured_in_pieces(&sites, &[old], move |piece| piece.lines().map(owned).collect::<Vec<_>>());
+    let expected = [&Digest::of("same").to_string(), "watermark", "{\"score\":0.25}"].map(str::to_owned);
+    assert_eq!(lines.await.unwrap().concat(), [expected]);
 }
 
 #[tokio::test]
