@@ -6,7 +6,7 @@ use std::time::Duration;
 use catalog::Catalog;
 use catalog::duplicate::Duplicate;
 use catalog::fetch::FetchRecord;
-use catalog::gallery::MeasurementLine;
+use catalog::gallery::{MeasurementLine, Piece};
 use catalog::identity::NewIdentity;
 use catalog::measurement::{Kind, Probe, Said};
 use catalog::page::{DuePage, Found, NewPage, PageKind, PageOutcome};
@@ -171,10 +171,10 @@ async fn a_content_is_measured_once_per_probe_even_when_two_photos_share_it() {
     assert!(catalog.unmeasured(&sites, &[old]).await.unwrap().is_empty());
     assert_eq!(catalog.unmeasured(&sites, &[old, new]).await.unwrap()[&Digest::of("same")], [new]);
     let owned = |line: MeasurementLine| [line.sha256, line.kind, line.value].map(str::to_owned);
-    let lines =
-        catalog.measured_in_pieces(&sites, &[old], move |piece| piece.lines().map(owned).collect::<Vec<_>>());
+    let parse = move |piece: &Piece| piece.lines().map(owned).collect::<Vec<_>>();
+    let lines = catalog.measured_in_pieces(&sites, &[old], parse).await.unwrap().concat();
     let expected = [&Digest::of("same").to_string(), "watermark", "{\"score\":0.25}"].map(str::to_owned);
-    assert_eq!(lines.await.unwrap().concat(), [expected]);
+    assert_eq!(lines, [expected]);
 }
 
 #[tokio::test]
