@@ -1,8 +1,8 @@
 //! Where the head of a YOLO detector lies in its graph: which tensors hold the scores of the cells, and which branches make
 //! their boxes and joints.
 //!
-//! Known is the anchor-free head that Ultralytics exports for YOLOv8 and YOLO11 (`Detect` and `Pose` in
-//! `ultralytics/nn/modules/head.py`), with one class. On each level (8, 16 and 32 px a cell) branches of convolutions lead
+//! Known is the anchor-free head that Ultralytics exports for YOLOv5u, YOLOv8, YOLO11 and YOLO12 (`Detect` and `Pose` in
+//! `ultralytics/nn/modules/head.py`), with one class. On each level (8, 16, 32 px a cell) branches of convolutions lead
 //! from one feature map to the score, to the distributions of the box's four sides, and to the joints.
 
 use std::collections::{HashMap, HashSet};
