@@ -93,11 +93,11 @@ pub async fn galleries(
     let (galleries, parsed) =
         tokio::try_join!(catalog.galleries(sites), catalog.measured_in_pieces(sites, probes, parse))?;
     let parsed = parsed.into_iter().collect::<Result<Vec<_>>>()?;
-    let contents: HashMap<String, Arc<Content>> =
-        parsed.into_iter().flatten().map(|content| (content.sha256.to_string(), content)).collect();
+    let contents: HashMap<Digest, Arc<Content>> =
+        parsed.into_iter().flatten().map(|content| (content.sha256, content)).collect();
     let scored = |row: PhotoRow| {
         let content = row.sha256.as_ref().map(|sha256| {
-            let content = contents.get(sha256).map(Arc::clone);
+            let content = contents.get(&sha256.parse()?).map(Arc::clone);
             content.with_context(|| format!("photo {sha256} was not measured; run `bolid measure`"))
         });
         Ok(Scored { content: content.transpose()?, row, similarity: None })
