@@ -8,6 +8,7 @@ mod head;
 mod network;
 mod on_demand;
 mod onnx;
+mod outlets;
 mod pool;
 mod registry;
 mod runtime;

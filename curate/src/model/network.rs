@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
+use ort::value::TensorRef;
 use photo::Digest;
 use photo::joints::JOINT_COUNT;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
@@ -15,7 +15,7 @@ use tracing::debug;
 use super::contract::{fits, shown};
 use super::on_demand::{OnDemand, Sessions, noise};
 use super::pool::Pool;
-use super::{Device, ModelEntry, ModelError, Role, Runtime};
+use super::{Device, ModelEntry, ModelError, Role, Runtime, outlets};
 use crate::input::Input;
 
 /// A model that fits its role.
@@ -100,7 +100,8 @@ impl Network {
             return Err(network.misfit("the input", &sides(only), &sides(network.entry.input_size)));
         }
         let session = network.open(&network.bytes)?;
-        network.batch = network.check_outlets(&session)?;
+        network.batch = outlets::batch(&network.entry, &session)
+            .map_err(|misfit| network.misfit(&misfit.what, &misfit.expected, &misfit.found))?;
         network.whole.put(session);
         let (width, height) = network.largest();
         network.run_empty(width, height)?; // an output of open size shows its shape only when it is run
@@ -291,35 +292,6 @@ impl Network {
             .map_err(|error| failed(&error))
     }
 
-    /// The batch that the input fixes, or what does not fit.
-    fn check_outlets(&self, session: &Session) -> Result<Option<usize>, ModelError> {
-        let role = self.entry.role;
-        let [width, height] = self.entry.input_size;
-        let wanted_input = format!("one input f32 [n,3,{height},{width}]");
-        let [input] = session.inputs() else {
-            return Err(self.misfit(
-                "the input",
-                &wanted_input,
-                &format!("{} inputs", session.inputs().len()),
-            ));
-        };
-        let contract = [None, Some(3), Some(height as usize), Some(width as usize)];
-        let dimensions = float_dimensions(input).filter(|dimensions| fits(dimensions, &contract));
-        let Some(dimensions) = dimensions else {
-            return Err(self.misfit(&outlet("input", input), &wanted_input, &described(input)));
-        };
-        let wanted_output = format!("f32 {}", role.output());
-        let Some(output) = session.outputs().first() else {
-            return Err(self.misfit("the output", &wanted_output, "missing"));
-        };
-        let contract: Vec<_> =
-            std::iter::once(None).chain(role.output_dimensions().iter().copied()).collect();
-        if !float_dimensions(output).is_some_and(|dimensions| fits(dimensions, &contract)) {
-            return Err(self.misfit(&outlet("output", output), &wanted_output, &described(output)));
-        }
-        Ok(usize::try_from(dimensions[0]).ok().filter(|&batch| batch > 0))
-    }
-
     fn failed(&self, doing: &'static str, error: &dyn std::fmt::Display) -> ModelError {
         let (name, file) = (self.entry.name.clone(), self.file.clone());
         ModelError::Onnx { doing, name, file, detail: error.to_string() }
@@ -344,25 +316,5 @@ pub(super) fn read(name: &str, file: &Path) -> Result<Vec<u8>, ModelError> {
 
 /// The dimensions of the input of an ONNX file, as far as they are fixed: `[n, 3, height, width]`.
 pub(super) fn input_dimensions(bytes: &[u8], runtime: &Runtime) -> ort::Result<Option<Vec<i64>>> {
-    let session = Session::builder(&runtime.environment)?.commit_from_memory(bytes)?;
-    Ok(session.inputs().first().and_then(float_dimensions).map(<[i64]>::to_vec))
-}
-
-fn float_dimensions(outlet: &Outlet) -> Option<&[i64]> {
-    match outlet.dtype() {
-        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => Some(shape),
-        _ => None,
-    }
-}
-
-fn outlet(kind: &str, outlet: &Outlet) -> String {
-    format!("the {kind} `{}`", outlet.name())
-}
-
-fn described(outlet: &Outlet) -> String {
-    match outlet.dtype() {
-        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => format!("f32 {}", shown(shape)),
-        ValueType::Tensor { ty, shape, .. } => format!("{ty} {}", shown(shape)),
-        other => format!("{other:?}"),
-    }
+    Ok(outlets::input_dimensions(&Session::builder(&runtime.environment)?.commit_from_memory(bytes)?))
 }
