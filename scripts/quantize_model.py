@@ -59,7 +59,7 @@ class Graph:
             if node is None or node.name in found:
                 continue
             found[node.name] = node
-            if not is_end(node):
+            if not is_end(node) and node.op_type != "Shape":  # the size of a map says nothing of what is in it
                 open_ends += node.input
         return found
 

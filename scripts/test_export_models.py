@@ -3,6 +3,7 @@
     BOLID=target/release/bolid python scripts/test_export_models.py
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -61,8 +62,11 @@ class Export(unittest.TestCase):
             session = onnxruntime.InferenceSession(out / declared["watermark"]["file"])
             logits = session.run(None, {"input": np.zeros((4, 3, 256, 256), np.float32)})[0]
             self.assertEqual(logits.shape, (4, 2))
-            verified = subprocess.run([BOLID, "models", "verify", "--models", out / "models.toml"])
-            self.assertEqual(verified.returncode, 0)
+            command = [BOLID, "--json", "models", "verify", "--models", out / "models.toml"]
+            verified = subprocess.run(command, capture_output=True, text=True)
+            self.assertEqual(verified.returncode, 0, verified.stderr)
+            on_demand = {model["role"]: model["on_demand"] for model in map(json.loads, verified.stdout.splitlines())}
+            self.assertEqual(on_demand, {"people": True, "faces": True, "watermark": False})
 
     def test_weights_that_cannot_be_downloaded_are_named(self):
         nowhere = [

@@ -92,6 +92,7 @@ impl Ends {
             let node = &graph.nodes[index];
             let weight = node.inputs.get(1).and_then(|name| weights.get(name));
             match (node.operator.as_str(), weight.map(Vec::as_slice)) {
+                ("Shape", _) => {} // where cells lie may depend on the size of a map, but not on what is in it
                 // Without a bias: the mean of a distribution, whose weights are 0, 1, 2, …
                 ("Conv", Some(&[1, count, 1, 1])) if node.inputs.len() == 2 => {
                     bins.insert(usize::try_from(count).ok()?);
