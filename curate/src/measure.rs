@@ -307,8 +307,8 @@ pub fn identity(role: Role, models: &[ModelEntry], need: Need, device: Device) -
     let entry = models.iter().find(|entry| entry.role == role)?;
     let (settings, doubt) = match role {
         Role::Watermark => (None, Doubt::MARK),
-        Role::Faces => (Some((FACES.min_score, FACES.max_iou, FACES.max_found)), Doubt::DETECTION),
-        Role::People => (Some((PEOPLE.min_score, PEOPLE.max_iou, PEOPLE.max_found)), Doubt::DETECTION),
+        Role::Faces => (Some((FACES.min_score, FACES.max_iou, FACES.max_found)), Doubt::FACES),
+        Role::People => (Some((PEOPLE.min_score, PEOPLE.max_iou, PEOPLE.max_found)), Doubt::PEOPLE),
         Role::FaceEmbedding => {
             // Other detectors find other faces and joints, so that other squares are cut.
             let found = [Role::Faces, Role::People].map(|role| identity(role, models, need, device));
