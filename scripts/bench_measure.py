@@ -270,7 +270,7 @@ def registries(program: Path, models: Path, photos: Path, int8: bool, scratch: P
         found = json.loads(done.stdout.splitlines()[-1])
         said = ("agree", "compared_on", "asked_twice", "mean_difference", "joints_moved", "time_share")
         print(found["model"]["name"], {key: found[key] for key in said})
-        # A variant that is in doubt of most photos, as of the demo people, costs more than it saves.
+        # A variant that is in doubt of more than a third, as those of the demo detectors, costs more than it saves.
         often = found["asked_twice"] > found["compared_on"] / 3
         chosen.append(entry["name"] if often else found["model"]["name"])
     print("less work is done by", ", ".join(chosen))

@@ -4,6 +4,7 @@ mod crawl;
 mod dataset;
 mod models;
 mod review;
+mod train;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ pub use crawl::{CrawlArgs, ImportArgs, MannerArgs, RetryArgs, SelectionArgs, Sit
 pub use dataset::{DatasetArgs, MeasureArgs, RecipeArgs, SnapshotCommand};
 pub use models::{AddArgs, CheckRealArgs, ModelsCommand, QuantizeArgs};
 pub use review::{EraseArgs, ReportArgs, ReviewCommand};
+pub use train::{BodyBenchArgs, EmbeddingFormat, EncodeArgs, RunsCommand, TrainArgs, TrainCommand};
 
 /// Builds identity datasets of bodies from photo galleries.
 ///
@@ -102,6 +104,16 @@ pub enum Command {
     Models(ModelsCommand),
     /// Serve the demo gallery of synthetic people, to look at or to crawl.
     ServeDemo(ServeDemoArgs),
+    /// Fit a model to a snapshot.
+    #[command(subcommand)]
+    Train(TrainCommand),
+    /// Turn the photos of one person into a Gaussian over c_body.
+    Encode(EncodeArgs),
+    /// Judge a body-VAE on synthetic people whose bodies are known.
+    Bodybench(BodyBenchArgs),
+    /// List or show trainings.
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// Compare people counts on labelled real photos, and draw what the models see.
     CheckReal(CheckRealArgs),
 }

@@ -6,9 +6,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::recipe::Recipe;
+use crate::training::config::TrainConfig;
 
 /// Variables that are not recipe keys.
 const OTHER_VARIABLES: [&str; 7] = [
@@ -52,12 +54,39 @@ pub enum ConfigError {
     },
 }
 
+/// Variables that belong to a training's configuration: `BOLID_TRAIN__FIT__STEPS` sets `fit.steps`.
+const TRAINING: &str = "BOLID_TRAIN__";
+
 /// Reads a recipe and puts the environment and the flags over it.
 pub fn load(
     path: &Path,
     flags: &[String],
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Recipe, ConfigError> {
+    let belongs = |name: &str| {
+        name.starts_with("BOLID_") && !name.starts_with(TRAINING) && !OTHER_VARIABLES.contains(&name)
+    };
+    let variables = environment.into_iter().filter(|(name, _)| belongs(name));
+    let recipe: Recipe = read(path, flags, "BOLID_", variables)?;
+    Ok(recipe.relative_to(path.parent().unwrap_or(Path::new(""))))
+}
+
+/// Reads a training's configuration and puts the environment and the flags over it.
+pub fn load_training(
+    path: &Path,
+    flags: &[String],
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<TrainConfig, ConfigError> {
+    let variables = environment.into_iter().filter(|(name, _)| name.starts_with(TRAINING));
+    read(path, flags, TRAINING, variables)
+}
+
+fn read<T: DeserializeOwned>(
+    path: &Path,
+    flags: &[String],
+    prefix: &str,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<T, ConfigError> {
     let text =
         fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     let in_file = |error: &toml::de::Error| {
@@ -65,13 +94,11 @@ pub fn load(
         let line = before.matches('\n').count() + 1;
         ConfigError::File { path: path.to_owned(), line, message: with_nearest(error.message()) }
     };
-    let mut recipe: Recipe = toml::from_str(&text).map_err(|error| in_file(&error))?;
+    let mut config: T = toml::from_str(&text).map_err(|error| in_file(&error))?;
     let mut table: Table = toml::from_str(&text).map_err(|error| in_file(&error))?;
 
-    let mut variables: Vec<_> = environment
-        .into_iter()
-        .filter(|(name, _)| name.starts_with("BOLID_") && !OTHER_VARIABLES.contains(&name.as_str()))
-        .map(|(name, value)| (format!("environment variable {name}"), key_of(&name), value))
+    let mut variables: Vec<_> = variables
+        .map(|(name, value)| (format!("environment variable {name}"), key_of(&name, prefix), value))
         .collect();
     variables.sort();
     let flags = flags.iter().map(|flag| {
@@ -84,12 +111,12 @@ pub fn load(
             return Err(wrong("KEY=VALUE is expected".to_owned()));
         }
         set(&mut table, &key, parse_value(&value)).map_err(wrong)?;
-        recipe = table
+        config = table
             .clone()
             .try_into()
             .map_err(|error: toml::de::Error| wrong(with_nearest(error.message())))?;
     }
-    Ok(recipe.relative_to(path.parent().unwrap_or(Path::new(""))))
+    Ok(config)
 }
 
 impl Recipe {
@@ -107,8 +134,8 @@ impl Recipe {
     }
 }
 
-fn key_of(variable: &str) -> String {
-    variable.trim_start_matches("BOLID_").to_ascii_lowercase().replace("__", ".")
+fn key_of(variable: &str, prefix: &str) -> String {
+    variable.trim_start_matches(prefix).to_ascii_lowercase().replace("__", ".")
 }
 
 /// A TOML value, or else a text that needs no quotes.

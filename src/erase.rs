@@ -13,6 +13,8 @@ use snapshot::{Mention, Withdrawn};
 
 use crate::cli::EraseArgs;
 use crate::output::Output;
+use crate::training::runs;
+use crate::training::runs::lineage::{self, WithdrawnRun};
 use crate::{locked, prepare};
 
 /// Why a snapshot was withdrawn, as its note says.
@@ -27,12 +29,17 @@ struct Report {
     shared_contents: usize,
     files: usize,
     snapshots_withdrawn: Vec<String>,
+    runs_withdrawn: Vec<WithdrawnRun>,
+    /// Runs whose snapshot is neither here nor withdrawn.
+    runs_unknown: Vec<String>,
 }
 
 /// What was removed from the disk.
 struct Swept {
     files: usize,
     withdrawn: Vec<Withdrawn>,
+    runs: Vec<WithdrawnRun>,
+    runs_unknown: Vec<String>,
 }
 
 /// Erases what the arguments name.
@@ -48,8 +55,16 @@ pub async fn run(catalog: &Catalog, args: &EraseArgs, output: Output) -> Result<
     let Removed { identities, photos, contents, shared } = removed;
     let snapshots_withdrawn: Vec<_> =
         swept.withdrawn.iter().map(|note| format!("{}-{}", note.name, note.id)).collect();
-    let files = swept.files;
-    let report = Report { identities, photos, contents, shared_contents: shared, files, snapshots_withdrawn };
+    let report = Report {
+        identities,
+        photos,
+        contents,
+        shared_contents: shared,
+        files: swept.files,
+        snapshots_withdrawn,
+        runs_withdrawn: swept.runs,
+        runs_unknown: swept.runs_unknown,
+    };
     output.show(&report, Report::in_words)?;
     Ok(())
 }
@@ -58,7 +73,10 @@ pub async fn run(catalog: &Catalog, args: &EraseArgs, output: Output) -> Result<
 pub async fn finish_interrupted(catalog: &Catalog) -> Result<()> {
     if catalog.has_unfinished_erasure().await? {
         tracing::warn!("an erasure was interrupted; it is finished first");
-        finish(catalog).await?;
+        let swept = finish(catalog).await?;
+        for run in &swept.runs {
+            tracing::warn!("{}", saw(run));
+        }
     }
     Ok(())
 }
@@ -113,11 +131,20 @@ async fn finish(catalog: &Catalog) -> Result<Swept> {
             || mention.sha256.is_some_and(|sha256| tombstones.has_bytes(sha256))
     };
     let snapshots = catalog.workdir().join("snapshots");
+    let runs_dir = catalog.workdir().join(runs::FOLDER);
+    let is_name = |text: &str| {
+        let is_bytes = |text: &str| text.parse().is_ok_and(|sha256| tombstones.has_bytes(sha256));
+        tombstones.has_identity_key(text) || tombstones.has_url(text) || is_bytes(text)
+    };
+    let erased = lineage::Erased { photo: &is_erased, name: &is_name, now_ms };
+    let mut runs = lineage::mark_before(&runs_dir, &snapshots, &erased)?;
     let withdrawal = snapshot::withdraw(&snapshots, is_erased, REASON, now_ms)?;
     for (path, error) in &withdrawal.unreadable {
         let path = path.display();
         tracing::warn!(%path, %error, "nobody can tell whether this folder shows what was erased; look at it");
     }
+    let (more_runs, runs_unknown) = lineage::mark_after(&runs_dir, &snapshots, &erased)?;
+    runs.extend(more_runs);
     // Rebuilt snapshots have catalogs of their own; they are rebuilt again when somebody asks for them.
     let rebuilt = catalog.workdir().join(locked::FOLDER);
     if rebuilt.exists() {
@@ -126,7 +153,7 @@ async fn finish(catalog: &Catalog) -> Result<Swept> {
     let ids: Vec<String> = withdrawal.withdrawn.iter().map(|note| note.id.clone()).collect();
     catalog.forget_snapshots(&ids).await?;
     catalog.finish_erasure().await?;
-    Ok(Swept { files: blobs + tensors, withdrawn: withdrawal.withdrawn })
+    Ok(Swept { files: blobs + tensors, withdrawn: withdrawal.withdrawn, runs, runs_unknown })
 }
 
 /// Tensors are named by their photo's digest, finished or not.
@@ -155,7 +182,7 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>> {
 
 impl Report {
     fn in_words(&self) -> String {
-        let Self { identities, photos, contents, shared_contents, files, snapshots_withdrawn } = self;
+        let Self { identities, photos, contents, shared_contents, files, .. } = self;
         let mut text = format!(
             "erased: {identities} people, {photos} photos, {contents} contents ({files} files); they are not taken in again"
         );
@@ -163,10 +190,37 @@ impl Report {
             text +=
                 &format!("\n{shared_contents} contents stay, since they stand under somebody else as well");
         }
-        for snapshot in snapshots_withdrawn {
+        for snapshot in &self.snapshots_withdrawn {
             text += &format!("\nsnapshot {snapshot} is withdrawn");
+        }
+        for run in &self.runs_withdrawn {
+            text += &format!("\n{}", saw(run));
+        }
+        if !self.runs_unknown.is_empty() {
+            text += &format!(
+                "\nwhether these runs saw it, nobody can tell, since their snapshots are not here: {}",
+                self.runs_unknown.join(", ")
+            );
         }
         text += "\nCopies outside the work folder (reports, sheets, trained models, backups) are yours to remove.";
         text
     }
+}
+
+/// What a run has to do with what was erased.
+fn saw(run: &WithdrawnRun) -> String {
+    let WithdrawnRun { run, snapshots, photos, exports } = run;
+    let snapshots = snapshots.join(", ");
+    let mut text = match photos {
+        0 => format!("run {run} was trained on snapshot {snapshots}, but on none of these photos"),
+        _ => format!("run {run} saw what was erased: {photos} photos of snapshot {snapshots}"),
+    };
+    text += "; it is withdrawn and its model is not used any more";
+    if !exports.is_empty() {
+        text += "; files exported from it:";
+        for export in exports {
+            text += &format!("\n  {} ({})", export.path.display(), export.what);
+        }
+    }
+    text
 }

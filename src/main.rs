@@ -14,6 +14,7 @@
 //! | [`demo`], [`check_real`] | the demo gallery; the check on labelled real photos |
 //! | [`report`], [`review`] | the page on which people decide; their decisions |
 //! | [`erase`] | a person or a photo goes for good |
+//! | [`training`] | training from snapshots, and what is done with its models |
 //! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
 mod changes;
@@ -45,6 +46,7 @@ mod runtime;
 mod scores;
 mod snapshots;
 mod status;
+mod training;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -53,7 +55,9 @@ use anyhow::Result;
 use catalog::Catalog;
 use clap::Parser;
 
-use cli::{Cli, Command, DatasetArgs, Global, ModelsCommand, ReviewCommand, SnapshotCommand};
+use cli::{
+    Cli, Command, DatasetArgs, Global, ModelsCommand, ReviewCommand, RunsCommand, SnapshotCommand, TrainCommand,
+};
 use output::Output;
 use plan::Plan;
 
@@ -91,6 +95,7 @@ fn is_bad_configuration(error: &anyhow::Error) -> bool {
         cause.is::<config::ConfigError>()
             || cause.is::<crawler::ProfileError>()
             || cause.is::<plan::PlanError>()
+            || cause.is::<training::config::TrainConfigError>()
     })
 }
 
@@ -166,6 +171,13 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Models(ModelsCommand::Verify(args)) => models::verify(&args.models, output)?,
         Command::Models(ModelsCommand::Add(args)) => models::add(&args, output)?,
         Command::Models(ModelsCommand::Quantize(args)) => quantize::run(&args, output)?,
+        Command::Train(TrainCommand::Vae(args)) => training::vae::run(&args, global, output)?,
+        Command::Encode(args) => training::encode::run(&args, global, output)?,
+        Command::Bodybench(args) => training::bodybench::run(&args, global, output)?,
+        Command::Runs(RunsCommand::List) => training::runs::list(&global.workdir.join("runs"), output)?,
+        Command::Runs(RunsCommand::Show { run }) => {
+            training::runs::show(&global.workdir.join("runs"), &run, output)?;
+        }
         Command::ServeDemo(args) => demo::serve(&args, output).await?,
         Command::CheckReal(args) => check_real::run(&args, output)?,
     }

@@ -1,6 +1,6 @@
 //! A model of a role and what it says of one photo. A variant that is in doubt hands over to the model it was made of.
 //!
-//! An int8 variant costs little more than half of its original and nearly always says the same. Where it does not, its scores are
+//! An int8 variant costs half to two thirds of its original and nearly always says the same. Where it does not, its scores are
 //! hardly ever those of a clear case: so an unclear one is looked at again without any shortcut, by the original, at its full
 //! input with all its grey, in the photo decoded whole, and that word counts. What is unclear depends on the photo alone,
 //! never on the rules, so that scores stay what a photo and two files make them.

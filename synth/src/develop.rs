@@ -1,5 +1,7 @@
 //! Linear light to the bytes of a photo: lens, sensor, tone.
 
+use std::sync::LazyLock;
+
 use glam::Vec3;
 
 use crate::noise;
@@ -123,20 +125,26 @@ pub fn enlarge(picture: &Picture, width: usize, height: usize) -> Picture {
     out
 }
 
+/// Steps of [`GAMMA`].
+const STEPS: usize = 4096;
+
+/// Light in 0..=2 to 0..=1: a soft shoulder from 0.7 up, then the display's gamma.
+static GAMMA: LazyLock<Box<[f32; STEPS + 1]>> = LazyLock::new(|| {
+    Box::new(std::array::from_fn(|i| {
+        let x = 2.0 * i as f32 / STEPS as f32;
+        let x = if x > 0.7 { 0.7 + 0.3 * (1.0 - (-(x - 0.7) / 0.3).exp()) } else { x };
+        x.powf(1.0 / 2.2)
+    }))
+});
+
 /// sRGB bytes.
 pub fn to_bytes(mut picture: Picture, film: &Film, seed: u64) -> Vec<u8> {
     let (w, h) = (picture.width, picture.height);
     blur(&mut picture, film.blur * w.max(h) as f32);
-    const STEPS: usize = 4096;
-    let curve: Vec<f32> = (0..=STEPS)
-        .map(|i| {
-            // a soft shoulder from 0.7 up, then the display's gamma and contrast
-            let x = 2.0 * i as f32 / STEPS as f32;
-            let x = if x > 0.7 { 0.7 + 0.3 * (1.0 - (-(x - 0.7) / 0.3).exp()) } else { x };
-            let gamma = x.powf(1.0 / 2.2);
-            ((gamma - 0.5) * film.contrast + 0.5).clamp(0.0, 1.0) * 255.0
-        })
-        .collect();
+    let mut curve = GAMMA.clone();
+    curve
+        .iter_mut()
+        .for_each(|gamma| *gamma = ((*gamma - 0.5) * film.contrast + 0.5).clamp(0.0, 1.0) * 255.0);
     let tone = |x: f32| {
         let at = (x * (0.5 * STEPS as f32)).clamp(0.0, STEPS as f32 - 1.001);
         let low = at as usize;
@@ -154,6 +162,14 @@ pub fn to_bytes(mut picture: Picture, film: &Film, seed: u64) -> Vec<u8> {
             let light = picture.pixels[y * w + x] * gain * dim;
             let luma = light.dot(Vec3::new(0.2126, 0.7152, 0.0722));
             let light = Vec3::splat(luma).lerp(light, film.saturation);
+            if film.noise == 0.0 {
+                bytes.extend_from_slice(&[
+                    nearest(tone(light.x)),
+                    nearest(tone(light.y)),
+                    nearest(tone(light.z)),
+                ]);
+                continue;
+            }
             // sums of uniform bytes are close enough to normal; luma noise is shared by the channels
             let bits = noise::hash(x as i32, y as i32, noise_seed);
             let part = |shift: u32| ((bits >> shift) & 255) as f32 - 127.5;
@@ -161,9 +177,16 @@ pub fn to_bytes(mut picture: Picture, film: &Film, seed: u64) -> Vec<u8> {
             let single = [part(16), part(24), part(12)];
             for (value, own) in [light.x, light.y, light.z].into_iter().zip(single) {
                 let noisy = tone(value) + film.noise * (common + own * (0.0136 * 0.55));
-                bytes.push(noisy.clamp(0.0, 255.0).round() as u8);
+                bytes.push(nearest(noisy));
             }
         }
     }
     bytes
+}
+
+/// The byte nearest to a value: as `round` does it, without a call into the C library.
+fn nearest(value: f32) -> u8 {
+    let value = value.clamp(0.0, 255.0);
+    let whole = value as u8;
+    whole + u8::from(value - f32::from(whole) >= 0.5)
 }

@@ -104,7 +104,7 @@ pub fn build(
     let shape = HeadShape::new(body);
     let group = Group::Head;
     let skin = mesh.add_surface(Surface { owner, group, look: Look::Face(Box::new(face.clone())) });
-    let (rows, columns) = (54, 64);
+    let (rows, columns) = if mesh.coarse { (28, 32) } else { (54, 64) };
     mesh.grid(skin, rows, columns, true, |row, column| {
         let p = shape.point(direction(row, rows, column, columns).0);
         (place(p), p, column as f32 / columns as f32)
@@ -146,7 +146,7 @@ fn hair(mesh: &mut Mesh, owner: u8, body: &Body, skeleton: &Skeleton, shape: Hea
         HairStyle::Ponytail | HairStyle::Bun => 0.07,
         _ => 0.13,
     };
-    let (rows, columns) = (44, 64);
+    let (rows, columns) = if mesh.coarse { (23, 32) } else { (44, 64) };
     mesh.grid(surface, rows, columns, true, |row, column| {
         let (d, longitude) = direction(row, rows, column, columns);
         let base = shape.point(d);

@@ -5,14 +5,15 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`body`] | an identity: measures, skin, hair |
+//! | [`body`], `twin` | an identity: measures, skin, hair; people who differ in their measures only |
 //! | [`pose`], [`skeleton`] | what it does, and where its joints are |
 //! | [`mesh`], [`figure`], [`limb`], [`head`] | the solid person |
 //! | [`surface`], [`face`], [`clothes`], [`colour`] | what it looks like |
 //! | [`backdrop`], [`feature`], [`clutter`] | what is around it |
 //! | [`scene`], [`camera`] | all of it, seen from somewhere |
 //! | [`raster`], [`shade`], [`render`](mod@render), [`develop`] | triangles to pixels |
-//! | [`truth`] | what is known |
+//! | [`truth`], [`disturb`] | what is known; what a detector would make of it |
+//! | [`view`] | small photos of one person, for training |
 //! | [`watermark`], [`strokes`], [`names`] | marks on photos, their letters, invented names |
 //! | [`texture`], [`material`], [`pattern`], [`lettering`] | pictures of surfaces and things, to learn what is no mark |
 //! | [`encode`], [`spoil`] | pixels to files; copies that differ, files that break |
@@ -28,6 +29,7 @@ pub mod clutter;
 pub mod collection;
 pub mod colour;
 pub mod develop;
+pub mod disturb;
 pub mod encode;
 pub mod face;
 pub mod feature;
@@ -52,6 +54,8 @@ pub mod strokes;
 pub mod surface;
 pub mod texture;
 pub mod truth;
+mod twin;
+pub mod view;
 pub mod watermark;
 
 pub use body::Body;
@@ -59,4 +63,5 @@ pub use collection::{Collection, CollectionSpec, Identity, Photo, Plant, Quirk};
 pub use render::{Rendered, render};
 pub use scene::{Framing, Shot};
 pub use truth::{PersonTruth, Truth};
+pub use view::View;
 pub use watermark::{Mark, MarkKind};

@@ -28,6 +28,8 @@ pub struct Mesh {
     pub surface_of: Vec<u16>,
     /// What the triangles look like and whose they are.
     pub surfaces: Vec<Surface>,
+    /// For a small photo: parts with more triangles than pixels get fewer.
+    pub coarse: bool,
 }
 
 /// One elliptic cross-section of a loft.

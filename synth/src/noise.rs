@@ -40,30 +40,63 @@ pub fn hash01(x: i32, y: i32, z: u32) -> f32 {
     (hash(x, y, z) >> 8) as f32 / 16_777_216.0
 }
 
+/// The largest whole number up to `x`. The same as `f32::floor`, which is a call into the C library on processors of
+/// 2003, for which programs are built unless told otherwise.
+#[inline]
+pub fn floor(x: f32) -> f32 {
+    if x.abs() < 8_388_608.0 {
+        let whole = x as i32 as f32;
+        if whole > x { whole - 1.0 } else { whole }
+    } else {
+        x // there are no fractions up there
+    }
+}
+
 #[inline]
 fn fade(t: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }
 
+/// A cell of the plane's lattice and the place in it.
+#[derive(Clone, Copy)]
+struct Cell {
+    x: i32,
+    y: i32,
+    right: f32,
+    down: f32,
+}
+
+impl Cell {
+    #[inline]
+    fn at(x: f32, y: f32) -> Self {
+        let (fx, fy) = (floor(x), floor(y));
+        Self { x: fx as i32, y: fy as i32, right: fade(x - fx), down: fade(y - fy) }
+    }
+
+    #[inline]
+    fn noise(self, seed: u32) -> f32 {
+        let Self { x, y, right, down } = self;
+        let a = hash01(x, y, seed);
+        let b = hash01(x.wrapping_add(1), y, seed);
+        let c = hash01(x, y.wrapping_add(1), seed);
+        let d = hash01(x.wrapping_add(1), y.wrapping_add(1), seed);
+        let top = a + (b - a) * right;
+        top + (c + (d - c) * right - top) * down
+    }
+}
+
 /// Value noise of the plane in 0..1, one feature per unit.
 #[inline]
 pub fn noise2(x: f32, y: f32, seed: u32) -> f32 {
-    let (fx, fy) = (x.floor(), y.floor());
-    let (ix, iy) = (fx as i32, fy as i32);
-    let (tx, ty) = (fade(x - fx), fade(y - fy));
-    let a = hash01(ix, iy, seed);
-    let b = hash01(ix.wrapping_add(1), iy, seed);
-    let c = hash01(ix, iy.wrapping_add(1), seed);
-    let d = hash01(ix.wrapping_add(1), iy.wrapping_add(1), seed);
-    let top = a + (b - a) * tx;
-    top + (c + (d - c) * tx - top) * ty
+    Cell::at(x, y).noise(seed)
 }
 
 /// Value noise of space in 0..1.
 #[inline]
 pub fn noise3(p: Vec3, seed: u32) -> f32 {
-    let fz = p.z.floor();
-    let layer = |z: i32| noise2(p.x, p.y, seed.wrapping_add((z as u32).wrapping_mul(0x9e37_79b9)));
+    let fz = floor(p.z);
+    let cell = Cell::at(p.x, p.y);
+    let layer = |z: i32| cell.noise(seed.wrapping_add((z as u32).wrapping_mul(0x9e37_79b9)));
     let (near, far) = (layer(fz as i32), layer(fz as i32 + 1));
     near + (far - near) * fade(p.z - fz)
 }

@@ -2,6 +2,8 @@
 
 use glam::Vec3;
 
+use crate::noise::floor;
+
 /// No triangle covers the sample.
 pub const EMPTY: u32 = u32::MAX;
 
@@ -41,10 +43,10 @@ impl Raster {
         }
         let clamp = |value: f32, limit: usize| value.clamp(0.0, limit as f32) as usize;
         // samples lie at half-integers: the first one at or right of the least corner
-        let x0 = clamp((a.x.min(b.x).min(c.x) - 0.5).ceil(), self.width);
-        let x1 = clamp((a.x.max(b.x).max(c.x) - 0.5).floor() + 1.0, self.width);
-        let y0 = clamp((a.y.min(b.y).min(c.y) - 0.5).ceil(), self.height);
-        let y1 = clamp((a.y.max(b.y).max(c.y) - 0.5).floor() + 1.0, self.height);
+        let x0 = clamp(-floor(0.5 - a.x.min(b.x).min(c.x)), self.width);
+        let x1 = clamp(floor(a.x.max(b.x).max(c.x) - 0.5) + 1.0, self.width);
+        let y0 = clamp(-floor(0.5 - a.y.min(b.y).min(c.y)), self.height);
+        let y1 = clamp(floor(a.y.max(b.y).max(c.y) - 0.5) + 1.0, self.height);
         if x0 >= x1 || y0 >= y1 {
             return;
         }

@@ -14,8 +14,34 @@ use crate::shade::{self, Shadow};
 use crate::surface::{Group, Look, OBJECT};
 use crate::truth::{PersonTruth, Truth, caption};
 
-/// Samples per pixel and side at silhouettes.
-const SAMPLES: usize = 2;
+/// How finely a photo is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grain {
+    /// Samples per pixel and side at silhouettes: 1 or 2.
+    samples: usize,
+    /// Side of the shadow map in samples.
+    shadow: usize,
+    /// Pixels of the photo per pixel of what lies behind the people, each way.
+    behind: usize,
+    /// Factor on the sensor's noise.
+    noise: f32,
+    /// Parts with more triangles than pixels get fewer.
+    coarse: bool,
+}
+
+impl Grain {
+    /// For a photo that is looked at as it is. What lies behind is out of focus anyway: a large photo has a quarter
+    /// of its pixels there.
+    fn photo(width: usize, height: usize) -> Self {
+        let large = width * height > 700_000;
+        let (shadow, behind) = if large { (640, 2) } else { (384, 1) };
+        Self { samples: 2, shadow, behind, noise: 1.0, coarse: false }
+    }
+
+    /// For a photo of a few hundred pixels that is reduced by half before anybody looks at it: what halving averages
+    /// away is not drawn. The noise of a large photo's pixels is gone when the photo is that small.
+    pub(crate) const HALVED: Self = Self { samples: 1, shadow: 256, behind: 2, noise: 0.0, coarse: true };
+}
 
 /// A rendered photo.
 #[derive(Clone, Debug)]
@@ -68,6 +94,43 @@ impl<'a> View<'a> {
         shade::lit(scene, shadow, &paint, position, normal)
     }
 
+    /// The triangles at the samples of pixel (x, y), as many as there are, the first one in the rest.
+    fn ids(&self, x: usize, y: usize) -> [u32; 4] {
+        let first = y * self.samples * self.raster.width + x * self.samples;
+        if self.samples == 1 {
+            return [self.raster.triangle[first]; 4];
+        }
+        [first, first + 1, first + self.raster.width, first + self.raster.width + 1]
+            .map(|i| self.raster.triangle[i])
+    }
+
+    /// Light from the triangles `ids` of the pixel whose middle is `at`; where there are none, from `behind`.
+    fn pixel(&self, scene: &Scene, shadow: &Shadow, ids: [u32; 4], at: (f32, f32), behind: Vec3) -> Vec3 {
+        let (px, py) = at;
+        let surfaces = ids.map(|id| if id == EMPTY { u16::MAX } else { self.surface(id) });
+        if surfaces == [surfaces[0]; 4] {
+            return self.colour(scene, shadow, ids[0], px, py);
+        }
+        let mut sum = Vec3::ZERO;
+        for (i, &id) in ids.iter().enumerate() {
+            let (sx, sy) = (px - 0.25 + 0.5 * (i % 2) as f32, py - 0.25 + 0.5 * (i / 2) as f32);
+            sum += if id == EMPTY { behind } else { self.colour(scene, shadow, id, sx, sy) };
+        }
+        sum * 0.25
+    }
+
+    /// Whether the pixels left and right of a pixel, with one sample each, show the same surface as it does.
+    fn is_inside(&self, x: usize, y: usize) -> bool {
+        let at = y * self.raster.width + x;
+        let same = |[a, b, c]: [u32; 3]| {
+            a != EMPTY
+                && c != EMPTY
+                && self.surface(a) == self.surface(b)
+                && self.surface(c) == self.surface(b)
+        };
+        x > 0 && x + 1 < self.raster.width && same([at - 1, at, at + 1].map(|i| self.raster.triangle[i]))
+    }
+
     fn surface(&self, index: u32) -> u16 {
         self.mesh.surface_of[index as usize]
     }
@@ -75,36 +138,38 @@ impl<'a> View<'a> {
 
 /// Draws a shot: pixels as a camera would store them, and the truth about them.
 pub fn render(shot: &Shot) -> Rendered {
-    let scene = Scene::new(shot);
+    render_with(shot, Grain::photo(shot.width as usize, shot.height as usize))
+}
+
+/// Draws a shot as finely as `grain` says.
+pub(crate) fn render_with(shot: &Shot, grain: Grain) -> Rendered {
+    let mut scene = Scene::with(shot, grain.coarse);
+    scene.film.noise *= grain.noise;
     let (width, height) = (shot.width as usize, shot.height as usize);
-    let shadow = Shadow::new(&scene, if width * height > 700_000 { 640 } else { 384 });
-    let mut picture = background(&scene, &shadow, width, height);
-    let view = View::new(&scene, &scene.near, width, height, SAMPLES);
+    let shadow = Shadow::new(&scene, grain.shadow);
+    let mut picture = background(&scene, &shadow, width, height, grain.behind);
+    let view = View::new(&scene, &scene.near, width, height, grain.samples);
     let mut seen = vec![Seen::default(); scene.figures.len()];
+    // With one sample a pixel, every other pixel inside a surface is the mean of its neighbours: a pass for those.
+    let passes = if grain.samples == 1 { 2 } else { 1 };
     for y in 0..height {
-        for x in 0..width {
-            let first = y * SAMPLES * view.raster.width + x * SAMPLES;
-            let ids = [first, first + 1, first + view.raster.width, first + view.raster.width + 1]
-                .map(|i| view.raster.triangle[i]);
+        for (pass, x) in
+            (0..passes).flat_map(|pass| ((y + pass) % passes..width).step_by(passes).map(move |x| (pass, x)))
+        {
+            let ids = view.ids(x, y);
             if ids == [EMPTY; 4] {
                 continue;
             }
-            let (px, py) = (x as f32 + 0.5, y as f32 + 0.5);
-            let surfaces = ids.map(|id| if id == EMPTY { u16::MAX } else { view.surface(id) });
-            let pixel = &mut picture.pixels[y * width + x];
-            if surfaces == [surfaces[0]; 4] {
-                *pixel = view.colour(&scene, &shadow, ids[0], px, py);
+            let at = y * width + x;
+            picture.pixels[at] = if pass == 1 && view.is_inside(x, y) {
+                (picture.pixels[at - 1] + picture.pixels[at + 1]) * 0.5
             } else {
-                let mut sum = Vec3::ZERO;
-                for (i, &id) in ids.iter().enumerate() {
-                    let (sx, sy) = (px - 0.25 + 0.5 * (i % 2) as f32, py - 0.25 + 0.5 * (i / 2) as f32);
-                    sum += if id == EMPTY { *pixel } else { view.colour(&scene, &shadow, id, sx, sy) };
-                }
-                *pixel = sum * 0.25;
-            }
-            for surface in surfaces {
-                if surface != u16::MAX {
-                    let surface = &scene.near.surfaces[surface as usize];
+                let middle = (x as f32 + 0.5, y as f32 + 0.5);
+                view.pixel(&scene, &shadow, ids, middle, picture.pixels[at])
+            };
+            for &id in &ids[..grain.samples * grain.samples] {
+                if id != EMPTY {
+                    let surface = &scene.near.surfaces[view.surface(id) as usize];
                     if surface.owner != OBJECT {
                         seen[surface.owner as usize].add(x, y, matches!(surface.look, Look::Face(_)));
                     }
@@ -129,9 +194,8 @@ pub fn render(shot: &Shot) -> Rendered {
     Rendered { width: shot.width, height: shot.height, rgb, truth }
 }
 
-/// Everything behind the near layer, at half the pixels when the photo is large, since it is out of focus anyway.
-fn background(scene: &Scene, shadow: &Shadow, width: usize, height: usize) -> Picture {
-    let scale = if width * height > 700_000 { 2 } else { 1 };
+/// Everything behind the near layer, a pixel for `scale` × `scale` of the photo.
+fn background(scene: &Scene, shadow: &Shadow, width: usize, height: usize, scale: usize) -> Picture {
     let (w, h) = (width.div_ceil(scale), height.div_ceil(scale));
     let small = Scene {
         camera: scene.camera.scaled(1.0 / scale as f32),
@@ -220,7 +284,8 @@ fn person(
         let p = scene.camera.project(point);
         let inside = p.z > 0.0 && (0.0..width as f32).contains(&p.x) && (0.0..height as f32).contains(&p.y);
         let visible = inside && {
-            let at = (p.y * SAMPLES as f32) as usize * view.raster.width + (p.x * SAMPLES as f32) as usize;
+            let samples = view.samples as f32;
+            let at = (p.y * samples) as usize * view.raster.width + (p.x * samples) as usize;
             let id = view.raster.triangle[at];
             let near_enough = id == EMPTY || 1.0 / p.z - 1.0 / view.raster.nearness[at] < depth_m;
             let mine = id == EMPTY || {
@@ -253,9 +318,9 @@ fn person(
     let bbox = BoundingBox { x0: seen.x0 as f32, y0: seen.y0 as f32, x1: seen.x1 as f32, y1: seen.y1 as f32 };
     PersonTruth {
         bbox,
-        face: face_box(scene, figure, &joints, seen, width, height),
+        face: face_box(scene, figure, &joints, seen, view.samples, width, height),
         joints,
-        area_px: seen.samples as f32 / (SAMPLES * SAMPLES) as f32,
+        area_px: seen.samples as f32 / (view.samples * view.samples) as f32,
         body: figure.body.clone(),
         clothes: figure.outfit.words.clone(),
     }
@@ -267,6 +332,7 @@ fn face_box(
     figure: &Figure,
     joints: &Joints,
     seen: &Seen,
+    samples: usize,
     width: usize,
     height: usize,
 ) -> Option<BoundingBox> {
@@ -296,6 +362,6 @@ fn face_box(
     }
     let whole = bbox.area();
     let bbox = bbox.clipped(width as f32, height as f32);
-    let enough = bbox.area() > 0.6 * whole && seen.face as f32 / (SAMPLES * SAMPLES) as f32 > 0.22 * whole;
+    let enough = bbox.area() > 0.6 * whole && seen.face as f32 / (samples * samples) as f32 > 0.22 * whole;
     (enough && bbox.height() >= 6.0).then_some(bbox)
 }

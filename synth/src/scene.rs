@@ -170,6 +170,11 @@ fn face(rng: &mut ChaCha8Rng, body: &Body) -> FaceLook {
 impl Scene {
     /// The scene of a shot.
     pub fn new(shot: &Shot) -> Self {
+        Self::with(shot, false)
+    }
+
+    /// The scene of a shot, its solid things `coarse` where the photo is small.
+    pub(crate) fn with(shot: &Shot, coarse: bool) -> Self {
         let rng = &mut noise::stream(shot.seed, 5);
         let wild = shot.framing == Framing::Wild;
         let mut backdrop = Backdrop::sample(noise::subseed(shot.seed, 1));
@@ -186,7 +191,7 @@ impl Scene {
             Vec3::new(0.0, rng.random_range(0.7..1.1), 0.0),
             roll * if wild { 2.0 } else { 1.0 },
         );
-        let mut near = Mesh::default();
+        let mut near = Mesh { coarse, ..Mesh::default() };
         let mut far = Mesh::default();
         let figures = people(shot, rng, &camera, &mut near);
         let deepest = figures.iter().map(|f| f.skeleton.pelvis.z).fold(0.0, f32::min);

@@ -1,6 +1,7 @@
 //! AdamW (arXiv:1711.05101) with moments that can be saved and restored.
 
 use crate::error::{Error, Result};
+use crate::fit::fused::Update;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
 use std::collections::BTreeMap;
@@ -35,19 +36,41 @@ pub struct AdamW {
 #[derive(Debug)]
 struct Parameter {
     var: Var,
-    mean: Tensor,
-    square: Tensor,
+    moments: Moments,
+    decays: bool,
+}
+
+#[derive(Debug)]
+enum Moments {
+    /// Of an f32 parameter on the CPU: updated in place, in one pass over parameter, gradient and moments.
+    Host { mean: Vec<f32>, square: Vec<f32> },
+    /// Of any other: candle's own operations.
+    Tensors { mean: Tensor, square: Tensor },
 }
 
 impl AdamW {
     /// An optimiser of these parameters, with moments of zero.
     pub fn new(parameters: impl IntoIterator<Item = (String, Var)>, config: AdamWConfig) -> Result<Self> {
         let start = |(name, var): (String, Var)| {
-            // Moments in f32 at least: the second is far below what half precision holds.
-            let zeros = Tensor::zeros(var.shape(), moment_type(&var), var.device())?;
-            Ok((name, Parameter { mean: zeros.clone(), square: zeros, var }))
+            let moments = if is_host(&var) {
+                Moments::Host { mean: vec![0.0; var.elem_count()], square: vec![0.0; var.elem_count()] }
+            } else {
+                // Moments in f32 at least: the second is far below what half precision holds.
+                let zeros = Tensor::zeros(var.shape(), moment_type(&var), var.device())?;
+                Moments::Tensors { mean: zeros.clone(), square: zeros }
+            };
+            Ok((name, Parameter { var, moments, decays: true }))
         };
         Ok(Self { config, step: 0, parameters: parameters.into_iter().map(start).collect::<Result<_>>()? })
+    }
+
+    /// Weight decay only for parameters of which `decays` holds; without this call, for all.
+    #[must_use]
+    pub fn with_decay_of(mut self, decays: impl Fn(&str, &Var) -> bool) -> Self {
+        for (name, parameter) in &mut self.parameters {
+            parameter.decays = decays(name, &parameter.var);
+        }
+        self
     }
 
     /// Steps taken so far.
@@ -57,31 +80,44 @@ impl AdamW {
 
     /// One step. A parameter without a gradient stays as it is, its moments too, as in PyTorch.
     pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> Result<()> {
+        self.step_scaled(gradients, learning_rate, 1.0)
+    }
+
+    /// One step with every gradient times `scale`: clipping and the mean over accumulated gradients, without a copy
+    /// of any of them.
+    pub fn step_scaled(&mut self, gradients: &GradStore, learning_rate: f64, scale: f64) -> Result<()> {
         self.step += 1;
-        let AdamWConfig { beta1, beta2, eps, weight_decay } = self.config;
         let steps = self.step.min(i32::MAX as u64) as i32;
-        let (correct1, correct2) = (1.0 - beta1.powi(steps), 1.0 - beta2.powi(steps));
         for parameter in self.parameters.values_mut() {
             let Some(gradient) = gradients.get(parameter.var.as_tensor()) else { continue };
-            let dtype = parameter.mean.dtype();
-            let gradient = gradient.to_dtype(dtype)?.detach();
-            parameter.mean = ((&parameter.mean * beta1)? + (&gradient * (1.0 - beta1))?)?;
-            parameter.square = ((&parameter.square * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
-            let root = ((parameter.square.sqrt()? / correct2.sqrt())? + eps)?;
-            let kept =
-                (parameter.var.as_tensor().detach().to_dtype(dtype)? * (1.0 - learning_rate * weight_decay))?;
-            let next = (kept - ((&parameter.mean / root)? * (learning_rate / correct1))?)?;
-            parameter.var.set(&next.to_dtype(parameter.var.dtype())?)?;
+            let decay = if parameter.decays { self.config.weight_decay } else { 0.0 };
+            let rates = Rates {
+                config: self.config,
+                scale,
+                kept: 1.0 - learning_rate * decay,
+                rate: learning_rate / (1.0 - self.config.beta1.powi(steps)),
+                correct2: (1.0 - self.config.beta2.powi(steps)).sqrt(),
+            };
+            parameter.step(gradient, &rates)?;
         }
         Ok(())
     }
 
     /// The moments by name, `mean.NAME` and `square.NAME`, for a checkpoint of the training; the number of steps goes beside them.
-    pub fn moments(&self) -> BTreeMap<String, Tensor> {
-        let both = |(name, p): (&String, &Parameter)| {
-            [(format!("mean.{name}"), p.mean.clone()), (format!("square.{name}"), p.square.clone())]
-        };
-        self.parameters.iter().flat_map(both).collect()
+    pub fn moments(&self) -> Result<BTreeMap<String, Tensor>> {
+        let mut all = BTreeMap::new();
+        for (name, Parameter { var, moments, .. }) in &self.parameters {
+            let (mean, square) = match moments {
+                Moments::Host { mean, square } => {
+                    let tensor = |values: &[f32]| Tensor::from_slice(values, var.shape(), var.device());
+                    (tensor(mean)?, tensor(square)?)
+                }
+                Moments::Tensors { mean, square } => (mean.clone(), square.clone()),
+            };
+            all.insert(format!("mean.{name}"), mean);
+            all.insert(format!("square.{name}"), square);
+        }
+        Ok(all)
     }
 
     /// Takes back what [`moments`](Self::moments) and [`steps`](Self::steps) gave. Nothing changes if a moment is missing or has another shape.
@@ -105,11 +141,57 @@ impl AdamW {
             .map(|(n, p)| Ok((of("mean", n, &p.var)?, of("square", n, &p.var)?)))
             .collect();
         for (parameter, (mean, square)) in self.parameters.values_mut().zip(restored?) {
-            (parameter.mean, parameter.square) = (mean, square);
+            parameter.moments = match &parameter.moments {
+                Moments::Host { .. } => Moments::Host {
+                    mean: mean.flatten_all()?.to_vec1()?,
+                    square: square.flatten_all()?.to_vec1()?,
+                },
+                Moments::Tensors { .. } => Moments::Tensors { mean, square },
+            };
         }
         self.step = steps;
         Ok(())
     }
+}
+
+/// The numbers of one parameter's step.
+pub(crate) struct Rates {
+    pub config: AdamWConfig,
+    /// Factor of the gradient.
+    pub scale: f64,
+    /// Share of the parameter that weight decay leaves.
+    pub kept: f64,
+    /// Learning rate over the bias of the mean.
+    pub rate: f64,
+    /// Root of the bias of the mean of squares.
+    pub correct2: f64,
+}
+
+impl Parameter {
+    fn step(&mut self, gradient: &Tensor, rates: &Rates) -> Result<()> {
+        let Rates { config: AdamWConfig { beta1, beta2, eps, .. }, scale, kept, rate, correct2 } = *rates;
+        match &mut self.moments {
+            Moments::Host { mean, square } => {
+                let gradient = gradient.to_dtype(DType::F32)?.contiguous()?;
+                self.var.inplace_op2(&gradient, &Update::new(mean, square, rates))?;
+            }
+            Moments::Tensors { mean, square } => {
+                let dtype = mean.dtype();
+                let gradient = (gradient.to_dtype(dtype)?.detach() * scale)?;
+                *mean = ((&*mean * beta1)? + (&gradient * (1.0 - beta1))?)?;
+                *square = ((&*square * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
+                let root = ((square.sqrt()? / correct2)? + eps)?;
+                let left = (self.var.as_tensor().detach().to_dtype(dtype)? * kept)?;
+                let next = (left - ((&*mean / root)? * rate)?)?;
+                self.var.set(&next.to_dtype(self.var.dtype())?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_host(var: &Var) -> bool {
+    var.device().is_cpu() && var.dtype() == DType::F32
 }
 
 fn moment_type(var: &Var) -> DType {
@@ -135,7 +217,7 @@ mod tests {
         }
         let resumed = Var::from_tensor(whole.as_tensor())?;
         let mut other = AdamW::new([("w".to_owned(), resumed.clone())], AdamWConfig::default())?;
-        other.restore(&optimiser.moments(), optimiser.steps())?;
+        other.restore(&optimiser.moments()?, optimiser.steps())?;
         for _ in 0..3 {
             optimiser.step(&gradients(&whole)?, 0.1)?;
             other.step(&gradients(&resumed)?, 0.1)?;
@@ -148,11 +230,58 @@ mod tests {
     fn moments_of_another_model_are_refused_by_name() -> Result<()> {
         let var = Var::from_tensor(&Tensor::new(&[1.0f32, 2.0], &Device::Cpu)?)?;
         let mut optimiser = AdamW::new([("w".to_owned(), var)], AdamWConfig::default())?;
-        let mut moments = optimiser.moments();
+        let mut moments = optimiser.moments()?;
         moments.remove("square.w");
         let message = optimiser.restore(&moments, 5).map_err(|e| e.to_string()).err().unwrap_or_default();
         assert!(message.contains("square.w"), "{message}");
         assert_eq!(optimiser.steps(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_scaled_step_is_the_step_of_scaled_gradients() -> Result<()> {
+        let start = Tensor::new(&[[1.0f32, -2.0], [0.5, 3.0]], &Device::Cpu)?;
+        let (scaled, plain) = (Var::from_tensor(&start)?, Var::from_tensor(&start)?);
+        let optimiser = |var: &Var| AdamW::new([("w".to_owned(), var.clone())], AdamWConfig::default());
+        let (mut one, mut other) = (optimiser(&scaled)?, optimiser(&plain)?);
+        for _ in 0..3 {
+            one.step_scaled(&gradients(&scaled)?, 0.1, 0.25)?;
+            let halved = (plain.as_tensor() * 0.5)?.sqr()?.sum_all()?.backward()?;
+            other.step(&halved, 0.1)?;
+        }
+        assert_eq!(scaled.to_vec2::<f32>()?, plain.to_vec2::<f32>()?);
+        Ok(())
+    }
+
+    #[test]
+    fn only_what_decays_shrinks_without_a_gradient() -> Result<()> {
+        let start = Tensor::new(&[1.0f32, -2.0], &Device::Cpu)?;
+        let (weight, bias) = (Var::from_tensor(&start)?, Var::from_tensor(&start)?);
+        let named = [("weight".to_owned(), weight.clone()), ("bias".to_owned(), bias.clone())];
+        let config = AdamWConfig { weight_decay: 0.5, ..AdamWConfig::default() };
+        let mut optimiser = AdamW::new(named, config)?.with_decay_of(|name, _| name == "weight");
+        let zeros = weight.zeros_like()?;
+        let nothing = ((weight.as_tensor() + bias.as_tensor())? * zeros)?.sum_all()?.backward()?;
+        optimiser.step(&nothing, 0.1)?;
+        assert_eq!(bias.to_vec1::<f32>()?, [1.0, -2.0]);
+        assert_eq!(weight.to_vec1::<f32>()?, [0.95, -1.9]);
+        Ok(())
+    }
+
+    /// The same parameters in f64 go through candle's operations.
+    #[test]
+    fn one_pass_does_what_the_operations_do() -> Result<()> {
+        let values: Vec<f32> = (0..50_000).map(|i| (i as f32 * 0.37).sin()).collect();
+        let start = Tensor::from_vec(values, 50_000, &Device::Cpu)?;
+        let (host, wide) = (Var::from_tensor(&start)?, Var::from_tensor(&start.to_dtype(DType::F64)?)?);
+        let optimiser = |var: &Var| AdamW::new([("w".to_owned(), var.clone())], AdamWConfig::default());
+        let (mut one, mut other) = (optimiser(&host)?, optimiser(&wide)?);
+        for _ in 0..5 {
+            one.step_scaled(&gradients(&host)?, 0.01, 0.5)?;
+            other.step_scaled(&gradients(&wide)?, 0.01, 0.5)?;
+        }
+        let off = (host.to_dtype(DType::F64)? - wide.as_tensor())?.abs()?.max_all()?.to_scalar::<f64>()?;
+        assert!(off < 2e-6, "{off}");
         Ok(())
     }
 }

@@ -1,8 +1,17 @@
-//! Training from snapshots. What stands so far: the reader, and the frozen diffusion base that an adapter is trained through.
+//! Training from snapshots: the body-VAE, the loop that fits it, and the frozen diffusion base that an adapter is
+//! trained through.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`batches`] | seeded, resumable batches of views of one person, from a snapshot |
+//! | [`views`] | people and their views, from a snapshot to tensors: sampling, pooling, augmentation |
+//! | [`batches`] | seeded, resumable batches of views of one person at full size |
+//! | [`body`] | the body-VAE: views of one person to a Gaussian over c_body, and back to a picture |
+//! | [`parameters`] | the named variables of a model, deterministic from a seed |
+//! | [`fit`] | the training loop: optimiser, schedule, EMA, audit, checkpoints that resume to the byte |
+//! | [`run`] | what a training leaves: its folder, logs, model files, lineage |
+//! | [`report`] | `report.html`: curves and grids |
+//! | [`bodybench`] | how well c_body knows a body: retrieval, linear probes, calibration |
+//! | [`ipadpt`] | embeddings as files that ComfyUI loads |
 //! | [`diffusion`] | Stable Diffusion's networks, files, samplers; adapters in the IP-Adapter layout |
 //! | [`grad`] | differentiable building blocks |
 //! | [`audit`] | one step, and which tensors got a gradient |
@@ -11,10 +20,19 @@
 pub mod adamw;
 pub mod audit;
 pub mod batches;
+pub mod body;
+pub mod bodybench;
 pub mod diffusion;
+pub mod embedding_file;
 pub mod error;
+pub mod fit;
 pub mod grad;
+pub mod ipadpt;
 pub mod learning_rate;
+pub mod parameters;
+pub mod report;
+pub mod run;
 mod schedule;
+pub mod views;
 
 pub use error::{Error, Result};

@@ -78,11 +78,16 @@ impl OnDemand {
             let cells: Vec<Cell> = Cell::all(&scores).filter(&is_wanted).collect();
             let Some(window) = Window::around(cells.iter().map(|cell| (cell.x, cell.y))) else { continue };
             let window = window.widened(level.halo, &scores);
-            let features = Planes::of(&found[self.head.levels.len() + index])?;
-            let shape = [1, features.count, window.height(), window.width()];
+            let features = &found[self.head.levels.len() + index];
+            let features = Planes::sized(features, 1, (scores.height, scores.width))?;
+            let size = (window.height(), window.width());
+            let shape = [1, features.count, size.0, size.1];
             let made = run(&mut sessions.branches[index], &window.of_planes(&features), shape)?;
-            let sides = Planes::of(&made[0])?;
-            let joints = if self.head.joints == 0 { &sides } else { &Planes::of(&made[1])? };
+            let sides = Planes::sized(&made[0], 4 * self.head.bins, size)?;
+            let joints = match self.head.joints {
+                0 => &sides,
+                joints => &Planes::sized(&made[1], 3 * joints, size)?,
+            };
             let stride_px = width as f32 / scores.width as f32;
             for cell in &cells {
                 let (x, y) = (cell.x - window.x0, cell.y - window.y0);

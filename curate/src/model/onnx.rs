@@ -49,7 +49,7 @@ pub struct Node {
     #[prost(bytes = "vec", repeated, tag = "5")]
     attributes: Vec<Vec<u8>>,
     #[prost(string, tag = "7")]
-    pub domain: String,
+    domain: String,
     #[prost(string, tag = "8")]
     overload: String,
 }
@@ -151,7 +151,7 @@ impl Graph {
 
     /// The index of the node that makes each tensor.
     pub fn makers(&self) -> HashMap<&str, usize> {
-        let made = |(index, node)| Node::outputs_of(node).map(move |name| (name, index));
+        let made = |(index, node)| Node::made(node).map(move |name| (name, index));
         self.nodes.iter().enumerate().flat_map(made).collect()
     }
 
@@ -170,8 +170,9 @@ impl Graph {
 }
 
 impl Node {
-    fn outputs_of(node: &Self) -> impl Iterator<Item = &str> {
-        node.outputs.iter().map(String::as_str).filter(|name| !name.is_empty())
+    /// The tensors that it makes; an output that is left out has an empty name.
+    fn made(&self) -> impl Iterator<Item = &str> {
+        self.outputs.iter().map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// A list of whole numbers among the attributes.

@@ -11,10 +11,29 @@ pub(super) struct Planes<'a> {
 }
 
 impl<'a> Planes<'a> {
+    /// An output of that shape; another one is an error.
     pub fn of(output: &'a DynValue) -> ort::Result<Self> {
         let (shape, values) = output.try_extract_tensor::<f32>()?;
-        let length = |axis: usize| shape.get(axis).map_or(0, |&length| length as usize);
-        Ok(Self { values, count: length(1), height: length(2), width: length(3) })
+        match **shape {
+            [1, count, height, width] if count.min(height).min(width) > 0 => {
+                Ok(Self { values, count: count as usize, height: height as usize, width: width as usize })
+            }
+            _ => Err(ort::Error::new(format!(
+                "an output [1,planes,height,width] was expected, found {shape:?}"
+            ))),
+        }
+    }
+
+    /// The same, of `height` × `width` cells, and at least `count` planes.
+    pub fn sized(output: &'a DynValue, count: usize, (height, width): (usize, usize)) -> ort::Result<Self> {
+        let planes = Self::of(output)?;
+        if (planes.height, planes.width) != (height, width) || planes.count < count {
+            let Self { count: planes, height: high, width: wide, .. } = planes;
+            let text =
+                format!("{count} planes of {height}×{width} were expected, found {planes} of {high}×{wide}");
+            return Err(ort::Error::new(text));
+        }
+        Ok(planes)
     }
 
     pub fn at(&self, plane: usize, x: usize, y: usize) -> f32 {
@@ -72,7 +91,26 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use ort::value::Tensor;
+
     use super::*;
+    use crate::Runtime;
+
+    #[test]
+    fn outputs_of_other_shapes_are_errors() {
+        let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/onnxruntime/libonnxruntime.so");
+        Runtime::load(&library).unwrap_or_else(|error| panic!("these tests run models: {error}"));
+        let output = |shape: &[usize]| {
+            let values = vec![0.0_f32; shape.iter().product()];
+            Tensor::from_array((shape, values)).unwrap().into_dyn()
+        };
+        assert!(Planes::sized(&output(&[1, 4, 2, 3]), 4, (2, 3)).is_ok());
+        for shape in [&[1, 4, 6][..], &[2, 4, 2, 3], &[1, 4, 3, 2], &[1, 3, 2, 3]] {
+            assert!(Planes::sized(&output(shape), 4, (2, 3)).is_err(), "{shape:?}");
+        }
+    }
 
     #[test]
     fn a_window_shows_its_cells_and_those_around_them_that_there_are() {

@@ -1,0 +1,98 @@
+//! Training and what is done with its models: `train`, `encode`, `bodybench`, `runs`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// `bolid train …`.
+#[derive(Debug, Subcommand)]
+pub enum TrainCommand {
+    /// Fit the body-VAE: 0 to 100 photos of one person to a Gaussian over c_body.
+    Vae(TrainArgs),
+}
+
+/// What every training takes.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// The training's configuration (TOML).
+    #[arg(long, default_value = "data/recipes/train-demo.toml", value_name = "FILE")]
+    pub config: PathBuf,
+    /// Override a value of the configuration, e.g. `fit.steps=500` (may be repeated).
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// The snapshot to train on (id or its beginning, name, folder), instead of the configuration's.
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub snapshot: Option<String>,
+    /// Go on from the newest checkpoint that verifies.
+    #[arg(long)]
+    pub resume: bool,
+    /// With --resume: accept that this key differs from the checkpoint's, e.g. `fit.steps` (may be repeated).
+    #[arg(long, value_name = "KEY", requires = "resume")]
+    pub allow_change: Vec<String>,
+    /// Run one step and print what the training would take: memory, seconds, samples.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `bolid encode`.
+#[derive(Debug, Args)]
+pub struct EncodeArgs {
+    /// A person of a snapshot (`site/slug`), or a folder of photos of one person.
+    pub person: String,
+    /// The snapshot the person is in: id (or its beginning), name or folder.
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub snapshot: Option<String>,
+    /// A run (id, name or folder) or a folder with a model.
+    #[arg(long, default_value = "data/models/body-vae", value_name = "RUN")]
+    pub run: String,
+    /// Take at most this many views [default: all, up to 100].
+    #[arg(long, value_name = "N")]
+    pub views: Option<usize>,
+    /// Where to write.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// What to write: mean and log-variance, or the mean as ComfyUI's IPAdapter loads it.
+    #[arg(long, value_enum, default_value_t = EmbeddingFormat::Safetensors)]
+    pub format: EmbeddingFormat,
+    /// For a folder: the recipe whose models and rules measure its photos.
+    #[command(flatten)]
+    pub recipe: super::RecipeArgs,
+}
+
+/// What c_body is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EmbeddingFormat {
+    /// `mean` and `log_variance`, f32, with the run's id.
+    Safetensors,
+    /// A tensor saved by torch, for ComfyUI's IPAdapter nodes.
+    Ipadpt,
+}
+
+/// `bolid bodybench`.
+#[derive(Debug, Args)]
+pub struct BodyBenchArgs {
+    /// A run (id, name or folder) or a folder with a model.
+    #[arg(long, default_value = "data/models/body-vae", value_name = "RUN")]
+    pub run: String,
+    /// Draws the people: a seed that was not trained on.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many people, and as many twins.
+    #[arg(long, default_value_t = 100)]
+    pub people: usize,
+    /// Write a page with plots here.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+/// `bolid runs …`.
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// List the trainings of the work folder.
+    List,
+    /// Show one: its configuration, data, checkpoints, last figures.
+    Show {
+        /// A run's id (or its beginning), name or folder.
+        run: String,
+    },
+}

@@ -1,0 +1,301 @@
+//! Synthetic people, drawn straight into small tensors: thousands of known bodies in minutes.
+//!
+//! A view is a photo of `synth` at twice the tensors' size, its joints disturbed as a detector disturbs them, brought
+//! into the square by `curate::prepare`: what the pipeline makes of a large photo of the same shot, without the
+//! large photo, its JPEG and the detectors. The bodies are not stored: [`people`] draws them again from the spec.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use curate::{PrepareSettings, Prepared};
+use image::RgbImage;
+use photo::{Digest, Joints, Person, Rules};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use snapshot::{IdentityRows, PhotoRow, PreparedTensors, Scores, SnapshotRef, SnapshotSpec, Writer};
+use synth::{Body, PersonTruth, Rendered, View, noise};
+
+use crate::progress;
+
+/// Raised whenever the same spec would give other views.
+const VERSION: u32 = 1;
+/// The snapshots' name.
+const NAME: &str = "drawn";
+/// A view is rendered at this many times the tensors' side and reduced, as a photo is.
+const OVERSAMPLING: u32 = 2;
+/// People drawn at a time: enough for all cores, and a few MB.
+const BATCH: usize = 16;
+
+/// Which people are drawn, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrawSpec {
+    /// Decides everything.
+    pub seed: u64,
+    /// How many looks: sex, skin, hair and face.
+    pub families: usize,
+    /// People of each look, who differ only in the measures of their bodies; 1: nobody has a twin.
+    pub twins: usize,
+    /// Views of each person.
+    pub views: usize,
+    /// Side of the tensors in px.
+    pub size_px: u32,
+}
+
+/// A person whose body is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DrawnPerson {
+    /// `drawn/f00012-0`: the family and the place in it.
+    pub identity: String,
+    /// The index of the family, from 0.
+    pub family: usize,
+    /// The body.
+    pub body: Body,
+    /// Names the person's views.
+    pub seed: u64,
+}
+
+/// A view of a person, as the pipeline would have prepared it.
+#[derive(Clone, Debug)]
+pub struct DrawnView {
+    /// Image, weighted image and gated joints, all at the spec's size.
+    pub prepared: Prepared,
+    /// The address under which snapshots list it, unique.
+    pub url: String,
+    /// The digest of the rendered pixels and the address.
+    pub sha256: Digest,
+    /// The photo in a sentence.
+    pub caption: String,
+    /// Width of the rendering in px.
+    pub width: u32,
+    /// Height of the rendering in px.
+    pub height: u32,
+    /// The disturbed joints in px of the rendering, gated.
+    pub joints_in_photo: Joints,
+    /// What is known exactly, in px of the rendering.
+    pub truth: PersonTruth,
+}
+
+/// The people of a spec, family by family. More families leave the earlier ones as they were.
+pub fn people(spec: &DrawSpec) -> Vec<DrawnPerson> {
+    let families = (0..spec.families).flat_map(|family| {
+        let seed = noise::subseed(spec.seed, 1000 + family as u64);
+        let first = Body::sample(seed);
+        (0..spec.twins.max(1)).map(move |twin| DrawnPerson {
+            identity: format!("{NAME}/f{family:05}-{twin}"),
+            family,
+            body: if twin == 0 { first.clone() } else { first.twin(noise::subseed(seed, twin as u64)) },
+            seed: noise::subseed(seed, 500_000 + twin as u64),
+        })
+    });
+    families.collect()
+}
+
+/// The view `index` of a person: the same on every call and thread.
+pub fn view(person: &DrawnPerson, index: usize, spec: &DrawSpec) -> DrawnView {
+    let seed = noise::subseed(person.seed, index as u64);
+    let min_score = Rules::default().joints.min_score;
+    let View { rendered, joints, .. } =
+        View::draw(seed, &person.body, spec.size_px * OVERSAMPLING, min_score);
+    let Rendered { width, height, rgb, mut truth } = rendered;
+    let url = format!("synth://{}/{}/{index}", spec.seed, person.identity);
+    let sha256 = Digest::of_json(&(Digest::of(&rgb), &url));
+    let truth_of_person = truth.people.swap_remove(0);
+    let image = RgbImage::from_raw(width, height, rgb).expect("three bytes a pixel");
+    let seen = Person { bbox: truth_of_person.bbox, score: 1.0, joints };
+    let prepared =
+        curate::prepare(&image, &seen, &settings(spec.size_px)).expect("a view has a visible joint");
+    DrawnView {
+        prepared,
+        url,
+        sha256,
+        caption: truth.caption,
+        width,
+        height,
+        joints_in_photo: joints,
+        truth: truth_of_person,
+    }
+}
+
+/// The defaults of recipes, the weighting as wide in the picture as at their size.
+fn settings(size_px: u32) -> PrepareSettings {
+    let default = PrepareSettings::default();
+    let sigma_px = default.sigma_px * f64::from(size_px) / f64::from(default.size_px);
+    PrepareSettings { size_px, sigma_px, ..default }
+}
+
+/// The snapshot of a spec under `snapshots_dir`: the one that is there, or a new one.
+///
+/// # Errors
+/// When the folder cannot be read or written.
+pub fn snapshot(snapshots_dir: &Path, spec: &DrawSpec) -> Result<SnapshotRef> {
+    let inputs = SnapshotSpec {
+        name: NAME.to_owned(),
+        recipe: json!({ "drawn": spec, "version": VERSION }),
+        rules: Rules::default(),
+        prepare: json!(settings(spec.size_px)),
+        models: Vec::new(),
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        size_px: spec.size_px,
+    };
+    if let Some(found) = find(snapshots_dir, &inputs)? {
+        return Ok(found);
+    }
+    let people = people(spec);
+    let bar = progress::stage("draw", (people.len() * spec.views) as u64, "views");
+    let mut writer = Writer::create(snapshots_dir, inputs)?;
+    // One thread writes while all cores draw: syncing a shard waits for the disk. The writer's own pool keeps it from
+    // waiting for the drawing as well.
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(1).build().context("start a thread that writes")?;
+    let (sender, batches) = mpsc::sync_channel::<Vec<(IdentityRows, Tensors)>>(1);
+    let writer = thread::scope(|scope| -> Result<Writer> {
+        let bar = &bar;
+        let writing = scope.spawn(move || -> Result<Writer> {
+            for (rows, tensors) in batches.iter().flatten() {
+                let views = rows.photos.len() as u64;
+                let of = |row: &PhotoRow| tensors.get(&row.sha256).cloned().context("a view has tensors");
+                pool.install(|| writer.add_identity(rows, of))?;
+                bar.inc(views);
+            }
+            Ok(writer)
+        });
+        for batch in people.chunks(BATCH) {
+            let drawn = batch.par_iter().map(|person| identity(person, spec)).collect();
+            if sender.send(drawn).is_err() {
+                break; // the writer has failed, and says why below
+            }
+        }
+        drop(sender);
+        writing.join().expect("the writer returns its errors")
+    })?;
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as i64);
+    let written = writer.finish(now_ms)?;
+    bar.finish_and_clear();
+    Ok(written)
+}
+
+/// The snapshot that was made from the same spec. The views are not drawn to find it: the spec decides them.
+fn find(snapshots_dir: &Path, inputs: &SnapshotSpec) -> Result<Option<SnapshotRef>> {
+    for found in snapshot::list(snapshots_dir)?.snapshots {
+        if found.name == inputs.name {
+            let (manifest, _) = snapshot::Manifest::read(&found.path.join(snapshot::manifest::MANIFEST))?;
+            if manifest.spec == *inputs {
+                return Ok(Some(found));
+            }
+        }
+    }
+    Ok(None)
+}
+
+type Tensors = HashMap<Digest, PreparedTensors>;
+
+/// A person's rows and tensors.
+fn identity(person: &DrawnPerson, spec: &DrawSpec) -> (IdentityRows, Tensors) {
+    let views: Vec<DrawnView> =
+        (0..spec.views).into_par_iter().map(|index| view(person, index, spec)).collect();
+    let mut rows = IdentityRows { identity: person.identity.clone(), ..IdentityRows::default() };
+    let mut tensors = HashMap::with_capacity(views.len());
+    for view in views {
+        rows.photos.push(row(&view));
+        let Prepared { image, weighted, .. } = view.prepared;
+        tensors.insert(view.sha256, PreparedTensors { image, weighted });
+    }
+    (rows, tensors)
+}
+
+fn row(view: &DrawnView) -> PhotoRow {
+    PhotoRow {
+        url: view.url.clone(),
+        page_url: None,
+        sha256: view.sha256,
+        last_modified: None,
+        caption: Some(view.caption.clone()),
+        scores: Scores::default(),
+        width: view.width,
+        height: view.height,
+        person_box: view.truth.bbox,
+        joints: view.prepared.joints,
+        joints_in_photo: view.joints_in_photo,
+        affine: view.prepared.affine,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use snapshot::{Pixels, Snapshot};
+
+    const SPEC: DrawSpec = DrawSpec { seed: 5, families: 3, twins: 2, views: 4, size_px: 48 };
+
+    #[test]
+    fn the_same_spec_is_the_same_snapshot_on_any_number_of_threads_and_is_found_again() {
+        let drawn = |threads| {
+            let folder = tempfile::tempdir().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let drawn = pool.install(|| snapshot(folder.path(), &SPEC)).unwrap();
+            let again = snapshot(folder.path(), &SPEC).unwrap();
+            assert_eq!((&again.id, &again.path), (&drawn.id, &drawn.path));
+            let other = snapshot(folder.path(), &DrawSpec { views: 3, ..SPEC }).unwrap();
+            assert_ne!(other.id, drawn.id);
+            drawn.id
+        };
+        assert_eq!(drawn(1), drawn(5));
+    }
+
+    #[test]
+    fn the_snapshot_holds_the_views_as_they_are_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = Snapshot::open(&snapshot(folder.path(), &SPEC).unwrap().path).unwrap();
+        let people = people(&SPEC);
+        assert_eq!((people.len(), written.photos().len()), (6, 24));
+        for person in &people {
+            for index in 0..SPEC.views {
+                let view = view(person, index, &SPEC);
+                let photo = written.photos().iter().find(|photo| photo.facts.url == view.url).unwrap();
+                assert_eq!(photo.identity, person.identity);
+                assert_eq!(photo.facts.joints, view.prepared.joints);
+                let shard = written.shard(photo).unwrap();
+                let mut bytes = vec![0; 3 * 48 * 48];
+                for (kind, expected) in
+                    [(Pixels::Image, &view.prepared.image), (Pixels::Weighted, &view.prepared.weighted)]
+                {
+                    shard.read_pixels(kind, photo.row as usize, &mut bytes).unwrap();
+                    assert_eq!(&bytes, expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn more_families_and_views_leave_the_earlier_ones_as_they_were() {
+        let few = people(&SPEC);
+        let many = people(&DrawSpec { families: 7, views: 9, ..SPEC });
+        assert_eq!(few, many[..few.len()]);
+        let more = DrawSpec { views: 9, ..SPEC };
+        assert_eq!(view(&few[0], 3, &SPEC).sha256, view(&few[0], 3, &more).sha256);
+    }
+
+    #[test]
+    #[ignore = "timing"]
+    fn time_drawing() {
+        let spec = DrawSpec { seed: 5, families: 100, twins: 1, views: 16, size_px: 128 };
+        let folder = tempfile::tempdir().unwrap();
+        let started = std::time::Instant::now();
+        let drawn: usize = people(&spec)
+            .par_iter()
+            .map(|person| {
+                (0..spec.views).map(|index| view(person, index, &spec).prepared.image.len()).sum::<usize>()
+            })
+            .sum();
+        println!("drawing alone {:.2} s, {drawn} bytes", started.elapsed().as_secs_f64());
+        let started = std::time::Instant::now();
+        snapshot(folder.path(), &spec).unwrap();
+        println!("with the snapshot {:.2} s", started.elapsed().as_secs_f64());
+    }
+}

@@ -1,0 +1,35 @@
+//! The body-VAE that a command is to use: a run's, or a folder's.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use candle_core::Device;
+use train::body::file::{self, SavedBodyVae};
+use train::run::RunFolder;
+
+use super::runs;
+
+/// A model and the run it came from, where it came from one.
+pub struct ChosenModel {
+    /// The model.
+    pub saved: SavedBodyVae,
+    /// The run.
+    pub run: Option<RunFolder>,
+}
+
+/// Reads the model of `wanted`: a folder with a model, or a run by id, name or folder. A withdrawn run
+/// is refused.
+pub fn load(runs_dir: &Path, wanted: &str) -> Result<ChosenModel> {
+    let folder = Path::new(wanted);
+    if folder.join("config.json").is_file() {
+        let saved = read(folder)?;
+        return Ok(ChosenModel { saved, run: None });
+    }
+    let run = runs::find_usable(runs_dir, wanted)?;
+    let saved = read(&run.model_dir())?;
+    Ok(ChosenModel { saved, run: Some(run) })
+}
+
+fn read(folder: &Path) -> Result<SavedBodyVae> {
+    file::load(folder, &Device::Cpu).with_context(|| format!("read the model in {}", folder.display()))
+}

@@ -1,0 +1,167 @@
+//! `bolid train vae`: a snapshot to a body-VAE.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use candle_core::{DType, Device};
+use serde_json::json;
+use snapshot::Snapshot;
+use train::body::validation::HeldOut;
+use train::body::{BodyBatch, BodyVae, file, loss};
+use train::fit::{self, Resume, Task, TaskError, Validation};
+use train::parameters::Parameters;
+use train::run::{RunFolder, RunSpec, SnapshotName};
+use train::views::{People, ViewReader, body_batch, plan};
+
+use super::config::{TrainConfig, TrainConfigError};
+use super::{draw, runs, shown};
+use crate::cli::{Global, TrainArgs};
+use crate::config;
+use crate::output::Output;
+
+/// What runs of this training are called in `run.json`.
+pub const KIND: &str = "body-vae";
+
+/// People that the validation looks at, at the most.
+const VALIDATED_PEOPLE: usize = 32;
+
+/// Photos below which a run begins with a warning.
+const FEW_PHOTOS: usize = 10_000;
+
+/// Runs the command.
+pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
+    let (config, text) = load_config(args)?;
+    let snapshot = open_snapshot(args, &config, &global.workdir)?;
+    let people = People::of(&snapshot, config.data.split.split(), config.data.hold_out)?;
+    let encoded = ViewReader::new(&snapshot, config.model.view_px)?;
+    let decoded = ViewReader::new(&snapshot, config.model.decoded_px)?;
+    warn_of_size(&people);
+
+    let device = Device::Cpu;
+    let parameters = Parameters::seeded(config.seed);
+    let model = BodyVae::new(&config.model, &parameters.builder(DType::F32, &device))?;
+    let held_out = HeldOut::new(encoded, decoded, &people.people, VALIDATED_PEOPLE)?;
+    let spec = RunSpec {
+        kind: KIND.to_owned(),
+        name: config.name.clone(),
+        snapshot: SnapshotName { id: snapshot.id(), name: snapshot.manifest().spec.name.clone() },
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: config.seed,
+        config: json!(config),
+    };
+    let load = |step: u64| -> Result<BodyBatch, TaskError> {
+        let plan = plan(&people, &config.views, config.seed, step);
+        Ok(body_batch(&encoded, &decoded, &plan, &config.model, &config.augment, &device)?)
+    };
+    let describe = |batch: &BodyBatch| describe(&snapshot, batch);
+    let facts = BTreeMap::from([
+        ("run".to_owned(), spec.id()),
+        ("snapshot".to_owned(), snapshot.id()),
+        ("program_version".to_owned(), spec.program_version.clone()),
+    ]);
+    let task = Task {
+        load: &load,
+        loss: &|batch, context| Ok(loss::loss(&model, batch, &config.loss, context.step)?),
+        describe: &describe,
+        validate: &|_| {
+            let numbers = held_out.numbers(&model, &device)?;
+            let minimise = numbers.contains_key("held_out").then(|| "held_out".to_owned());
+            Ok(Validation { numbers, minimise, pictures: Vec::new() })
+        },
+        save_model: &|values, folder| Ok(file::save(folder, &config.model, values, &facts, DType::F32)?),
+        may_be_zero: &may_be_zero,
+    };
+    if args.dry_run {
+        let dry = fit::dry_run(&parameters, &task, &config.fit)?;
+        return Ok(output.show(&dry, shown::dry_run_text)?);
+    }
+    let runs_dir = global.workdir.join("runs");
+    let (folder, resume) = if args.resume {
+        let folder = RunFolder::resume(&runs_dir, &spec)?;
+        runs::refuse_withdrawn(&folder)?;
+        (folder, Resume::Newest { allow_change: args.allow_change.clone() })
+    } else {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
+        (RunFolder::create(&runs_dir, &spec, &text, now)?, Resume::Never)
+    };
+    let mut progress = shown::FitProgress::default();
+    let finished =
+        fit::fit(&folder, &parameters, &task, &config.fit, &resume, &mut |event| progress.show(event))?;
+    progress.finish();
+    output.show(&shown::Trained::new(&folder, &finished), shown::Trained::text)?;
+    Ok(())
+}
+
+/// The configuration with flags and environment over it, and its text.
+fn load_config(args: &TrainArgs) -> Result<(TrainConfig, String)> {
+    let mut overrides = args.overrides.clone();
+    overrides.extend(args.snapshot.iter().map(|name| format!("data.snapshot={name:?}")));
+    let mut config = config::load_training(&args.config, &overrides, env::vars())?;
+    if args.snapshot.is_some() {
+        config.data.drawn = None;
+    }
+    config
+        .model
+        .check()
+        .map_err(|source| TrainConfigError::Model { config: args.config.clone(), source })?;
+    config.fit.batch = config.views.people * config.views.views;
+    config.fit.check()?;
+    if config.data.snapshot.is_some() == config.data.drawn.is_some() {
+        return Err(TrainConfigError::Data(args.config.clone()).into());
+    }
+    let text = fs::read_to_string(&args.config).with_context(|| format!("read {}", args.config.display()))?;
+    Ok((config, text))
+}
+
+/// The snapshot, every byte of it checked, or the synthetic people, drawn if they are not there yet.
+fn open_snapshot(args: &TrainArgs, config: &TrainConfig, workdir: &Path) -> Result<Snapshot> {
+    let folder = workdir.join("snapshots");
+    let path: PathBuf = match (&config.data.drawn, &config.data.snapshot) {
+        (Some(spec), _) => draw::snapshot(&folder, spec)?.path,
+        (None, Some(name)) => snapshot::find(&folder, name)?,
+        (None, None) => return Err(TrainConfigError::Data(args.config.clone()).into()),
+    };
+    let snapshot = Snapshot::open(&path)?;
+    if config.data.verify {
+        snapshot::verify(&path).with_context(|| format!("verify snapshot {} before training on it", path.display()))?;
+    }
+    Ok(snapshot)
+}
+
+fn warn_of_size(people: &People) {
+    let photos: usize = people.people.iter().map(|person| person.views.len()).sum();
+    if photos < FEW_PHOTOS {
+        eprintln!(
+            "bolid: {photos} photos of {} people: enough to see that everything works, not to learn bodies from; \
+             below about {FEW_PHOTOS} photos expect people never trained on to be told apart by their looks alone",
+            people.people.len()
+        );
+    }
+    if !people.left_out.is_empty() {
+        let names = people.left_out.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        eprintln!("bolid: left out, with fewer than 2 photos: {} people ({names})", people.left_out.len());
+    }
+}
+
+fn describe(snapshot: &Snapshot, batch: &BodyBatch) -> String {
+    let mut people: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for &row in &batch.photos {
+        let photo = &snapshot.photos()[row];
+        people.entry(photo.identity.as_str()).or_default().push(photo.facts.sha256.short());
+    }
+    let person = |(identity, mut photos): (&str, Vec<String>)| {
+        photos.sort();
+        photos.dedup();
+        format!("{identity}: {}", photos.join(" "))
+    };
+    people.into_iter().map(person).collect::<Vec<_>>().join("; ")
+}
+
+/// A bias of keys adds the same to every score of a softmax, so its gradient is rounding at most.
+fn may_be_zero(name: &str) -> bool {
+    name.ends_with("key.bias")
+}

@@ -1,0 +1,110 @@
+//! The shape of a body-VAE.
+
+use serde::{Deserialize, Serialize};
+
+/// Side of the grid that features are computed on. `view_px` is folded into it by space-to-depth, so
+/// that larger views cost a wider first layer and nothing else.
+pub const GRID: usize = 16;
+
+/// Side of the grid that pictures are drawn on, and unfolded from.
+pub const DRAWN_GRID: usize = 32;
+
+/// The shape of a body-VAE; stored as `config.json` beside its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BodyVaeConfig {
+    /// Width of c_body.
+    pub latent: usize,
+    /// Side in px at which views are read: a multiple of 32 from 32 to 1024.
+    pub view_px: usize,
+    /// σ of the pooling around joints and of the reconstruction's weight, in px of a view of 1024.
+    pub sigma_px: f32,
+    /// Channels of the features.
+    pub channels: usize,
+    /// Residual blocks of convolutions that make them.
+    pub blocks: usize,
+    /// Width of a token: one per joint, one for the whole body, one for the pose.
+    pub width: usize,
+    /// Heads of every attention.
+    pub heads: usize,
+    /// Attention layers among the tokens of one view.
+    pub view_layers: usize,
+    /// Attention layers of the pose tokens over the tokens of all views.
+    pub set_layers: usize,
+    /// Channels of the decoder on the grids of 16 and 32.
+    pub decoder_channels: [usize; 2],
+    /// Side in px of reconstructions, a multiple of 32.
+    pub decoded_px: usize,
+}
+
+impl Default for BodyVaeConfig {
+    fn default() -> Self {
+        Self {
+            latent: 756,      // paper, 4.2
+            view_px: 128,     // a body of 100 px: a waist is 16 px wide and differs by 3 between people
+            sigma_px: 64.0,   // as the snapshot's own weighting (`prepare.sigma_px`)
+            channels: 64,
+            blocks: 1,        // each sees two cells (an arm's length) farther
+            width: 128,
+            heads: 4,
+            view_layers: 1,
+            set_layers: 2,    // with one, a token cannot compare what it has gathered
+            decoder_channels: [64, 32],
+            decoded_px: 128,
+        }
+    }
+}
+
+/// A shape that cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[error("`model.{key} = {value}` is out of range: {expected}")]
+pub struct ConfigError {
+    key: &'static str,
+    value: String,
+    expected: &'static str,
+}
+
+impl BodyVaeConfig {
+    /// Checks the values against their ranges.
+    ///
+    /// # Errors
+    /// Naming the first key that is out of range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |key, value: String, expected| Err(ConfigError { key, value, expected });
+        let is_folded = |px: usize| px.is_multiple_of(DRAWN_GRID) && (DRAWN_GRID..=1024).contains(&px);
+        if !is_folded(self.view_px) {
+            return refuse("view_px", self.view_px.to_string(), "a multiple of 32 from 32 to 1024");
+        }
+        if !is_folded(self.decoded_px) {
+            return refuse("decoded_px", self.decoded_px.to_string(), "a multiple of 32 from 32 to 1024");
+        }
+        if self.latent == 0 || self.latent > 1 << 16 {
+            return refuse("latent", self.latent.to_string(), "1 to 65536");
+        }
+        if !(self.sigma_px.is_finite() && self.sigma_px >= 1.0) {
+            return refuse("sigma_px", self.sigma_px.to_string(), "at least 1");
+        }
+        if self.heads == 0 || self.width == 0 || !self.width.is_multiple_of(self.heads) {
+            return refuse("width", self.width.to_string(), "a multiple of `model.heads`");
+        }
+        let is_grouped = |channels: &usize| *channels > 0 && channels.is_multiple_of(GROUPS);
+        if !is_grouped(&self.channels) {
+            return refuse("channels", self.channels.to_string(), "a multiple of 8");
+        }
+        if !self.decoder_channels.iter().all(is_grouped) {
+            return refuse("decoder_channels", format!("{:?}", self.decoder_channels), "multiples of 8");
+        }
+        if self.set_layers == 0 {
+            return refuse("set_layers", "0".to_owned(), "at least 1");
+        }
+        Ok(())
+    }
+
+    /// Channels of a view after space-to-depth.
+    pub fn folded_channels(&self) -> usize {
+        3 * (self.view_px / GRID).pow(2)
+    }
+}
+
+/// Groups of every group normalisation.
+pub(super) const GROUPS: usize = 8;

@@ -1,0 +1,79 @@
+//! c_body and a pose to a picture: what c_body holds is placed along the pose's joints and limbs, so
+//! that it has to carry shape and look, and nothing of the pose.
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+use candle_nn::init::{DEFAULT_KAIMING_NORMAL, ZERO};
+use rayon::prelude::*;
+
+use super::config::{BodyVaeConfig, DRAWN_GRID};
+use super::layers::{Linear, NormConv, Residual};
+use super::pose::{POSE_MAPS, Pose};
+use crate::error::Result;
+use crate::grad;
+
+/// The decoder.
+#[derive(Clone, Debug)]
+pub(super) struct Decoder {
+    config: BodyVaeConfig,
+    codes: Linear,
+    place: Tensor,
+    coarse_pose: Tensor,
+    coarse: Residual,
+    widen: NormConv,
+    fine_pose: Tensor,
+    fine: Residual,
+    out: NormConv,
+}
+
+impl Decoder {
+    pub fn new(config: &BodyVaeConfig, builder: &VarBuilder) -> Result<Self> {
+        let [coarse, fine] = config.decoder_channels;
+        let folded = 3 * (config.decoded_px / DRAWN_GRID).pow(2);
+        let pose = |channels: usize, name: &str| {
+            builder.get_with_hints((channels, POSE_MAPS, 3, 3), name, DEFAULT_KAIMING_NORMAL)
+        };
+        Ok(Self {
+            // A code for each joint and limb, and one for everywhere.
+            codes: Linear::new(config.latent, (POSE_MAPS + 1) * coarse, &builder.pp("codes"))?,
+            place: builder.get_with_hints((1, coarse, DRAWN_GRID / 2, DRAWN_GRID / 2), "place", ZERO)?,
+            coarse_pose: pose(coarse, "coarse_pose")?,
+            coarse: Residual::new(coarse, &builder.pp("coarse"))?,
+            widen: NormConv::new(coarse, fine, &builder.pp("widen"))?,
+            fine_pose: pose(fine, "fine_pose")?,
+            fine: Residual::new(fine, &builder.pp("fine"))?,
+            out: NormConv::new(fine, folded, &builder.pp("out"))?,
+            config: config.clone(),
+        })
+    }
+
+    /// Pictures of `c_body` `[n, latent]` in `poses`, folded: `[n, 3·f², 32, 32]`, f = decoded_px / 32,
+    /// in −1..=1.
+    pub fn forward(&self, c_body: &Tensor, poses: &[Pose]) -> Result<Tensor> {
+        let count = poses.len();
+        let [coarse, _] = self.config.decoder_channels;
+        let side = DRAWN_GRID / 2;
+        let maps = |side: usize| self.maps(poses, side, c_body);
+        let (coarse_maps, fine_maps) = (maps(side)?, maps(DRAWN_GRID)?);
+        let codes = self.codes.forward(c_body)?.reshape((count, coarse, POSE_MAPS + 1))?;
+        let everywhere = codes.narrow(2, POSE_MAPS, 1)?.reshape((count, coarse, 1, 1))?;
+        let placed = codes.narrow(2, 0, POSE_MAPS)?.contiguous()?.matmul(&coarse_maps.flatten_from(2)?)?;
+        let posed = grad::conv2d(&coarse_maps, &self.coarse_pose, None, 1, 1)?;
+        let x = (placed.reshape((count, coarse, side, side))? + posed)?;
+        let x = x.broadcast_add(&everywhere)?.broadcast_add(&self.place)?;
+        let x = self.widen.forward(&grad::upsample_nearest2x(&self.coarse.forward(&x)?)?)?;
+        let x = (x + grad::conv2d(&fine_maps, &self.fine_pose, None, 1, 1)?)?;
+        self.out.forward(&self.fine.forward(&x)?)
+    }
+
+    fn maps(&self, poses: &[Pose], side: usize, like: &Tensor) -> Result<Tensor> {
+        // Half the σ of the pooling: where a limb is, rather than what is around it.
+        let sigma = 0.5 * self.config.sigma_px / 1024.0;
+        let mut values = vec![0.0; poses.len() * POSE_MAPS * side * side];
+        values
+            .par_chunks_mut(POSE_MAPS * side * side)
+            .zip(poses)
+            .for_each(|(out, pose)| pose.maps(sigma, side, out));
+        Ok(Tensor::from_vec(values, (poses.len(), POSE_MAPS, side, side), like.device())?)
+    }
+}

@@ -1,0 +1,164 @@
+//! What the body-VAE is fitted to: reconstruction + KL + contrast.
+
+use candle_core::{D, DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::config::DRAWN_GRID as GRID;
+use super::framing::Framing;
+use super::model::BodyVae;
+use super::pose::Pose;
+use super::posterior::Posterior;
+use super::views::{Sets, Views, framed_and_folded};
+use crate::error::Result;
+use crate::fit::Loss;
+use crate::grad;
+
+/// How the terms are weighted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LossSettings {
+    /// Weight of the reconstruction's W_norm-weighted squared error.
+    pub reconstruction: f64,
+    /// Weight of KL(q ‖ N(0, I)) per nat, once warmed up.
+    pub kl: f64,
+    /// Steps over which the weight of the KL rises from 0.
+    pub kl_warmup_steps: u64,
+    /// Nats per dimension that cost nothing (Kingma et al. 2016, arXiv:1606.04934).
+    pub free_bits: f64,
+    /// Weight of the contrast between disjoint sets of views.
+    pub contrast: f64,
+}
+
+impl Default for LossSettings {
+    fn default() -> Self {
+        Self {
+            reconstruction: 10.0, // an error of 0.1 is worth as much as one nat of contrast
+            kl: 1e-3,             // a posterior of 100 nats costs a tenth of that
+            kl_warmup_steps: 500, // before the decoder listens, nothing speaks against the prior
+            free_bits: 0.01,
+            contrast: 1.0,
+        }
+    }
+}
+
+/// One step's data.
+#[derive(Clone, Debug)]
+pub struct BodyBatch {
+    /// The views of all people, person after person.
+    pub views: Views,
+    /// Two disjoint sets of each person's views.
+    pub sets: Sets,
+    /// Views of some of the people, each to be drawn from the set that it is not in.
+    pub target: Target,
+    /// Standard normal draws, f32 `[drawn, latent]`.
+    pub noise: Tensor,
+    /// The rows of the snapshot's table that the views came from, person after person.
+    pub photos: Vec<usize>,
+}
+
+/// Views to be drawn.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The photos themselves, folded: u8 `[drawn, 3·f², 32, 32]`.
+    pub pixels: Tensor,
+    /// Their poses.
+    pub poses: Vec<Pose>,
+    /// The rows of the posteriors they are drawn from, u32 `[drawn]`.
+    pub from: Tensor,
+}
+
+impl Target {
+    /// Photos' planes u8 `[n, 3, side, side]` and poses in shares of them, as they are drawn: framed,
+    /// each from the posterior that `from` names.
+    pub fn new(
+        planes: &[u8],
+        side: usize,
+        poses: &[Pose],
+        framings: &[Framing],
+        from: Vec<u32>,
+        device: &Device,
+    ) -> Result<Self> {
+        let count = poses.len();
+        let pixels = framed_and_folded(planes, side, GRID, framings);
+        Ok(Self {
+            pixels: Tensor::from_vec(pixels, (count, 3 * (side / GRID).pow(2), GRID, GRID), device)?,
+            poses: framings.iter().zip(poses).map(|(framing, pose)| framing.pose(pose)).collect(),
+            from: Tensor::from_vec(from, count, device)?,
+        })
+    }
+}
+
+/// The loss of one step.
+pub fn loss(model: &BodyVae, batch: &BodyBatch, settings: &LossSettings, step: u64) -> Result<Loss> {
+    let posterior = model.posterior(&batch.views, &batch.sets, None)?;
+    let drawn = posterior.rows(&batch.target.from)?.sample(&batch.noise)?;
+    let pictures = model.decode(&drawn, &batch.target.poses)?;
+    let reconstruction =
+        reconstruction(&pictures, &batch.target, model.config().sigma_px)?.mean_all()?;
+    let kl = posterior.kl()?.mean(0)?;
+    let kl_nats = kl.sum_all()?;
+    let charged = ((kl - settings.free_bits)?.relu()?.sum_all())?;
+    let contrast = contrast(&posterior)?;
+    let warmth = (step as f64 / settings.kl_warmup_steps.max(1) as f64).min(1.0);
+    let total = ((&reconstruction * settings.reconstruction)?
+        + (charged * (settings.kl * warmth))?
+        + (&contrast * settings.contrast)?)?;
+    Ok(Loss {
+        total,
+        terms: vec![("reconstruction", reconstruction), ("kl", kl_nats), ("contrast", contrast)],
+    })
+}
+
+/// The squared error of each picture against its target, weighted by W_norm (eq. 13) and divided by
+/// the weight's sum: `[n]`, pixels in −1..=1.
+pub fn reconstruction(pictures: &Tensor, target: &Target, sigma_px: f32) -> Result<Tensor> {
+    let wanted = target.pixels.to_dtype(DType::F32)?.affine(2.0 / 255.0, -1.0)?;
+    let (count, folded, _, _) = wanted.dims4()?;
+    let weights = folded_weights(&target.poses, folded, sigma_px, &wanted)?;
+    let squares = (pictures - wanted)?.sqr()?.reshape((count, 3, folded / 3 * GRID * GRID))?;
+    let weighted = squares.broadcast_mul(&weights.unsqueeze(1)?)?.sum((1, 2))?;
+    Ok((weighted / (weights.sum(1)? * 3.0)?)?)
+}
+
+/// W_norm of each pose in the order of folded pixels, `[n, f²·32²]`.
+fn folded_weights(poses: &[Pose], folded: usize, sigma_px: f32, like: &Tensor) -> Result<Tensor> {
+    let factor = (folded / 3).isqrt();
+    let side = factor * GRID;
+    let mut values: Vec<f32> = Vec::with_capacity(poses.len() * side * side);
+    for pose in poses {
+        let weights = pose.weights(sigma_px / 1024.0, side);
+        for within in 0..factor * factor {
+            let (dy, dx) = (within / factor, within % factor);
+            let rows = (0..GRID).map(|y| &weights[(y * factor + dy) * side..][..side]);
+            values.extend(rows.flat_map(|row| row[dx..].iter().step_by(factor)));
+        }
+    }
+    // A view without visible joints weighs nothing anywhere; a trace keeps its mean a number.
+    values.iter_mut().for_each(|value| *value += 1e-6);
+    Ok(Tensor::from_vec(values, (poses.len(), side * side), like.device())?)
+}
+
+/// Cross-entropy of finding each person's second set among all people's by the evidence, and the
+/// other way round; in nats. `posterior` has two rows for each person.
+pub fn contrast(posterior: &Posterior) -> Result<Tensor> {
+    let people = posterior.precision.dim(0)? / 2;
+    let device = posterior.precision.device();
+    let rows = |first: u32| -> Result<Posterior> {
+        let rows: Vec<u32> = (0..people as u32).map(|person| 2 * person + first).collect();
+        posterior.rows(&Tensor::from_vec(rows, people, device)?)
+    };
+    let logits = rows(0)?.evidence(&rows(1)?)?;
+    let own = Tensor::eye(people, DType::F32, device)?;
+    let found = |logits: &Tensor| -> Result<Tensor> {
+        let max = logits.detach().max_keepdim(D::Minus1)?;
+        let shifted = logits.broadcast_sub(&max)?;
+        let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+        Ok(((shifted.broadcast_sub(&log_sum)? * &own)?.sum_all()? / -(people as f64))?)
+    };
+    let both = (found(&logits)? + found(&grad_transpose(&logits)?)?)?;
+    Ok((both * 0.5)?)
+}
+
+fn grad_transpose(logits: &Tensor) -> Result<Tensor> {
+    Ok(grad::transpose(&logits.unsqueeze(0)?)?.squeeze(0)?)
+}

@@ -1,0 +1,47 @@
+//! The body-VAE: 0 to 100 views of one person to a Gaussian over c_body, and c_body in a pose to a
+//! picture (paper 4.1 and 4.2).
+//!
+//! ```text
+//! views ─ trunk ─ pooled around joints ─┐
+//! joints ─ features of the pose ────────┴─ tokens ─ attention ─ experts (μ, τ per view) ─ product ─ c_body
+//! c_body + a pose's joints and limbs ─ decoder ─ a view that was not among those encoded
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | [`config`] | the shape of a model |
+//! | [`views`] | views, their geometry, and which are in which set |
+//! | [`framing`] | the square of a view that is looked at |
+//! | [`pose`] | joints: features, pooling weights, heat maps, how much a view counts |
+//! | `trunk` | convolutions and pooling, at once or in chunks that are run again |
+//! | `encoder` | tokens, attention, a mean and a precision per view |
+//! | [`posterior`] | the product of experts, KL, evidence |
+//! | `decoder` | a picture of c_body in a pose |
+//! | [`model`] | the whole |
+//! | [`loss`] | reconstruction + KL + contrast |
+//! | [`picture`] | pictures as bytes |
+//! | [`validation`] | what a model makes of held-out views |
+//! | `layers` | linear, convolution, normalisation, attention |
+
+pub mod config;
+mod decoder;
+mod encoder;
+pub mod file;
+pub mod framing;
+mod layers;
+pub mod loss;
+pub mod model;
+pub mod picture;
+pub mod pose;
+pub mod posterior;
+mod trunk;
+pub mod validation;
+pub mod views;
+
+pub use config::{BodyVaeConfig, ConfigError};
+pub use framing::Framing;
+pub use loss::{BodyBatch, LossSettings, Target};
+pub use model::BodyVae;
+pub use pose::Pose;
+pub use posterior::{Experts, Posterior};
+pub use views::{Sets, Views};

@@ -1,0 +1,77 @@
+//! The moving average of parameters (Polyak averaging), which validation and model files use.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Tensor, Var};
+
+use super::fused::Approach;
+use crate::error::{Error, Result};
+use crate::parameters::Parameters;
+
+/// An average of each parameter over the last steps, in f32.
+#[derive(Debug)]
+pub(super) struct Ema {
+    decay: f64,
+    average: BTreeMap<String, Var>,
+}
+
+impl Ema {
+    /// Begins at the present values.
+    pub fn new(parameters: &Parameters, decay: f64) -> Result<Self> {
+        let var = |(name, value)| Ok((name, Var::from_tensor(&value)?));
+        let average = parameters.values()?.into_iter().map(var).collect::<Result<_>>()?;
+        Ok(Self { decay, average })
+    }
+
+    /// Takes in the values after update `updates`, counted from 1.
+    pub fn update(&mut self, parameters: &[(String, Var)], updates: u64) -> Result<()> {
+        let t = updates as f64;
+        // At the start, the average would be of values that mean nothing yet for 1 / (1 − decay) steps.
+        let decay = self.decay.min((1.0 + t) / (10.0 + t));
+        let share = (1.0 - decay) as f32;
+        for (name, parameter) in parameters {
+            let Some(average) = self.average.get(name) else { continue };
+            if average.device().is_cpu() {
+                average.inplace_op2(parameter.as_tensor(), &Approach { share })?;
+            } else {
+                let step =
+                    ((parameter.as_detached_tensor() - average.as_detached_tensor())? * f64::from(share))?;
+                average.set(&(average.as_detached_tensor() + step)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The average by name. The tensors share its memory.
+    pub fn values(&self) -> BTreeMap<String, Tensor> {
+        self.average.iter().map(|(name, var)| (name.clone(), var.as_detached_tensor())).collect()
+    }
+
+    /// Takes back what [`values`](Self::values) gave.
+    pub fn restore(&mut self, values: &BTreeMap<String, Tensor>) -> Result<()> {
+        for (name, average) in &self.average {
+            let found = values.get(name);
+            match found.filter(|value| value.shape() == average.shape()) {
+                Some(value) => average.set(&value.to_device(average.device())?)?,
+                None => {
+                    return Err(Error::Shape {
+                        op: "restoring the moving average",
+                        tensor: name.clone(),
+                        found: found.map_or_else(|| ().into(), |value| value.shape().clone()),
+                        expected: format!("{:?}", average.dims()),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs with the average in the place of the parameters, which have their own values again afterwards.
+    pub fn in_place_of<T>(&self, parameters: &Parameters, run: impl FnOnce() -> T) -> Result<T> {
+        let own = parameters.values()?;
+        parameters.set(&self.values())?;
+        let result = run();
+        parameters.set(&own)?;
+        Ok(result)
+    }
+}

@@ -1,0 +1,88 @@
+//! What can go wrong with the folder of a run.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Error of a run's folder.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The operating system refused.
+    #[error("cannot {operation} {path}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// There is no room left, on the disk or in the quota.
+    #[error(
+        "the disk is full: {path} could not be written. What was saved before is intact; \
+         make room, then go on with --resume"
+    )]
+    DiskFull {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A run of the same content is there already.
+    #[error("there is a run in {path} already: go on with it by --resume, or give this one another name")]
+    Exists {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// Another process trains in the folder.
+    #[error("another process is training in {path}: wait for it to end, or stop it")]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Nothing to go on with.
+    #[error("there is no {kind} run named {name} in {runs_dir}: leave --resume out to start one")]
+    NotFound {
+        /// Where runs were looked for.
+        runs_dir: PathBuf,
+        /// Kind of training.
+        kind: String,
+        /// Name of the run.
+        name: String,
+    },
+    /// A name that cannot be part of a folder's.
+    #[error("`{name}` is no name for a run: use letters, digits, `-`, `_` and `.`, not at the start a `.`")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A file is there, but is not what it should be.
+    #[error("{path} is not usable: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl RunError {
+    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| {
+            if is_full(&source) {
+                Self::DiskFull { path, source }
+            } else {
+                Self::Io { operation, path, source }
+            }
+        }
+    }
+
+    pub(crate) fn malformed(path: &Path, reason: impl ToString) -> Self {
+        Self::Malformed { path: path.to_owned(), reason: reason.to_string() }
+    }
+}
+
+/// Whether the error says that no room is left.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
