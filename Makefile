@@ -2,6 +2,7 @@
 # Needs: a Rust toolchain, a C compiler, make, Python 3 with pip. Nothing else is installed on the system.
 
 RECIPE  ?= data/recipes/demo.toml
+TRAIN   ?= data/recipes/train-demo.toml
 WORKDIR ?= data/work
 PYTHON  ?= python3
 SEED    ?= 4242
@@ -18,7 +19,7 @@ ORT := $(if $(filter $(ORT_LIBRARY),$(ORT_DYLIB_PATH)),$(ORT_LIBRARY))
 BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
-.PHONY: help build onnxruntime python dataset test test-report test-python lint bench bench-pixels bench-judge \
+.PHONY: help build onnxruntime python dataset train-vae test test-report test-python lint bench bench-pixels bench-judge \
   bench-measure bench-import bench-unet demo models check-real evaluate-duplicates evaluate-models
 
 help:  ## list the targets
@@ -32,14 +33,18 @@ onnxruntime: $(ORT)  ## fetch the library that runs the models
 dataset: build  ## crawl, measure, judge, prepare, snapshot; RECIPE=… WORKDIR=…
 	$(BOLID) dataset --recipe $(RECIPE) --workdir $(WORKDIR)
 
+train-vae: build  ## fit the body-VAE to the demo snapshot (`make dataset` makes it); TRAIN=… WORKDIR=…
+	$(BOLID) train vae --config $(TRAIN) --workdir $(WORKDIR)
+
 test: $(ORT)  ## run every test
 	cargo test --release --locked --workspace
 
 test-report: $(ORT)  ## the report's page in a browser; needs Chromium
 	cargo test --release --locked --test review -- --ignored
 
-test-python: build  ## adapter files against diffusers, models' export; PYTHON has diffusers, transformers, torch, ultralytics
+test-python: build  ## files against diffusers, torch, tensorboard, models' export; PYTHON has those, transformers, ultralytics
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p train --test interchange -- --ignored
+	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p train --test ipadpt --test fit -- --ignored
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked --test measure quantized
 	BOLID=$(BOLID) $(PYTHON) scripts/test_export_models.py
 

@@ -56,7 +56,8 @@ use catalog::Catalog;
 use clap::Parser;
 
 use cli::{
-    Cli, Command, DatasetArgs, Global, ModelsCommand, ReviewCommand, RunsCommand, SnapshotCommand, TrainCommand,
+    Cli, Command, DatasetArgs, Global, ModelsCommand, ReviewCommand, RunsCommand, SnapshotCommand,
+    TrainCommand,
 };
 use output::Output;
 use plan::Plan;
@@ -172,7 +173,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Models(ModelsCommand::Add(args)) => models::add(&args, output)?,
         Command::Models(ModelsCommand::Quantize(args)) => quantize::run(&args, output)?,
         Command::Train(TrainCommand::Vae(args)) => training::vae::run(&args, global, output)?,
-        Command::Encode(args) => training::encode::run(&args, global, output)?,
+        Command::Encode(args) => return training::encode::run(&args, global, output),
         Command::Bodybench(args) => training::bodybench::run(&args, global, output)?,
         Command::Runs(RunsCommand::List) => training::runs::list(&global.workdir.join("runs"), output)?,
         Command::Runs(RunsCommand::Show { run }) => {

@@ -152,13 +152,6 @@ fn erasing_tells_which_runs_and_exported_files_saw_it_and_no_kill_hides_one() {
     assert_eq!(states, [true, false, true], "{lines:?}");
     let shown = text(&place.succeed(&["runs", "show", "saw"]).stdout);
     assert!(shown.contains("withdrawn") && shown.contains("ada.safetensors"), "{shown}");
-    // Neither by the run nor by the folder of its model.
-    for model in [run.display().to_string(), "saw".to_owned()] {
-        let refused = place.run(&["encode", &identity, "--run", &model, "--out", "unused"]);
-        assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
-        assert!(text(&refused.stderr).contains("saw-0123456789ab is withdrawn"), "{}", text(&refused.stderr));
-    }
-
     // The other person, erased by a program that is killed again and again.
     let next = place.snapshot_id(&[]);
     assert_ne!(next, id);
@@ -175,4 +168,22 @@ fn erasing_tells_which_runs_and_exported_files_saw_it_and_no_kill_hides_one() {
         serde_json::from_slice(&fs::read(later.join("withdrawn.json")).expect("a note")).expect("JSON");
     assert!(note["photos"].as_u64() > Some(0), "{note}");
     assert!(!place.snapshot_folder(&next).join("photos.parquet").exists());
+}
+
+#[test]
+fn a_withdrawn_run_is_used_neither_by_its_name_nor_by_the_folder_of_its_model() {
+    let place = Workplace::demo(1, 1, 1);
+    let run = run_on(&place, "0123456789ab", "saw", "aaaaaaaaaaaa");
+    let note = json!({ "reason": "photos were erased on request", "photos": 3, "withdrawn_at_ms": 1 });
+    fs::write(run.join("withdrawn.json"), note.to_string()).expect("a note can be written");
+    fs::create_dir(run.join("model")).expect("a folder can be made");
+    fs::write(run.join("model/config.json"), "{}").expect("a file can be written");
+    for model in ["saw".to_owned(), run.display().to_string(), run.join("model").display().to_string()] {
+        for command in [vec!["encode", "demo/ada", "--out", "unused"], vec!["bodybench"]] {
+            let refused = place.run(&[&command[..], &["--run", &model]].concat());
+            let said = text(&refused.stderr);
+            assert_eq!(refused.status.code(), Some(1), "{said}");
+            assert!(said.contains("saw-0123456789ab is withdrawn: photos were erased"), "{model}: {said}");
+        }
+    }
 }

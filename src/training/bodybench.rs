@@ -7,8 +7,8 @@ use candle_core::Device;
 use rayon::prelude::*;
 use synth::{Body, noise};
 use train::body::{BodyVae, Pose, Posterior, Sets, Views as ModelViews};
-use train::bodybench::input::{BenchInput, Estimate, Gaussian, Person, Views};
 use train::bodybench::evaluate;
+use train::bodybench::input::{BenchInput, Estimate, Gaussian, Person, Views};
 use train::bodybench::table::table;
 
 use super::draw::{self, DrawSpec, DrawnPerson};
@@ -82,7 +82,10 @@ impl Bench<'_> {
             sides.push(Seen {
                 joints: half.iter().map(|view| view.prepared.joints).collect(),
                 weighted: half.iter().map(|view| view.prepared.weighted.clone()).collect(),
-                poses: half.iter().map(|view| Pose::new(&view.prepared.joints, self.size_px as usize)).collect(),
+                poses: half
+                    .iter()
+                    .map(|view| Pose::new(&view.prepared.joints, self.size_px as usize))
+                    .collect(),
             });
         }
         let copies = self.posterior(&sides[0], &[0; HEADLINE_VIEWS])?;

@@ -1,8 +1,9 @@
 //! Synthetic people, drawn straight into small tensors: thousands of known bodies in minutes.
 //!
 //! A view is a photo of `synth` at twice the tensors' size, its joints disturbed as a detector disturbs them, brought
-//! into the square by `curate::prepare`: what the pipeline makes of a large photo of the same shot, without the
-//! large photo, its JPEG and the detectors. The bodies are not stored: [`people`] draws them again from the spec.
+//! into the square by `curate::prepare` and reduced by half as training reduces tensors: what the pipeline makes of a
+//! large photo of the same shot (`tests/drawn.rs`), without the large photo, its JPEG and the detectors. The bodies
+//! are not stored: [`people`] draws them again from the spec.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use curate::{PrepareSettings, Prepared};
 use image::RgbImage;
-use photo::{Digest, Joints, Person, Rules};
+use photo::{Affine, BoundingBox, Digest, Joints, Person, Rules};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -23,11 +24,9 @@ use synth::{Body, PersonTruth, Rendered, View, noise};
 use crate::progress;
 
 /// Raised whenever the same spec would give other views.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The snapshots' name.
 const NAME: &str = "drawn";
-/// A view is rendered at this many times the tensors' side and reduced, as a photo is.
-const OVERSAMPLING: u32 = 2;
 /// People drawn at a time: enough for all cores, and a few MB.
 const BATCH: usize = 16;
 
@@ -100,8 +99,7 @@ pub fn people(spec: &DrawSpec) -> Vec<DrawnPerson> {
 pub fn view(person: &DrawnPerson, index: usize, spec: &DrawSpec) -> DrawnView {
     let seed = noise::subseed(person.seed, index as u64);
     let min_score = Rules::default().joints.min_score;
-    let View { rendered, joints, .. } =
-        View::draw(seed, &person.body, spec.size_px * OVERSAMPLING, min_score);
+    let View { rendered, joints, .. } = View::draw(seed, &person.body, 2 * spec.size_px, min_score);
     let Rendered { width, height, rgb, mut truth } = rendered;
     let url = format!("synth://{}/{}/{index}", spec.seed, person.identity);
     let sha256 = Digest::of_json(&(Digest::of(&rgb), &url));
@@ -109,9 +107,9 @@ pub fn view(person: &DrawnPerson, index: usize, spec: &DrawSpec) -> DrawnView {
     let image = RgbImage::from_raw(width, height, rgb).expect("three bytes a pixel");
     let seen = Person { bbox: truth_of_person.bbox, score: 1.0, joints };
     let prepared =
-        curate::prepare(&image, &seen, &settings(spec.size_px)).expect("a view has a visible joint");
+        curate::prepare(&image, &seen, &settings(2 * spec.size_px)).expect("a view has a visible joint");
     DrawnView {
-        prepared,
+        prepared: halved(&prepared),
         url,
         sha256,
         caption: truth.caption,
@@ -120,6 +118,36 @@ pub fn view(person: &DrawnPerson, index: usize, spec: &DrawSpec) -> DrawnView {
         joints_in_photo: joints,
         truth: truth_of_person,
     }
+}
+
+/// The same at half the side: each pixel the mean of four.
+fn halved(prepared: &Prepared) -> Prepared {
+    let map = Affine::scale_then_shift(0.5, 0.5, -0.25, -0.25); // pixel centres to pixel centres
+    let [a, b, c, d, e, f] = prepared.affine.0;
+    let corner = |x: f32, y: f32| map.apply(f64::from(x), f64::from(y));
+    let ((x0, y0), (x1, y1)) =
+        (corner(prepared.person.x0, prepared.person.y0), corner(prepared.person.x1, prepared.person.y1));
+    let side = prepared.size_px as usize;
+    Prepared {
+        size_px: prepared.size_px / 2,
+        image: means_of_four(&prepared.image, side),
+        weighted: means_of_four(&prepared.weighted, side),
+        joints: prepared.joints.mapped(&map),
+        person: BoundingBox { x0: x0 as f32, y0: y0 as f32, x1: x1 as f32, y1: y1 as f32 },
+        affine: Affine([0.5 * a, 0.5 * b, 0.5 * c - 0.25, 0.5 * d, 0.5 * e, 0.5 * f - 0.25]),
+    }
+}
+
+/// Planes of `side`² pixels, an even number, at half the side.
+fn means_of_four(planes: &[u8], side: usize) -> Vec<u8> {
+    let mut means = Vec::with_capacity(planes.len() / 4);
+    for rows in planes.chunks_exact(2 * side) {
+        let (upper, lower) = rows.split_at(side);
+        let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+        let sum = |pair: &[u8; 2]| u16::from(pair[0]) + u16::from(pair[1]);
+        means.extend(pairs.map(|(upper, lower)| ((sum(upper) + sum(lower) + 2) / 4) as u8));
+    }
+    means
 }
 
 /// The defaults of recipes, the weighting as wide in the picture as at their size.

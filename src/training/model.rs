@@ -22,6 +22,7 @@ pub struct ChosenModel {
 pub fn load(runs_dir: &Path, wanted: &str) -> Result<ChosenModel> {
     let folder = Path::new(wanted);
     if folder.join("config.json").is_file() {
+        runs::refuse_model_of_withdrawn(folder)?;
         let saved = read(folder)?;
         return Ok(ChosenModel { saved, run: None });
     }

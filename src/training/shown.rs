@@ -49,7 +49,10 @@ impl FitProgress {
             Event::Validated { step, validation, is_best } => {
                 let numbers = validation.numbers.iter().map(|(name, value)| format!("{name} {value:.4}"));
                 let best = if *is_best { ", the best so far" } else { "" };
-                self.line(&format!("validation at step {step}: {}{best}", numbers.collect::<Vec<_>>().join(", ")));
+                self.line(&format!(
+                    "validation at step {step}: {}{best}",
+                    numbers.collect::<Vec<_>>().join(", ")
+                ));
             }
             Event::Saved { step, .. } => tracing::info!(step, "saved"),
         }

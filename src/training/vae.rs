@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use candle_core::{DType, Device};
 use serde_json::json;
 use snapshot::Snapshot;
+use train::body::page::page;
 use train::body::validation::HeldOut;
 use train::body::{BodyBatch, BodyVae, file, loss};
 use train::fit::{self, Resume, Task, TaskError, Validation};
@@ -92,6 +93,10 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let finished =
         fit::fit(&folder, &parameters, &task, &config.fit, &resume, &mut |event| progress.show(event))?;
     progress.finish();
+    let saved = file::load(&folder.model_dir(), &device)?;
+    let report = folder.path().join(train::report::FILE);
+    fs::write(&report, page(&folder, &held_out, &saved.model, &text)?.to_html())
+        .with_context(|| format!("write {}", report.display()))?;
     output.show(&shown::Trained::new(&folder, &finished), shown::Trained::text)?;
     Ok(())
 }
@@ -104,10 +109,7 @@ fn load_config(args: &TrainArgs) -> Result<(TrainConfig, String)> {
     if args.snapshot.is_some() {
         config.data.drawn = None;
     }
-    config
-        .model
-        .check()
-        .map_err(|source| TrainConfigError::Model { config: args.config.clone(), source })?;
+    config.model.check().map_err(|source| TrainConfigError::Model { config: args.config.clone(), source })?;
     config.fit.batch = config.views.people * config.views.views;
     config.fit.check()?;
     if config.data.snapshot.is_some() == config.data.drawn.is_some() {
@@ -127,7 +129,8 @@ fn open_snapshot(args: &TrainArgs, config: &TrainConfig, workdir: &Path) -> Resu
     };
     let snapshot = Snapshot::open(&path)?;
     if config.data.verify {
-        snapshot::verify(&path).with_context(|| format!("verify snapshot {} before training on it", path.display()))?;
+        snapshot::verify(&path)
+            .with_context(|| format!("verify snapshot {} before training on it", path.display()))?;
     }
     Ok(snapshot)
 }

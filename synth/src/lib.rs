@@ -11,7 +11,7 @@
 //! | [`surface`], [`face`], [`clothes`], [`colour`] | what it looks like |
 //! | [`backdrop`], [`feature`], [`clutter`] | what is around it |
 //! | [`scene`], [`camera`] | all of it, seen from somewhere |
-//! | [`raster`], [`shade`], [`render`](mod@render), [`develop`] | triangles to pixels |
+//! | [`raster`], `layer`, [`shade`], [`render`](mod@render), [`develop`] | triangles to pixels |
 //! | [`truth`], [`disturb`] | what is known; what a detector would make of it |
 //! | [`view`] | small photos of one person, for training |
 //! | [`watermark`], [`strokes`], [`names`] | marks on photos, their letters, invented names |
@@ -36,6 +36,7 @@ pub mod feature;
 pub mod figure;
 pub mod gallery;
 pub mod head;
+mod layer;
 pub mod lettering;
 pub mod limb;
 pub mod material;

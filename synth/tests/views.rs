@@ -76,23 +76,31 @@ fn every_view_shows_one_person_with_a_face_and_joints() {
 }
 
 #[test]
-fn a_detector_is_close_to_visible_joints_and_finds_nothing_beyond_the_frame() {
+fn a_detector_is_close_to_visible_joints_guesses_hidden_ones_and_finds_nothing_beyond_the_frame() {
     let frame = (200.0, 300.0);
     let person_box = BoundingBox { x0: 40.0, y0: 20.0, x1: 160.0, y1: 280.0 };
     let mut joints = Joints([Joint { x: 100.0, y: 150.0, confidence: 1.0 }; 17]);
+    joints.0[14].confidence = 0.0;
     joints.0[15] = Joint { x: 100.0, y: 340.0, confidence: 0.0 };
-    joints.0[16] = Joint { x: 120.0, y: 250.0, confidence: 0.0 };
-    let (mut close, mut seen, mut guessed) = (0, 0, 0);
+    let (mut close, mut seen, mut visible, mut hidden) = (0, 0, Vec::new(), Vec::new());
     for seed in 0..200 {
         let found = disturb(&joints, &person_box, frame, &mut noise::stream(seed, 0));
         assert_eq!(found, disturb(&joints, &person_box, frame, &mut noise::stream(seed, 0)));
-        for (joint, truth) in found.0[..15].iter().zip(&joints.0) {
-            close += usize::from((joint.x - truth.x).hypot(joint.y - truth.y) < 0.05 * 260.0);
-            seen += usize::from(joint.confidence >= MIN_SCORE);
-        }
+        let off = |joint: usize| {
+            let (found, truth) = (found.0[joint], joints.0[joint]);
+            (found.x - truth.x).hypot(found.y - truth.y) / person_box.height()
+        };
+        close += (0..13).filter(|&joint| off(joint) < 0.05).count();
+        seen += found.0[..13].iter().filter(|joint| joint.confidence >= MIN_SCORE).count();
+        visible.push(off(13));
+        hidden.push(off(14));
         assert!(found.0[15].confidence < MIN_SCORE, "{:?}", found.0[15]);
-        guessed += usize::from(found.0[16].confidence >= MIN_SCORE);
     }
-    assert!(close > 2900 && seen > 2850, "of 3000 joints {close} are close and {seen} are seen");
-    assert!((20..190).contains(&guessed), "{guessed} of 200 hidden joints are seen");
+    assert!(close > 2300 && seen > 2450, "of 2600 joints {close} are close and {seen} are seen");
+    let median = |mut values: Vec<f32>| {
+        values.sort_by(f32::total_cmp);
+        values[values.len() / 2]
+    };
+    let (visible, hidden) = (median(visible), median(hidden));
+    assert!(hidden > 1.6 * visible, "a visible knee is {visible} off, a hidden one {hidden}");
 }

@@ -11,6 +11,7 @@
 //! | [`run`] | what a training leaves: its folder, logs, model files, lineage |
 //! | [`report`] | `report.html`: curves and grids |
 //! | [`bodybench`] | how well c_body knows a body: retrieval, linear probes, calibration |
+//! | [`embedding_file`] | c_body of one person as a file |
 //! | [`ipadpt`] | embeddings as files that ComfyUI loads |
 //! | [`diffusion`] | Stable Diffusion's networks, files, samplers; adapters in the IP-Adapter layout |
 //! | [`grad`] | differentiable building blocks |

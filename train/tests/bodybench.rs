@@ -1,4 +1,5 @@
-//! BodyBench and the report on made-up people, whose readings are honest posteriors of a known c_body.
+//! BodyBench and the report on made-up people, whose readings are honest posteriors of a known
+//! c_body.
 
 use photo::{Joint, Joints};
 use rand::{Rng, SeedableRng};
@@ -71,7 +72,8 @@ fn views(rng: &mut ChaCha8Rng, truth: &[f64], measures: &[f32], first: Vec<f64>)
     views
 }
 
-/// Someone who stands with the upper arms and thighs hanging, foreshortened at random; measures 0 and 2 are theirs.
+/// Someone who stands with the upper arms and thighs hanging, foreshortened at random; measures 0
+/// and 2 are theirs.
 fn joints(rng: &mut ChaCha8Rng, measures: &[f32]) -> Joints {
     let mut joints = Joints::default();
     let mut put = |joint: usize, x: f32, y: f32| joints.0[joint] = Joint { x, y, confidence: 0.9 };
@@ -130,7 +132,8 @@ fn honest_readings_of_bodies_get_the_figures_they_deserve() {
     let [low, high] = found.intervals.figures.r2_lengths;
     assert!(low < found.r2.lengths && found.r2.lengths < high);
 
-    // joints know two of the lengths, pixels nothing, the plain mean as much as the product, views being alike
+    // joints know two of the lengths, pixels nothing, the plain mean as much as the product, views
+    // being alike
     assert!(found.baselines.joints.figures.r2_lengths > 0.15);
     assert!(found.baselines.joints.figures.r2_widths < 0.1);
     assert!(found.baselines.pixels.figures.retrieval_at_1 < 0.2);
@@ -202,12 +205,13 @@ fn the_same_people_give_the_same_figures_on_any_number_of_threads() {
 #[test]
 fn what_would_give_figures_without_meaning_is_refused_by_name() {
     let good = input(10, 6, 2);
-    let said = |change: &dyn Fn(&mut BenchInput)| {
+    type Change = dyn Fn(&mut BenchInput);
+    let said = |change: &Change| {
         let mut bad = good.clone();
         change(&mut bad);
         bodybench::evaluate(&bad, 0).unwrap_err().to_string()
     };
-    let cases: [(&dyn Fn(&mut BenchInput), &str); 9] = [
+    let cases: [(&Change, &str); 9] = [
         (
             &|bad| bad.bench[2].a.estimates[1].posterior.mean[3] = f32::NAN,
             "bench person 2: the mean of a posterior holds NaN",
@@ -287,7 +291,7 @@ fn page() -> Page {
     };
     let rate = (1..=4000).map(|step| {
         let step = f64::from(step);
-        (step, 3e-4 * (step / 200.0).min(1.0) * 0.5 * (1.0 + (step / 4000.0 * 3.1416).cos()))
+        (step, 3e-4 * (step / 200.0).min(1.0) * 0.5 * (1.0 + (step / 4000.0 * std::f64::consts::PI).cos()))
     });
     let charts = vec![
         reconstruction,

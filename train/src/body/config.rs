@@ -40,15 +40,15 @@ pub struct BodyVaeConfig {
 impl Default for BodyVaeConfig {
     fn default() -> Self {
         Self {
-            latent: 756,      // paper, 4.2
-            view_px: 128,     // a body of 100 px: a waist is 16 px wide and differs by 3 between people
-            sigma_px: 64.0,   // as the snapshot's own weighting (`prepare.sigma_px`)
+            latent: 756,    // paper, 4.2
+            view_px: 128,   // a body of 100 px: a waist is 16 px wide and differs by 3 between people
+            sigma_px: 64.0, // as the snapshot's own weighting (`prepare.sigma_px`)
             channels: 64,
-            blocks: 1,        // each sees two cells (an arm's length) farther
+            blocks: 1, // each sees two cells (an arm's length) farther
             width: 128,
             heads: 4,
             view_layers: 1,
-            set_layers: 2,    // with one, a token cannot compare what it has gathered
+            set_layers: 2, // with one, a token cannot compare what it has gathered
             decoder_channels: [64, 32],
             decoded_px: 128,
         }

@@ -42,7 +42,7 @@ impl Decoder {
             widen: NormConv::new(coarse, fine, &builder.pp("widen"))?,
             fine_pose: pose(fine, "fine_pose")?,
             fine: Residual::new(fine, &builder.pp("fine"))?,
-            out: NormConv::new(fine, folded, &builder.pp("out"))?,
+            out: NormConv::small(fine, folded, &builder.pp("out"))?,
             config: config.clone(),
         })
     }

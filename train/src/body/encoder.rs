@@ -37,7 +37,8 @@ pub(super) struct Encoder {
 impl Encoder {
     pub fn new(config: &BodyVaeConfig, builder: &VarBuilder) -> Result<Self> {
         let layers = |name: &str, count: usize| -> Result<Vec<Attention>> {
-            let layer = |i: usize| Attention::new(config.width, config.heads, &builder.pp(format!("{name}.{i}")));
+            let layer =
+                |i: usize| Attention::new(config.width, config.heads, &builder.pp(format!("{name}.{i}")));
             (0..count).map(layer).collect()
         };
         let wide = 2 * config.width;
@@ -67,8 +68,10 @@ impl Encoder {
         }
         let (rows, per_row, _) = sets.sight.dims3()?;
         let width = self.config.width;
-        // The pose token of each view gathers from the tokens of all views that it sees.
-        let mut summary = tokens.narrow(1, POOLS, 1)?.reshape((rows, per_row, width))?;
+        // A summary of each view, its tokens' mean by confidence, gathers from the tokens of all views
+        // that it sees.
+        let shares = geometry.shares.unsqueeze(1)?.matmul(&tokens)?;
+        let mut summary = shares.reshape((rows, per_row, width))?;
         let tokens = tokens.reshape((rows, per_row * TOKENS, width))?;
         let mask = sets
             .sight
@@ -79,7 +82,8 @@ impl Encoder {
             summary = layer.forward(&summary, Some(&tokens), &mask)?;
         }
         let hidden = grad::gelu(&self.hidden.forward(&self.norm.forward(&summary)?)?)?;
-        let bounded = ((self.precision.forward(&hidden)? / LOG_PRECISION_RANGE)?.tanh()? * LOG_PRECISION_RANGE)?;
+        let bounded =
+            ((self.precision.forward(&hidden)? / LOG_PRECISION_RANGE)?.tanh()? * LOG_PRECISION_RANGE)?;
         Ok(Experts { mean: self.mean.forward(&hidden)?, precision: (bounded + LOG_PRECISION)?.exp()? })
     }
 }

@@ -61,7 +61,8 @@ pub fn save(
 pub fn load(folder: &Path, device: &Device) -> Result<SavedBodyVae> {
     let path = folder.join(CONFIG);
     let text = fs::read(&path).map_err(Error::read(&path))?;
-    let config: BodyVaeConfig = serde_json::from_slice(&text).map_err(|error| Error::malformed(&path, error))?;
+    let config: BodyVaeConfig =
+        serde_json::from_slice(&text).map_err(|error| Error::malformed(&path, error))?;
     config.check().map_err(|error| Error::malformed(&path, error))?;
     let path = folder.join(WEIGHTS);
     let bytes = fs::read(&path).map_err(Error::read(&path))?;

@@ -64,9 +64,8 @@ impl Framing {
             out.copy_from_slice(from);
             return;
         }
-        let columns: Vec<Source> = (0..side)
-            .map(|x| self.source(if self.flip { side - 1 - x } else { x }, 0, side))
-            .collect();
+        let columns: Vec<Source> =
+            (0..side).map(|x| self.source(if self.flip { side - 1 - x } else { x }, 0, side)).collect();
         let rows: Vec<Source> = (0..side).map(|y| self.source(y, 1, side)).collect();
         for ((from, out), gain) in
             from.chunks_exact(side * side).zip(out.chunks_exact_mut(side * side)).zip(self.gains)
@@ -155,7 +154,8 @@ mod tests {
         let side = 64;
         // A bright spot where the left shoulder is: pixels 43 to 46 across, 17 to 20 down.
         let mut from = vec![0; 3 * side * side];
-        for (plane, y, x) in (0..3).flat_map(|p| (17..21).flat_map(move |y| (43..47).map(move |x| (p, y, x)))) {
+        for (plane, y, x) in (0..3).flat_map(|p| (17..21).flat_map(move |y| (43..47).map(move |x| (p, y, x))))
+        {
             from[(plane * side + y) * side + x] = 200;
         }
         let framing = Framing::of(&pose());

@@ -76,9 +76,19 @@ pub(super) struct Conv {
 
 impl Conv {
     pub fn new(inputs: usize, outputs: usize, kernel: usize, builder: &VarBuilder) -> Result<Self> {
+        Self::with_init(inputs, outputs, kernel, DEFAULT_KAIMING_NORMAL, builder)
+    }
+
+    fn with_init(
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+        init: Init,
+        builder: &VarBuilder,
+    ) -> Result<Self> {
         let shape = (outputs, inputs, kernel, kernel);
         Ok(Self {
-            weight: builder.get_with_hints(shape, "weight", DEFAULT_KAIMING_NORMAL)?,
+            weight: builder.get_with_hints(shape, "weight", init)?,
             bias: builder.get_with_hints(outputs, "bias", ZERO)?,
             padding: kernel / 2,
         })
@@ -120,6 +130,13 @@ impl NormConv {
             bias: builder.get_with_hints(inputs, "norm.bias", ZERO)?,
             conv: Conv::new(inputs, outputs, 3, &builder.pp("conv"))?,
         })
+    }
+
+    /// The same with small weights: its results begin near 0.
+    pub fn small(inputs: usize, outputs: usize, builder: &VarBuilder) -> Result<Self> {
+        let init = Init::Randn { mean: 0.0, stdev: 0.1 * (1.0 / (9 * inputs) as f64).sqrt() };
+        let conv = Conv::with_init(inputs, outputs, 3, init, &builder.pp("conv"))?;
+        Ok(Self { conv, ..Self::new(inputs, outputs, builder)? })
     }
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -187,10 +204,10 @@ impl Attention {
             query: linear("query")?,
             key: linear("key")?,
             value: linear("value")?,
-            out: Linear::small(width, width, &builder.pp("out"))?,
+            out: Linear::new(width, width, &builder.pp("out"))?,
             feed_norm: LayerNorm::new(width, &builder.pp("feed_norm"))?,
             widen: Linear::new(width, 2 * width, &builder.pp("widen"))?,
-            narrow: Linear::small(2 * width, width, &builder.pp("narrow"))?,
+            narrow: Linear::new(2 * width, width, &builder.pp("narrow"))?,
         })
     }
 

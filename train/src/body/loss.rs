@@ -25,8 +25,12 @@ pub struct LossSettings {
     pub kl_warmup_steps: u64,
     /// Nats per dimension that cost nothing (Kingma et al. 2016, arXiv:1606.04934).
     pub free_bits: f64,
-    /// Weight of the contrast between disjoint sets of views.
+    /// Weight of the contrast between disjoint sets of views, by the evidence.
     pub contrast: f64,
+    /// Weight of the same contrast by the cosine of the means.
+    pub cosine: f64,
+    /// What cosines are divided by.
+    pub temperature: f64,
 }
 
 impl Default for LossSettings {
@@ -37,6 +41,10 @@ impl Default for LossSettings {
             kl_warmup_steps: 500, // before the decoder listens, nothing speaks against the prior
             free_bits: 0.01,
             contrast: 1.0,
+            // The evidence has a plateau at the start: where nobody is sure of anything, no mean
+            // matters. The cosine sees directions however unsure they are.
+            cosine: 1.0,
+            temperature: 0.1, // van den Oord et al. 2018, arXiv:1807.03748
         }
     }
 }
@@ -93,19 +101,25 @@ pub fn loss(model: &BodyVae, batch: &BodyBatch, settings: &LossSettings, step: u
     let posterior = model.posterior(&batch.views, &batch.sets, None)?;
     let drawn = posterior.rows(&batch.target.from)?.sample(&batch.noise)?;
     let pictures = model.decode(&drawn, &batch.target.poses)?;
-    let reconstruction =
-        reconstruction(&pictures, &batch.target, model.config().sigma_px)?.mean_all()?;
+    let reconstruction = reconstruction(&pictures, &batch.target, model.config().sigma_px)?.mean_all()?;
     let kl = posterior.kl()?.mean(0)?;
     let kl_nats = kl.sum_all()?;
     let charged = ((kl - settings.free_bits)?.relu()?.sum_all())?;
     let contrast = contrast(&posterior)?;
+    let cosine = cosine_contrast(&posterior, settings.temperature)?;
     let warmth = (step as f64 / settings.kl_warmup_steps.max(1) as f64).min(1.0);
     let total = ((&reconstruction * settings.reconstruction)?
         + (charged * (settings.kl * warmth))?
         + (&contrast * settings.contrast)?)?;
+    let total = (total + (&cosine * settings.cosine)?)?;
     Ok(Loss {
         total,
-        terms: vec![("reconstruction", reconstruction), ("kl", kl_nats), ("contrast", contrast)],
+        terms: vec![
+            ("reconstruction", reconstruction),
+            ("kl", kl_nats),
+            ("contrast", contrast),
+            ("cosine", cosine),
+        ],
     })
 }
 
@@ -141,24 +155,47 @@ fn folded_weights(poses: &[Pose], folded: usize, sigma_px: f32, like: &Tensor) -
 /// Cross-entropy of finding each person's second set among all people's by the evidence, and the
 /// other way round; in nats. `posterior` has two rows for each person.
 pub fn contrast(posterior: &Posterior) -> Result<Tensor> {
+    let [first, second] = halves(posterior)?;
+    found(&first.evidence(&second)?)
+}
+
+/// The same by the cosines of the means over `temperature`. The means are centred over the batch: one
+/// direction that all share would be the easiest way to a lower loss, and a plateau.
+pub fn cosine_contrast(posterior: &Posterior, temperature: f64) -> Result<Tensor> {
+    let [first, second] = halves(posterior)?;
+    let centre = posterior.mean()?.mean_keepdim(0)?;
+    let direction = |posterior: &Posterior| -> Result<Tensor> {
+        let mean = posterior.mean()?.broadcast_sub(&centre)?;
+        let length = (mean.sqr()?.sum_keepdim(D::Minus1)? + 1e-12)?.sqrt()?;
+        Ok(mean.broadcast_div(&length)?)
+    };
+    let cosines = direction(&first)?.matmul(&transposed(&direction(&second)?)?)?;
+    found(&(cosines / temperature)?)
+}
+
+/// The first sets of all people, and the second ones.
+fn halves(posterior: &Posterior) -> Result<[Posterior; 2]> {
     let people = posterior.precision.dim(0)? / 2;
-    let device = posterior.precision.device();
     let rows = |first: u32| -> Result<Posterior> {
         let rows: Vec<u32> = (0..people as u32).map(|person| 2 * person + first).collect();
-        posterior.rows(&Tensor::from_vec(rows, people, device)?)
+        posterior.rows(&Tensor::from_vec(rows, people, posterior.precision.device())?)
     };
-    let logits = rows(0)?.evidence(&rows(1)?)?;
-    let own = Tensor::eye(people, DType::F32, device)?;
-    let found = |logits: &Tensor| -> Result<Tensor> {
+    Ok([rows(0)?, rows(1)?])
+}
+
+/// Mean cross-entropy of the diagonal in rows and in columns of `logits` `[n, n]`.
+fn found(logits: &Tensor) -> Result<Tensor> {
+    let people = logits.dim(0)?;
+    let own = Tensor::eye(people, DType::F32, logits.device())?;
+    let of_rows = |logits: &Tensor| -> Result<Tensor> {
         let max = logits.detach().max_keepdim(D::Minus1)?;
         let shifted = logits.broadcast_sub(&max)?;
         let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
         Ok(((shifted.broadcast_sub(&log_sum)? * &own)?.sum_all()? / -(people as f64))?)
     };
-    let both = (found(&logits)? + found(&grad_transpose(&logits)?)?)?;
-    Ok((both * 0.5)?)
+    Ok(((of_rows(logits)? + of_rows(&transposed(logits)?)?)? * 0.5)?)
 }
 
-fn grad_transpose(logits: &Tensor) -> Result<Tensor> {
-    Ok(grad::transpose(&logits.unsqueeze(0)?)?.squeeze(0)?)
+fn transposed(matrix: &Tensor) -> Result<Tensor> {
+    Ok(grad::transpose(&matrix.unsqueeze(0)?)?.squeeze(0)?)
 }

@@ -21,6 +21,7 @@
 //! | [`loss`] | reconstruction + KL + contrast |
 //! | [`picture`] | pictures as bytes |
 //! | [`validation`] | what a model makes of held-out views |
+//! | [`page`] | the report of a run |
 //! | `layers` | linear, convolution, normalisation, attention |
 
 pub mod config;
@@ -31,6 +32,7 @@ pub mod framing;
 mod layers;
 pub mod loss;
 pub mod model;
+pub mod page;
 pub mod picture;
 pub mod pose;
 pub mod posterior;

@@ -1,7 +1,7 @@
 //! What the model is told of a view's joints: pure geometry, computed once per view.
 
-use photo::joints::{JOINT_COUNT, LIMBS};
 use photo::Joints;
+use photo::joints::{JOINT_COUNT, LIMBS};
 
 /// Where features are pooled: around each joint, and over the whole body.
 pub const POOLS: usize = JOINT_COUNT + 1;
@@ -54,9 +54,11 @@ impl Pose {
 
     /// The mean of some joints, and the smallest of their confidences.
     fn middle(&self, of: &[usize]) -> Option<[f32; 2]> {
-        let known: Vec<&[f32; 3]> = of.iter().map(|&j| &self.joints[j]).filter(|joint| joint[2] > 0.0).collect();
+        let known: Vec<&[f32; 3]> =
+            of.iter().map(|&j| &self.joints[j]).filter(|joint| joint[2] > 0.0).collect();
         let count = known.len() as f32;
-        (!known.is_empty()).then(|| [0, 1].map(|axis| known.iter().map(|joint| joint[axis]).sum::<f32>() / count))
+        (!known.is_empty())
+            .then(|| [0, 1].map(|axis| known.iter().map(|joint| joint[axis]).sum::<f32>() / count))
     }
 
     /// The origin and the unit of length in which a pose is described: the middle of the trunk, and
@@ -236,9 +238,23 @@ mod tests {
     /// A standing person, `lean` moves the wrists, `scale` and `shift` move all of it.
     fn standing(lean: f32, scale: f32, shift: f32) -> Pose {
         let places: [[f32; 2]; JOINT_COUNT] = [
-            [64.0, 20.0], [66.0, 18.0], [62.0, 18.0], [68.0, 19.0], [60.0, 19.0], [74.0, 34.0], [54.0, 34.0],
-            [78.0, 50.0], [50.0, 50.0], [80.0 + lean, 64.0], [48.0 - lean, 64.0], [70.0, 64.0], [58.0, 64.0],
-            [71.0, 86.0], [57.0, 86.0], [71.0, 108.0], [57.0, 108.0],
+            [64.0, 20.0],
+            [66.0, 18.0],
+            [62.0, 18.0],
+            [68.0, 19.0],
+            [60.0, 19.0],
+            [74.0, 34.0],
+            [54.0, 34.0],
+            [78.0, 50.0],
+            [50.0, 50.0],
+            [80.0 + lean, 64.0],
+            [48.0 - lean, 64.0],
+            [70.0, 64.0],
+            [58.0, 64.0],
+            [71.0, 86.0],
+            [57.0, 86.0],
+            [71.0, 108.0],
+            [57.0, 108.0],
         ];
         let joint = |[x, y]: [f32; 2]| Joint { x: x * scale + shift, y: y * scale + shift, confidence: 0.9 };
         Pose::new(&Joints(places.map(joint)), 128)

@@ -92,7 +92,8 @@ impl Posterior {
     /// Shi and Jain (arXiv:1904.09658) is a relative. A dimension in which neither set is surer than
     /// the prior adds nothing, so what a body does not show cannot tell people apart.
     pub fn evidence(&self, other: &Self) -> Result<Tensor> {
-        let pairs = |a: &Tensor, b: &Tensor| Ok::<_, crate::Error>(a.unsqueeze(1)?.broadcast_add(&b.unsqueeze(0)?)?);
+        let pairs =
+            |a: &Tensor, b: &Tensor| Ok::<_, crate::Error>(a.unsqueeze(1)?.broadcast_add(&b.unsqueeze(0)?)?);
         let both = Self {
             precision: (pairs(&self.precision, &other.precision)? - 1.0)?,
             shift: pairs(&self.shift, &other.shift)?,
@@ -115,7 +116,8 @@ mod tests {
     use super::*;
 
     fn experts(views: usize) -> Result<Experts> {
-        let mean = Tensor::arange(0f32, (views * 3) as f32, &Device::Cpu)?.reshape((views, 3))?.affine(0.3, -0.5)?;
+        let mean =
+            Tensor::arange(0f32, (views * 3) as f32, &Device::Cpu)?.reshape((views, 3))?.affine(0.3, -0.5)?;
         let precision = (mean.sqr()? + 0.5)?;
         Ok(Experts { mean, precision })
     }

@@ -87,6 +87,11 @@ impl<'a> HeldOut<'a> {
         &self.people
     }
 
+    /// Reads the views that are drawn.
+    pub fn decoded(&self) -> ViewReader<'a> {
+        self.decoded
+    }
+
     /// The posterior of one person's encoded views.
     pub fn posterior(&self, model: &BodyVae, case: &Case, device: &Device) -> Result<Posterior, BatchError> {
         Ok(model.encode(&self.views(&case.encoded, device)?, None)?)
@@ -106,14 +111,17 @@ impl<'a> HeldOut<'a> {
         let drawn = || -> Result<Vec<Drawn>> {
             let count = case.drawn.len();
             let target = whole(&planes, self.decoded.side(), &poses, device)?;
-            let c_body = posterior.mean()?.detach().broadcast_as((count, model.config().latent))?.contiguous()?;
+            let c_body =
+                posterior.mean()?.detach().broadcast_as((count, model.config().latent))?.contiguous()?;
             let sigma = model.config().sigma_px;
             let pictures = model.decode(&c_body, &target.poses)?.detach();
             let errors: Vec<f32> = reconstruction(&pictures, &target, sigma)?.to_vec1()?;
             let mean = self.mean_photo.to_device(device)?.broadcast_as(pictures.shape())?.contiguous()?;
             let of_mean: Vec<f32> = reconstruction(&mean, &target, sigma)?.to_vec1()?;
             let all = case.drawn.iter().zip(errors).zip(of_mean);
-            Ok(all.map(|((&photo, error), mean)| Drawn { photo, error: error.into(), mean_error: mean.into() }).collect())
+            Ok(all
+                .map(|((&photo, error), mean)| Drawn { photo, error: error.into(), mean_error: mean.into() })
+                .collect())
         };
         Ok(drawn()?)
     }
@@ -152,7 +160,8 @@ impl<'a> HeldOut<'a> {
             };
             posteriors.push(encode()?);
         }
-        let all = |of: fn(&Posterior) -> &Tensor| Tensor::cat(&posteriors.iter().map(of).collect::<Vec<_>>(), 0);
+        let all =
+            |of: fn(&Posterior) -> &Tensor| Tensor::cat(&posteriors.iter().map(of).collect::<Vec<_>>(), 0);
         let value = || -> Result<f64> {
             let all = Posterior { precision: all(|p| &p.precision)?, shift: all(|p| &p.shift)? };
             Ok(f64::from(contrast(&all)?.to_scalar::<f32>()?))

@@ -27,6 +27,8 @@ pub(super) struct Geometry {
     pub features: Tensor,
     /// log of each token's weight in attention, `[n, tokens]`.
     pub gates: Tensor,
+    /// The same weights, of sum 1, `[n, tokens]`.
+    pub shares: Tensor,
 }
 
 /// Tokens of a view: one per pool, and the pose.
@@ -79,10 +81,16 @@ impl Views {
             .for_each(|(out, pose)| pose.pooling(sigma, GRID, out));
         let features: Vec<f32> = self.poses.iter().flat_map(Pose::features).collect();
         let gates: Vec<f32> = self.poses.iter().flat_map(token_gates).collect();
+        let shares = gates.chunks_exact(TOKENS).flat_map(|gates| {
+            let sum: f32 = gates.iter().map(|gate| gate.exp()).sum();
+            gates.iter().map(move |gate| gate.exp() / sum)
+        });
+        let shares: Vec<f32> = shares.collect();
         Ok(Geometry {
             pooling: Tensor::from_vec(pooling, (count, POOLS, GRID * GRID), device)?,
             features: Tensor::from_vec(features, (count, POSE_FEATURES), device)?,
             gates: Tensor::from_vec(gates, (count, TOKENS), device)?,
+            shares: Tensor::from_vec(shares, (count, TOKENS), device)?,
         })
     }
 }

@@ -21,7 +21,8 @@ pub enum BenchError {
     },
     /// The numbers of views are not what curves need.
     #[error(
-        "bodybench: numbers of views {counts:?} with the main one {headline}: give them ascending from 1, the main \
+        "bodybench: numbers of views {counts:?} with the main one {headline}: give them ascending from \
+         1, the main \
          one among them and above 1"
     )]
     ViewCounts {
@@ -46,7 +47,8 @@ pub enum BenchError {
     },
     /// A number is no number.
     #[error(
-        "bodybench: {side} person {person}: {what} holds {value}; finite numbers were expected, and precisions of \
+        "bodybench: {side} person {person}: {what} holds {value}; finite numbers were expected, and \
+         precisions of \
          1 or more"
     )]
     Value {

@@ -2,29 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
 use super::baselines::{joint_features, mean_row};
 use super::bootstrap;
-use super::calibration::{self, Calibration, CalibrationByViews};
+use super::calibration::{self, Calibration, CalibrationByViews, Copies};
 use super::error::BenchError;
 use super::figures::{
     Baseline, BaselineByViews, Baselines, BodyBench, ByViews, Figures, Intervals, IntervalsByViews, Measures,
     OfBaselines, Probe, R2, Retrieval, Twins,
 };
 use super::input::{BenchInput, Gaussian, Person, Views};
-use super::matrix::Matrix;
-use super::outcome::{Draw, Outcome, Targets, columns};
-use super::probe::{Ridge, lambda_grid};
-use super::retrieval::{families, family_ranks, ranks};
-use super::scores::{cosine_scores, evidence_scores};
+use super::outcome::Outcome;
+use super::reading::{Bench, FromViews, Reading, widened};
 use super::standardise::Scaler;
 use super::{LENGTHS, WIDTHS};
 
 /// All figures of a bench. `seed` names its people, and decides the draws of the bootstrap.
 ///
-/// - Retrieval of c_body is by evidence ([`evidence_scores`]), that of baselines by cosine in units
-///   of the training people's spread; `by_cosine` has c_body's by cosine as well.
+/// - Retrieval of c_body is by evidence ([`evidence_scores`](super::scores::evidence_scores)), that
+///   of baselines by cosine in units of the training people's spread; `by_cosine` has c_body's by
+///   cosine as well.
 /// - From each number of views, a probe is fitted on the training people *from as many views*: the
 ///   mean of a posterior is drawn to 0 the more the less was seen, so that a probe fitted at 8
 ///   views would read one view too small.
@@ -104,107 +100,7 @@ pub fn evaluate(input: &BenchInput, seed: u64) -> Result<BodyBench, BenchError> 
     })
 }
 
-/// What all readings share.
-struct Bench<'a> {
-    input: &'a BenchInput,
-    /// The training people's measures, `[people, measures]`.
-    training: Matrix,
-    targets: Targets,
-    families: Vec<Vec<usize>>,
-    draws: Vec<Draw>,
-}
-
-/// The features of everybody.
-struct Reading {
-    training: Matrix,
-    bench: [Matrix; 2],
-    twins: [Matrix; 2],
-}
-
-/// The model from one number of views.
-struct FromViews {
-    reading: Reading,
-    outcome: Outcome,
-    probe: Ridge,
-}
-
-impl Reading {
-    fn new(input: &BenchInput, features: impl Fn(&Views) -> Vec<f64> + Sync) -> Self {
-        let of = |people: &[Person], half: fn(&Person) -> &Views| {
-            Matrix::from_rows(people.par_iter().map(|person| features(half(person))).collect::<Vec<_>>())
-        };
-        let halves = |people: &[Person]| [of(people, |person| &person.a), of(people, |person| &person.b)];
-        Self {
-            training: of(&input.training, |person| &person.a),
-            bench: halves(&input.bench),
-            twins: halves(&input.twins),
-        }
-    }
-}
-
 impl<'a> Bench<'a> {
-    fn new(input: &'a BenchInput, seed: u64) -> Self {
-        let measures = |people: &[Person]| Matrix::from_rows(people.iter().map(|person| &person.measures));
-        let indices = |names: &[&str]| {
-            (0..input.measures.len()).filter(|&i| names.contains(&input.measures[i].as_str())).collect()
-        };
-        let of_person: Vec<usize> = input.twins.iter().map(|twin| twin.family).collect();
-        let families = families(&of_person);
-        Self {
-            input,
-            training: measures(&input.training),
-            targets: Targets {
-                truth: columns(&measures(&input.bench)),
-                lengths: indices(&LENGTHS),
-                widths: indices(&WIDTHS),
-            },
-            draws: Draw::bootstrap(input.bench.len(), families.len(), seed),
-            families,
-        }
-    }
-
-    fn model(&self, k: usize) -> Result<FromViews, BenchError> {
-        let reading = Reading::new(self.input, |views| widened(&views.estimates[k].posterior.mean));
-        let scores = |people: &[Person]| {
-            let half = |half: fn(&Person) -> &Views| {
-                people.iter().map(|person| half(person).estimates[k].posterior.clone()).collect::<Vec<_>>()
-            };
-            evidence_scores(&half(|person| &person.a), &half(|person| &person.b))
-        };
-        let (bench, twins) = (scores(&self.input.bench), scores(&self.input.twins));
-        let (outcome, probe) = self.outcome(&reading, &bench, &twins)?;
-        Ok(FromViews { reading, outcome, probe })
-    }
-
-    fn by_cosine(&self, reading: &Reading) -> Result<Outcome, BenchError> {
-        let scaler = Scaler::fit(&reading.training);
-        let scores = |[a, b]: &[Matrix; 2]| cosine_scores(&scaler.apply(a), &scaler.apply(b));
-        Ok(self.outcome(reading, &scores(&reading.bench), &scores(&reading.twins))?.0)
-    }
-
-    fn outcome(
-        &self,
-        reading: &Reading,
-        bench: &Matrix,
-        twins: &Matrix,
-    ) -> Result<(Outcome, Ridge), BenchError> {
-        let probe = Ridge::fit(&reading.training, &self.training, &lambda_grid(self.training.rows()))?;
-        let outcome = Outcome {
-            ranks: ranks(bench),
-            twin_ranks: family_ranks(twins, &self.families),
-            predicted: columns(&probe.predict(&reading.bench[0])?),
-        };
-        Ok((outcome, probe))
-    }
-
-    fn everybody(&self) -> Draw {
-        Draw::everybody(self.input.bench.len(), self.families.len())
-    }
-
-    fn figures(&self, outcome: &Outcome) -> Figures {
-        outcome.figures(&self.targets, &self.everybody())
-    }
-
     fn each(&self, outcome: &Outcome) -> BTreeMap<String, Option<f64>> {
         let everybody = self.everybody();
         let r2 = |(i, name): (usize, &String)| (name.clone(), outcome.r2(&self.targets, i, &everybody));
@@ -230,10 +126,6 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn posteriors(&self, k: usize) -> impl Iterator<Item = &Gaussian> {
-        self.input.bench.iter().map(move |person| &person.a.estimates[k].posterior)
-    }
-
     fn chance(&self) -> Retrieval {
         Retrieval {
             retrieval_at_1: 1.0 / self.input.bench.len() as f64,
@@ -256,7 +148,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn calibration(&self, model: &[FromViews], at: usize) -> (Calibration, calibration::Copies) {
+    fn calibration(&self, model: &[FromViews], at: usize) -> (Calibration, Copies) {
         let training = self.input.training.iter();
         let active =
             calibration::active(training.map(|person| person.a.estimates[at].posterior.mean.as_slice()));
@@ -307,8 +199,4 @@ fn mean_rank(outcome: &Outcome) -> Retrieval {
         retrieval_at_1: mean(&mut outcome.ranks.iter().copied()),
         twins_retrieval_at_1: mean(&mut outcome.twin_ranks.iter().flatten().copied()),
     }
-}
-
-fn widened(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&value| f64::from(value)).collect()
 }

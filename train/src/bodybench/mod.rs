@@ -7,10 +7,11 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`input`] | what to fill in: people, their measures, their views, posteriors from 1 to 16 of them |
+//! | [`input`] | what to fill in: people, their measures, their views and posteriors |
 //! | [`figures`] | what comes out, the JSON of `bolid bodybench` |
 //! | [`evaluate`] | from the one to the other |
-//! | [`outcome`] | retrieval and R² of one reading at one number of views, on any draw of the people |
+//! | `reading` | the features of everybody, the model's or a baseline's, and their probe |
+//! | [`outcome`] | retrieval and R² of one reading, on any draw of the people |
 //! | [`probe`] | ridge regression, its penalty chosen by leaving one out; R² |
 //! | [`scores`] | how alike two readings are: cosine, evidence of one person |
 //! | [`retrieval`] | who is found first, among all and among twins |
@@ -31,6 +32,7 @@ pub mod input;
 pub mod matrix;
 pub mod outcome;
 pub mod probe;
+mod reading;
 pub mod retrieval;
 pub mod scores;
 pub mod standardise;

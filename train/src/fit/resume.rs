@@ -79,7 +79,8 @@ pub(super) fn begin<B>(
             let read = |name: &str| tensors::load(&path.join(name), &Device::Cpu);
             trainer.restore(parameters, &read(PARAMETERS)?, &read(EMA)?, &read(MOMENTS)?, found.updates)
         };
-        restore().map_err(|source| FitError::Checkpoint { checkpoint: path.clone(), source: Box::new(source) })?;
+        restore()
+            .map_err(|source| FitError::Checkpoint { checkpoint: path.clone(), source: Box::new(source) })?;
         run.add_changes(&changes)?;
         state = State { settings: state.settings, settings_sha256: state.settings_sha256, ..found };
         (resumed.step, resumed.checkpoint, resumed.changes) = (step, Some(path), changes);

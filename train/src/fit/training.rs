@@ -156,12 +156,6 @@ impl<B> Training<'_, '_, B> {
             seed: self.run.spec().seed,
             in_a_row: self.state.skipped_in_a_row,
         };
-        tracing::error!(
-            step = skipped.step,
-            seed = skipped.seed,
-            batch = skipped.batch,
-            "step skipped: its {what} is {value}"
-        );
         self.records.skipped(&skipped)?;
         (self.tell)(&Event::Skipped(&skipped));
         if skipped.in_a_row < SKIPPED_IN_A_ROW {

@@ -11,7 +11,8 @@ use crate::bodybench::table::ranked;
 /// The section's HTML.
 pub fn section(bench: &BodyBench) -> String {
     let mut html = format!(
-        "<h2 id=\"bodybench\">BodyBench</h2><p>Seed {}: {} people who were never trained on, {} twins of {} families, \
+        "<h2 id=\"bodybench\">BodyBench</h2><p>Seed {}: {} people who were never trained on, {} twins \
+         of {} families, \
          a linear probe fitted on {} others. Model <code>{}</code>.</p>\n",
         bench.seed,
         bench.people,
@@ -33,7 +34,8 @@ pub fn section(bench: &BodyBench) -> String {
 fn beside_baselines(bench: &BodyBench) -> String {
     let mut html = format!(
         "<section class=\"card scroll\"><h3>From {} views, beside readings without c_body</h3>\
-         <p>Small: 95 % of draws of people. The last rows are how far c_body is above each; in bold where that is above 0 in all of these draws.</p>\
+         <p>Small: 95 % of draws of people. The last rows are how far c_body is above each; in \
+         bold where that is above 0 in all of these draws.</p>\
          <table class=\"figures\"><thead><tr><th></th>",
         bench.views
     );
@@ -157,7 +159,8 @@ fn calibration(bench: &BodyBench, chart: Chart) -> Chart {
 
 fn each_measure(bench: &BodyBench) -> String {
     let mut html = format!(
-        "<section class=\"card\"><h3>R² of each measure</h3><p>From {} views, on people the probe has not seen; the \
+        "<section class=\"card\"><h3>R² of each measure</h3><p>From {} views, on people the probe has \
+         not seen; the \
          lines are 95 % of draws of people. In bold the lengths and widths of the figures above.</p>\
          <table class=\"bars\">",
         bench.views
@@ -174,7 +177,8 @@ fn each_measure(bench: &BodyBench) -> String {
         });
         let _ = write!(
             html,
-            "<tr><th>{shown}</th><td class=\"bar\"><div><i style=\"width:{:.1}%\"></i>{whisker}</div></td><td>{}</td></tr>",
+            "<tr><th>{shown}</th><td class=\"bar\"><div><i style=\"width:{:.1}%\"></i>{whisker}</div>\
+             </td><td>{}</td></tr>",
             percent(value.unwrap_or(0.0)),
             value.map_or_else(|| "–".to_owned(), short)
         );

@@ -9,6 +9,7 @@
 //! | [`page`] | the page and its sections |
 //! | [`chart`] | what a line chart shows |
 //! | [`svg`] | how it is drawn |
+//! | `axis` | from values to places in the drawing |
 //! | [`ticks`] | round numbers for axes |
 //! | [`grid`] | pictures in rows |
 //! | [`picture`] | pixels inside a page |
@@ -16,6 +17,7 @@
 //! | [`escape`](mod@escape) | text inside a page |
 //! | `report.css` | the looks |
 
+mod axis;
 pub mod bench;
 pub mod chart;
 pub mod escape;

@@ -54,7 +54,8 @@ impl Page {
         let title = escape(&self.title);
         let mut html = format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+             <meta name=\"viewport\" content=\"width=device-width, \
+             initial-scale=1\">\n<title>{title}</title>\n\
              <style>\n{}</style></head>\n<body>\n<header><h1>{title}</h1><p>{}</p></header>\n",
             include_str!("report.css"),
             escape(&self.lead)
@@ -106,10 +107,12 @@ impl Page {
             return;
         }
         html.push_str(
-            "<h2 id=\"worst\">Photos with the highest loss</h2>\n<section class=\"card\"><p>Worst first. Another \
+            "<h2 id=\"worst\">Photos with the highest loss</h2>\n<section class=\"card\">\
+             <p>Worst first. Another \
              person, a montage, a body hidden or cut off: what curation missed is often here, and the command says \
              where the photo is from and how it was judged.</p>\n\
-             <table class=\"worst\"><thead><tr><th></th><th>loss</th><th>person</th><th>command</th></tr></thead><tbody>\n",
+             <table class=\"worst\"><thead><tr><th></th><th>loss</th><th>person</th><th>command</th>\
+             </tr></thead><tbody>\n",
         );
         let mut worst: Vec<&WorstPhoto> = self.worst.iter().collect();
         // what is not finite is worse than all numbers

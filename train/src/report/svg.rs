@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::chart::{Chart, Scale, Series};
+use super::axis::{Axis, axes};
+use super::chart::{Chart, Series};
 use super::escape::escape;
 use super::ticks;
-use crate::bodybench::bootstrap::quantile;
 
 /// Colours of lines in `report.css`, `.c0` and so on; a seventh line has the first one's.
 pub const COLOURS: usize = 6;
@@ -27,38 +27,15 @@ const BUCKETS: usize = 400;
 /// Lines with so few points show each of them, with its value on hovering.
 const MARKED: usize = 32;
 
-/// From values to units of the drawing.
-struct Axis {
-    scale: Scale,
-    low: f64,
-    high: f64,
-    from: f64,
-    to: f64,
-}
-
-impl Axis {
-    fn place(&self, value: f64) -> Option<f64> {
-        let at = |value: f64| if self.scale == Scale::Log { value.ln() } else { value };
-        let (low, high) = (at(self.low), at(self.high));
-        let share = (at(value) - low) / (high - low);
-        share.is_finite().then(|| self.from + share * (self.to - self.from))
-    }
-
-    fn ticks(&self, wanted: usize) -> Vec<f64> {
-        match self.scale {
-            Scale::Linear => ticks::linear(self.low, self.high, wanted),
-            Scale::Log => ticks::logarithmic(self.low, self.high),
-        }
-    }
-}
-
 /// The chart without its heading and legend.
 pub fn draw(chart: &Chart) -> String {
     let mut svg = format!(
         "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
         escape(&chart.title)
     );
-    let Some((x, y)) = axes(chart) else {
+    let across = (LEFT, WIDTH - RIGHT);
+    let up = (HEIGHT - BOTTOM, TOP);
+    let Some((x, y)) = axes(chart, across, up) else {
         let _ = write!(
             svg,
             "<text class=\"middle\" x=\"{}\" y=\"{}\">nothing to show yet</text></svg>",
@@ -101,59 +78,13 @@ pub fn draw(chart: &Chart) -> String {
     svg
 }
 
-fn axes(chart: &Chart) -> Option<(Axis, Axis)> {
-    let visible = |scale: Scale, value: f64| value.is_finite() && (scale == Scale::Linear || value > 0.0);
-    let shown = |&(x, y): &(f64, f64)| visible(chart.x, x) && visible(chart.y, y);
-    let (mut xs, mut ys) = (Vec::new(), Vec::new());
-    for series in &chart.series {
-        let points: Vec<(f64, f64)> = series.points.iter().copied().filter(shown).collect();
-        xs.extend(points.iter().map(|(x, _)| *x));
-        if series.smooth {
-            // a few wild points shall not press the rest flat
-            let mut raw: Vec<f64> = points.iter().map(|(_, y)| *y).collect();
-            raw.sort_by(f64::total_cmp);
-            ys.extend([quantile(&raw, 0.01), quantile(&raw, 0.99)]);
-            ys.extend(series.running_median().iter().filter(|point| shown(point)).map(|(_, y)| *y));
-        } else {
-            ys.extend(points.iter().map(|(_, y)| *y));
-        }
-        ys.extend(series.band.iter().flat_map(|&(_, low, high)| [low, high]));
-    }
-    ys.extend(chart.levels.iter().map(|level| level.y));
-    ys.retain(|&y| visible(chart.y, y));
-    let ends = |values: &[f64]| {
-        let low = values.iter().copied().reduce(f64::min)?;
-        Some((low, values.iter().copied().reduce(f64::max)?))
-    };
-    let (x_low, x_high) = ends(&xs)?;
-    let (y_low, y_high) = chart.y_range.map_or_else(|| ends(&ys).map(|ends| padded(ends, chart.y)), Some)?;
-    let (x_low, x_high) = if x_low < x_high { (x_low, x_high) } else { padded((x_low, x_high), chart.x) };
-    Some((
-        Axis { scale: chart.x, low: x_low, high: x_high, from: LEFT, to: WIDTH - RIGHT },
-        Axis { scale: chart.y, low: y_low, high: y_high, from: HEIGHT - BOTTOM, to: TOP },
-    ))
-}
-
-/// A little room at both ends.
-fn padded((low, high): (f64, f64), scale: Scale) -> (f64, f64) {
-    match scale {
-        Scale::Linear => {
-            let room = if high > low { 0.04 * (high - low) } else { (0.1 * high.abs()).max(1e-6) };
-            (low - room, high + room)
-        }
-        Scale::Log => {
-            let room = if high > low { (high / low).powf(0.04) } else { 1.5 };
-            (low / room, high * room)
-        }
-    }
-}
-
 fn frame(svg: &mut String, chart: &Chart, x: &Axis, y: &Axis) {
     for tick in y.ticks(5) {
         if let Some(at) = y.place(tick) {
             let _ = write!(
                 svg,
-                "<path class=\"rule\" d=\"M{LEFT} {at:.1}H{}\"/><text class=\"end\" x=\"{}\" y=\"{:.1}\">{}</text>",
+                "<path class=\"rule\" d=\"M{LEFT} {at:.1}H{}\"/>\
+                 <text class=\"end\" x=\"{}\" y=\"{:.1}\">{}</text>",
                 x.to,
                 LEFT - 6.0,
                 at + 4.5,
@@ -169,7 +100,8 @@ fn frame(svg: &mut String, chart: &Chart, x: &Axis, y: &Axis) {
             let label_at = if class == "end" { WIDTH - 2.0 } else { at };
             let _ = write!(
                 svg,
-                "<path class=\"rule\" d=\"M{at:.1} {}v5\"/><text class=\"{class}\" x=\"{label_at:.1}\" y=\"{}\">{}</text>",
+                "<path class=\"rule\" d=\"M{at:.1} {}v5\"/><text class=\"{class}\" x=\"{label_at:.1}\" \
+                 y=\"{}\">{}</text>",
                 y.from,
                 y.from + 18.0,
                 ticks::label(tick)
@@ -216,7 +148,8 @@ fn line(svg: &mut String, index: usize, series: &Series, x: &Axis, y: &Axis) {
             if let (Some(cx), Some(cy)) = (x.place(of_x), y.place(of_y)) {
                 let _ = write!(
                     svg,
-                    "<circle class=\"c{class}\" cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3\"><title>{}: {} at {}</title></circle>",
+                    "<circle class=\"c{class}\" cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3\">\
+                     <title>{}: {} at {}</title></circle>",
                     escape(&series.name),
                     ticks::value(of_y),
                     ticks::label(of_x)
@@ -258,6 +191,7 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::chart::Scale;
     use super::*;
 
     fn chart(points: Vec<(f64, f64)>) -> Chart {
@@ -279,16 +213,6 @@ mod tests {
             assert!(in_legend || !html.contains(bad), "{bad}");
         }
         assert!(html.contains("a &lt;b&gt; &amp; &quot;c&quot;"));
-    }
-
-    #[test]
-    fn points_are_put_where_the_scales_say() {
-        let axis = Axis { scale: Scale::Log, low: 1.0, high: 16.0, from: 0.0, to: 4.0 };
-        assert!((axis.place(4.0).unwrap() - 2.0).abs() < 1e-12);
-        assert_eq!(axis.place(0.0), None);
-        assert_eq!(axis.place(-1.0), None);
-        let axis = Axis { scale: Scale::Linear, low: 0.0, high: 10.0, from: 100.0, to: 0.0 };
-        assert_eq!(axis.place(2.5), Some(75.0));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What can go wrong with the folder of a run.
 
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +78,7 @@ impl RunError {
         }
     }
 
-    pub(crate) fn malformed(path: &Path, reason: impl ToString) -> Self {
+    pub(crate) fn malformed(path: &Path, reason: impl Display) -> Self {
         Self::Malformed { path: path.to_owned(), reason: reason.to_string() }
     }
 }

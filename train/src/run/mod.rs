@@ -9,6 +9,7 @@
 //!   checkpoints/            see `fit::checkpoint`
 //!   model/                  the model file as other programs load it, replaced at every save
 //!   report.html             see `report`
+//!   exports.jsonl           files made with its model
 //!   withdrawn.json          only when somebody in the snapshot asked to be erased
 //! ```
 //!

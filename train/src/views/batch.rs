@@ -66,8 +66,7 @@ pub fn body_batch(
 
     let sides: Vec<Vec<usize>> = plan.rows.iter().map(|row| row.sides.clone()).collect();
     // Two sets a person: the posterior of the set that the target is not in.
-    let from: Vec<u32> =
-        drawn().map(|(index, row)| (2 * index + 1 - row.sides[row.target]) as u32).collect();
+    let from: Vec<u32> = drawn().map(|(index, row)| (2 * index + 1 - row.sides[row.target]) as u32).collect();
     let count = targets.len();
     let tensors = || -> Result<BodyBatch> {
         let noise = normals(&mut rng(0), count * config.latent, 0.0, 1.0);

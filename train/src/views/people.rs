@@ -97,7 +97,9 @@ impl People {
 /// `site/name-3` belongs to `site/name`; a name without a number at its end is a family of its own.
 fn family_of(identity: &str) -> &str {
     match identity.rsplit_once('-') {
-        Some((family, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => family,
+        Some((family, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            family
+        }
         _ => identity,
     }
 }

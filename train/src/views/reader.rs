@@ -22,8 +22,8 @@ pub enum ViewError {
         identity: String,
         /// The snapshot's folder.
         snapshot: PathBuf,
-        /// Why not.
-        source: snapshot::Error,
+        /// Why not; boxed, since a result as large as this error would be copied with every view.
+        source: Box<snapshot::Error>,
     },
     /// Views cannot be made as large as is asked for.
     #[error("{snapshot} has views of {found} px, of which {wanted} px cannot be made: set `model.view_px` to a divisor of {found}", snapshot = .snapshot.display())]
@@ -110,7 +110,7 @@ impl<'a> ViewReader<'a> {
             photo: photo.facts.sha256.to_string(),
             identity: photo.identity.clone(),
             snapshot: self.snapshot.path().to_owned(),
-            source,
+            source: Box::new(source),
         })
     }
 }

@@ -26,12 +26,7 @@ pub struct SamplerSettings {
 
 impl Default for SamplerSettings {
     fn default() -> Self {
-        Self {
-            people: 16,
-            views: 8,
-            families: 0,
-            alone: 0.25,
-        }
+        Self { people: 16, views: 8, families: 0, alone: 0.25 }
     }
 }
 
@@ -74,8 +69,7 @@ pub fn plan(people: &People, settings: &SamplerSettings, seed: u64, step: u64) -
 fn who(people: &People, settings: &SamplerSettings, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let wanted = settings.people.min(people.people.len());
     let mut chosen: Vec<usize> = Vec::with_capacity(wanted);
-    let mut families: Vec<&Vec<usize>> =
-        people.families.iter().filter(|family| family.len() > 1).collect();
+    let mut families: Vec<&Vec<usize>> = people.families.iter().filter(|family| family.len() > 1).collect();
     if settings.families > 0 && !families.is_empty() {
         families.shuffle(rng);
         let share = wanted.div_ceil(settings.families);
@@ -131,7 +125,9 @@ mod tests {
 
     #[test]
     fn sets_are_disjoint_and_both_have_views_and_the_target_is_one_of_them() {
-        for (views, step) in [(12, 0), (3, 1), (2, 2)].into_iter().flat_map(|(v, s)| (0..20).map(move |i| (v, s + 3 * i))) {
+        for (views, step) in
+            [(12, 0), (3, 1), (2, 2)].into_iter().flat_map(|(v, s)| (0..20).map(move |i| (v, s + 3 * i)))
+        {
             let people = people(30, views, 1);
             for row in plan(&people, &SamplerSettings::default(), 5, step).rows {
                 let members = |set| row.sides.iter().filter(|&&side| side == set).count();
@@ -154,7 +150,8 @@ mod tests {
             let plan = plan(&people, &settings, 3, step);
             let mut chosen: Vec<usize> = plan.rows.iter().map(|row| row.person).collect();
             chosen.sort_unstable();
-            let families: std::collections::BTreeSet<usize> = chosen.iter().map(|person| person / 8).collect();
+            let families: std::collections::BTreeSet<usize> =
+                chosen.iter().map(|person| person / 8).collect();
             chosen.dedup();
             assert_eq!((chosen.len(), families.len()), (16, 2));
         }

@@ -1,0 +1,242 @@
+//! The report of a body-VAE's run: curves from its log, pictures of people it was not trained on, and
+//! the photos it explains worst.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use snapshot::Pixels;
+
+use super::model::BodyVae;
+use super::picture::unfold;
+use super::validation::{Case, Drawn, HeldOut};
+use crate::error::Result;
+use crate::parameters::normals;
+use crate::report::{Chart, Grid, Page, Picture, Row, Series, WorstPhoto};
+use crate::run::{RunError, RunFolder, RunLog};
+use crate::views::{BatchError, ViewReader};
+
+/// People in the grids.
+const ROWS: usize = 6;
+/// Input views shown of each.
+const INPUTS: usize = 4;
+/// Poses that each body is drawn in, and prior samples of a row.
+const POSES: usize = 6;
+/// Photos in the table of the highest losses.
+const WORST: usize = 24;
+
+/// A report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The log could not be read.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A view could not be read or drawn.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// A picture could not be drawn.
+    #[error("cannot draw the report's pictures")]
+    Tensor(#[from] crate::Error),
+}
+
+/// The page of `run`, whose saved model is `model`.
+pub fn page(run: &RunFolder, held_out: &HeldOut, model: &BodyVae, config: &str) -> Result<Page, PageError> {
+    let record = run.record();
+    let log = RunLog::read(&run.log_path())?;
+    let cases = held_out.cases();
+    let mut drawn: Vec<(&Case, Drawn)> = Vec::new();
+    for case in cases {
+        drawn.extend(held_out.draw(model, case, &Device::Cpu)?.into_iter().map(|one| (case, one)));
+    }
+    let mut page = Page {
+        title: format!("{} {}", record.spec.kind, record.spec.name),
+        lead: "Views of one person to c_body, and c_body to views that were never trained on.".to_owned(),
+        tiles: tiles(&log),
+        facts: vec![
+            ("run".to_owned(), record.id.clone()),
+            ("snapshot".to_owned(), format!("{} {}", record.spec.snapshot.name, record.spec.snapshot.id)),
+            ("seed".to_owned(), record.spec.seed.to_string()),
+            ("program".to_owned(), record.spec.program_version.clone()),
+        ],
+        config: config.to_owned(),
+        charts: charts(&log),
+        worst: worst(held_out.decoded(), drawn)?,
+        ..Page::default()
+    };
+    if !cases.is_empty() {
+        page.grids = vec![people(held_out, model)?, poses(held_out, model)?, prior(held_out, model)?];
+    }
+    Ok(page)
+}
+
+/// Lines of one kind.
+fn of_kind<'a>(log: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    log.iter().filter(move |line| line["kind"] == kind)
+}
+
+fn tiles(log: &[Value]) -> Vec<(String, String)> {
+    let mut tiles = Vec::new();
+    if let Some(step) = of_kind(log, "step").last().and_then(|line| line["step"].as_u64()) {
+        tiles.push(("steps".to_owned(), step.to_string()));
+    }
+    let numbers = of_kind(log, "validation").last().and_then(|line| line["numbers"].as_object());
+    for (name, value) in numbers.into_iter().flatten() {
+        tiles.push((
+            name.replace('_', " "),
+            value.as_f64().map_or("–".to_owned(), |value| format!("{value:.3}")),
+        ));
+    }
+    tiles
+}
+
+fn charts(log: &[Value]) -> Vec<Chart> {
+    let mut curves: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+    for line in of_kind(log, "step") {
+        let Some(step) = line["step"].as_f64() else { continue };
+        let mut add = |name: &str, value: &Value| {
+            if let Some(value) = value.as_f64() {
+                curves.entry(name.to_owned()).or_default().push((step, value));
+            }
+        };
+        for name in ["loss", "gradient_norm"] {
+            add(name, &line[name]);
+        }
+        for (name, value) in line["terms"].as_object().into_iter().flatten() {
+            add(name, value);
+        }
+    }
+    let mut validated: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+    for line in of_kind(log, "validation") {
+        let Some(step) = line["step"].as_f64() else { continue };
+        for (name, value) in line["numbers"].as_object().into_iter().flatten() {
+            if let Some(value) = value.as_f64() {
+                validated.entry(name.clone()).or_default().push((step, value));
+            }
+        }
+    }
+    let chart = |title: String, series: Vec<Series>| Chart {
+        title,
+        x_label: "step".to_owned(),
+        series,
+        ..Chart::default()
+    };
+    let trained = curves.into_iter().map(|(name, points)| {
+        let title = name.replace('_', " ");
+        chart(title.clone(), vec![Series::new(title, points).smoothed()])
+    });
+    let held_out = chart(
+        "held-out views".to_owned(),
+        ["held_out", "mean_photo"]
+            .into_iter()
+            .filter_map(|name| Some(Series::new(name.replace('_', " "), validated.get(name)?.clone())))
+            .collect(),
+    );
+    let mut charts: Vec<Chart> = trained.collect();
+    if !held_out.series.is_empty() {
+        charts.insert(0, held_out);
+    }
+    charts
+}
+
+/// The photos with the highest loss; thumbnails at the decoder's size.
+fn worst(reader: ViewReader, mut drawn: Vec<(&Case, Drawn)>) -> Result<Vec<WorstPhoto>, PageError> {
+    drawn.sort_by(|a, b| b.1.error.total_cmp(&a.1.error).then(a.1.photo.cmp(&b.1.photo)));
+    drawn.truncate(WORST);
+    let photo = |(case, drawn): (&Case, Drawn)| -> Result<WorstPhoto, PageError> {
+        let planes = reader.read(&[drawn.photo], Pixels::Image).map_err(BatchError::from)?;
+        Ok(WorstPhoto {
+            sha256: reader.snapshot().photos()[drawn.photo].facts.sha256.to_string(),
+            identity: case.identity.clone(),
+            loss: drawn.error,
+            thumbnail: Some(Picture::from_planes(&planes, reader.side(), "")),
+        })
+    };
+    drawn.into_iter().map(photo).collect()
+}
+
+/// Input views, a held-out view, and what is drawn of it.
+fn people(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
+    let reader = held_out.decoded();
+    let mut rows = Vec::new();
+    for case in held_out.cases().iter().take(ROWS) {
+        let shown = &case.encoded[..case.encoded.len().min(INPUTS)];
+        let mut cells: Vec<Option<Picture>> = photos(reader, shown)?;
+        cells.resize(INPUTS, None);
+        cells.extend(photos(reader, &case.drawn[..1])?);
+        let mean = held_out.posterior(model, case, &Device::Cpu)?.mean().map_err(BatchError::from)?;
+        cells.extend(pictures(model, &mean, &reader.poses(&case.drawn[..1]))?);
+        rows.push(Row { label: case.identity.clone(), cells });
+    }
+    let mut columns = vec!["input".to_owned(); INPUTS];
+    columns.extend(["held out", "drawn"].map(str::to_owned));
+    Ok(Grid {
+        title: "A view that was held out".to_owned(),
+        note: "Drawn from the other views of the person, in the pose of the one that was held out."
+            .to_owned(),
+        columns,
+        rows,
+    })
+}
+
+/// Each person in the same poses.
+fn poses(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
+    let reader = held_out.decoded();
+    let of: Vec<usize> = held_out.cases().iter().map(|case| case.drawn[0]).take(POSES).collect();
+    let mut rows = Vec::new();
+    for case in held_out.cases().iter().take(ROWS) {
+        let mean = held_out.posterior(model, case, &Device::Cpu)?.mean().map_err(BatchError::from)?;
+        let cells = pictures(model, &mean, &reader.poses(&of))?;
+        rows.push(Row { label: case.identity.clone(), cells });
+    }
+    Ok(Grid {
+        title: "The same body in other poses".to_owned(),
+        note: "A row is a person, a column a pose.".to_owned(),
+        columns: Vec::new(),
+        rows,
+    })
+}
+
+/// Bodies that nobody has.
+fn prior(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
+    let reader = held_out.decoded();
+    let pose = reader.poses(&held_out.cases()[0].drawn[..1]);
+    let latent = model.config().latent;
+    let noise = normals(&mut ChaCha8Rng::seed_from_u64(0), POSES * latent, 0.0, 1.0);
+    let drawn = Tensor::from_vec(noise, (POSES, latent), &Device::Cpu).map_err(crate::Error::from)?;
+    let mut cells = Vec::new();
+    for index in 0..POSES {
+        let one = drawn.narrow(0, index, 1).map_err(crate::Error::from)?;
+        cells.extend(pictures(model, &one, &pose)?);
+    }
+    Ok(Grid {
+        title: "Drawn from the prior".to_owned(),
+        note: "What the model makes of N(0, I), in one pose: people that were never photographed.".to_owned(),
+        columns: Vec::new(),
+        rows: vec![Row { label: String::new(), cells }],
+    })
+}
+
+fn photos(reader: ViewReader, rows: &[usize]) -> Result<Vec<Option<Picture>>, PageError> {
+    let planes = reader.read(rows, Pixels::Image).map_err(BatchError::from)?;
+    let length = 3 * reader.side() * reader.side();
+    Ok(planes
+        .chunks_exact(length)
+        .map(|planes| Some(Picture::from_planes(planes, reader.side(), "")))
+        .collect())
+}
+
+/// One c_body `[1, latent]` in each of `poses`.
+fn pictures(
+    model: &BodyVae,
+    c_body: &Tensor,
+    poses: &[super::Pose],
+) -> Result<Vec<Option<Picture>>, PageError> {
+    let side = model.config().decoded_px;
+    let many = || -> Result<Vec<Vec<u8>>> {
+        let c_body = c_body.detach().broadcast_as((poses.len(), model.config().latent))?.contiguous()?;
+        unfold(&model.decode(&c_body, poses)?)
+    };
+    Ok(many()?.into_iter().map(|rgb| Some(Picture::from_rgb(rgb, side, side, ""))).collect())
+}
