@@ -10,6 +10,7 @@ use train::body::{BodyVae, Pose, Posterior, Sets, Views as ModelViews};
 use train::bodybench::evaluate;
 use train::bodybench::input::{BenchInput, Estimate, Gaussian, Person, Views};
 use train::bodybench::table::table;
+use train::report::Page;
 
 use super::draw::{self, DrawSpec, DrawnPerson};
 use super::model;
@@ -55,7 +56,17 @@ pub fn run(args: &BodyBenchArgs, global: &Global, output: Output) -> Result<()> 
     let found = evaluate(&input, args.seed)?;
     output.show(&found, table)?;
     if let Some(path) = &args.report {
-        fs::write(path, "").with_context(|| format!("write {}", path.display()))?;
+        let page = Page {
+            title: format!("BodyBench {}", args.run),
+            lead: format!(
+                "{} people of seed {}, never trained on, whose bodies are known.",
+                args.people, args.seed
+            ),
+            facts: vec![("model".to_owned(), chosen.saved.digest.to_string())],
+            bench: Some(found),
+            ..Page::default()
+        };
+        fs::write(path, page.to_html()).with_context(|| format!("write {}", path.display()))?;
     }
     Ok(())
 }

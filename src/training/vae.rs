@@ -68,7 +68,9 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
         load: &load,
         loss: &|batch, context| Ok(loss::loss(&model, batch, &config.loss, context.step)?),
         describe: &describe,
-        validate: &|_| {
+        validate: &|context| {
+            // Somebody may be erased while a training goes on: it must not write their pictures again.
+            runs::refuse_withdrawn(context.run)?;
             let numbers = held_out.numbers(&model, &device)?;
             let minimise = numbers.contains_key("held_out").then(|| "held_out".to_owned());
             Ok(Validation { numbers, minimise, pictures: Vec::new() })
@@ -93,6 +95,7 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let finished =
         fit::fit(&folder, &parameters, &task, &config.fit, &resume, &mut |event| progress.show(event))?;
     progress.finish();
+    runs::refuse_withdrawn(&folder)?;
     let saved = file::load(&folder.model_dir(), &device)?;
     let report = folder.path().join(train::report::FILE);
     fs::write(&report, page(&folder, &held_out, &saved.model, &text)?.to_html())
