@@ -308,22 +308,4 @@ mod tests {
         let more = DrawSpec { views: 9, ..SPEC };
         assert_eq!(view(&few[0], 3, &SPEC).sha256, view(&few[0], 3, &more).sha256);
     }
-
-    #[test]
-    #[ignore = "timing"]
-    fn time_drawing() {
-        let spec = DrawSpec { seed: 5, families: 100, twins: 1, views: 16, size_px: 128 };
-        let folder = tempfile::tempdir().unwrap();
-        let started = std::time::Instant::now();
-        let drawn: usize = people(&spec)
-            .par_iter()
-            .map(|person| {
-                (0..spec.views).map(|index| view(person, index, &spec).prepared.image.len()).sum::<usize>()
-            })
-            .sum();
-        println!("drawing alone {:.2} s, {drawn} bytes", started.elapsed().as_secs_f64());
-        let started = std::time::Instant::now();
-        snapshot(folder.path(), &spec).unwrap();
-        println!("with the snapshot {:.2} s", started.elapsed().as_secs_f64());
-    }
 }
