@@ -163,6 +163,20 @@ fn every_parameter_gets_a_gradient_from_the_loss() {
 }
 
 #[test]
+fn gradients_are_the_same_to_the_bit_each_time() {
+    let (model, parameters) = model(1);
+    let batch = batch(6, 8);
+    let run = || -> Vec<Vec<f32>> {
+        let grads = loss(&model, &batch, &LossSettings::default(), 500).unwrap().total.backward().unwrap();
+        parameters.named().iter().map(|(_, var)| values(grads.get(var).unwrap())).collect()
+    };
+    let first = run();
+    for _ in 0..5 {
+        assert_eq!(run(), first);
+    }
+}
+
+#[test]
 fn a_picture_that_is_the_photo_has_no_error_and_black_for_white_the_largest() {
     let poses = photos(1, 4).1;
     let target = |value: u8| {

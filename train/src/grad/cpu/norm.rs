@@ -21,6 +21,9 @@ pub(in crate::grad) struct LayerNorm {
     pub eps: f64,
 }
 
+/// Rows whose weight gradients one task adds up.
+const ROWS_PER_BLOCK: usize = 64;
+
 impl Kernel<3> for LayerNorm {
     const NAME: &'static str = "layer_norm";
 
@@ -51,19 +54,25 @@ impl Kernel<3> for LayerNorm {
         });
         let (mut dw, mut db) = (None, None);
         if wanted[1] || wanted[2] {
-            let rows = x.data.par_chunks(width).zip(grad.data.par_chunks(width));
-            let zero = || (vec![T::zero(); width], vec![T::zero(); width]);
-            let sums = rows
-                .fold(zero, |mut sums, (x, grad)| {
-                    simd::<LayerRowSums, _>((&mut sums, x, grad, self.eps));
+            // Blocks of a fixed size, added in their order: where rayon splits is chance, and so would be
+            // the last bits of the sums.
+            let block = width * ROWS_PER_BLOCK;
+            let parts: Vec<(Vec<T>, Vec<T>)> = (x.data.par_chunks(block))
+                .zip(grad.data.par_chunks(block))
+                .map(|(x, grad)| {
+                    let mut sums = (vec![T::zero(); width], vec![T::zero(); width]);
+                    for (x, grad) in x.chunks(width).zip(grad.chunks(width)) {
+                        simd::<LayerRowSums, _>((&mut sums, x, grad, self.eps));
+                    }
                     sums
                 })
-                .reduce(zero, |mut a, b| {
-                    for (a, b) in a.0.iter_mut().chain(&mut a.1).zip(b.0.iter().chain(&b.1)) {
-                        *a += *b;
-                    }
-                    a
-                });
+                .collect();
+            let mut sums = (vec![T::zero(); width], vec![T::zero(); width]);
+            for part in &parts {
+                for (sum, value) in sums.0.iter_mut().chain(&mut sums.1).zip(part.0.iter().chain(&part.1)) {
+                    *sum += *value;
+                }
+            }
             (dw, db) = (wanted[1].then_some(sums.0), wanted[2].then_some(sums.1));
         }
         Ok([dx, dw, db])
