@@ -1,5 +1,6 @@
 //! The review page: every photo of a catalogue or snapshot with its verdict, in one file that opens offline.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use photo::joints::LIMBS;
 use photo::{Digest, Reason, Rules};
 use serde::{Serialize, Serializer};
@@ -138,7 +139,7 @@ pub fn review_page(review: &Review) -> String {
         if let Some(jpeg) = &photo.thumbnail {
             page += &format!(
                 "<script type=\"text/plain\" id=\"t{number}\">{}</script>\n",
-                thumbnail::base64(jpeg)
+                BASE64_STANDARD.encode(jpeg)
             );
         }
     }

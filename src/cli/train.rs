@@ -45,7 +45,7 @@ pub struct EncodeArgs {
     /// A run (id, name or folder) or a folder with a model.
     #[arg(long, default_value = "data/models/body-vae", value_name = "RUN")]
     pub run: String,
-    /// Take at most this many views [default: all, up to 100].
+    /// Take this many views; fewer are refused [default: all, up to 100].
     #[arg(long, value_name = "N")]
     pub views: Option<usize>,
     /// Where to write.

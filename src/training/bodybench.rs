@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
-use candle_core::Device;
+use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use synth::{Body, noise};
+use train::Device;
 use train::body::{BodyVae, Pose, Posterior, Sets, Views as ModelViews};
 use train::bodybench::evaluate;
 use train::bodybench::input::{BenchInput, Estimate, Gaussian, Person, Views};
@@ -20,6 +20,8 @@ use crate::progress;
 
 /// The numbers of views that the bench looks at.
 const VIEW_COUNTS: [usize; 5] = [1, 2, 4, 8, 16];
+/// Views of each half of a person: the largest of those numbers.
+const HALF: usize = VIEW_COUNTS[VIEW_COUNTS.len() - 1];
 /// The number that the main figures are for.
 const HEADLINE_VIEWS: usize = 8;
 /// People that probes are fitted on: enough that the probe's own error is small beside the bench's.
@@ -30,11 +32,17 @@ const BENCH_STREAM: u64 = 0xB0D7_BE7C;
 /// Runs the command.
 pub fn run(args: &BodyBenchArgs, global: &Global, output: Output) -> Result<()> {
     let chosen = model::load(&global.workdir.join("runs"), &args.run)?;
+    if args.people < 2 {
+        bail!(
+            "bodybench --people {}: somebody is to be told from somebody else; give 2 or more",
+            args.people
+        );
+    }
     let bench = Bench { model: &chosen.saved.model, size_px: chosen.saved.model.config().view_px as u32 };
     let seed = noise::subseed(args.seed, BENCH_STREAM);
     let bar = progress::stage("bodybench", (PROBE_PEOPLE + 2 * args.people) as u64, "people");
     let side = |seed: u64, families: usize, twins: usize, halves: usize| -> Result<Vec<Person>> {
-        let spec = DrawSpec { seed, families, twins, views: halves * 16, size_px: bench.size_px };
+        let spec = DrawSpec { seed, families, twins, views: halves * HALF, size_px: bench.size_px };
         let people = draw::people(&spec);
         let person = |person: &DrawnPerson| {
             let found = bench.person(person, &spec, halves);
@@ -76,21 +84,21 @@ struct Bench<'a> {
     size_px: u32,
 }
 
-/// A person's views: joints, weighted pixels, poses.
-struct Seen {
+/// Half of a person's views: joints, weighted pixels, poses.
+struct HalfOfViews {
     joints: Vec<photo::Joints>,
     weighted: Vec<Vec<u8>>,
     poses: Vec<Pose>,
 }
 
 impl Bench<'_> {
-    /// Draws 16 views of each half of a person, and what the model makes of them.
+    /// Draws each half of a person's views, and asks the model.
     fn person(&self, person: &DrawnPerson, spec: &DrawSpec, halves: usize) -> Result<Person> {
         let views: Vec<draw::DrawnView> =
-            (0..halves * 16).into_par_iter().map(|index| draw::view(person, index, spec)).collect();
+            (0..halves * HALF).into_par_iter().map(|index| draw::view(person, index, spec)).collect();
         let mut sides = Vec::new();
-        for half in views.chunks(16) {
-            sides.push(Seen {
+        for half in views.chunks(HALF) {
+            sides.push(HalfOfViews {
                 joints: half.iter().map(|view| view.prepared.joints).collect(),
                 weighted: half.iter().map(|view| view.prepared.weighted.clone()).collect(),
                 poses: half
@@ -99,17 +107,21 @@ impl Bench<'_> {
                     .collect(),
             });
         }
-        let copies = self.posterior(&sides[0], &[0; HEADLINE_VIEWS])?;
+        // Only asked of people with a second half: those that are judged.
+        let copies = match sides.len() {
+            2 => gaussians(&self.posterior(&sides[0], &[0; HEADLINE_VIEWS])?)?.into_iter().next(),
+            _ => None,
+        };
         Ok(Person {
             measures: person.body.measures().iter().map(|&(_, value)| value).collect(),
             family: person.family,
             a: self.views(&sides[0])?,
             b: sides.get(1).map(|side| self.views(side)).transpose()?.unwrap_or_default(),
-            copies: gaussians(&copies)?.into_iter().next(),
+            copies,
         })
     }
 
-    fn views(&self, seen: &Seen) -> Result<Views> {
+    fn views(&self, seen: &HalfOfViews) -> Result<Views> {
         let mut views = Views::default();
         for (joints, weighted) in seen.joints.iter().zip(&seen.weighted) {
             views.push(*joints, weighted, self.size_px as usize);
@@ -125,12 +137,12 @@ impl Bench<'_> {
     }
 
     /// The posterior of some of the views together.
-    fn posterior(&self, seen: &Seen, of: &[usize]) -> Result<Posterior> {
+    fn posterior(&self, seen: &HalfOfViews, of: &[usize]) -> Result<Posterior> {
         Ok(self.model.encode(&self.model_views(seen, of)?, None)?)
     }
 
     /// What each view says by itself.
-    fn alone(&self, seen: &Seen) -> Result<Vec<Gaussian>> {
+    fn alone(&self, seen: &HalfOfViews) -> Result<Vec<Gaussian>> {
         let all: Vec<usize> = (0..seen.poses.len()).collect();
         let views = self.model_views(seen, &all)?;
         let sides: Vec<Vec<usize>> = all.iter().map(|_| vec![0]).collect();
@@ -138,7 +150,7 @@ impl Bench<'_> {
         gaussians(&self.model.posterior(&views, &sets, None)?)
     }
 
-    fn model_views(&self, seen: &Seen, of: &[usize]) -> Result<ModelViews> {
+    fn model_views(&self, seen: &HalfOfViews, of: &[usize]) -> Result<ModelViews> {
         let planes: Vec<u8> = of.iter().flat_map(|&view| seen.weighted[view].iter().copied()).collect();
         let poses: Vec<Pose> = of.iter().map(|&view| seen.poses[view]).collect();
         Ok(ModelViews::new(&planes, self.size_px as usize, &poses, &Device::Cpu)?)

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use snapshot::{IdentityRows, PhotoRow, PreparedTensors, Scores, SnapshotRef, SnapshotSpec, Writer};
 use synth::{Body, PersonTruth, Rendered, View, noise};
+use train::views::pooling::pool;
 
 use crate::progress;
 
@@ -128,26 +129,19 @@ fn halved(prepared: &Prepared) -> Prepared {
     let ((x0, y0), (x1, y1)) =
         (corner(prepared.person.x0, prepared.person.y0), corner(prepared.person.x1, prepared.person.y1));
     let side = prepared.size_px as usize;
+    let half = |planes: &[u8]| {
+        let mut means = vec![0; planes.len() / 4];
+        pool(planes, side, side / 2, &mut means);
+        means
+    };
     Prepared {
         size_px: prepared.size_px / 2,
-        image: means_of_four(&prepared.image, side),
-        weighted: means_of_four(&prepared.weighted, side),
+        image: half(&prepared.image),
+        weighted: half(&prepared.weighted),
         joints: prepared.joints.mapped(&map),
         person: BoundingBox { x0: x0 as f32, y0: y0 as f32, x1: x1 as f32, y1: y1 as f32 },
         affine: Affine([0.5 * a, 0.5 * b, 0.5 * c - 0.25, 0.5 * d, 0.5 * e, 0.5 * f - 0.25]),
     }
-}
-
-/// Planes of `side`² pixels, an even number, at half the side.
-fn means_of_four(planes: &[u8], side: usize) -> Vec<u8> {
-    let mut means = Vec::with_capacity(planes.len() / 4);
-    for rows in planes.chunks_exact(2 * side) {
-        let (upper, lower) = rows.split_at(side);
-        let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
-        let sum = |pair: &[u8; 2]| u16::from(pair[0]) + u16::from(pair[1]);
-        means.extend(pairs.map(|(upper, lower)| ((sum(upper) + sum(lower) + 2) / 4) as u8));
-    }
-    means
 }
 
 /// The defaults of recipes, the weighting as wide in the picture as at their size.

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use candle_core::Device;
 use curate::people::Counted;
 use curate::{Detectors, PeopleClass};
 use photo::Rules;
 use rayon::prelude::*;
 use serde::Serialize;
 use snapshot::{Pixels, Snapshot};
+use train::Device;
 use train::body::{Pose, Views};
 use train::embedding_file::EmbeddingFile;
 use train::ipadpt;
@@ -47,8 +47,8 @@ struct Encoded {
     files: Vec<PathBuf>,
 }
 
-/// Views and what could not be one.
-struct Found {
+/// Views of one person, and the files that show none.
+struct PersonViews {
     identity: String,
     views: Views,
     passed_over: Vec<PassedOver>,
@@ -67,11 +67,9 @@ pub fn run(args: &EncodeArgs, global: &Global, output: Output) -> Result<Done> {
         ),
     };
     let posterior = chosen.saved.model.encode(&found.views, Some(CHUNK))?;
-    let flat =
-        |tensor: candle_core::Tensor| -> Result<Vec<f32>> { Ok(tensor.detach().flatten_all()?.to_vec1()?) };
     let file = EmbeddingFile {
-        mean: flat(posterior.mean()?)?,
-        log_variance: flat(posterior.log_variance()?)?,
+        mean: posterior.mean()?.detach().flatten_all()?.to_vec1()?,
+        log_variance: posterior.log_variance()?.detach().flatten_all()?.to_vec1()?,
         run: chosen.saved.run.clone().unwrap_or_default(),
         model: chosen.saved.digest,
         views: found.views.len(),
@@ -114,7 +112,7 @@ fn text(encoded: &Encoded) -> String {
 }
 
 /// The kept photos of a person of a snapshot.
-fn of_snapshot(args: &EncodeArgs, chosen: &ChosenModel, folder: &Path, name: &str) -> Result<Found> {
+fn of_snapshot(args: &EncodeArgs, chosen: &ChosenModel, folder: &Path, name: &str) -> Result<PersonViews> {
     let snapshot = Snapshot::open(&snapshot::find(folder, name)?)?;
     let rows: Vec<usize> =
         (0..snapshot.photos().len()).filter(|&row| snapshot.photos()[row].identity == args.person).collect();
@@ -135,7 +133,7 @@ fn of_snapshot(args: &EncodeArgs, chosen: &ChosenModel, folder: &Path, name: &st
     let rows = &rows[..taken];
     let planes = reader.read(rows, Pixels::Weighted)?;
     let views = Views::new(&planes, side, &reader.poses(rows), &Device::Cpu)?;
-    Ok(Found { identity: args.person.clone(), views, passed_over: Vec::new() })
+    Ok(PersonViews { identity: args.person.clone(), views, passed_over: Vec::new() })
 }
 
 /// As many as asked for, or all up to a hundred.
@@ -149,8 +147,8 @@ fn how_many(args: &EncodeArgs, available: usize) -> Result<usize> {
     }
 }
 
-/// The photos of a folder, measured and prepared as the recipe says.
-fn of_folder(args: &EncodeArgs, chosen: &ChosenModel, folder: &Path) -> Result<Found> {
+/// The photos of a folder that show one person, prepared as the recipe says.
+fn of_folder(args: &EncodeArgs, chosen: &ChosenModel, folder: &Path) -> Result<PersonViews> {
     let plan = Plan::load(&args.recipe)?;
     let detectors = plan.detectors()?;
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
@@ -192,7 +190,7 @@ fn of_folder(args: &EncodeArgs, chosen: &ChosenModel, folder: &Path) -> Result<F
     poses.truncate(taken);
     let views = Views::new(&planes, side, &poses, &Device::Cpu)?;
     let identity = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
-    Ok(Found { identity, views, passed_over })
+    Ok(PersonViews { identity, views, passed_over })
 }
 
 /// A file's weighted pixels at `side` px and its pose.

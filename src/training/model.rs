@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use candle_core::Device;
+use train::Device;
 use train::body::file::{self, SavedBodyVae};
 use train::run::RunFolder;
 

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use candle_core::{DType, Device};
 use serde_json::json;
 use snapshot::Snapshot;
 use train::body::page::page;
@@ -17,6 +16,7 @@ use train::fit::{self, Resume, Task, TaskError, Validation};
 use train::parameters::Parameters;
 use train::run::{RunFolder, RunSpec, SnapshotName};
 use train::views::{People, ViewReader, body_batch, plan};
+use train::{DType, Device};
 
 use super::config::{TrainConfig, TrainConfigError};
 use super::{draw, runs, shown};
@@ -145,6 +145,11 @@ fn warn_of_size(people: &People) {
             "bolid: {photos} photos of {} people: enough to see that everything works, not to learn bodies from; \
              below about {FEW_PHOTOS} photos expect people never trained on to be told apart by their looks alone",
             people.people.len()
+        );
+    }
+    if people.people.iter().all(|person| person.held_out.is_empty()) {
+        eprintln!(
+            "bolid: no view is held out to judge the model by: nobody has 8 photos, or `data.hold_out` is off"
         );
     }
     if !people.left_out.is_empty() {

@@ -4,7 +4,6 @@
 //! | module | what |
 //! |---|---|
 //! | [`views`] | people and their views, from a snapshot to tensors: sampling, pooling, augmentation |
-//! | [`batches`] | seeded, resumable batches of views of one person at full size |
 //! | [`body`] | the body-VAE: views of one person to a Gaussian over c_body, and back to a picture |
 //! | [`parameters`] | the named variables of a model, deterministic from a seed |
 //! | [`fit`] | the training loop: optimiser, schedule, EMA, audit, checkpoints that resume to the byte |
@@ -20,7 +19,6 @@
 
 pub mod adamw;
 pub mod audit;
-pub mod batches;
 pub mod body;
 pub mod bodybench;
 pub mod diffusion;
@@ -33,7 +31,8 @@ pub mod learning_rate;
 pub mod parameters;
 pub mod report;
 pub mod run;
-mod schedule;
 pub mod views;
 
+// The device and the number type a model is built with, so that candle has one home.
+pub use candle_core::{DType, Device};
 pub use error::{Error, Result};

@@ -5,7 +5,6 @@
 //! that does neither: each variable's values follow from the seed and its name alone.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{DType, Device, Shape, Tensor, Var};
@@ -76,16 +75,6 @@ impl Parameters {
             var.set(&values[name].to_dtype(var.dtype())?.to_device(var.device())?)?;
         }
         Ok(())
-    }
-
-    /// Sets every variable from a safetensors file.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, or does not fit ([`set`](Self::set)).
-    pub fn load(&self, path: &Path) -> Result<()> {
-        let values = candle_core::safetensors::load(path, &Device::Cpu)
-            .map_err(|error| Error::malformed(path, error))?;
-        self.set(&values.into_iter().collect())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Var>> {

@@ -44,7 +44,9 @@ impl Default for LossSettings {
             // The evidence has a plateau at the start: where nobody is sure of anything, no mean
             // matters. The cosine sees directions however unsure they are.
             cosine: 1.0,
-            temperature: 0.1, // van den Oord et al. 2018, arXiv:1807.03748
+            // Usual is 0.1 (van den Oord et al. 2018, arXiv:1807.03748). There, 75 steps went into calming
+            // a loss of 13 nats; with 0.3 it fell at once.
+            temperature: 0.3,
         }
     }
 }

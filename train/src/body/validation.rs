@@ -126,9 +126,9 @@ impl<'a> HeldOut<'a> {
         Ok(drawn()?)
     }
 
-    /// Numbers by name: `held_out`, the reconstruction's error on views never trained on;
-    /// `mean_photo`, that of the mean photo; `ratio` of the two; `contrast` in nats between the halves
-    /// of each person's encoded views.
+    /// Numbers by name, of views never trained on alone: `held_out`, the reconstruction's error;
+    /// `mean_photo`, that of the mean photo; `ratio` of the two; `contrast` in nats of finding each
+    /// person's held-out views by the encoded ones. None where nothing is held out.
     pub fn numbers(&self, model: &BodyVae, device: &Device) -> Result<BTreeMap<String, f64>, BatchError> {
         let mut drawn = Vec::new();
         for case in &self.people {
@@ -150,9 +150,8 @@ impl<'a> HeldOut<'a> {
     fn contrast(&self, model: &BodyVae, device: &Device) -> Result<f64, BatchError> {
         let mut posteriors: Vec<Posterior> = Vec::new();
         for case in &self.people {
-            let views = self.views(&case.encoded, device)?;
-            let half = views.len().div_ceil(2);
-            let sides = (0..views.len()).map(|view| usize::from(view >= half)).collect();
+            let views = self.views(&[&case.encoded[..], &case.drawn].concat(), device)?;
+            let sides = (0..views.len()).map(|view| usize::from(view >= case.encoded.len())).collect();
             let encode = || -> Result<Posterior> {
                 let sets = Sets::new(&views.poses, &[sides], 2, false, device)?;
                 let posterior = model.posterior(&views, &sets, None)?;
@@ -180,20 +179,15 @@ fn named((name, value): (&str, f64)) -> (String, f64) {
     (name.to_owned(), value)
 }
 
-/// Where nothing is held out, half of the views are drawn from the other half.
+/// `None` where nothing is held out: what was trained on says nothing.
 fn case(person: &Person) -> Option<Case> {
-    let Person { identity, views, held_out } = person;
-    let (encoded, drawn) = match held_out.is_empty() {
-        false => (&views[..], &held_out[..]),
-        true => views.split_at(views.len() / 2),
-    };
     let spread = |rows: &[usize], most: usize| -> Vec<usize> {
         let step = rows.len().div_ceil(most).max(1);
         rows.iter().copied().step_by(step).collect()
     };
-    (encoded.len() > 1 && !drawn.is_empty()).then(|| Case {
-        identity: identity.clone(),
-        encoded: spread(encoded, ENCODED),
-        drawn: spread(drawn, DRAWN),
+    (!person.held_out.is_empty()).then(|| Case {
+        identity: person.identity.clone(),
+        encoded: spread(&person.views, ENCODED),
+        drawn: spread(&person.held_out, DRAWN),
     })
 }

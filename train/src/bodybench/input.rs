@@ -130,7 +130,7 @@ impl BenchInput {
                 return Err(BenchError::TooFewPeople { side, found: people.len(), needed });
             }
             for (person, of_person) in people.iter().enumerate() {
-                let at = Place { side, person };
+                let at = ValueOf { side, person };
                 self.check_person(of_person, at)?;
             }
         }
@@ -149,7 +149,7 @@ impl BenchInput {
         Ok(())
     }
 
-    fn check_person(&self, person: &Person, at: Place) -> Result<(), BenchError> {
+    fn check_person(&self, person: &Person, at: ValueOf) -> Result<(), BenchError> {
         if at.side != "twin" {
             at.count("measures", person.measures.len(), self.measures.len())?;
             at.finite("a measure", &person.measures)?;
@@ -182,12 +182,12 @@ impl BenchInput {
 
 /// Whose values are checked.
 #[derive(Clone, Copy)]
-struct Place {
+struct ValueOf {
     side: &'static str,
     person: usize,
 }
 
-impl Place {
+impl ValueOf {
     fn count(self, what: &'static str, found: usize, expected: usize) -> Result<(), BenchError> {
         let Self { side, person } = self;
         if found == expected {

@@ -13,8 +13,9 @@ use crate::learning_rate::CosineWithWarmup;
 pub struct FitSettings {
     /// Updates of the parameters in all. 2000 of a small model are minutes on a CPU: enough to see whether it learns.
     pub steps: u64,
-    /// Samples that one call of the task's `load` gives; what a sample is, the task says. It is compared on resuming and
-    /// gives the rate in the log.
+    /// Samples that one call of the task's `load` gives. The task sets it, a configuration cannot. It is compared on
+    /// resuming and gives the rate in the log.
+    #[serde(skip_deserializing)]
     pub batch: usize,
     /// Batches whose gradients are averaged for one update: a larger batch in the memory of a small one. 1, as every
     /// batch more costs its whole time.

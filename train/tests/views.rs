@@ -1,0 +1,138 @@
+//! Views from a snapshot on disk.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use photo::{Affine, BoundingBox, Digest, Joint, Joints, Rules, Split};
+use snapshot::{IdentityRows, PhotoRow, Pixels, PreparedTensors, Scores, Snapshot, SnapshotSpec, Writer};
+use train::views::{People, SamplerSettings, ViewReader, plan};
+
+const SIZE_PX: usize = 8;
+
+/// People of the train split by name, with the numbers of photos given.
+fn snapshot(dir: &Path, photos: &[usize]) -> Snapshot {
+    let spec = SnapshotSpec {
+        name: "demo".into(),
+        recipe: "".into(),
+        rules: Rules::default(),
+        prepare: serde_json::Value::Null,
+        models: vec![],
+        program_version: "0.1.0".into(),
+        size_px: SIZE_PX as u32,
+    };
+    let names = (0..).map(|i| format!("demo/person-{i}")).filter(|name| Split::of(name) == Split::Train);
+    let mut writer = Writer::create(dir, spec).unwrap();
+    for (identity, &count) in names.zip(photos) {
+        let photos = (0..count).map(|i| row(&identity, i)).collect();
+        let rows = IdentityRows { identity, photos, ..IdentityRows::default() };
+        writer.add_identity(rows, prepare).unwrap();
+    }
+    Snapshot::open(&writer.finish(0).unwrap().path).unwrap()
+}
+
+fn row(identity: &str, i: usize) -> PhotoRow {
+    let url = format!("http://gallery.test/{identity}/{i}.jpg");
+    let mut joints = Joints::default();
+    joints.0[3] = Joint { x: 3.5, y: 0.5, confidence: 0.75 };
+    PhotoRow {
+        sha256: Digest::of(&url),
+        url,
+        page_url: None,
+        last_modified: None,
+        caption: None,
+        scores: Scores::default(),
+        width: 1000,
+        height: 1000,
+        person_box: BoundingBox { x0: 0.0, y0: 0.0, x1: 1.0, y1: 1.0 },
+        joints,
+        joints_in_photo: joints,
+        affine: Affine::IDENTITY,
+    }
+}
+
+/// Tensors filled with two bytes of the photo's digest.
+fn prepare(row: &PhotoRow) -> Result<PreparedTensors, std::io::Error> {
+    let [image, weighted, ..] = *row.sha256.as_bytes();
+    let filled = |byte| vec![byte; 3 * SIZE_PX * SIZE_PX];
+    Ok(PreparedTensors { image: filled(image), weighted: filled(weighted) })
+}
+
+#[test]
+fn a_view_has_the_tensors_and_joints_of_its_photo_at_the_size_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = snapshot(dir.path(), &[3, 2]);
+    let rows = [4, 0, 2];
+    for side in [SIZE_PX, SIZE_PX / 2] {
+        let reader = ViewReader::new(&snapshot, side).unwrap();
+        let (image, weighted) = (reader.read(&rows, Pixels::Image), reader.read(&rows, Pixels::Weighted));
+        let views = image.unwrap();
+        let weighted = weighted.unwrap();
+        for (k, &row) in rows.iter().enumerate() {
+            let [expected, expected_weighted, ..] = *snapshot.photos()[row].facts.sha256.as_bytes();
+            let of = |planes: &[u8]| planes[k * 3 * side * side..][..3 * side * side].to_vec();
+            assert!(of(&views).iter().all(|&byte| byte == expected));
+            assert!(of(&weighted).iter().all(|&byte| byte == expected_weighted));
+        }
+        // Pixel 3 has its centre at 4 of 8 px.
+        assert_eq!(reader.poses(&rows)[0].joints[3], [0.5, 0.125, 0.75]);
+    }
+}
+
+#[test]
+fn a_size_that_cannot_be_pooled_to_is_refused_with_what_to_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = snapshot(dir.path(), &[2]);
+    let message = ViewReader::new(&snapshot, 5).unwrap_err().to_string();
+    assert!(message.contains("8 px") && message.contains("model.view_px"), "{message}");
+}
+
+#[test]
+fn held_out_views_are_in_no_step_and_all_others_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = snapshot(dir.path(), &[16, 9, 7, 1]);
+    let people = People::of(&snapshot, Some(Split::Train), true).unwrap();
+    let held: Vec<usize> = people.people.iter().map(|person| person.held_out.len()).collect();
+    assert_eq!(held.iter().sum::<usize>(), 3, "{held:?}");
+    assert_eq!(people.left_out.len(), 1);
+    let held: BTreeSet<usize> = people.people.iter().flat_map(|person| person.held_out.clone()).collect();
+    let seen: BTreeSet<usize> = (0..60)
+        .flat_map(|step| plan(&people, &SamplerSettings::default(), 3, step).rows)
+        .flat_map(|row| row.views)
+        .collect();
+    assert!(held.is_disjoint(&seen));
+    assert_eq!(held.len() + seen.len(), 16 + 9 + 7);
+}
+
+#[test]
+fn what_is_held_out_of_a_person_does_not_depend_on_the_others() {
+    let (alone, together) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let digests = |snapshot: &Snapshot| -> Vec<Digest> {
+        let people = People::of(snapshot, None, true).unwrap();
+        let first = people.people.iter().find(|person| person.views.len() + person.held_out.len() == 16);
+        first.unwrap().held_out.iter().map(|&row| snapshot.photos()[row].facts.sha256).collect()
+    };
+    let one = digests(&snapshot(alone.path(), &[16]));
+    assert_eq!(one.len(), 2);
+    assert_eq!(one, digests(&snapshot(together.path(), &[16, 9, 5])));
+}
+
+#[test]
+fn a_split_without_people_says_what_to_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = snapshot(dir.path(), &[3, 1]);
+    let message = People::of(&snapshot, Some(Split::Test), true).unwrap_err().to_string();
+    assert!(message.contains("test split") && message.contains("data.split"), "{message}");
+}
+
+#[test]
+fn a_damaged_shard_is_named_with_its_photo_and_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = snapshot(dir.path(), &[3]);
+    let photo = &snapshot.photos()[0];
+    fs::write(snapshot.path().join(&photo.shard), "short").unwrap();
+    let reader = ViewReader::new(&snapshot, SIZE_PX).unwrap();
+    let message = reader.read(&[0], Pixels::Image).unwrap_err().to_string();
+    assert!(message.contains(&photo.facts.sha256.to_string()), "{message}");
+    assert!(message.contains(snapshot.path().to_str().unwrap()), "{message}");
+}
