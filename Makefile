@@ -20,7 +20,7 @@ BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
 .PHONY: help build onnxruntime python dataset train-vae test test-report test-python lint bench bench-pixels bench-judge \
-  bench-measure bench-import bench-unet demo models check-real evaluate-duplicates evaluate-models
+  bench-measure bench-import bench-unet bench-vae demo models check-real evaluate-duplicates evaluate-models
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,7 +52,7 @@ lint:  ## formatting and lints, no warnings allowed
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 
-bench: bench-pixels bench-judge bench-measure bench-import bench-unet  ## speed beside other ways, in one run each; PYTHON with torch and diffusers, or pip
+bench: bench-pixels bench-judge bench-measure bench-import bench-unet bench-vae  ## speed beside other ways, in one run each; PYTHON with torch and diffusers, or pip
 
 bench-pixels: build
 	cargo run --release --locked --quiet -p curate --example speed
@@ -106,6 +106,17 @@ bench-unet:
 	fi; \
 	if [ -z "$$python" ]; then echo "UNet against PyTorch: skipped, pip cannot get $(TORCH); PYTHON=… names one that has them"; \
 	else cargo run --release --locked --quiet -p train --example unet_speed -- $$python .cache/unet_speed; fi
+
+# A step of the body-VAE beside PyTorch, and views/s from the newest snapshot of WORKDIR, where there is one.
+bench-vae:
+	@if $(PYTHON) -c 'import torch' 2>/dev/null; then python=$(PYTHON); else \
+	  python=.cache/python/bin/python; \
+	  test -x $$python || $(PYTHON) -m venv .cache/python; \
+	  $$python -c 'import torch' 2>/dev/null || $$python -m pip install --quiet $(TORCH) || python=; \
+	fi; \
+	if [ -z "$$python" ]; then echo "body-VAE against PyTorch: skipped, pip cannot get $(TORCH); PYTHON=… names one that has it"; \
+	else cargo run --release --locked --quiet -p train --example vae_speed -- $$python \
+	  $$(ls -td $(WORKDIR)/snapshots/*/ 2>/dev/null | head -1); fi
 
 demo: build  ## serve the demo gallery, to look at in a browser
 	$(BOLID) serve-demo

@@ -14,7 +14,10 @@ pub use crawl::{CrawlArgs, ImportArgs, MannerArgs, RetryArgs, SelectionArgs, Sit
 pub use dataset::{DatasetArgs, MeasureArgs, RecipeArgs, SnapshotCommand};
 pub use models::{AddArgs, CheckRealArgs, ModelsCommand, QuantizeArgs};
 pub use review::{EraseArgs, ReportArgs, ReviewCommand};
-pub use train::{BodyBenchArgs, EmbeddingFormat, EncodeArgs, RunsCommand, TrainArgs, TrainCommand};
+pub use train::{
+    BodyBenchArgs, EmbeddingFormat, EncodeArgs, RunsCommand, RunsExportArgs, TrainArgs, TrainCommand,
+    WeightType,
+};
 
 /// Builds identity datasets of bodies from photo galleries.
 ///

@@ -179,6 +179,9 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Runs(RunsCommand::Show { run }) => {
             training::runs::show(&global.workdir.join("runs"), &run, output)?;
         }
+        Command::Runs(RunsCommand::Export(args)) => {
+            training::runs::export(&global.workdir.join("runs"), &args, output)?;
+        }
         Command::ServeDemo(args) => demo::serve(&args, output).await?,
         Command::CheckReal(args) => check_real::run(&args, output)?,
     }

@@ -16,7 +16,8 @@ fn config(place: &Workplace) -> PathBuf {
     let path = place.path().join("train.toml");
     let text = "name = \"small\"\nseed = 3\n\n[data]\nsplit = \"all\"\n\n[data.drawn]\nseed = 5\nfamilies = 2\ntwins = 2\n\
                 views = 9\nsize_px = 64\n\n[model]\nlatent = 16\nview_px = 64\ndecoded_px = 32\nchannels = 16\nwidth = 16\n\
-                heads = 2\ndecoder_channels = [16, 8]\n\n[views]\npeople = 3\nviews = 4\n\n[fit]\nsteps = 6\n\
+                strip_width = 16\nheads = 2\ndecoder_channels = [16, 8]\npalette = true\n\
+                measures = [\"shin\", \"thigh\"]\n\n[views]\npeople = 3\nviews = 4\n\n[fit]\nsteps = 6\n\
                 warmup_steps = 2\nsave_every = 2\nvalidate_every = 3\n";
     fs::write(&path, text).expect("a configuration can be written");
     path
@@ -86,6 +87,18 @@ fn a_training_ends_with_a_model_that_encodes_and_a_killed_one_with_the_same() {
     refused(&place, &encode("drawn/f0000-1", &[]), &["drawn/f00000-1"]);
     refused(&place, &encode("drawn/f00000-1", &["--views", "50"]), &["50", "9"]);
     refused(&place, &["bodybench", "--run", "small", "--people", "1"], &["2 or more"]);
+
+    let exported = place.path().join("exported");
+    let folder = exported.to_str().expect("a path of letters");
+    place.succeed(&["runs", "export", "small", "--out", folder]);
+    assert!(
+        exported.join("model.safetensors").metadata().expect("weights").len() < whole.len() as u64 * 6 / 10
+    );
+    let person = ["encode", "drawn/f00000-1", "--snapshot", snapshot, "--run", folder, "--out", path];
+    place.succeed(&person);
+    let of_export = EmbeddingFile::read(&out).expect("an embedding");
+    assert_eq!(of_export.mean.len(), 16);
+    refused(&place, &["runs", "export", "small", "--out", folder], &["export the model", folder]);
 }
 
 #[test]
@@ -100,11 +113,14 @@ fn what_cannot_be_trained_on_is_refused_before_the_first_step() {
     refused(&place, &with("data.snapshot=x"), &["data.drawn"]);
     refused(&place, &train(&config, &["--snapshot", "nobody"]), &["nobody"]);
     refused(&place, &with("model.view_px=96"), &["model.view_px"]);
+    refused(&place, &with("model.measures=[\"wingspan\"]"), &["model.measures", "`wingspan`", "shin"]);
     assert!(!place.workdir().join("runs").exists());
 
     let snapshot = only_folder(&place.workdir().join("snapshots"));
     let shard =
         fs::read_dir(snapshot.join("shards")).expect("shards").next().expect("one").expect("an entry").path();
+    let path = snapshot.to_str().expect("a path of letters");
+    refused(&place, &train(&config, &["--snapshot", path]), &["model.measures", "nobody's body is known"]);
     let mut bytes = fs::read(&shard).expect("a shard");
     let last = bytes.len() - 1;
     bytes[last] ^= 1;

@@ -95,4 +95,28 @@ pub enum RunsCommand {
         /// A run's id (or its beginning), name or folder.
         run: String,
     },
+    /// Write a run's model into a folder of its own, which `encode` and `bodybench` take as --run.
+    Export(RunsExportArgs),
+}
+
+/// `bolid runs export`.
+#[derive(Debug, Args)]
+pub struct RunsExportArgs {
+    /// A run's id (or its beginning), name or folder.
+    pub run: String,
+    /// The folder, without a model so far.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// f16 is half as large; the model computes in f32 all the same.
+    #[arg(long, value_enum, default_value_t = WeightType::F16)]
+    pub weights: WeightType,
+}
+
+/// What weights are stored as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WeightType {
+    /// 16 bits.
+    F16,
+    /// 32 bits, as they were trained.
+    F32,
 }

@@ -99,6 +99,14 @@ pub enum TrainConfigError {
     /// No data, or two kinds of it.
     #[error("{config}: `data` needs `snapshot = \"…\"` or `[data.drawn]`, and not both", config = .0.display())]
     Data(PathBuf),
+    /// Measures that nobody knows.
+    #[error("{config}: `model.measures`: {problem}", config = .config.display())]
+    Measures {
+        /// The file.
+        config: PathBuf,
+        /// Which, and what to do.
+        problem: String,
+    },
     /// The model's shape.
     #[error("{config}", config = .config.display())]
     Model {

@@ -9,13 +9,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use serde_json::json;
 use snapshot::Snapshot;
-use train::body::page::page;
+use synth::Body;
+use train::body::page::{grids, page};
 use train::body::validation::HeldOut;
 use train::body::{BodyBatch, BodyVae, file, loss};
 use train::fit::{self, Resume, Task, TaskError, Validation};
 use train::parameters::Parameters;
+use train::report::Grid;
+use train::run::events::Picture;
 use train::run::{RunFolder, RunSpec, SnapshotName};
-use train::views::{People, ViewReader, body_batch, plan};
+use train::views::{BatchSource, Measures, People, Person, ViewReader, plan};
 use train::{DType, Device};
 
 use super::config::{TrainConfig, TrainConfigError};
@@ -41,6 +44,7 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let encoded = ViewReader::new(&snapshot, config.model.view_px)?;
     let decoded = ViewReader::new(&snapshot, config.model.decoded_px)?;
     warn_of_size(&people);
+    let measures = known_measures(args, &config, &people)?;
 
     let device = Device::Cpu;
     let parameters = Parameters::seeded(config.seed);
@@ -54,9 +58,16 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
         seed: config.seed,
         config: json!(config),
     };
+    let source = BatchSource {
+        encoded,
+        decoded,
+        measures: measures.as_ref(),
+        config: &config.model,
+        augment: &config.augment,
+        device: &device,
+    };
     let load = |step: u64| -> Result<BodyBatch, TaskError> {
-        let plan = plan(&people, &config.views, config.seed, step);
-        Ok(body_batch(&encoded, &decoded, &plan, &config.model, &config.augment, &device)?)
+        Ok(source.batch(&plan(&people, &config.views, config.seed, step))?)
     };
     let describe = |batch: &BodyBatch| describe(&snapshot, batch);
     let facts = BTreeMap::from([
@@ -73,7 +84,9 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
             runs::refuse_withdrawn(context.run)?;
             let numbers = held_out.numbers(&model, &device)?;
             let minimise = numbers.contains_key("held_out").then(|| "held_out".to_owned());
-            Ok(Validation { numbers, minimise, pictures: Vec::new() })
+            write_report(context.run, &held_out, &model, &text)?;
+            let grids = grids(&held_out, &model)?;
+            Ok(Validation { numbers, minimise, pictures: grids.iter().filter_map(for_tensorboard).collect() })
         },
         save_model: &|values, folder| Ok(file::save(folder, &config.model, values, &facts, DType::F32)?),
         may_be_zero: &may_be_zero,
@@ -96,12 +109,27 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
         fit::fit(&folder, &parameters, &task, &config.fit, &resume, &mut |event| progress.show(event))?;
     progress.finish();
     runs::refuse_withdrawn(&folder)?;
-    let saved = file::load(&folder.model_dir(), &device)?;
-    let report = folder.path().join(train::report::FILE);
-    fs::write(&report, page(&folder, &held_out, &saved.model, &text)?.to_html())
-        .with_context(|| format!("write {}", report.display()))?;
+    // Once more, of the model file and the whole log.
+    write_report(&folder, &held_out, &file::load(&folder.model_dir(), &device)?.model, &text)?;
     output.show(&shown::Trained::new(&folder, &finished), shown::Trained::text)?;
     Ok(())
+}
+
+/// Sets the run's report anew.
+fn write_report(run: &RunFolder, held_out: &HeldOut, model: &BodyVae, config: &str) -> Result<()> {
+    let html = page(run, held_out, model, config)?.to_html();
+    Ok(run.replace_file(train::report::FILE, html.as_bytes())?)
+}
+
+/// A grid as one picture for TensorBoard; `None` where it is empty.
+fn for_tensorboard(grid: &Grid) -> Option<Picture> {
+    let montage = grid.montage();
+    (montage.width > 0).then(|| Picture {
+        tag: grid.title.clone(),
+        width: montage.width as u32,
+        height: montage.height as u32,
+        png: montage.png(),
+    })
 }
 
 /// The configuration with flags and environment over it, and its text.
@@ -136,6 +164,39 @@ fn open_snapshot(args: &TrainArgs, config: &TrainConfig, workdir: &Path) -> Resu
             .with_context(|| format!("verify snapshot {} before training on it", path.display()))?;
     }
     Ok(snapshot)
+}
+
+/// The measures of `people` that the model is to read: known of synthetic people alone.
+fn known_measures(args: &TrainArgs, config: &TrainConfig, people: &People) -> Result<Option<Measures>> {
+    let wanted = &config.model.measures;
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let refuse = |problem: String| TrainConfigError::Measures { config: args.config.clone(), problem };
+    let Some(spec) = &config.data.drawn else {
+        return Err(
+            refuse("nobody's body is known in a snapshot of photos; leave it empty".to_owned()).into()
+        );
+    };
+    let drawn = draw::people(spec);
+    let bodies: BTreeMap<&str, &Body> =
+        drawn.iter().map(|person| (person.identity.as_str(), &person.body)).collect();
+    let of_person = |person: &Person| -> Result<Vec<f32>> {
+        let body = bodies.get(person.identity.as_str()).with_context(|| {
+            format!("{} is in the snapshot and not among the people of `data.drawn`", person.identity)
+        })?;
+        let known = body.measures();
+        let value = |name: &String| {
+            let found = known.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| *value).ok_or_else(|| {
+                let names: Vec<&str> = known.iter().map(|(known, _)| *known).collect();
+                refuse(format!("no body has a `{name}`; there are {}", names.join(", "))).into()
+            })
+        };
+        wanted.iter().map(value).collect()
+    };
+    let of_people = people.people.iter().map(of_person).collect::<Result<_>>()?;
+    Ok(Some(Measures::standardised(of_people)))
 }
 
 fn warn_of_size(people: &People) {

@@ -23,17 +23,19 @@ pub struct Export {
 }
 
 /// Notes a file that was just written at `path`.
-pub fn note(run: &Path, path: &Path, what: &str) -> Result<()> {
+pub fn note(run: &Path, path: &Path, what: &str) -> Result<Export> {
     let bytes = fs::read(path).with_context(|| format!("read {}", path.display()))?;
     let path = path.canonicalize().with_context(|| format!("find {}", path.display()))?;
-    let mut line = serde_json::to_vec(&Export { path, sha256: Digest::of(bytes), what: what.to_owned() })?;
+    let export = Export { path, sha256: Digest::of(bytes), what: what.to_owned() };
+    let mut line = serde_json::to_vec(&export)?;
     line.push(b'\n');
     let exports = run.join(EXPORTS);
     // One write for a whole line: two programs that export at once do not mix theirs.
     let written = File::options().create(true).append(true).open(&exports);
     written
         .and_then(|mut file| file.write_all(&line).and_then(|()| file.sync_all()))
-        .with_context(|| format!("write {}", exports.display()))
+        .with_context(|| format!("write {}", exports.display()))?;
+    Ok(export)
 }
 
 /// The files that were exported from a run, oldest first; of a file that was written again, the last.

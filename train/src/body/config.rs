@@ -23,7 +23,9 @@ pub struct BodyVaeConfig {
     pub channels: usize,
     /// Residual blocks of convolutions that make them.
     pub blocks: usize,
-    /// Width of a token: one per joint, one for the whole body, one for the pose.
+    /// Width of what is read from a strip along a limb, before it becomes a token.
+    pub strip_width: usize,
+    /// Width of a token: one per joint and strip, one for the whole body, one for the pose.
     pub width: usize,
     /// Heads of every attention.
     pub heads: usize,
@@ -35,6 +37,12 @@ pub struct BodyVaeConfig {
     pub decoder_channels: [usize; 2],
     /// Side in px of reconstructions, a multiple of 32.
     pub decoded_px: usize,
+    /// Whether the decoder is told the colours of the view that it is to draw (see
+    /// [`Palette`](super::palette::Palette)), as it is told its joints.
+    pub palette: bool,
+    /// The measures of bodies that are read from c_body by a linear layer, by name. They are fitted
+    /// where they are known: of synthetic people. Empty: none.
+    pub measures: Vec<String>,
 }
 
 impl Default for BodyVaeConfig {
@@ -45,12 +53,15 @@ impl Default for BodyVaeConfig {
             sigma_px: 64.0, // as the snapshot's own weighting (`prepare.sigma_px`)
             channels: 64,
             blocks: 1, // each sees two cells (an arm's length) farther
+            strip_width: 192,
             width: 128,
             heads: 4,
             view_layers: 1,
             set_layers: 2, // with one, a token cannot compare what it has gathered
             decoder_channels: [64, 32],
             decoded_px: 128,
+            palette: false,
+            measures: Vec::new(),
         }
     }
 }
@@ -93,6 +104,9 @@ impl BodyVaeConfig {
         }
         if !self.decoder_channels.iter().all(is_grouped) {
             return refuse("decoder_channels", format!("{:?}", self.decoder_channels), "multiples of 8");
+        }
+        if self.strip_width == 0 {
+            return refuse("strip_width", "0".to_owned(), "at least 1");
         }
         if self.set_layers == 0 {
             return refuse("set_layers", "0".to_owned(), "at least 1");

@@ -7,8 +7,10 @@ use candle_nn::init::{DEFAULT_KAIMING_NORMAL, ZERO};
 use rayon::prelude::*;
 
 use super::config::{BodyVaeConfig, DRAWN_GRID};
-use super::layers::{Linear, NormConv, Residual};
+use super::layers::{Conv, Linear, NormConv, Residual};
+use super::palette::Palette;
 use super::pose::{POSE_MAPS, Pose};
+use super::views::fold;
 use crate::error::Result;
 use crate::grad;
 
@@ -24,6 +26,8 @@ pub(super) struct Decoder {
     fine_pose: Tensor,
     fine: Residual,
     out: NormConv,
+    /// Where colours are told.
+    palette: Option<Conv>,
 }
 
 impl Decoder {
@@ -43,13 +47,17 @@ impl Decoder {
             fine_pose: pose(fine, "fine_pose")?,
             fine: Residual::new(fine, &builder.pp("fine"))?,
             out: NormConv::small(fine, folded, &builder.pp("out"))?,
+            palette: match config.palette {
+                true => Some(Conv::new(folded, fine, 1, &builder.pp("palette"))?),
+                false => None,
+            },
             config: config.clone(),
         })
     }
 
     /// Pictures of `c_body` `[n, latent]` in `poses`, folded: `[n, 3·f², 32, 32]`, f = decoded_px / 32,
-    /// in −1..=1.
-    pub fn forward(&self, c_body: &Tensor, poses: &[Pose]) -> Result<Tensor> {
+    /// in −1..=1. `palettes` are read where the model is told colours.
+    pub fn forward(&self, c_body: &Tensor, poses: &[Pose], palettes: &[Palette]) -> Result<Tensor> {
         let count = poses.len();
         let [coarse, _] = self.config.decoder_channels;
         let side = DRAWN_GRID / 2;
@@ -63,7 +71,22 @@ impl Decoder {
         let x = x.broadcast_add(&everywhere)?.broadcast_add(&self.place)?;
         let x = self.widen.forward(&grad::upsample_nearest2x(&self.coarse.forward(&x)?)?)?;
         let x = (x + grad::conv2d(&fine_maps, &self.fine_pose, None, 1, 1)?)?;
-        self.out.forward(&self.fine.forward(&x)?)
+        let Some(layer) = &self.palette else { return self.out.forward(&self.fine.forward(&x)?) };
+        let coloured = self.coloured(poses, palettes, c_body)?;
+        let x = (x + layer.forward(&coloured)?)?;
+        Ok((self.out.forward(&self.fine.forward(&x)?)? + coloured)?)
+    }
+
+    /// The palettes laid out in the poses, folded.
+    fn coloured(&self, poses: &[Pose], palettes: &[Palette], like: &Tensor) -> Result<Tensor> {
+        let side = self.config.decoded_px;
+        let sigma = self.config.sigma_px / 1024.0;
+        let mut folded = vec![0.0; poses.len() * 3 * side * side];
+        folded.par_chunks_mut(3 * side * side).zip(poses).zip(palettes).for_each(|((out, pose), palette)| {
+            fold(&palette.picture(pose, sigma, side), side, DRAWN_GRID, out);
+        });
+        let shape = (poses.len(), 3 * (side / DRAWN_GRID).pow(2), DRAWN_GRID, DRAWN_GRID);
+        Ok(Tensor::from_vec(folded, shape, like.device())?)
     }
 
     fn maps(&self, poses: &[Pose], side: usize, like: &Tensor) -> Result<Tensor> {

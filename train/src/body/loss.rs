@@ -1,14 +1,18 @@
-//! What the body-VAE is fitted to: reconstruction + KL + contrast.
+//! What the body-VAE is fitted to: reconstruction + KL + contrast + offsets of joints, and measures where they are
+//! known.
 
 use candle_core::{D, DType, Device, Tensor};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::config::DRAWN_GRID as GRID;
+use super::config::{BodyVaeConfig, DRAWN_GRID as GRID};
 use super::framing::Framing;
 use super::model::BodyVae;
+use super::offsets::Moved;
+use super::palette::Palette;
 use super::pose::Pose;
 use super::posterior::Posterior;
-use super::views::{Sets, Views, framed_and_folded};
+use super::views::{Sets, Views, fold};
 use crate::error::Result;
 use crate::fit::Loss;
 use crate::grad;
@@ -31,6 +35,10 @@ pub struct LossSettings {
     pub cosine: f64,
     /// What cosines are divided by.
     pub temperature: f64,
+    /// Weight of telling from the pixels how far joints were moved (`augment.move_joints`).
+    pub offsets: f64,
+    /// Weight of the squared error of `model.measures`, each in deviations among people.
+    pub measures: f64,
 }
 
 impl Default for LossSettings {
@@ -47,6 +55,8 @@ impl Default for LossSettings {
             // Usual is 0.1 (van den Oord et al. 2018, arXiv:1807.03748). There, 75 steps went into calming
             // a loss of 13 nats; with 0.3 it fell at once.
             temperature: 0.3,
+            offsets: 1.0,  // as much as the contrast: it is what the contrast of bodies rests on
+            measures: 1.0, // 1 for who always says the mean
         }
     }
 }
@@ -60,6 +70,10 @@ pub struct BodyBatch {
     pub sets: Sets,
     /// Views of some of the people, each to be drawn from the set that it is not in.
     pub target: Target,
+    /// How far the joints of each view were moved.
+    pub moved: Moved,
+    /// The measures of each person, f32 `[people, config.measures]`, where they are known.
+    pub measures: Option<Tensor>,
     /// Standard normal draws, f32 `[drawn, latent]`.
     pub noise: Tensor,
     /// The rows of the snapshot's table that the views came from, person after person.
@@ -73,6 +87,8 @@ pub struct Target {
     pub pixels: Tensor,
     /// Their poses.
     pub poses: Vec<Pose>,
+    /// Their colours, where the model is told them; else none.
+    pub palettes: Vec<Palette>,
     /// The rows of the posteriors they are drawn from, u32 `[drawn]`.
     pub from: Tensor,
 }
@@ -86,13 +102,33 @@ impl Target {
         poses: &[Pose],
         framings: &[Framing],
         from: Vec<u32>,
+        config: &BodyVaeConfig,
         device: &Device,
     ) -> Result<Self> {
         let count = poses.len();
-        let pixels = framed_and_folded(planes, side, GRID, framings);
+        let poses: Vec<Pose> = framings.iter().zip(poses).map(|(framing, pose)| framing.pose(pose)).collect();
+        let length = 3 * side * side;
+        let mut folded = vec![0; planes.len()];
+        let outputs = folded.par_chunks_mut(length).zip(planes.par_chunks(length));
+        let palettes = outputs
+            .zip(poses.par_iter().zip(framings))
+            .map_init(
+                || vec![0; length],
+                |framed, ((folded, from), (pose, framing))| {
+                    framing.pixels(from, side, framed);
+                    fold(framed, side, GRID, folded);
+                    config.palette.then(|| Palette::of(framed, side, pose, config.sigma_px / 1024.0))
+                },
+            )
+            .collect::<Vec<Option<Palette>>>()
+            .into_iter()
+            .flatten()
+            .collect();
+        let shape = (count, 3 * (side / GRID).pow(2), GRID, GRID);
         Ok(Self {
-            pixels: Tensor::from_vec(pixels, (count, 3 * (side / GRID).pow(2), GRID, GRID), device)?,
-            poses: framings.iter().zip(poses).map(|(framing, pose)| framing.pose(pose)).collect(),
+            pixels: Tensor::from_vec(folded, shape, device)?,
+            poses,
+            palettes,
             from: Tensor::from_vec(from, count, device)?,
         })
     }
@@ -100,29 +136,61 @@ impl Target {
 
 /// The loss of one step.
 pub fn loss(model: &BodyVae, batch: &BodyBatch, settings: &LossSettings, step: u64) -> Result<Loss> {
-    let posterior = model.posterior(&batch.views, &batch.sets, None)?;
+    let encoded = model.tokens(&batch.views)?;
+    let posterior = model.experts_of(&encoded, &batch.sets)?.products(&batch.sets.weights)?;
     let drawn = posterior.rows(&batch.target.from)?.sample(&batch.noise)?;
-    let pictures = model.decode(&drawn, &batch.target.poses)?;
+    let pictures = model.decode(&drawn, &batch.target.poses, &batch.target.palettes)?;
     let reconstruction = reconstruction(&pictures, &batch.target, model.config().sigma_px)?.mean_all()?;
     let kl = posterior.kl()?.mean(0)?;
-    let kl_nats = kl.sum_all()?;
-    let charged = ((kl - settings.free_bits)?.relu()?.sum_all())?;
-    let contrast = contrast(&posterior)?;
-    let cosine = cosine_contrast(&posterior, settings.temperature)?;
+    let charged = (&kl - settings.free_bits)?.relu()?.sum_all()?;
     let warmth = (step as f64 / settings.kl_warmup_steps.max(1) as f64).min(1.0);
-    let total = ((&reconstruction * settings.reconstruction)?
-        + (charged * (settings.kl * warmth))?
-        + (&contrast * settings.contrast)?)?;
-    let total = (total + (&cosine * settings.cosine)?)?;
-    Ok(Loss {
-        total,
-        terms: vec![
-            ("reconstruction", reconstruction),
-            ("kl", kl_nats),
-            ("contrast", contrast),
-            ("cosine", cosine),
-        ],
-    })
+    let mut sum = WeightedSum::default();
+    sum.add("reconstruction", reconstruction, settings.reconstruction)?;
+    sum.add("contrast", contrast(&posterior)?, settings.contrast)?;
+    sum.add("cosine", cosine_contrast(&posterior, settings.temperature)?, settings.cosine)?;
+    sum.add("offsets", batch.moved.error(&model.offsets_of(&encoded)?)?, settings.offsets)?;
+    if let Some(error) = measures_error(model, &posterior, batch.measures.as_ref())? {
+        sum.add("measures", error, settings.measures)?;
+    }
+    let mut loss = sum.with((charged * (settings.kl * warmth))?)?;
+    loss.terms.push(("kl", kl.sum_all()?));
+    Ok(loss)
+}
+
+/// Terms and their sum by weight.
+#[derive(Default)]
+struct WeightedSum {
+    total: Option<Tensor>,
+    terms: Vec<(&'static str, Tensor)>,
+}
+
+impl WeightedSum {
+    fn add(&mut self, name: &'static str, term: Tensor, weight: f64) -> Result<()> {
+        let weighted = (&term * weight)?;
+        self.total = Some(match self.total.take() {
+            Some(total) => (total + weighted)?,
+            None => weighted,
+        });
+        self.terms.push((name, term));
+        Ok(())
+    }
+
+    fn with(self, rest: Tensor) -> Result<Loss> {
+        let total = match self.total {
+            Some(total) => (total + rest)?,
+            None => rest,
+        };
+        Ok(Loss { total, terms: self.terms })
+    }
+}
+
+/// The mean squared error of the measures read from the mean of both sets of each person; `None` where
+/// nobody's are known, or the model reads none.
+fn measures_error(model: &BodyVae, posterior: &Posterior, known: Option<&Tensor>) -> Result<Option<Tensor>> {
+    let (Some(known), Some(read)) = (known, model.measures(&posterior.mean()?)?) else { return Ok(None) };
+    let (people, count) = known.dims2()?;
+    let of_both = known.unsqueeze(1)?.broadcast_as((people, 2, count))?.reshape((2 * people, count))?;
+    Ok(Some((read - of_both)?.sqr()?.mean_all()?))
 }
 
 /// The squared error of each picture against its target, weighted by W_norm (eq. 13) and divided by

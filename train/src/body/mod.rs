@@ -2,9 +2,10 @@
 //! picture (paper 4.1 and 4.2).
 //!
 //! ```text
-//! views ─ trunk ─ pooled around joints ─┐
+//! views ┬ trunk ─ pooled around joints ─┐
+//!       ├ strips along the limbs ───────┤
 //! joints ─ features of the pose ────────┴─ tokens ─ attention ─ experts (μ, τ per view) ─ product ─ c_body
-//! c_body + a pose's joints and limbs ─ decoder ─ a view that was not among those encoded
+//! c_body + a pose's joints and limbs (+ its colours) ─ decoder ─ a view that was not among those encoded
 //! ```
 //!
 //! | file | what |
@@ -14,11 +15,15 @@
 //! | [`framing`] | the square of a view that is looked at |
 //! | [`pose`] | joints: features, pooling weights, heat maps, how much a view counts |
 //! | `trunk` | convolutions and pooling, at once or in chunks that are run again |
-//! | `encoder` | tokens, attention, a mean and a precision per view |
+//! | `strips` | pixels along each limb, over trunk and head, in the limb's own coordinates |
+//! | `tokens` | pooled features, strips and joints to tokens |
+//! | `encoder` | attention among tokens, a mean and a precision per view |
+//! | [`offsets`] | how far joints were moved, told from the pixels |
 //! | [`posterior`] | the product of experts, KL, evidence |
+//! | [`palette`] | the colours of a view, which a decoder may be told |
 //! | `decoder` | a picture of c_body in a pose |
 //! | [`model`] | the whole |
-//! | [`loss`] | reconstruction + KL + contrast |
+//! | [`loss`] | reconstruction + KL + contrast + offsets + measures |
 //! | [`picture`] | pictures as bytes |
 //! | [`validation`] | what a model makes of held-out views |
 //! | [`page`] | the report of a run |
@@ -32,10 +37,14 @@ pub mod framing;
 mod layers;
 pub mod loss;
 pub mod model;
+pub mod offsets;
 pub mod page;
+pub mod palette;
 pub mod picture;
 pub mod pose;
 pub mod posterior;
+mod strips;
+mod tokens;
 mod trunk;
 pub mod validation;
 pub mod views;
@@ -44,6 +53,8 @@ pub use config::{BodyVaeConfig, ConfigError};
 pub use framing::Framing;
 pub use loss::{BodyBatch, LossSettings, Target};
 pub use model::BodyVae;
+pub use offsets::Moved;
+pub use palette::Palette;
 pub use pose::Pose;
 pub use posterior::{Experts, Posterior};
 pub use views::{Sets, Views};

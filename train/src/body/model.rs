@@ -5,7 +5,9 @@ use candle_nn::VarBuilder;
 
 use super::config::BodyVaeConfig;
 use super::decoder::Decoder;
-use super::encoder::Encoder;
+use super::encoder::{Encoded, Encoder};
+use super::layers::Linear;
+use super::palette::Palette;
 use super::pose::Pose;
 use super::posterior::{Experts, Posterior};
 use super::views::{Sets, Views};
@@ -17,6 +19,7 @@ pub struct BodyVae {
     config: BodyVaeConfig,
     encoder: Encoder,
     decoder: Decoder,
+    measures: Option<Linear>,
 }
 
 impl BodyVae {
@@ -28,6 +31,10 @@ impl BodyVae {
         Ok(Self {
             encoder: Encoder::new(config, &builder.pp("encoder"))?,
             decoder: Decoder::new(config, &builder.pp("decoder"))?,
+            measures: match config.measures.len() {
+                0 => None,
+                count => Some(Linear::new(config.latent, count, &builder.pp("measures"))?),
+            },
             config: config.clone(),
         })
     }
@@ -42,7 +49,26 @@ impl BodyVae {
     /// With `chunk`, memory for features does not grow with the number of views: that many are
     /// computed at a time, and again in the backward pass. Results and gradients stay the same.
     pub fn experts(&self, views: &Views, sets: &Sets, chunk: Option<usize>) -> Result<Experts> {
-        self.encoder.forward(views, sets, chunk)
+        self.encoder.experts(&self.encoder.encode(views, chunk)?, sets)
+    }
+
+    /// The tokens of `views`, for [`experts_of`](Self::experts_of) and [`offsets_of`](Self::offsets_of).
+    pub(super) fn tokens(&self, views: &Views) -> Result<Encoded> {
+        self.encoder.encode(views, None)
+    }
+
+    pub(super) fn experts_of(&self, encoded: &Encoded, sets: &Sets) -> Result<Experts> {
+        self.encoder.experts(encoded, sets)
+    }
+
+    pub(super) fn offsets_of(&self, encoded: &Encoded) -> Result<Tensor> {
+        self.encoder.offsets(encoded)
+    }
+
+    /// The measures `[n, config.measures]` that are read from `c_body` `[n, latent]`, each less its mean
+    /// over its deviation among the people of the training; `None` where the model reads none.
+    pub fn measures(&self, c_body: &Tensor) -> Result<Option<Tensor>> {
+        self.measures.as_ref().map(|layer| layer.forward(c_body)).transpose()
     }
 
     /// The posterior of each set, `[rows · sets, latent]`.
@@ -61,8 +87,9 @@ impl BodyVae {
     }
 
     /// Pictures of `c_body` `[n, latent]` in `poses`, folded `[n, 3·f², 32, 32]` with f = decoded_px / 32,
-    /// in −1..=1; [`unfold`](super::picture::unfold) makes planes of them.
-    pub fn decode(&self, c_body: &Tensor, poses: &[Pose]) -> Result<Tensor> {
-        self.decoder.forward(c_body, poses)
+    /// in −1..=1; [`unfold`](super::picture::unfold) makes planes of them. `palettes` are the colours of
+    /// each; a model that is told none (`config.palette`) does not look at them.
+    pub fn decode(&self, c_body: &Tensor, poses: &[Pose], palettes: &[Palette]) -> Result<Tensor> {
+        self.decoder.forward(c_body, poses, palettes)
     }
 }

@@ -10,7 +10,9 @@ use serde_json::Value;
 use snapshot::Pixels;
 
 use super::model::BodyVae;
+use super::palette::Palette;
 use super::picture::unfold;
+use super::pose::Pose;
 use super::validation::{Case, Drawn, HeldOut};
 use crate::error::Result;
 use crate::parameters::normals;
@@ -65,10 +67,17 @@ pub fn page(run: &RunFolder, held_out: &HeldOut, model: &BodyVae, config: &str) 
         worst: worst(held_out.decoded(), drawn)?,
         ..Page::default()
     };
-    if !cases.is_empty() {
-        page.grids = vec![people(held_out, model)?, poses(held_out, model)?, prior(held_out, model)?];
-    }
+    page.grids = grids(held_out, model)?;
     Ok(page)
+}
+
+/// Held-out views and what is drawn of them, each body in the same poses, bodies from the prior; none
+/// where nothing is held out.
+pub fn grids(held_out: &HeldOut, model: &BodyVae) -> Result<Vec<Grid>, PageError> {
+    if held_out.cases().is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![people(held_out, model)?, poses(held_out, model)?, prior(held_out, model)?])
 }
 
 /// Lines of one kind.
@@ -166,15 +175,18 @@ fn people(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
         cells.resize(INPUTS, None);
         cells.extend(photos(reader, &case.drawn[..1])?);
         let mean = held_out.posterior(model, case, &Device::Cpu)?.mean().map_err(BatchError::from)?;
-        cells.extend(pictures(model, &mean, &reader.poses(&case.drawn[..1]))?);
+        let target = held_out.target(&case.drawn[..1], model, &Device::Cpu)?;
+        cells.extend(pictures(model, &mean, &target.poses, &target.palettes)?);
         rows.push(Row { label: case.identity.clone(), cells });
     }
+    let colours = if model.config().palette { " and with its colours" } else { "" };
     let mut columns = vec!["input".to_owned(); INPUTS];
     columns.extend(["held out", "drawn"].map(str::to_owned));
     Ok(Grid {
         title: "A view that was held out".to_owned(),
-        note: "Drawn from the other views of the person, in the pose of the one that was held out."
-            .to_owned(),
+        note: format!(
+            "Drawn from the other views of the person, in the pose of the one that was held out{colours}."
+        ),
         columns,
         rows,
     })
@@ -187,7 +199,10 @@ fn poses(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
     let mut rows = Vec::new();
     for case in held_out.cases().iter().take(ROWS) {
         let mean = held_out.posterior(model, case, &Device::Cpu)?.mean().map_err(BatchError::from)?;
-        let cells = pictures(model, &mean, &reader.poses(&of))?;
+        // Everybody in the clothes of one photo of theirs.
+        let worn = held_out.target(&case.drawn[..1], model, &Device::Cpu)?.palettes;
+        let worn: Vec<Palette> = worn.iter().cycle().take(of.len()).copied().collect();
+        let cells = pictures(model, &mean, &reader.poses(&of), &worn)?;
         rows.push(Row { label: case.identity.clone(), cells });
     }
     Ok(Grid {
@@ -200,15 +215,14 @@ fn poses(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
 
 /// Bodies that nobody has.
 fn prior(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
-    let reader = held_out.decoded();
-    let pose = reader.poses(&held_out.cases()[0].drawn[..1]);
+    let target = held_out.target(&held_out.cases()[0].drawn[..1], model, &Device::Cpu)?;
     let latent = model.config().latent;
     let noise = normals(&mut ChaCha8Rng::seed_from_u64(0), POSES * latent, 0.0, 1.0);
     let drawn = Tensor::from_vec(noise, (POSES, latent), &Device::Cpu).map_err(crate::Error::from)?;
     let mut cells = Vec::new();
     for index in 0..POSES {
         let one = drawn.narrow(0, index, 1).map_err(crate::Error::from)?;
-        cells.extend(pictures(model, &one, &pose)?);
+        cells.extend(pictures(model, &one, &target.poses, &target.palettes)?);
     }
     Ok(Grid {
         title: "Drawn from the prior".to_owned(),
@@ -231,12 +245,13 @@ fn photos(reader: ViewReader, rows: &[usize]) -> Result<Vec<Option<Picture>>, Pa
 fn pictures(
     model: &BodyVae,
     c_body: &Tensor,
-    poses: &[super::Pose],
+    poses: &[Pose],
+    palettes: &[Palette],
 ) -> Result<Vec<Option<Picture>>, PageError> {
     let side = model.config().decoded_px;
     let many = || -> Result<Vec<Vec<u8>>> {
         let c_body = c_body.detach().broadcast_as((poses.len(), model.config().latent))?.contiguous()?;
-        unfold(&model.decode(&c_body, poses)?)
+        unfold(&model.decode(&c_body, poses, palettes)?)
     };
     Ok(many()?.into_iter().map(|rgb| Some(Picture::from_rgb(rgb, side, side, ""))).collect())
 }

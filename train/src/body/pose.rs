@@ -26,6 +26,51 @@ const LENGTHS: [(usize, usize); LIMBS.len() + 2] = {
     pairs
 };
 
+/// Means of x and y and their deviations in lengths of the trunk from its middle, of visible joints in
+/// 38,400 views of synthetic people. Photos of other people differ a little, which does no harm: all
+/// numbers are to be of one size, none has to be exact.
+const PLACES: [[f32; 4]; JOINT_COUNT] = [
+    [0.00, -0.82, 0.13, 0.09],
+    [0.06, -0.89, 0.11, 0.08],
+    [-0.06, -0.89, 0.11, 0.08],
+    [0.15, -0.88, 0.08, 0.08],
+    [-0.15, -0.88, 0.08, 0.08],
+    [0.33, -0.49, 0.08, 0.07],
+    [-0.33, -0.49, 0.08, 0.07],
+    [0.59, -0.14, 0.20, 0.35],
+    [-0.59, -0.14, 0.20, 0.35],
+    [0.41, 0.02, 0.33, 0.60],
+    [-0.41, 0.02, 0.33, 0.60],
+    [0.20, 0.50, 0.08, 0.06],
+    [-0.20, 0.50, 0.08, 0.06],
+    [0.22, 1.18, 0.24, 0.31],
+    [-0.22, 1.18, 0.24, 0.31],
+    [0.18, 1.96, 0.22, 0.30],
+    [-0.18, 1.96, 0.22, 0.30],
+];
+
+/// The same of the lengths: mean and deviation.
+const LENGTH_SCALES: [[f32; 2]; LENGTHS.len()] = [
+    [0.10, 0.04],
+    [0.10, 0.04],
+    [0.11, 0.06],
+    [0.11, 0.06],
+    [0.67, 0.13],
+    [0.57, 0.13],
+    [0.48, 0.16],
+    [0.57, 0.13],
+    [0.48, 0.16],
+    [1.01, 0.07],
+    [1.01, 0.07],
+    [0.42, 0.14],
+    [0.76, 0.24],
+    [0.79, 0.15],
+    [0.76, 0.24],
+    [0.79, 0.15],
+    [1.13, 0.09],
+    [1.13, 0.09],
+];
+
 /// The joints of one view, in shares of the view's side.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pose {
@@ -100,6 +145,27 @@ impl Pose {
                 let length = (a[0] - b[0]).hypot(a[1] - b[1]) / unit;
                 at.copy_from_slice(&[length.clamp(0.0, 8.0), known]);
             }
+        }
+        features
+    }
+
+    /// [`features`](Self::features), each less its mean over [its deviation](PLACES); 0 for what is not
+    /// visible. A network whose inputs are of mixed sizes around other means than 0 does not begin to
+    /// learn: what people differ in is a hundredth of what poses have in common.
+    pub fn standardised(&self) -> [f32; POSE_FEATURES] {
+        /// Nobody is this many deviations from the mean; a joint taken for another is.
+        const MOST: f32 = 5.0;
+        let confidence = |value: f32| (value - 0.8) / 0.3;
+        let scaled = |value: f32, mean: f32, deviation: f32| ((value - mean) / deviation).clamp(-MOST, MOST);
+        let mut features = self.features();
+        let (joints, lengths) = features.split_at_mut(JOINT_COUNT * 3);
+        for (at, [x, y, dx, dy]) in joints.chunks_exact_mut(3).zip(PLACES) {
+            let place = if at[2] > 0.0 { [scaled(at[0], x, dx), scaled(at[1], y, dy)] } else { [0.0, 0.0] };
+            at.copy_from_slice(&[place[0], place[1], confidence(at[2])]);
+        }
+        for (at, [mean, deviation]) in lengths.chunks_exact_mut(2).zip(LENGTH_SCALES) {
+            let length = if at[1] > 0.0 { scaled(at[0], mean, deviation) } else { 0.0 };
+            at.copy_from_slice(&[length, confidence(at[1])]);
         }
         features
     }
@@ -222,7 +288,8 @@ fn normalise(map: &mut [f32]) {
     }
 }
 
-fn squared_distance(point: [f32; 2], a: &[f32; 3], b: &[f32; 3]) -> f32 {
+/// The squared distance of `point` from the line between two joints.
+pub(super) fn squared_distance(point: [f32; 2], a: &[f32; 3], b: &[f32; 3]) -> f32 {
     let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
     let length = dx * dx + dy * dy;
     let along = if length > 0.0 { ((point[0] - a[0]) * dx + (point[1] - a[1]) * dy) / length } else { 0.0 };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use snapshot::Pixels;
 
+use super::config::BodyVaeConfig;
 use super::framing::Framing;
 use super::loss::{Target, contrast, reconstruction};
 use super::model::BodyVae;
@@ -75,7 +76,8 @@ impl<'a> HeldOut<'a> {
         let planes = decoded.read(&rows, Pixels::Image)?;
         let poses = decoded.poses(&rows);
         let mean = || -> Result<Tensor> {
-            let folded = whole(&planes, decoded.side(), &poses, &Device::Cpu)?.pixels;
+            let folded =
+                whole(&planes, decoded.side(), &poses, &BodyVaeConfig::default(), &Device::Cpu)?.pixels;
             Ok(folded.to_dtype(DType::F32)?.mean_keepdim(0)?.affine(2.0 / 255.0, -1.0)?)
         };
         let people = cases.into_iter().step_by(step).collect();
@@ -103,18 +105,22 @@ impl<'a> HeldOut<'a> {
         Ok(Views::new(&planes, self.encoded.side(), &self.encoded.poses(rows), device)?)
     }
 
+    /// The views `rows` as they are to be drawn: pixels, poses and colours.
+    pub fn target(&self, rows: &[usize], model: &BodyVae, device: &Device) -> Result<Target, BatchError> {
+        let planes = self.decoded.read(rows, Pixels::Image)?;
+        Ok(whole(&planes, self.decoded.side(), &self.decoded.poses(rows), model.config(), device)?)
+    }
+
     /// Every held-out view of `case`, drawn from the mean of the posterior.
     pub fn draw(&self, model: &BodyVae, case: &Case, device: &Device) -> Result<Vec<Drawn>, BatchError> {
         let posterior = self.posterior(model, case, device)?;
-        let planes = self.decoded.read(&case.drawn, Pixels::Image)?;
-        let poses: Vec<Pose> = self.decoded.poses(&case.drawn);
+        let target = self.target(&case.drawn, model, device)?;
         let drawn = || -> Result<Vec<Drawn>> {
             let count = case.drawn.len();
-            let target = whole(&planes, self.decoded.side(), &poses, device)?;
             let c_body =
                 posterior.mean()?.detach().broadcast_as((count, model.config().latent))?.contiguous()?;
             let sigma = model.config().sigma_px;
-            let pictures = model.decode(&c_body, &target.poses)?.detach();
+            let pictures = model.decode(&c_body, &target.poses, &target.palettes)?.detach();
             let errors: Vec<f32> = reconstruction(&pictures, &target, sigma)?.to_vec1()?;
             let mean = self.mean_photo.to_device(device)?.broadcast_as(pictures.shape())?.contiguous()?;
             let of_mean: Vec<f32> = reconstruction(&mean, &target, sigma)?.to_vec1()?;
@@ -170,9 +176,15 @@ impl<'a> HeldOut<'a> {
 }
 
 /// Photos to be drawn as they are.
-fn whole(planes: &[u8], side: usize, poses: &[Pose], device: &Device) -> Result<Target> {
+fn whole(
+    planes: &[u8],
+    side: usize,
+    poses: &[Pose],
+    config: &BodyVaeConfig,
+    device: &Device,
+) -> Result<Target> {
     let framings = vec![Framing::whole(); poses.len()];
-    Target::new(planes, side, poses, &framings, vec![0; poses.len()], device)
+    Target::new(planes, side, poses, &framings, vec![0; poses.len()], config, device)
 }
 
 fn named((name, value): (&str, f64)) -> (String, f64) {

@@ -6,6 +6,8 @@ use rayon::prelude::*;
 use super::config::{BodyVaeConfig, GRID};
 use super::framing::Framing;
 use super::pose::{POOLS, POSE_FEATURES, Pose, view_weights};
+use super::strips;
+use super::tokens::TOKENS;
 use crate::error::Result;
 
 /// Some views, all of one size.
@@ -14,6 +16,8 @@ pub struct Views {
     /// Weighted photos (paper 4.1), framed ([`Framing::of`]), after space-to-depth: u8
     /// `[n, 3·f², 16, 16]` with f = side / 16.
     pub pixels: Tensor,
+    /// The strips along the limbs, over trunk and head: f32 `[n, strips::VALUES]`.
+    pub(super) strips: Tensor,
     /// The joints in shares of the framed square.
     pub poses: Vec<Pose>,
 }
@@ -23,16 +27,13 @@ pub struct Views {
 pub(super) struct Geometry {
     /// Weights of pooling, f32 `[n, POOLS, 16²]`.
     pub pooling: Tensor,
-    /// [`Pose::features`], `[n, POSE_FEATURES]`.
+    /// [`Pose::standardised`], `[n, POSE_FEATURES]`.
     pub features: Tensor,
     /// log of each token's weight in attention, `[n, tokens]`.
     pub gates: Tensor,
     /// The same weights, of sum 1, `[n, tokens]`.
     pub shares: Tensor,
 }
-
-/// Tokens of a view: one per pool, and the pose.
-pub(super) const TOKENS: usize = POOLS + 1;
 
 /// What stands for log 0 in attention: far below any score, and no infinity to make NaN of.
 pub(super) const HIDDEN: f32 = -1e4;
@@ -54,10 +55,11 @@ impl Views {
         device: &Device,
     ) -> Result<Self> {
         let poses: Vec<Pose> = framings.iter().zip(poses).map(|(framing, pose)| framing.pose(pose)).collect();
-        let pixels = framed_and_folded(planes, side, GRID, framings);
+        let (pixels, strips) = pixels_and_strips(planes, side, &poses, framings);
         let channels = 3 * (side / GRID).pow(2);
         let pixels = Tensor::from_vec(pixels, (poses.len(), channels, GRID, GRID), device)?;
-        Ok(Self { pixels, poses })
+        let strips = Tensor::from_vec(strips, (poses.len(), strips::VALUES), device)?;
+        Ok(Self { pixels, strips, poses })
     }
 
     /// How many there are.
@@ -79,7 +81,7 @@ impl Views {
             .par_chunks_mut(POOLS * GRID * GRID)
             .zip(&self.poses)
             .for_each(|(out, pose)| pose.pooling(sigma, GRID, out));
-        let features: Vec<f32> = self.poses.iter().flat_map(Pose::features).collect();
+        let features: Vec<f32> = self.poses.iter().flat_map(Pose::standardised).collect();
         let gates: Vec<f32> = self.poses.iter().flat_map(token_gates).collect();
         let shares = gates.chunks_exact(TOKENS).flat_map(|gates| {
             let sum: f32 = gates.iter().map(|gate| gate.exp()).sum();
@@ -95,31 +97,44 @@ impl Views {
     }
 }
 
-/// A joint counts by its confidence, a hidden one not at all; body and pose always count.
+/// A joint or strip counts by its confidence, a hidden one not at all; body and pose always count.
 fn token_gates(pose: &Pose) -> [f32; TOKENS] {
     let mut gates = [0.0; TOKENS];
-    for (gate, joint) in gates.iter_mut().zip(&pose.joints) {
-        *gate = if joint[2] > 0.0 { joint[2].ln() } else { HIDDEN };
+    let gate = |confidence: f32| if confidence > 0.0 { confidence.ln() } else { HIDDEN };
+    for (at, joint) in gates.iter_mut().zip(&pose.joints) {
+        *at = gate(joint[2]);
+    }
+    for (at, confidence) in gates[POOLS..].iter_mut().zip(strips::confidences(pose)) {
+        *at = gate(confidence);
     }
     gates
 }
 
-/// Each photo framed and then folded, `[n, 3·f², grid, grid]`.
-pub(crate) fn framed_and_folded(planes: &[u8], side: usize, grid: usize, framings: &[Framing]) -> Vec<u8> {
+/// The framed views folded for the convolutions, and their strips.
+fn pixels_and_strips(
+    planes: &[u8],
+    side: usize,
+    poses: &[Pose],
+    framings: &[Framing],
+) -> (Vec<u8>, Vec<f32>) {
     let length = 3 * side * side;
     let mut folded = vec![0; planes.len()];
-    folded.par_chunks_mut(length).zip(planes.par_chunks(length)).zip(framings).for_each_init(
+    let mut read = vec![0.0; poses.len() * strips::VALUES];
+    let views = planes.par_chunks(length).zip(poses).zip(framings);
+    let outputs = folded.par_chunks_mut(length).zip(read.par_chunks_mut(strips::VALUES));
+    outputs.zip(views).for_each_init(
         || vec![0; length],
-        |framed, ((out, from), framing)| {
+        |framed, ((folded, read), ((from, pose), framing))| {
             framing.pixels(from, side, framed);
-            fold(framed, side, grid, out);
+            fold(framed, side, GRID, folded);
+            strips::read(framed, side, pose, read);
         },
     );
-    folded
+    (folded, read)
 }
 
 /// Space-to-depth: `[3, side, side]` to `[3·f², grid, grid]`, channel (c·f + dy)·f + dx.
-fn fold(planes: &[u8], side: usize, grid: usize, out: &mut [u8]) {
+pub(super) fn fold<T: Copy>(planes: &[T], side: usize, grid: usize, out: &mut [T]) {
     let factor = side / grid;
     for (channel, out) in out.chunks_exact_mut(grid * grid).enumerate() {
         let (plane, within) = (channel / (factor * factor), channel % (factor * factor));

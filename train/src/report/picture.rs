@@ -1,8 +1,9 @@
 //! Pixels inside a page.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
 
 /// Below 85, JPEG's blocks are taken for faults of the model; above, a grid of 64 costs megabytes.
 const QUALITY: u8 = 88;
@@ -41,6 +42,15 @@ impl Picture {
         Self::from_rgb(rgb.collect(), side, side, caption)
     }
 
+    /// The picture as a PNG file; empty where it has no pixels.
+    pub fn png(&self) -> Vec<u8> {
+        let mut png = Vec::new();
+        let (width, height) = (self.width as u32, self.height as u32);
+        let written =
+            PngEncoder::new(&mut png).write_image(&self.rgb, width, height, ExtendedColorType::Rgb8);
+        if written.is_ok() { png } else { Vec::new() }
+    }
+
     /// The picture as a JPEG in a `data:` URI; one without pixels is an empty URI.
     pub fn data_uri(&self) -> String {
         let mut jpeg = Vec::new();
@@ -66,6 +76,7 @@ mod tests {
         let picture = Picture::from_planes(&[1, 2, 3, 4, 11, 12, 13, 14, 21, 22, 23, 24], 2, "four");
         assert_eq!(picture.rgb[..6], [1, 11, 21, 2, 12, 22]);
         assert!(picture.data_uri().starts_with("data:image/jpeg;base64,/9j/"));
+        assert!(picture.png().starts_with(b"\x89PNG"));
         assert_eq!(Picture::default().data_uri(), "data:,");
     }
 }

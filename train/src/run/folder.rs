@@ -135,6 +135,15 @@ impl RunFolder {
         &self.spec
     }
 
+    /// Puts a file of the run's own, such as its report, in the place of the one of that name: all of it
+    /// or nothing.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn replace_file(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
+        durable::replace(&self.path().join(name), bytes)
+    }
+
     /// Where the model file is, replaced at every save.
     pub fn model_dir(&self) -> PathBuf {
         self.path.join(MODEL)

@@ -18,7 +18,8 @@ pub struct AugmentSettings {
     pub crop: f32,
     /// Share of the visible joints that are taken for hidden.
     pub drop_joints: f64,
-    /// Deviation by which joints are moved, in shares of the view.
+    /// The largest deviation by which a view's joints are moved, in shares of the view; each view has one
+    /// from 0 to this. The encoder learns to tell it from the pixels (`loss.offsets`).
     pub move_joints: f32,
 }
 
@@ -26,10 +27,10 @@ impl Default for AugmentSettings {
     fn default() -> Self {
         Self {
             flip: 0.5,
-            colour: 0.08,       // white balance and exposure of two cameras
-            crop: 0.85,         // heads and feet mostly stay in
-            drop_joints: 0.05,  // a detector misses about as many
-            move_joints: 0.002, // beside the detector's own error
+            colour: 0.08,      // white balance and exposure of two cameras
+            crop: 0.85,        // heads and feet mostly stay in
+            drop_joints: 0.05, // a detector misses about as many
+            move_joints: 0.02, // as far as detectors err
         }
     }
 }
@@ -63,9 +64,10 @@ impl Change {
         let side = 1.0 - (1.0 - settings.crop) * rng.random_range(0.0..1.0f32);
         let corner = [(); 2].map(|()| (1.0 - side) * rng.random_range(0.0..1.0f32));
         let dropped = [(); JOINT_COUNT].map(|()| rng.random_bool(settings.drop_joints));
+        let deviation = settings.move_joints * rng.random_range(0.0..1.0f32);
         let mut bell = || {
             let sum: f32 = (0..4).map(|_| rng.random_range(-1.0..1.0f32)).sum();
-            sum * 0.866 * settings.move_joints
+            sum * 0.866 * deviation
         };
         let moved = [(); JOINT_COUNT].map(|()| [bell(), bell()]);
         Self { flip, gains, side, corner, dropped, moved }

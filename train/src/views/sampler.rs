@@ -19,6 +19,14 @@ pub struct SamplerSettings {
     /// Of how many families a step's people are, where families have several: people who differ in
     /// nothing but their bodies are the hardest to tell apart. 0 draws people alone.
     pub families: usize,
+    /// Share of the steps whose people come in families, once it has risen: the others tell what people
+    /// have in common apart.
+    pub family_share: f64,
+    /// Steps over which that share rises from 0: from twins alone, nothing is learned at the start.
+    pub family_ramp_steps: u64,
+    /// People of whom a view is drawn by the decoder: a drawn view costs as much as several that are
+    /// encoded.
+    pub drawn: usize,
     /// Share of the steps in which each view sees nothing but itself, so that what single views say
     /// can be stored and combined later.
     pub alone: f64,
@@ -26,7 +34,15 @@ pub struct SamplerSettings {
 
 impl Default for SamplerSettings {
     fn default() -> Self {
-        Self { people: 16, views: 8, families: 0, alone: 0.25 }
+        Self {
+            people: 16,
+            views: 8,
+            families: 0,
+            family_share: 0.5,
+            family_ramp_steps: 1000,
+            drawn: 8,
+            alone: 0.25,
+        }
     }
 }
 
@@ -53,27 +69,35 @@ pub struct RowPlan {
     pub sides: Vec<usize>,
     /// Which of the views is drawn by the decoder, from the other set.
     pub target: usize,
+    /// Whether it is.
+    pub is_drawn: bool,
 }
 
 /// The samples of `step`.
 pub fn plan(people: &People, settings: &SamplerSettings, seed: u64, step: u64) -> StepPlan {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(step);
-    let rows = who(people, settings, &mut rng)
+    let risen = (step as f64 / settings.family_ramp_steps.max(1) as f64).min(1.0);
+    let in_families = rng.random_bool((settings.family_share * risen).clamp(0.0, 1.0));
+    let families = if in_families { settings.families } else { 0 };
+    let mut rows: Vec<RowPlan> = who(people, settings.people, families, &mut rng)
         .into_iter()
         .map(|person| row(person, &people.people[person].views, settings.views, &mut rng))
         .collect();
+    for row in rows.iter_mut().take(settings.drawn.max(1)) {
+        row.is_drawn = true; // people come in no order
+    }
     StepPlan { rows, alone: rng.random_bool(settings.alone.clamp(0.0, 1.0)), seed: rng.random() }
 }
 
-fn who(people: &People, settings: &SamplerSettings, rng: &mut ChaCha8Rng) -> Vec<usize> {
-    let wanted = settings.people.min(people.people.len());
+fn who(people: &People, wanted: usize, families: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let wanted = wanted.min(people.people.len());
     let mut chosen: Vec<usize> = Vec::with_capacity(wanted);
-    let mut families: Vec<&Vec<usize>> = people.families.iter().filter(|family| family.len() > 1).collect();
-    if settings.families > 0 && !families.is_empty() {
-        families.shuffle(rng);
-        let share = wanted.div_ceil(settings.families);
-        for family in families {
+    let mut several: Vec<&Vec<usize>> = people.families.iter().filter(|family| family.len() > 1).collect();
+    if families > 0 && !several.is_empty() {
+        several.shuffle(rng);
+        let share = wanted.div_ceil(families);
+        for family in several {
             let mut family = family.clone();
             family.shuffle(rng);
             let room = wanted - chosen.len();
@@ -96,7 +120,7 @@ fn row(person: usize, of: &[usize], count: usize, rng: &mut ChaCha8Rng) -> RowPl
     let target = rng.random_range(0..taken);
     sides.resize(count.max(2), 2);
     views.resize(count.max(2), views[0]);
-    RowPlan { person, views, sides, target }
+    RowPlan { person, views, sides, target, is_drawn: false }
 }
 
 #[cfg(test)]
@@ -143,10 +167,39 @@ mod tests {
     }
 
     #[test]
+    fn families_come_more_and_more_often_until_their_share_is_reached() {
+        let people = people(64, 4, 8);
+        let settings = SamplerSettings { families: 2, family_ramp_steps: 400, ..SamplerSettings::default() };
+        let in_two_families = |step: u64| {
+            let rows = plan(&people, &settings, 3, step).rows;
+            let families: std::collections::BTreeSet<usize> = rows.iter().map(|row| row.person / 8).collect();
+            families.len() == 2
+        };
+        let share = |steps: std::ops::Range<u64>| {
+            let count = (steps.end - steps.start) as f64;
+            steps.filter(|&step| in_two_families(step)).count() as f64 / count
+        };
+        assert!(share(0..40) < 0.15);
+        let risen = share(400..800);
+        assert!((risen - 0.5).abs() < 0.1, "{risen}");
+    }
+
+    #[test]
+    fn as_many_people_are_drawn_as_asked_for() {
+        let people = people(30, 6, 1);
+        for (drawn, expected) in [(3, 3), (100, 16), (0, 1)] {
+            let settings = SamplerSettings { drawn, ..SamplerSettings::default() };
+            let rows = plan(&people, &settings, 5, 1).rows;
+            assert_eq!(rows.iter().filter(|row| row.is_drawn).count(), expected);
+        }
+    }
+
+    #[test]
     fn nobody_comes_twice_and_families_come_together() {
         let people = people(64, 4, 8);
-        let settings = SamplerSettings { people: 16, families: 2, ..SamplerSettings::default() };
-        for step in 0..20 {
+        let settings =
+            SamplerSettings { people: 16, families: 2, family_share: 1.0, ..SamplerSettings::default() };
+        for step in 1000..1020 {
             let plan = plan(&people, &settings, 3, step);
             let mut chosen: Vec<usize> = plan.rows.iter().map(|row| row.person).collect();
             chosen.sort_unstable();

@@ -1,0 +1,193 @@
+//! Seconds of a training step of the body-VAE, ours and PyTorch's in turn, and views a second from a snapshot in the page
+//! cache: `make bench-vae`, or
+//!
+//!     cargo run --release -p train --example vae_speed -- PYTHON [SNAPSHOT]
+//!
+//! PYTHON has torch. Both sides have the same layers, shapes, losses and optimiser, random inputs and the same number of
+//! threads; the numbers of parameters are compared. Every measurement is a process of its own.
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use candle_core::{DType, Device, Tensor};
+use photo::joints::JOINT_COUNT;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use snapshot::{Pixels, Snapshot};
+use train::adamw::{AdamW, AdamWConfig};
+use train::body::loss::loss;
+use train::body::{
+    BodyBatch, BodyVae, BodyVaeConfig, Framing, LossSettings, Moved, Pose, Sets, Target, Views,
+};
+use train::parameters::Parameters;
+use train::views::ViewReader;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// As in the recipe `train-bench.toml`, without its palette and measures, which cost next to nothing.
+const PEOPLE: usize = 24;
+const VIEWS: usize = 6;
+const DRAWN: usize = 4;
+const CHANNELS: usize = 32;
+const ROUNDS: usize = 12;
+/// Bytes that are read from a snapshot, at the most.
+const READ_BYTES: usize = 4 << 30;
+
+fn main() -> Outcome<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["measure"] => {
+            println!("{}", measure()?);
+            Ok(())
+        }
+        [python] => compare(python),
+        [python, snapshot] => {
+            compare(python)?;
+            read(Path::new(snapshot))
+        }
+        _ => Err("usage: vae_speed PYTHON [SNAPSHOT]".into()),
+    }
+}
+
+fn compare(python: &str) -> Outcome<()> {
+    let threads = rayon::current_num_threads();
+    println!(
+        "a step of the body-VAE: {PEOPLE} people of {VIEWS} views, {DRAWN} drawn, {threads} threads, f32"
+    );
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/vae_speed.py");
+    let shape = [PEOPLE, VIEWS, DRAWN, CHANNELS, ROUNDS, threads].map(|number| number.to_string());
+    // In turn, twice each, so that a noisy minute does not fall on one side alone.
+    let mut rows = Vec::new();
+    for _ in 0..2 {
+        let theirs: Value = serde_json::from_str(&output(Command::new(python).arg(&script).args(&shape))?)?;
+        let ours: Value = serde_json::from_str(&output(Command::new(env::current_exe()?).arg("measure"))?)?;
+        if theirs["parameters"] != ours["parameters"] {
+            return Err(format!(
+                "two models: {} parameters and {}",
+                theirs["parameters"], ours["parameters"]
+            )
+            .into());
+        }
+        rows.push((theirs, ours));
+    }
+    let best = |of: fn(&(Value, Value)) -> &Value| {
+        rows.iter().filter_map(|row| of(row)["seconds"].as_f64()).fold(f64::INFINITY, f64::min)
+    };
+    let (theirs, ours) = (best(|row| &row.0), best(|row| &row.1));
+    println!("  PyTorch {:<12} {theirs:.3} s a step", rows[0].0["version"].as_str().unwrap_or_default());
+    println!("  bolid                {ours:.3} s a step, {:.2} of PyTorch's time", ours / theirs);
+    Ok(())
+}
+
+fn output(command: &mut Command) -> Outcome<String> {
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(format!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The fastest of some steps.
+fn measure() -> Outcome<Value> {
+    let config = BodyVaeConfig { channels: CHANNELS, ..BodyVaeConfig::default() };
+    let parameters = Parameters::seeded(1);
+    let model = BodyVae::new(&config, &parameters.builder(DType::F32, &Device::Cpu))?;
+    let batch = batch(&config)?;
+    let named = parameters.named();
+    let count: usize = named.iter().map(|(_, var)| var.elem_count()).sum();
+    let mut optimiser = AdamW::new(named, AdamWConfig::default())?;
+    let mut fastest = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let loss = loss(&model, &batch, &LossSettings::default(), 1000)?;
+        optimiser.step(&loss.total.backward()?, 1e-4)?;
+        fastest = fastest.min(start.elapsed().as_secs_f64());
+    }
+    Ok(json!({ "seconds": fastest, "parameters": count }))
+}
+
+/// Random pixels, people in one pose with other arms.
+fn batch(config: &BodyVaeConfig) -> Outcome<BodyBatch> {
+    let rng = &mut ChaCha8Rng::seed_from_u64(1);
+    let side = config.view_px;
+    let count = PEOPLE * VIEWS;
+    let mut planes =
+        |count: usize| -> Vec<u8> { (0..count * 3 * side * side).map(|_| rng.random()).collect() };
+    let (pixels, pictures) = (planes(count), planes(DRAWN));
+    let poses: Vec<Pose> = (0..count).map(pose).collect();
+    let views = Views::new(&pixels, side, &poses, &Device::Cpu)?;
+    let sides = vec![(0..VIEWS).map(|view| usize::from(view >= VIEWS / 2)).collect(); PEOPLE];
+    let target_poses: Vec<Pose> = (0..DRAWN).map(pose).collect();
+    Ok(BodyBatch {
+        sets: Sets::new(&views.poses, &sides, 2, false, &Device::Cpu)?,
+        moved: Moved::new(&views.poses, &views.poses, &Device::Cpu)?,
+        measures: None,
+        views,
+        target: Target::new(
+            &pictures,
+            side,
+            &target_poses,
+            &[Framing::whole(); DRAWN],
+            (0..DRAWN as u32).collect(),
+            config,
+            &Device::Cpu,
+        )?,
+        noise: Tensor::zeros((DRAWN, config.latent), DType::F32, &Device::Cpu)?,
+        photos: (0..count).collect(),
+    })
+}
+
+fn pose(index: usize) -> Pose {
+    let arm = 0.02 * (index % 7) as f32;
+    let mut joints = [[0.5, 0.2, 0.9]; JOINT_COUNT];
+    let left = [
+        (5, 0.57, 0.3),
+        (7, 0.6 + arm, 0.4),
+        (9, 0.6 + arm, 0.5),
+        (11, 0.55, 0.52),
+        (13, 0.56, 0.7),
+        (15, 0.56, 0.9),
+    ];
+    for (joint, x, y) in left {
+        joints[joint] = [x, y, 0.9];
+        joints[joint + 1] = [1.0 - x, y, 0.9];
+    }
+    Pose { joints }
+}
+
+/// Reads the views of a snapshot twice; the second time they lie in the page cache.
+fn read(path: &Path) -> Outcome<()> {
+    let snapshot = Snapshot::open(path)?;
+    let size = snapshot.manifest().spec.size_px as usize;
+    let most = READ_BYTES / (3 * size * size);
+    let rows: Vec<usize> = (0..snapshot.photos().len()).take(most.max(1)).collect();
+    println!("views from {} (u8, {size} px), in the page cache", path.display());
+    for side in [size, 128] {
+        if side > size || !size.is_multiple_of(side) {
+            continue;
+        }
+        let reader = ViewReader::new(&snapshot, side)?;
+        let mut seconds = f64::INFINITY;
+        for _ in 0..3 {
+            let start = Instant::now();
+            // As many at a time as a step has.
+            for rows in rows.chunks(PEOPLE * VIEWS) {
+                std::hint::black_box(reader.read(rows, Pixels::Weighted)?);
+            }
+            seconds = seconds.min(start.elapsed().as_secs_f64());
+        }
+        let bytes = (rows.len() * 3 * size * size) as f64;
+        println!(
+            "  at {side:>4} px: {:>8.0} views/s, {:.2} GB/s of the snapshot",
+            rows.len() as f64 / seconds,
+            bytes / seconds / 1e9
+        );
+        if side == 128 {
+            break;
+        }
+    }
+    Ok(())
+}
