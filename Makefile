@@ -112,9 +112,9 @@ bench-vae:
 	@if $(PYTHON) -c 'import torch' 2>/dev/null; then python=$(PYTHON); else \
 	  python=.cache/python/bin/python; \
 	  test -x $$python || $(PYTHON) -m venv .cache/python; \
-	  $$python -c 'import torch' 2>/dev/null || $$python -m pip install --quiet $(TORCH) || python=; \
+	  $$python -c 'import torch' 2>/dev/null || $$python -m pip install --quiet $(firstword $(TORCH)) || python=; \
 	fi; \
-	if [ -z "$$python" ]; then echo "body-VAE against PyTorch: skipped, pip cannot get $(TORCH); PYTHON=… names one that has it"; \
+	if [ -z "$$python" ]; then echo "body-VAE against PyTorch: skipped, pip cannot get $(firstword $(TORCH)); PYTHON=… names one that has it"; \
 	else cargo run --release --locked --quiet -p train --example vae_speed -- $$python \
 	  $$(ls -td $(WORKDIR)/snapshots/*/ 2>/dev/null | head -1); fi
 

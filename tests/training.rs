@@ -57,6 +57,10 @@ fn a_training_ends_with_a_model_that_encodes_and_a_killed_one_with_the_same() {
     let run = only_folder(&place.workdir().join("runs"));
     let page = fs::read_to_string(run.join("report.html")).expect("a report");
     assert!(page.contains("held out") && page.contains("bolid explain"));
+    let events = fs::read_dir(&run).expect("a run").map(|entry| entry.expect("an entry").path());
+    let events = events.filter(|path| path.to_string_lossy().contains("tfevents"));
+    let events: Vec<u8> = events.flat_map(|path| fs::read(path).expect("events")).collect();
+    assert!(events.windows(4).any(|four| four == b"\x89PNG"), "grids for TensorBoard");
     let model = run.join("model/model.safetensors");
     let whole = fs::read(&model).expect("a model");
 
@@ -95,9 +99,17 @@ fn a_training_ends_with_a_model_that_encodes_and_a_killed_one_with_the_same() {
         exported.join("model.safetensors").metadata().expect("weights").len() < whole.len() as u64 * 6 / 10
     );
     let person = ["encode", "drawn/f00000-1", "--snapshot", snapshot, "--run", folder, "--out", path];
+    let of_run = ["encode", "drawn/f00000-1", "--snapshot", snapshot, "--run", "small", "--out", path];
+    place.succeed(&of_run);
+    let whole = EmbeddingFile::read(&out).expect("an embedding");
     place.succeed(&person);
-    let of_export = EmbeddingFile::read(&out).expect("an embedding");
-    assert_eq!(of_export.mean.len(), 16);
+    let half = EmbeddingFile::read(&out).expect("an embedding");
+    for (a, b) in half.mean.iter().zip(&whole.mean) {
+        assert!((a - b).abs() < 2e-2, "{a} {b}");
+    }
+    let exports = fs::read_to_string(run.join("exports.jsonl")).expect("what was exported");
+    assert!(exports.contains("\"what\":\"model\"") && exports.contains("exported/model.safetensors"));
+    assert!(exports.trim_end().ends_with("\"embedding\"}"), "also what was made through the export");
     refused(&place, &["runs", "export", "small", "--out", folder], &["export the model", folder]);
 }
 
@@ -112,6 +124,9 @@ fn what_cannot_be_trained_on_is_refused_before_the_first_step() {
     refused(&place, &with("fit.warmup_steps=6"), &["fit.warmup_steps"]);
     refused(&place, &with("data.snapshot=x"), &["data.drawn"]);
     refused(&place, &train(&config, &["--snapshot", "nobody"]), &["nobody"]);
+    refused(&place, &with("augment.flip=1.5"), &["augment.flip = 1.5"]);
+    refused(&place, &with("views.families=3"), &["views.families"]);
+    refused(&place, &with("loss.temperature=0"), &["loss.temperature"]);
     refused(&place, &with("model.view_px=96"), &["model.view_px"]);
     refused(&place, &with("model.measures=[\"wingspan\"]"), &["model.measures", "`wingspan`", "shin"]);
     assert!(!place.workdir().join("runs").exists());

@@ -39,6 +39,19 @@ pub struct TrainConfig {
     pub fit: FitSettings,
 }
 
+impl TrainConfig {
+    /// Checks every table's values against their ranges, but for those of `fit`.
+    ///
+    /// # Errors
+    /// Naming the first key that is out of range.
+    pub fn check(&self) -> Result<(), train::range::OutOfRange> {
+        self.model.check()?;
+        self.views.check()?;
+        self.augment.check()?;
+        self.loss.check()
+    }
+}
+
 /// What is trained on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -107,12 +120,12 @@ pub enum TrainConfigError {
         /// Which, and what to do.
         problem: String,
     },
-    /// The model's shape.
+    /// A value that is out of range.
     #[error("{config}", config = .config.display())]
-    Model {
+    OutOfRange {
         /// The file.
         config: PathBuf,
-        /// What is out of range.
-        source: train::body::ConfigError,
+        /// Which, and what would be in range.
+        source: train::range::OutOfRange,
     },
 }

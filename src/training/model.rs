@@ -18,13 +18,15 @@ pub struct ChosenModel {
 }
 
 /// Reads the model of `wanted`: a folder with a model, or a run by id, name or folder. A withdrawn run
-/// is refused.
+/// is refused, and so is a model that was exported from one, where the run is still here.
 pub fn load(runs_dir: &Path, wanted: &str) -> Result<ChosenModel> {
     let folder = Path::new(wanted);
     if folder.join("config.json").is_file() {
         runs::refuse_model_of_withdrawn(folder)?;
         let saved = read(folder)?;
-        return Ok(ChosenModel { saved, run: None });
+        let run = saved.run.as_deref().map(|id| runs::find_by_id(runs_dir, id)).transpose()?.flatten();
+        run.as_ref().map(runs::refuse_withdrawn).transpose()?;
+        return Ok(ChosenModel { saved, run });
     }
     let run = runs::find_usable(runs_dir, wanted)?;
     let saved = read(&run.model_dir())?;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use snapshot::Snapshot;
 use synth::Body;
-use train::body::page::{grids, page};
+use train::body::page::page;
 use train::body::validation::HeldOut;
 use train::body::{BodyBatch, BodyVae, file, loss};
 use train::fit::{self, Resume, Task, TaskError, Validation};
@@ -82,11 +82,15 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
         validate: &|context| {
             // Somebody may be erased while a training goes on: it must not write their pictures again.
             runs::refuse_withdrawn(context.run)?;
-            let numbers = held_out.numbers(&model, &device)?;
+            let numbers = held_out.numbers(&model, config.loss.evidence_temperature, &device)?;
             let minimise = numbers.contains_key("held_out").then(|| "held_out".to_owned());
-            write_report(context.run, &held_out, &model, &text)?;
-            let grids = grids(&held_out, &model)?;
-            Ok(Validation { numbers, minimise, pictures: grids.iter().filter_map(for_tensorboard).collect() })
+            let page = page(context.run, &held_out, &model, &text, Some((context.step, &numbers)))?;
+            let pictures = page.grids.iter().filter_map(for_tensorboard).collect();
+            let html = page.to_html();
+            // Again, now that the pictures are there: drawing them took a while.
+            runs::refuse_withdrawn(context.run)?;
+            context.run.replace_file(train::report::FILE, html.as_bytes())?;
+            Ok(Validation { numbers, minimise, pictures })
         },
         save_model: &|values, folder| Ok(file::save(folder, &config.model, values, &facts, DType::F32)?),
         may_be_zero: &may_be_zero,
@@ -110,15 +114,11 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     progress.finish();
     runs::refuse_withdrawn(&folder)?;
     // Once more, of the model file and the whole log.
-    write_report(&folder, &held_out, &file::load(&folder.model_dir(), &device)?.model, &text)?;
+    let saved = file::load(&folder.model_dir(), &device)?;
+    let html = page(&folder, &held_out, &saved.model, &text, None)?.to_html();
+    folder.replace_file(train::report::FILE, html.as_bytes())?;
     output.show(&shown::Trained::new(&folder, &finished), shown::Trained::text)?;
     Ok(())
-}
-
-/// Sets the run's report anew.
-fn write_report(run: &RunFolder, held_out: &HeldOut, model: &BodyVae, config: &str) -> Result<()> {
-    let html = page(run, held_out, model, config)?.to_html();
-    Ok(run.replace_file(train::report::FILE, html.as_bytes())?)
 }
 
 /// A grid as one picture for TensorBoard; `None` where it is empty.
@@ -140,7 +140,7 @@ fn load_config(args: &TrainArgs) -> Result<(TrainConfig, String)> {
     if args.snapshot.is_some() {
         config.data.drawn = None;
     }
-    config.model.check().map_err(|source| TrainConfigError::Model { config: args.config.clone(), source })?;
+    config.check().map_err(|source| TrainConfigError::OutOfRange { config: args.config.clone(), source })?;
     config.fit.batch = config.views.people * config.views.views;
     config.fit.check()?;
     if config.data.snapshot.is_some() == config.data.drawn.is_some() {

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use train::audit::{Trainable, audit};
 use train::body::loss::{loss, reconstruction};
 use train::body::{
-    BodyBatch, BodyVae, BodyVaeConfig, Framing, LossSettings, Moved, Pose, Sets, Target, Views, file,
+    BodyBatch, BodyVae, BodyVaeConfig, Framing, LossSettings, Moved, Palette, Pose, Sets, Target, Views, file,
 };
 use train::parameters::Parameters;
 
@@ -247,4 +247,24 @@ fn an_exported_model_is_half_as_large_and_says_nearly_the_same() {
     assert_close(&mean(&saved.model), &mean(&model), 2e-2);
     let again = file::export(&whole, &half, DType::F16).unwrap_err().to_string();
     assert!(again.contains("f16"), "{again}");
+}
+
+#[test]
+fn colours_change_the_picture_of_a_model_that_is_told_them_and_of_no_other() {
+    let (planes, poses) = photos(2, 4);
+    let palettes: Vec<Palette> = planes
+        .chunks_exact(3 * SIDE * SIDE)
+        .zip(&poses)
+        .map(|(planes, pose)| Palette::of(planes, SIDE, pose, 0.0625))
+        .collect();
+    let c_body = Tensor::zeros((1, 12), DType::F32, &Device::Cpu).unwrap();
+    for palette in [true, false] {
+        let parameters = Parameters::seeded(1);
+        let builder = parameters.builder(DType::F32, &Device::Cpu);
+        let model = BodyVae::new(&BodyVaeConfig { palette, ..config() }, &builder).unwrap();
+        let drawn = |of: usize| values(&model.decode(&c_body, &poses[..1], &palettes[of..=of]).unwrap());
+        assert_eq!(drawn(0) != drawn(1), palette);
+        let without = model.decode(&c_body, &poses[..1], &[]);
+        assert_eq!(without.is_err(), palette);
+    }
 }

@@ -6,12 +6,18 @@ use std::path::Path;
 
 use photo::{Affine, BoundingBox, Digest, Joint, Joints, Rules, Split};
 use snapshot::{IdentityRows, PhotoRow, Pixels, PreparedTensors, Scores, Snapshot, SnapshotSpec, Writer};
-use train::views::{People, SamplerSettings, ViewReader, plan};
+use train::Device;
+use train::body::{BodyBatch, BodyVaeConfig};
+use train::views::{AugmentSettings, BatchSource, Measures, People, SamplerSettings, ViewReader, plan};
 
 const SIZE_PX: usize = 8;
 
 /// People of the train split by name, with the numbers of photos given.
 fn snapshot(dir: &Path, photos: &[usize]) -> Snapshot {
+    snapshot_of(dir, photos, SIZE_PX)
+}
+
+fn snapshot_of(dir: &Path, photos: &[usize], size_px: usize) -> Snapshot {
     let spec = SnapshotSpec {
         name: "demo".into(),
         recipe: "".into(),
@@ -19,14 +25,15 @@ fn snapshot(dir: &Path, photos: &[usize]) -> Snapshot {
         prepare: serde_json::Value::Null,
         models: vec![],
         program_version: "0.1.0".into(),
-        size_px: SIZE_PX as u32,
+        size_px: size_px as u32,
     };
     let names = (0..).map(|i| format!("demo/person-{i}")).filter(|name| Split::of(name) == Split::Train);
     let mut writer = Writer::create(dir, spec).unwrap();
     for (identity, &count) in names.zip(photos) {
-        let photos = (0..count).map(|i| row(&identity, i)).collect();
+        let photos = (0..count).map(|i| row(&identity, i));
+        let photos = if size_px == SIZE_PX { photos.collect() } else { photos.map(standing).collect() };
         let rows = IdentityRows { identity, photos, ..IdentityRows::default() };
-        writer.add_identity(rows, prepare).unwrap();
+        writer.add_identity(rows, |row: &PhotoRow| prepare(row, size_px)).unwrap();
     }
     Snapshot::open(&writer.finish(0).unwrap().path).unwrap()
 }
@@ -52,9 +59,9 @@ fn row(identity: &str, i: usize) -> PhotoRow {
 }
 
 /// Tensors filled with two bytes of the photo's digest.
-fn prepare(row: &PhotoRow) -> Result<PreparedTensors, std::io::Error> {
+fn prepare(row: &PhotoRow, size_px: usize) -> Result<PreparedTensors, std::io::Error> {
     let [image, weighted, ..] = *row.sha256.as_bytes();
-    let filled = |byte| vec![byte; 3 * SIZE_PX * SIZE_PX];
+    let filled = |byte| vec![byte; 3 * size_px * size_px];
     Ok(PreparedTensors { image: filled(image), weighted: filled(weighted) })
 }
 
@@ -135,4 +142,66 @@ fn a_damaged_shard_is_named_with_its_photo_and_snapshot() {
     let message = reader.read(&[0], Pixels::Image).unwrap_err().to_string();
     assert!(message.contains(&photo.facts.sha256.to_string()), "{message}");
     assert!(message.contains(snapshot.path().to_str().unwrap()), "{message}");
+}
+
+/// Shoulders, hips and an arm, in px of a view of 32.
+fn standing(row: PhotoRow) -> PhotoRow {
+    let mut joints = Joints::default();
+    let places = [
+        (5, 20.0, 9.0),
+        (6, 11.0, 9.0),
+        (7, 23.0, 14.0),
+        (9, 24.0, 18.0),
+        (11, 18.0, 18.0),
+        (12, 13.0, 18.0),
+    ];
+    for (joint, x, y) in places {
+        joints.0[joint] = Joint { x, y, confidence: 0.9 };
+    }
+    PhotoRow { joints, ..row }
+}
+
+#[test]
+fn a_batch_agrees_with_itself_however_its_views_were_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = snapshot_of(dir.path(), &[6, 6], 32);
+    let people = People::of(&snapshot, None, false).unwrap();
+    let reader = ViewReader::new(&snapshot, 32).unwrap();
+    let config =
+        BodyVaeConfig { latent: 8, view_px: 32, decoded_px: 32, palette: true, ..BodyVaeConfig::default() };
+    let measures = Measures::standardised(vec![vec![1.0], vec![3.0]]);
+    let settings = SamplerSettings { people: 2, views: 4, drawn: 1, ..SamplerSettings::default() };
+    let strong =
+        AugmentSettings { crop: 0.6, drop_joints: 0.3, move_joints: 0.0, ..AugmentSettings::default() };
+    let moving = AugmentSettings { move_joints: 0.05, ..strong.clone() };
+    for step in 0..4 {
+        let plan = plan(&people, &settings, 7, step);
+        let batch = |augment: &AugmentSettings| {
+            let source = BatchSource {
+                encoded: reader,
+                decoded: reader,
+                measures: Some(&measures),
+                config: &config,
+                augment,
+                device: &Device::Cpu,
+            };
+            source.batch(&plan).unwrap()
+        };
+        let largest = |batch: &BodyBatch| -> f32 {
+            let offsets: Vec<f32> = batch.moved.wanted().flatten_all().unwrap().to_vec1().unwrap();
+            offsets.into_iter().map(f32::abs).fold(0.0, f32::max)
+        };
+        let still = batch(&strong);
+        assert!(largest(&still) < 1e-3, "mirrored, cut and with joints dropped, and none of them moved");
+        assert!(largest(&batch(&moving)) > 0.1);
+        assert_eq!((still.views.len(), still.target.poses.len(), still.target.palettes.len()), (8, 1, 1));
+        let drawn = plan.rows.iter().position(|row| row.is_drawn).unwrap();
+        let row = &plan.rows[drawn];
+        let from: Vec<u32> = still.target.from.to_vec1().unwrap();
+        assert_eq!(from, [(2 * drawn + 1 - row.sides[row.target]) as u32], "the set without the target");
+        let known: Vec<Vec<f32>> = still.measures.unwrap().to_vec2().unwrap();
+        let expected: Vec<Vec<f32>> =
+            plan.rows.iter().map(|row| measures.of_people[row.person].clone()).collect();
+        assert_eq!(known, expected);
+    }
 }

@@ -29,6 +29,13 @@ pub fn find(runs_dir: &Path, wanted: &str) -> Result<RunFolder> {
     }
 }
 
+/// The run of an id, if it is in the work folder.
+pub fn find_by_id(runs_dir: &Path, id: &str) -> Result<Option<RunFolder>> {
+    let listed = RunFolder::list(runs_dir)?;
+    let found = listed.iter().find(|one| one.run.as_ref().is_ok_and(|run| run.id == id));
+    found.map(|one| RunFolder::open(&one.path).with_context(|| format!("open run {id}"))).transpose()
+}
+
 /// Finds a run whose model is to be used: one that was withdrawn is refused.
 pub fn find_usable(runs_dir: &Path, wanted: &str) -> Result<RunFolder> {
     let run = find(runs_dir, wanted)?;

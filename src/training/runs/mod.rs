@@ -17,7 +17,7 @@ mod list;
 mod show;
 
 pub use export::export;
-pub use find::{find_usable, refuse_model_of_withdrawn, refuse_withdrawn};
+pub use find::{find_by_id, find_usable, refuse_model_of_withdrawn, refuse_withdrawn};
 pub use list::list;
 pub use show::show;
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::range::{OutOfRange, check};
+
 /// Side of the grid that features are computed on. `view_px` is folded into it by space-to-depth, so
 /// that larger views cost a wider first layer and nothing else.
 pub const GRID: usize = 16;
@@ -66,52 +68,28 @@ impl Default for BodyVaeConfig {
     }
 }
 
-/// A shape that cannot be built.
-#[derive(Debug, thiserror::Error)]
-#[error("`model.{key} = {value}` is out of range: {expected}")]
-pub struct ConfigError {
-    key: &'static str,
-    value: String,
-    expected: &'static str,
-}
-
 impl BodyVaeConfig {
     /// Checks the values against their ranges.
     ///
     /// # Errors
     /// Naming the first key that is out of range.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |key, value: String, expected| Err(ConfigError { key, value, expected });
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        const FOLDED: &str = "a multiple of 32 from 32 to 1024";
         let is_folded = |px: usize| px.is_multiple_of(DRAWN_GRID) && (DRAWN_GRID..=1024).contains(&px);
-        if !is_folded(self.view_px) {
-            return refuse("view_px", self.view_px.to_string(), "a multiple of 32 from 32 to 1024");
-        }
-        if !is_folded(self.decoded_px) {
-            return refuse("decoded_px", self.decoded_px.to_string(), "a multiple of 32 from 32 to 1024");
-        }
-        if self.latent == 0 || self.latent > 1 << 16 {
-            return refuse("latent", self.latent.to_string(), "1 to 65536");
-        }
-        if !(self.sigma_px.is_finite() && self.sigma_px >= 1.0) {
-            return refuse("sigma_px", self.sigma_px.to_string(), "at least 1");
-        }
-        if self.heads == 0 || self.width == 0 || !self.width.is_multiple_of(self.heads) {
-            return refuse("width", self.width.to_string(), "a multiple of `model.heads`");
-        }
         let is_grouped = |channels: &usize| *channels > 0 && channels.is_multiple_of(GROUPS);
-        if !is_grouped(&self.channels) {
-            return refuse("channels", self.channels.to_string(), "a multiple of 8");
-        }
-        if !self.decoder_channels.iter().all(is_grouped) {
-            return refuse("decoder_channels", format!("{:?}", self.decoder_channels), "multiples of 8");
-        }
-        if self.strip_width == 0 {
-            return refuse("strip_width", "0".to_owned(), "at least 1");
-        }
-        if self.set_layers == 0 {
-            return refuse("set_layers", "0".to_owned(), "at least 1");
-        }
-        Ok(())
+        let sigma = self.sigma_px;
+        let is_shared = self.heads > 0 && self.width > 0 && self.width.is_multiple_of(self.heads);
+        let decoder = self.decoder_channels;
+        check("model.view_px", self.view_px, is_folded(self.view_px), FOLDED)?;
+        check("model.decoded_px", self.decoded_px, is_folded(self.decoded_px), FOLDED)?;
+        check("model.latent", self.latent, (1..=1 << 16).contains(&self.latent), "1 to 65536")?;
+        check("model.sigma_px", sigma, sigma.is_finite() && sigma >= 1.0, "at least 1")?;
+        check("model.width", self.width, is_shared, "a multiple of `model.heads`")?;
+        check("model.channels", self.channels, is_grouped(&self.channels), "a multiple of 8")?;
+        let decoder_is_grouped = decoder.iter().all(is_grouped);
+        check("model.decoder_channels", format!("{decoder:?}"), decoder_is_grouped, "multiples of 8")?;
+        check("model.strip_width", self.strip_width, self.strip_width > 0, "at least 1")?;
+        check("model.set_layers", self.set_layers, self.set_layers > 0, "at least 1")
     }
 
     /// Channels of a view after space-to-depth.

@@ -11,7 +11,7 @@ use super::layers::{Conv, Linear, NormConv, Residual};
 use super::palette::Palette;
 use super::pose::{POSE_MAPS, Pose};
 use super::views::fold;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::grad;
 
 /// The decoder.
@@ -79,6 +79,14 @@ impl Decoder {
 
     /// The palettes laid out in the poses, folded.
     fn coloured(&self, poses: &[Pose], palettes: &[Palette], like: &Tensor) -> Result<Tensor> {
+        if palettes.len() != poses.len() {
+            return Err(Error::Shape {
+                op: "decode",
+                tensor: "palettes".to_owned(),
+                found: palettes.len().into(),
+                expected: format!("one for each of {} poses: this model is told colours", poses.len()),
+            });
+        }
         let side = self.config.decoded_px;
         let sigma = self.config.sigma_px / 1024.0;
         let mut folded = vec![0.0; poses.len() * 3 * side * side];

@@ -12,6 +12,7 @@ use super::config::BodyVaeConfig;
 use super::model::BodyVae;
 use crate::error::{Error, Result};
 use crate::parameters::Parameters;
+use crate::run::durable::TemporaryFolder;
 use crate::run::tensors;
 
 /// The shape's file.
@@ -69,8 +70,16 @@ pub fn export(from: &Path, to: &Path, dtype: DType) -> Result<()> {
     let facts = metadata(&bytes).map_err(|error| Error::malformed(&path, error))?;
     let values = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
         .map_err(|error| Error::malformed(&path, error))?;
-    fs::create_dir_all(to).map_err(|source| Error::Write { path: to.to_owned(), source })?;
-    save(to, model.model.config(), &values.into_iter().collect(), &facts, dtype)
+    let names = [CONFIG, WEIGHTS];
+    if let Some(there) = names.iter().map(|name| to.join(name)).find(|path| path.exists()) {
+        return Err(Error::malformed(&there, "it is there already; export to a folder without a model"));
+    }
+    // Written aside: a disk that is full leaves no half of a model.
+    let write = |source: std::io::Error| Error::Write { path: to.to_owned(), source };
+    fs::create_dir_all(to).map_err(write)?;
+    let aside = TemporaryFolder::create(to, "model").map_err(|error| Error::malformed(to, error))?;
+    save(aside.path(), model.model.config(), &values.into_iter().collect(), &facts, dtype)?;
+    names.iter().try_for_each(|name| fs::rename(aside.path().join(name), to.join(name)).map_err(write))
 }
 
 /// Reads a model from `folder`.

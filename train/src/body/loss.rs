@@ -16,6 +16,7 @@ use super::views::{Sets, Views, fold};
 use crate::error::Result;
 use crate::fit::Loss;
 use crate::grad;
+use crate::range::{OutOfRange, check};
 
 /// How the terms are weighted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub struct LossSettings {
     pub free_bits: f64,
     /// Weight of the contrast between disjoint sets of views, by the evidence.
     pub contrast: f64,
+    /// What evidence is divided by.
+    pub evidence_temperature: f64,
     /// Weight of the same contrast by the cosine of the means.
     pub cosine: f64,
     /// What cosines are divided by.
@@ -49,6 +52,10 @@ impl Default for LossSettings {
             kl_warmup_steps: 500, // before the decoder listens, nothing speaks against the prior
             free_bits: 0.01,
             contrast: 1.0,
+            // The evidence adds up 756 dimensions as if they were independent; what a view says are some
+            // dozen numbers. With 1, the first steps cost 100 nats, and the cheapest way out is to be
+            // sure of nothing: every σ went to 1 within 100 steps and came back in thousands.
+            evidence_temperature: 48.0,
             // The evidence has a plateau at the start: where nobody is sure of anything, no mean
             // matters. The cosine sees directions however unsure they are.
             cosine: 1.0,
@@ -56,8 +63,37 @@ impl Default for LossSettings {
             // a loss of 13 nats; with 0.3 it fell at once.
             temperature: 0.3,
             offsets: 1.0,  // as much as the contrast: it is what the contrast of bodies rests on
-            measures: 1.0, // 1 for who always says the mean
+            measures: 1.0, // the error is 1 for a model that always answers the mean
         }
+    }
+}
+
+impl LossSettings {
+    /// Checks the values against their ranges.
+    ///
+    /// # Errors
+    /// Naming the first key that is out of range.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let weights = [
+            ("loss.reconstruction", self.reconstruction),
+            ("loss.kl", self.kl),
+            ("loss.free_bits", self.free_bits),
+            ("loss.contrast", self.contrast),
+            ("loss.cosine", self.cosine),
+            ("loss.offsets", self.offsets),
+            ("loss.measures", self.measures),
+        ];
+        for (key, weight) in weights {
+            check(key, weight, weight.is_finite() && weight >= 0.0, "at least 0")?;
+        }
+        let temperatures = [
+            ("loss.evidence_temperature", self.evidence_temperature),
+            ("loss.temperature", self.temperature),
+        ];
+        for (key, value) in temperatures {
+            check(key, value, value.is_finite() && value > 0.0, "above 0")?;
+        }
+        Ok(())
     }
 }
 
@@ -146,7 +182,7 @@ pub fn loss(model: &BodyVae, batch: &BodyBatch, settings: &LossSettings, step: u
     let warmth = (step as f64 / settings.kl_warmup_steps.max(1) as f64).min(1.0);
     let mut sum = WeightedSum::default();
     sum.add("reconstruction", reconstruction, settings.reconstruction)?;
-    sum.add("contrast", contrast(&posterior)?, settings.contrast)?;
+    sum.add("contrast", contrast(&posterior, settings.evidence_temperature)?, settings.contrast)?;
     sum.add("cosine", cosine_contrast(&posterior, settings.temperature)?, settings.cosine)?;
     sum.add("offsets", batch.moved.error(&model.offsets_of(&encoded)?)?, settings.offsets)?;
     if let Some(error) = measures_error(model, &posterior, batch.measures.as_ref())? {
@@ -206,27 +242,22 @@ pub fn reconstruction(pictures: &Tensor, target: &Target, sigma_px: f32) -> Resu
 
 /// W_norm of each pose in the order of folded pixels, `[n, f²·32²]`.
 fn folded_weights(poses: &[Pose], folded: usize, sigma_px: f32, like: &Tensor) -> Result<Tensor> {
-    let factor = (folded / 3).isqrt();
-    let side = factor * GRID;
-    let mut values: Vec<f32> = Vec::with_capacity(poses.len() * side * side);
-    for pose in poses {
-        let weights = pose.weights(sigma_px / 1024.0, side);
-        for within in 0..factor * factor {
-            let (dy, dx) = (within / factor, within % factor);
-            let rows = (0..GRID).map(|y| &weights[(y * factor + dy) * side..][..side]);
-            values.extend(rows.flat_map(|row| row[dx..].iter().step_by(factor)));
-        }
-    }
-    // A view without visible joints weighs nothing anywhere; a trace keeps its mean a number.
-    values.iter_mut().for_each(|value| *value += 1e-6);
+    let side = (folded / 3).isqrt() * GRID;
+    let mut values = vec![0.0; poses.len() * side * side];
+    values.par_chunks_mut(side * side).zip(poses).for_each(|(out, pose)| {
+        fold(&pose.weights(sigma_px / 1024.0, side), side, GRID, out);
+        // A view without visible joints weighs nothing anywhere; a trace keeps its mean a number.
+        out.iter_mut().for_each(|value| *value += 1e-6);
+    });
     Ok(Tensor::from_vec(values, (poses.len(), side * side), like.device())?)
 }
 
 /// Cross-entropy of finding each person's second set among all people's by the evidence, and the
-/// other way round; in nats. `posterior` has two rows for each person.
-pub fn contrast(posterior: &Posterior) -> Result<Tensor> {
+/// other way round; in nats. `posterior` has two rows for each person; evidence is divided by
+/// `temperature`.
+pub fn contrast(posterior: &Posterior, temperature: f64) -> Result<Tensor> {
     let [first, second] = halves(posterior)?;
-    found(&first.evidence(&second)?)
+    found(&(first.evidence(&second)? / temperature)?)
 }
 
 /// The same by the cosines of the means over `temperature`. The means are centred over the batch: one

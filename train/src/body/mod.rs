@@ -24,6 +24,7 @@
 //! | `decoder` | a picture of c_body in a pose |
 //! | [`model`] | the whole |
 //! | [`loss`] | reconstruction + KL + contrast + offsets + measures |
+//! | [`file`] | a model on the disk |
 //! | [`picture`] | pictures as bytes |
 //! | [`validation`] | what a model makes of held-out views |
 //! | [`page`] | the report of a run |
@@ -49,7 +50,7 @@ mod trunk;
 pub mod validation;
 pub mod views;
 
-pub use config::{BodyVaeConfig, ConfigError};
+pub use config::BodyVaeConfig;
 pub use framing::Framing;
 pub use loss::{BodyBatch, LossSettings, Target};
 pub use model::BodyVae;

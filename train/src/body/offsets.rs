@@ -9,16 +9,11 @@ use candle_nn::VarBuilder;
 
 use super::layers::Linear;
 use super::pose::{POOLS, Pose};
-use super::strips::{self, Axes, LIMBS};
+use super::strips::{self, Axes, FACE, LIMB_ENDS, TRUNK};
 use crate::error::Result;
 
-/// The unit of offsets in shares of the view: as far as detectors err.
+/// The unit of offsets in shares of the framed square: as far as detectors err.
 const UNIT: f32 = 0.02;
-
-/// Joints of the trunk's strip.
-const TRUNK: [usize; 4] = [5, 6, 11, 12];
-/// Joints of the head's strip.
-const HEAD: [usize; 5] = [0, 1, 2, 3, 4];
 
 /// Reads offsets from tokens.
 #[derive(Clone, Debug)]
@@ -39,7 +34,7 @@ pub struct Moved {
 }
 
 /// Estimates of a view: each joint, both ends of each limb, four joints of the trunk, five of the head.
-const ESTIMATES: usize = (POOLS - 1) + 2 * LIMBS.len() + TRUNK.len() + HEAD.len();
+const ESTIMATES: usize = (POOLS - 1) + 2 * LIMB_ENDS.len() + TRUNK.len() + FACE.len();
 
 impl Offsets {
     pub fn new(width: usize, builder: &VarBuilder) -> Result<Self> {
@@ -48,7 +43,7 @@ impl Offsets {
             joints: linear(1, "joints")?,
             limbs: linear(2, "limbs")?,
             trunk: linear(TRUNK.len(), "trunk")?,
-            head: linear(HEAD.len(), "head")?,
+            head: linear(FACE.len(), "head")?,
         })
     }
 
@@ -61,9 +56,9 @@ impl Offsets {
         };
         let parts = [
             read(0, POOLS - 1, &self.joints)?,
-            read(POOLS, LIMBS.len(), &self.limbs)?,
-            read(POOLS + LIMBS.len(), 1, &self.trunk)?,
-            read(POOLS + LIMBS.len() + 1, 1, &self.head)?,
+            read(POOLS, LIMB_ENDS.len(), &self.limbs)?,
+            read(POOLS + LIMB_ENDS.len(), 1, &self.trunk)?,
+            read(POOLS + LIMB_ENDS.len() + 1, 1, &self.head)?,
         ];
         Ok(Tensor::cat(&parts, 1)?)
     }
@@ -76,21 +71,20 @@ impl Moved {
         let mut wanted = Vec::with_capacity(seen.len() * ESTIMATES * 2);
         let mut known = Vec::with_capacity(seen.len() * ESTIMATES);
         for (seen, reported) in seen.iter().zip(reported) {
-            let mut push = |joint: usize, axes: &Axes| {
+            let mut push = |joint: usize, axes: &Axes, is_there: bool| {
                 let (a, b) = (&seen.joints[joint], &reported.joints[joint]);
-                let is_known = a[2] > 0.0 && b[2] > 0.0;
+                let is_known = is_there && a[2] > 0.0 && b[2] > 0.0;
                 let offset = [0, 1].map(|axis| if is_known { (b[axis] - a[axis]) / UNIT } else { 0.0 });
                 wanted.extend(axes.map(|axis| axis[0] * offset[0] + axis[1] * offset[1]));
                 known.push(f32::from(u8::from(is_known)));
             };
-            (0..POOLS - 1).for_each(|joint| push(joint, &[[1.0, 0.0], [0.0, 1.0]]));
-            let axes = strips::axes(seen);
-            for ((from, to), axes) in LIMBS.into_iter().zip(&axes) {
-                push(from, axes);
-                push(to, axes);
+            (0..POOLS - 1).for_each(|joint| push(joint, &[[1.0, 0.0], [0.0, 1.0]], true));
+            let (axes, confidences) = (strips::axes(seen), strips::confidences(seen));
+            let limbs = LIMB_ENDS.iter().map(|&(from, to)| vec![from, to]);
+            let joints = limbs.chain([TRUNK.to_vec(), FACE.to_vec()]);
+            for ((joints, axes), confidence) in joints.zip(&axes).zip(confidences) {
+                joints.into_iter().for_each(|joint| push(joint, axes, confidence > 0.0));
             }
-            TRUNK.into_iter().for_each(|joint| push(joint, &axes[LIMBS.len()]));
-            HEAD.into_iter().for_each(|joint| push(joint, &axes[LIMBS.len() + 1]));
         }
         Ok(Self {
             wanted: Tensor::from_vec(wanted, (seen.len(), ESTIMATES, 2), device)?,
@@ -98,12 +92,104 @@ impl Moved {
         })
     }
 
-    /// The mean error of `estimates`, by Huber's loss: now and then a detector takes one leg for the
-    /// other.
+    /// The offsets, f32 `[n, estimates, 2]` in fiftieths of the framed square; 0 where unknown.
+    pub fn wanted(&self) -> &Tensor {
+        &self.wanted
+    }
+
+    /// The mean error of `estimates` by Charbonnier's loss: squares would follow the few joints that a
+    /// detector puts on the wrong leg.
     pub(super) fn error(&self, estimates: &Tensor) -> Result<Tensor> {
         // √(1 + e²) − 1: the square near 0, the distance far from it (Charbonnier).
         let error = (((estimates - &self.wanted)?.sqr()?.sum(D::Minus1)? + 1.0)?.sqrt()? - 1.0)?;
         let count = (self.known.sum_all()? + 1e-6)?;
         Ok((error * &self.known)?.sum_all()?.div(&count)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+    use photo::joints::{JOINT_COUNT, MIRRORED};
+
+    /// Someone whose left elbow is seen 0.01 of the view too far to the right and 0.02 too high.
+    fn seen_and_reported() -> (Pose, Pose) {
+        let mut reported = Pose { joints: [[0.0; 3]; JOINT_COUNT] };
+        for (joint, [x, y]) in [(5, [0.6, 0.3]), (6, [0.4, 0.3]), (7, [0.68, 0.42]), (9, [0.7, 0.5])] {
+            reported.joints[joint] = [x, y, 0.9];
+        }
+        let mut seen = reported;
+        seen.joints[7] = [0.69, 0.40, 0.9];
+        (seen, reported)
+    }
+
+    fn mirrored(pose: &Pose) -> Pose {
+        let mut joints = [[0.0; 3]; JOINT_COUNT];
+        for (index, [x, y, confidence]) in pose.joints.into_iter().enumerate() {
+            if confidence > 0.0 {
+                joints[MIRRORED[index]] = [1.0 - x, y, confidence];
+            }
+        }
+        Pose { joints }
+    }
+
+    fn moved(seen: &Pose, reported: &Pose) -> (Vec<Vec<f32>>, Vec<f32>) {
+        let moved = Moved::new(&[*seen], &[*reported], &Device::Cpu).unwrap();
+        (
+            moved.wanted.squeeze(0).unwrap().to_vec2().unwrap(),
+            moved.known.squeeze(0).unwrap().to_vec1().unwrap(),
+        )
+    }
+
+    /// The estimates of a limb's two ends.
+    fn of_limb(limb: usize) -> std::ops::Range<usize> {
+        let start = POOLS - 1 + 2 * limb;
+        start..start + 2
+    }
+
+    #[test]
+    fn an_offset_leads_from_where_a_joint_is_seen_to_where_it_was_reported() {
+        let (seen, reported) = seen_and_reported();
+        let (wanted, known) = moved(&seen, &reported);
+        assert!((wanted[7][0] + 0.5).abs() < 1e-4 && (wanted[7][1] - 1.0).abs() < 1e-4, "{:?}", wanted[7]);
+        assert_eq!(wanted[5], [0.0, 0.0]);
+        assert_eq!((known[7], known[5], known[0]), (1.0, 1.0, 0.0));
+    }
+
+    #[test]
+    fn both_sides_of_a_mirrored_view_ask_their_strips_for_the_same() {
+        let (seen, reported) = seen_and_reported();
+        let (wanted, known) = moved(&seen, &reported);
+        let (of_mirrored, known_mirrored) = moved(&mirrored(&seen), &mirrored(&reported));
+        // Upper arms are limbs 0 and 1, forearms 2 and 3.
+        for (left, right) in [(0, 1), (2, 3)] {
+            assert_eq!(known[of_limb(left)], known_mirrored[of_limb(right)]);
+            assert!(known[of_limb(left)].iter().all(|&known| known == 1.0));
+            for (a, b) in wanted[of_limb(left)].iter().zip(&of_mirrored[of_limb(right)]) {
+                assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4), "{a:?} {b:?}");
+            }
+        }
+        // Along the arm and across it, as long as it is.
+        let length = |offset: &[f32]| offset.iter().map(|value| value * value).sum::<f32>().sqrt();
+        assert!((length(&wanted[of_limb(0)][1]) - length(&wanted[7])).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_strip_that_is_not_there_is_asked_for_nothing() {
+        let (mut seen, reported) = seen_and_reported();
+        seen.joints[9] = [0.0; 3];
+        let (_, known) = moved(&seen, &reported);
+        assert_eq!(known[of_limb(2)], [0.0, 0.0], "no wrist, no forearm, though its elbow is there");
+        assert_eq!(known[of_limb(0)], [1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_right_estimate_has_no_error_and_none_at_all_has_that_of_the_offset() {
+        let (seen, reported) = seen_and_reported();
+        let moved = Moved::new(&[seen], &[reported], &Device::Cpu).unwrap();
+        let error = |estimates: &Tensor| moved.error(estimates).unwrap().to_scalar::<f32>().unwrap();
+        assert!(error(&moved.wanted) < 1e-6);
+        assert!(error(&moved.wanted.zeros_like().unwrap()) > 0.01);
     }
 }

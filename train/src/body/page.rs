@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 use snapshot::Pixels;
 
 use super::model::BodyVae;
@@ -43,10 +43,21 @@ pub enum PageError {
     Tensor(#[from] crate::Error),
 }
 
-/// The page of `run`, whose saved model is `model`.
-pub fn page(run: &RunFolder, held_out: &HeldOut, model: &BodyVae, config: &str) -> Result<Page, PageError> {
+/// The page of `run` with what `model`, the saved one or the moving average of a step, makes of views.
+/// `latest` is a validation that the log does not have yet: its step and numbers.
+pub fn page(
+    run: &RunFolder,
+    held_out: &HeldOut,
+    model: &BodyVae,
+    config: &str,
+    latest: Option<(u64, &BTreeMap<String, f64>)>,
+) -> Result<Page, PageError> {
     let record = run.record();
-    let log = RunLog::read(&run.log_path())?;
+    let path = run.log_path();
+    let mut log = if path.exists() { RunLog::read(&path)? } else { Vec::new() };
+    log.extend(
+        latest.map(|(step, numbers)| json!({ "kind": "validation", "step": step, "numbers": numbers })),
+    );
     let cases = held_out.cases();
     let mut drawn: Vec<(&Case, Drawn)> = Vec::new();
     for case in cases {
@@ -73,7 +84,7 @@ pub fn page(run: &RunFolder, held_out: &HeldOut, model: &BodyVae, config: &str) 
 
 /// Held-out views and what is drawn of them, each body in the same poses, bodies from the prior; none
 /// where nothing is held out.
-pub fn grids(held_out: &HeldOut, model: &BodyVae) -> Result<Vec<Grid>, PageError> {
+fn grids(held_out: &HeldOut, model: &BodyVae) -> Result<Vec<Grid>, PageError> {
     if held_out.cases().is_empty() {
         return Ok(Vec::new());
     }
@@ -179,13 +190,13 @@ fn people(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
         cells.extend(pictures(model, &mean, &target.poses, &target.palettes)?);
         rows.push(Row { label: case.identity.clone(), cells });
     }
-    let colours = if model.config().palette { " and with its colours" } else { "" };
     let mut columns = vec!["input".to_owned(); INPUTS];
     columns.extend(["held out", "drawn"].map(str::to_owned));
     Ok(Grid {
         title: "A view that was held out".to_owned(),
         note: format!(
-            "Drawn from the other views of the person, in the pose of the one that was held out{colours}."
+            "Drawn from the other views of the person, in the pose of the one that was held out{}.",
+            colours(model)
         ),
         columns,
         rows,
@@ -207,7 +218,7 @@ fn poses(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
     }
     Ok(Grid {
         title: "The same body in other poses".to_owned(),
-        note: "A row is a person, a column a pose.".to_owned(),
+        note: format!("A row is a person{}, a column a pose.", colours(model)),
         columns: Vec::new(),
         rows,
     })
@@ -226,10 +237,18 @@ fn prior(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
     }
     Ok(Grid {
         title: "Drawn from the prior".to_owned(),
-        note: "What the model makes of N(0, I), in one pose: people that were never photographed.".to_owned(),
+        note: format!(
+            "What the model makes of N(0, I) in one pose{}: bodies that nobody has.",
+            colours(model)
+        ),
         columns: Vec::new(),
         rows: vec![Row { label: String::new(), cells }],
     })
+}
+
+/// What is said of a model that is told colours.
+fn colours(model: &BodyVae) -> &'static str {
+    if model.config().palette { " in the colours of one photo" } else { "" }
 }
 
 fn photos(reader: ViewReader, rows: &[usize]) -> Result<Vec<Option<Picture>>, PageError> {

@@ -8,14 +8,15 @@
 
 use photo::joints::{JOINT_COUNT, LIMBS};
 
-use super::pose::{POSE_MAPS, Pose, squared_distance};
+use super::pose::{POSE_MAPS, Pose, centre, squared_distance};
 
 /// σ of the reading and of the drawing around a joint or limb, in shares of `sigma` of the pooling:
 /// reading stays on a thin arm; drawing covers a trunk.
 const READ: f32 = 0.25;
 const DRAWN: f32 = 0.5;
 
-/// How much the background weighs beside a limb. Two σ away, half of a pixel's colour is the background's.
+/// How much the background weighs beside a limb: 2.8 σ from it, half of a pixel's colour is the
+/// background's.
 const BACKGROUND: f32 = 0.02;
 
 /// Colours R, G, B in −1..=1.
@@ -127,10 +128,6 @@ fn falloff(squared: f32, sigma: f32) -> f32 {
 /// How near `at` is to a corner, between the four of them.
 fn share_of_corner(corner: usize, [x, y]: [f32; 2]) -> f32 {
     (if corner % 2 == 0 { 1.0 - x } else { x }) * (if corner < 2 { 1.0 - y } else { y })
-}
-
-fn centre(cell: usize, side: usize) -> [f32; 2] {
-    [cell % side, cell / side].map(|at| (at as f32 + 0.5) / side as f32)
 }
 
 #[cfg(test)]

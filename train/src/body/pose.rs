@@ -97,7 +97,7 @@ impl Pose {
         self.joints.iter().map(|joint| joint[2]).sum::<f32>() / JOINT_COUNT as f32
     }
 
-    /// The mean of some joints, and the smallest of their confidences.
+    /// The mean of those of some joints that are visible; `None` where none is.
     fn middle(&self, of: &[usize]) -> Option<[f32; 2]> {
         let known: Vec<&[f32; 3]> =
             of.iter().map(|&j| &self.joints[j]).filter(|joint| joint[2] > 0.0).collect();
@@ -149,11 +149,11 @@ impl Pose {
         features
     }
 
-    /// [`features`](Self::features), each less its mean over [its deviation](PLACES); 0 for what is not
-    /// visible. A network whose inputs are of mixed sizes around other means than 0 does not begin to
+    /// [`features`](Self::features), each less its mean over [its deviation](PLACES); places and lengths
+    /// that are not visible are 0. A network whose inputs are of mixed sizes around other means than 0 does not begin to
     /// learn: what people differ in is a hundredth of what poses have in common.
     pub fn standardised(&self) -> [f32; POSE_FEATURES] {
-        /// Nobody is this many deviations from the mean; a joint taken for another is.
+        /// Larger values are errors of the detector, and clamped.
         const MOST: f32 = 5.0;
         let confidence = |value: f32| (value - 0.8) / 0.3;
         let scaled = |value: f32, mean: f32, deviation: f32| ((value - mean) / deviation).clamp(-MOST, MOST);
@@ -263,7 +263,8 @@ pub fn view_weights(poses: &[Pose]) -> Vec<f32> {
     poses.iter().map(|pose| pose.confidence() / alike(pose)).collect()
 }
 
-fn centre(cell: usize, side: usize) -> [f32; 2] {
+/// The centre of a cell of a `side`² grid, in shares of the view.
+pub(super) fn centre(cell: usize, side: usize) -> [f32; 2] {
     [cell % side, cell / side].map(|at| (at as f32 + 0.5) / side as f32)
 }
 
@@ -301,6 +302,7 @@ pub(super) fn squared_distance(point: [f32; 2], a: &[f32; 3], b: &[f32; 3]) -> f
 mod tests {
     use super::*;
     use photo::Joint;
+    use photo::joints::MIRRORED;
 
     /// A standing person, `lean` moves the wrists, `scale` and `shift` move all of it.
     fn standing(lean: f32, scale: f32, shift: f32) -> Pose {
@@ -333,6 +335,25 @@ mod tests {
         for (a, b) in here.iter().zip(there) {
             assert!((a - b).abs() < 1e-3, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn standardised_features_are_small_and_those_of_a_mirrored_pose_are_mirrored() {
+        let mut pose = standing(4.0, 1.0, 0.0);
+        pose.joints[10] = [0.0; 3];
+        let mut mirror = Pose { joints: [[0.0; 3]; JOINT_COUNT] };
+        for (index, [x, y, confidence]) in pose.joints.into_iter().enumerate() {
+            if confidence > 0.0 {
+                mirror.joints[MIRRORED[index]] = [1.0 - x, y, confidence];
+            }
+        }
+        let (features, mirrored) = (pose.standardised(), mirror.standardised());
+        assert!(features.iter().all(|value| value.abs() <= 5.0));
+        for (index, &counterpart) in MIRRORED.iter().enumerate() {
+            let (a, b) = (&features[3 * index..][..3], &mirrored[3 * counterpart..][..3]);
+            assert!((a[0] + b[0]).abs() < 1e-3 && (a[1] - b[1]).abs() < 1e-3 && a[2] == b[2], "{index}");
+        }
+        assert_eq!(features[30..32], [0.0, 0.0], "the wrist that is not visible");
     }
 
     #[test]

@@ -9,17 +9,17 @@
 use super::pose::Pose;
 
 /// Limbs from the trunk outwards, left then right.
-pub(super) const LIMBS: [(usize, usize); 8] =
+pub(super) const LIMB_ENDS: [(usize, usize); 8] =
     [(5, 7), (6, 8), (7, 9), (8, 10), (11, 13), (12, 14), (13, 15), (14, 16)];
 
 /// Strips of a view: the limbs, the trunk, the head.
-pub(super) const STRIPS: usize = LIMBS.len() + 2;
+pub(super) const STRIPS: usize = LIMB_ENDS.len() + 2;
 
 /// Samples along and across a limb.
 const LIMB_GRID: [usize; 2] = [24, 16];
 /// Samples down and across the trunk.
 const TRUNK_GRID: [usize; 2] = [24, 24];
-/// Samples down and across the head.
+/// Samples up and across the head.
 const HEAD_GRID: [usize; 2] = [16, 16];
 
 /// Values of a limb's strip: three colours.
@@ -29,11 +29,13 @@ pub(super) const TRUNK_VALUES: usize = 3 * TRUNK_GRID[0] * TRUNK_GRID[1];
 /// Values of the head's strip.
 pub(super) const HEAD_VALUES: usize = 3 * HEAD_GRID[0] * HEAD_GRID[1];
 /// Values of all strips of a view, in the order of [`parts`].
-pub(super) const VALUES: usize = LIMBS.len() * LIMB_VALUES + TRUNK_VALUES + HEAD_VALUES;
+pub(super) const VALUES: usize = LIMB_ENDS.len() * LIMB_VALUES + TRUNK_VALUES + HEAD_VALUES;
 
+/// The joints whose strip is the trunk's.
+pub(super) const TRUNK: [usize; 4] = [5, 6, 11, 12];
 const SHOULDERS: [usize; 2] = [5, 6];
 const HIPS: [usize; 2] = [11, 12];
-const FACE: [usize; 5] = [0, 1, 2, 3, 4];
+pub(super) const FACE: [usize; 5] = [0, 1, 2, 3, 4];
 
 /// What is added to a strip's deviation, pixels in −1..=1: noise of a flat strip is not blown up.
 const CONTRAST_FLOOR: f32 = 0.1;
@@ -63,15 +65,15 @@ pub(super) fn axes(pose: &Pose) -> [Axes; STRIPS] {
         let length = x.hypot(y);
         [x / length, y / length]
     };
-    parts(pose, pose.frame().1)
+    parts(pose)
         .map(|part| part.map_or([[1.0, 0.0], [0.0, 1.0]], |part| [unit(part.along), unit(part.across)]))
 }
 
-/// The strips of a pose whose trunk is `trunk` long, in shares of the view; `None` where its joints are
-/// not visible.
-fn parts(pose: &Pose, trunk: f32) -> [Option<Part>; STRIPS] {
+/// The strips of a pose; `None` where the joints that place one are not visible.
+fn parts(pose: &Pose) -> [Option<Part>; STRIPS] {
+    let (_, trunk) = pose.frame();
     let mut parts = [None; STRIPS];
-    for (index, (part, (from, to))) in parts.iter_mut().zip(LIMBS).enumerate() {
+    for (index, (part, (from, to))) in parts.iter_mut().zip(LIMB_ENDS).enumerate() {
         let confidence = pose.joints[from][2].min(pose.joints[to][2]);
         if confidence > 0.0 {
             let (direction, length) = direction(place(pose, from), place(pose, to));
@@ -93,7 +95,7 @@ fn parts(pose: &Pose, trunk: f32) -> [Option<Part>; STRIPS] {
     if trunk_confidence > 0.0 {
         let shoulder = mean(pose, &SHOULDERS);
         let (direction, length) = direction(shoulder, mean(pose, &HIPS));
-        parts[LIMBS.len()] = Some(Part {
+        parts[LIMB_ENDS.len()] = Some(Part {
             grid: TRUNK_GRID,
             origin: shoulder,
             along: scaled(direction, length.max(0.5 * trunk)),
@@ -107,14 +109,14 @@ fn parts(pose: &Pose, trunk: f32) -> [Option<Part>; STRIPS] {
     if face > 0.0 && shoulders > 0.0 {
         let centre = weighted_mean(pose, &FACE);
         let (direction, _) = direction(mean(pose, &SHOULDERS), centre);
-        parts[LIMBS.len() + 1] = Some(Part {
+        parts[LIMB_ENDS.len() + 1] = Some(Part {
             grid: HEAD_GRID,
             origin: centre,
             along: scaled(direction, trunk),
             across: scaled(normal(direction), trunk),
             length: [-0.5, 0.5],
             width: 0.4,
-            confidence: face,
+            confidence: face.min(shoulders),
         });
     }
     parts
@@ -122,7 +124,7 @@ fn parts(pose: &Pose, trunk: f32) -> [Option<Part>; STRIPS] {
 
 /// How much each strip counts, in 0..=1; 0 where it is not there.
 pub(super) fn confidences(pose: &Pose) -> [f32; STRIPS] {
-    parts(pose, pose.frame().1).map(|part| part.map_or(0.0, |part| part.confidence))
+    parts(pose).map(|part| part.map_or(0.0, |part| part.confidence))
 }
 
 /// The strips of a view with the planes `[3, side, side]`, written to `out` `[VALUES]`: each with its
@@ -130,8 +132,8 @@ pub(super) fn confidences(pose: &Pose) -> [f32; STRIPS] {
 /// a strip is not there. Beyond the view there is no light.
 pub(super) fn read(planes: &[u8], side: usize, pose: &Pose, out: &mut [f32]) {
     let mut rest = out;
-    for (index, part) in parts(pose, pose.frame().1).iter().enumerate() {
-        let length = match index.checked_sub(LIMBS.len()) {
+    for (index, part) in parts(pose).iter().enumerate() {
+        let length = match index.checked_sub(LIMB_ENDS.len()) {
             None => LIMB_VALUES,
             Some(0) => TRUNK_VALUES,
             Some(_) => HEAD_VALUES,
@@ -280,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn brightness_and_contrast_do_not_matter() {
+    fn brightness_and_contrast_hardly_matter() {
         let pose = pose(&[(5, [0.6, 0.3]), (6, [0.4, 0.3]), (11, [0.56, 0.52]), (12, [0.44, 0.52])]);
         let light = view(|x, _| (0.42..0.58).contains(&x));
         let dim: Vec<u8> = light.iter().map(|&value| 40 + value / 2).collect();

@@ -15,7 +15,7 @@ use crate::grad;
 pub(super) const TOKENS: usize = POOLS + strips::STRIPS + 1;
 
 /// The kinds of limbs: upper arms, forearms, thighs, shins.
-const LIMB_KINDS: usize = strips::LIMBS.len() / 2;
+const LIMB_KINDS: usize = strips::LIMB_ENDS.len() / 2;
 
 /// Makes the tokens of views.
 #[derive(Clone, Debug)]

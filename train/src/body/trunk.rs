@@ -1,4 +1,4 @@
-//! The convolutions of the encoder and the pooling around joints: nearly all of its cost.
+//! The convolutions of the encoder and the pooling around joints.
 
 use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;

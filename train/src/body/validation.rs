@@ -135,7 +135,13 @@ impl<'a> HeldOut<'a> {
     /// Numbers by name, of views never trained on alone: `held_out`, the reconstruction's error;
     /// `mean_photo`, that of the mean photo; `ratio` of the two; `contrast` in nats of finding each
     /// person's held-out views by the encoded ones. None where nothing is held out.
-    pub fn numbers(&self, model: &BodyVae, device: &Device) -> Result<BTreeMap<String, f64>, BatchError> {
+    /// `evidence_temperature` is the loss's.
+    pub fn numbers(
+        &self,
+        model: &BodyVae,
+        evidence_temperature: f64,
+        device: &Device,
+    ) -> Result<BTreeMap<String, f64>, BatchError> {
         let mut drawn = Vec::new();
         for case in &self.people {
             drawn.extend(self.draw(model, case, device)?);
@@ -148,12 +154,12 @@ impl<'a> HeldOut<'a> {
             numbers.extend([("held_out", error), ("mean_photo", mean), ("ratio", error / mean)].map(named));
         }
         if self.people.len() > 1 {
-            numbers.insert("contrast".to_owned(), self.contrast(model, device)?);
+            numbers.insert("contrast".to_owned(), self.contrast(model, evidence_temperature, device)?);
         }
         Ok(numbers)
     }
 
-    fn contrast(&self, model: &BodyVae, device: &Device) -> Result<f64, BatchError> {
+    fn contrast(&self, model: &BodyVae, temperature: f64, device: &Device) -> Result<f64, BatchError> {
         let mut posteriors: Vec<Posterior> = Vec::new();
         for case in &self.people {
             let views = self.views(&[&case.encoded[..], &case.drawn].concat(), device)?;
@@ -169,7 +175,7 @@ impl<'a> HeldOut<'a> {
             |of: fn(&Posterior) -> &Tensor| Tensor::cat(&posteriors.iter().map(of).collect::<Vec<_>>(), 0);
         let value = || -> Result<f64> {
             let all = Posterior { precision: all(|p| &p.precision)?, shift: all(|p| &p.shift)? };
-            Ok(f64::from(contrast(&all)?.to_scalar::<f32>()?))
+            Ok(f64::from(contrast(&all, temperature)?.to_scalar::<f32>()?))
         };
         Ok(value()?)
     }

@@ -5,6 +5,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::body::{Framing, Pose};
+use crate::range::{OutOfRange, check};
 
 /// How strongly views are changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,20 @@ impl Default for AugmentSettings {
 }
 
 impl AugmentSettings {
+    /// Checks the values against their ranges.
+    ///
+    /// # Errors
+    /// Naming the first key that is out of range.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let is_share = |value: f64| (0.0..=1.0).contains(&value);
+        let moved = self.move_joints;
+        check("augment.flip", self.flip, is_share(self.flip), "0 to 1")?;
+        check("augment.colour", self.colour, (0.0..1.0).contains(&self.colour), "0 to below 1")?;
+        check("augment.crop", self.crop, self.crop > 0.0 && self.crop <= 1.0, "above 0, at most 1")?;
+        check("augment.drop_joints", self.drop_joints, is_share(self.drop_joints), "0 to 1")?;
+        check("augment.move_joints", moved, (0.0..=1.0).contains(&moved), "0 to 1")
+    }
+
     /// Leaves views as they are.
     pub fn none() -> Self {
         Self { flip: 0.0, colour: 0.0, crop: 1.0, drop_joints: 0.0, move_joints: 0.0 }

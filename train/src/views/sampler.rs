@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::people::People;
+use crate::range::{OutOfRange, check};
 
 /// What a step is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,10 +20,10 @@ pub struct SamplerSettings {
     /// Of how many families a step's people are, where families have several: people who differ in
     /// nothing but their bodies are the hardest to tell apart. 0 draws people alone.
     pub families: usize,
-    /// Share of the steps whose people come in families, once it has risen: the others tell what people
-    /// have in common apart.
+    /// Share of the batches whose people come in families, once it has risen; the others mix people of
+    /// different looks.
     pub family_share: f64,
-    /// Steps over which that share rises from 0: from twins alone, nothing is learned at the start.
+    /// Batches over which that share rises from 0: from twins alone, nothing is learned at the start.
     pub family_ramp_steps: u64,
     /// People of whom a view is drawn by the decoder: a drawn view costs as much as several that are
     /// encoded.
@@ -43,6 +44,21 @@ impl Default for SamplerSettings {
             drawn: 8,
             alone: 0.25,
         }
+    }
+}
+
+impl SamplerSettings {
+    /// Checks the values against their ranges.
+    ///
+    /// # Errors
+    /// Naming the first key that is out of range.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let is_share = |value: f64| (0.0..=1.0).contains(&value);
+        check("views.people", self.people, self.people >= 1, "at least 1")?;
+        check("views.views", self.views, self.views >= 2, "at least 2: they are split into two sets")?;
+        check("views.families", self.families, 2 * self.families <= self.people, "half of `views.people`")?;
+        check("views.family_share", self.family_share, is_share(self.family_share), "0 to 1")?;
+        check("views.alone", self.alone, is_share(self.alone), "0 to 1")
     }
 }
 
@@ -78,16 +94,16 @@ pub fn plan(people: &People, settings: &SamplerSettings, seed: u64, step: u64) -
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(step);
     let risen = (step as f64 / settings.family_ramp_steps.max(1) as f64).min(1.0);
-    let in_families = rng.random_bool((settings.family_share * risen).clamp(0.0, 1.0));
+    let in_families = rng.random_bool(settings.family_share * risen);
     let families = if in_families { settings.families } else { 0 };
     let mut rows: Vec<RowPlan> = who(people, settings.people, families, &mut rng)
         .into_iter()
         .map(|person| row(person, &people.people[person].views, settings.views, &mut rng))
         .collect();
     for row in rows.iter_mut().take(settings.drawn.max(1)) {
-        row.is_drawn = true; // people come in no order
+        row.is_drawn = true;
     }
-    StepPlan { rows, alone: rng.random_bool(settings.alone.clamp(0.0, 1.0)), seed: rng.random() }
+    StepPlan { rows, alone: rng.random_bool(settings.alone), seed: rng.random() }
 }
 
 fn who(people: &People, wanted: usize, families: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
@@ -108,6 +124,7 @@ fn who(people: &People, wanted: usize, families: usize, rng: &mut ChaCha8Rng) ->
     let mut rest: Vec<usize> = (0..people.people.len()).filter(|person| !chosen.contains(person)).collect();
     let missing = wanted - chosen.len();
     chosen.extend(rest.partial_shuffle(rng, missing).0.iter());
+    chosen.shuffle(rng); // whoever is drawn by the decoder is of any family
     chosen
 }
 
@@ -182,6 +199,33 @@ mod tests {
         assert!(share(0..40) < 0.15);
         let risen = share(400..800);
         assert!((risen - 0.5).abs() < 0.1, "{risen}");
+    }
+
+    #[test]
+    fn what_the_decoder_draws_in_a_step_of_families_is_of_several() {
+        let people = people(64, 4, 8);
+        let settings =
+            SamplerSettings { families: 2, family_share: 1.0, drawn: 6, ..SamplerSettings::default() };
+        let of_several = (1000..1020).filter(|&step| {
+            let rows = plan(&people, &settings, 3, step).rows;
+            let drawn = rows.iter().filter(|row| row.is_drawn).map(|row| row.person / 8);
+            drawn.collect::<std::collections::BTreeSet<_>>().len() == 2
+        });
+        assert!(of_several.count() > 15);
+    }
+
+    #[test]
+    fn settings_without_sense_are_refused_by_name() {
+        let with = |change: fn(&mut SamplerSettings)| {
+            let mut settings = SamplerSettings::default();
+            change(&mut settings);
+            settings.check().unwrap_err().to_string()
+        };
+        assert!(SamplerSettings::default().check().is_ok());
+        assert!(with(|s| s.family_share = f64::NAN).contains("views.family_share"));
+        assert!(with(|s| s.alone = -0.1).contains("views.alone"));
+        assert!(with(|s| s.families = 9).contains("views.families = 9"));
+        assert!(with(|s| s.views = 1).contains("two sets"));
     }
 
     #[test]
