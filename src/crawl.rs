@@ -222,7 +222,26 @@ fn describe(report: &CrawlReport) -> String {
     lines.extend(
         report.left.iter().map(|(reason, count)| format!("  {count} left for another run: {reason}")),
     );
+    if report.bad_rows > 0 {
+        lines.push(format!("  {} rows of the list name no photo or cannot be read", report.bad_rows));
+    }
+    lines.extend(
+        report
+            .passed_over
+            .iter()
+            .map(|(kind, count)| format!("  {count} passed over: {}", passed_over(kind))),
+    );
     lines.join("\n")
+}
+
+/// A kind of files that are not taken in, and for photos of that kind what to do.
+fn passed_over(kind: &str) -> String {
+    match kind {
+        "heif" | "heic" | "avif" | "jxl" => format!("{kind}, which is not read; convert them to JPEG or PNG"),
+        "hidden" => "hidden, their names begin with a dot".to_owned(),
+        "system" => "left by a system or program, such as bins and thumbnails".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 fn describe_check(report: &CheckReport) -> String {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
-use crawler::list::{self, Entry};
+use crawler::list::{self, BadRow, Entry};
 use crawler::{CrawlReport, CrawlSettings, List, ListProfile, Source};
 
 use crate::cli::{Global, ImportArgs};
@@ -54,28 +54,39 @@ async fn take_in(
     settings: &CrawlSettings,
 ) -> Result<(CrawlReport, Vec<String>)> {
     let list = read(path)?;
+    tell_bad_rows(path, &list.bad_rows);
     let watch = Watch::new("import");
     let report = crawler::import(catalog, &list, settings, &|event| watch.see(event)).await;
     let wanted = watch.finish();
     Ok((report.with_context(|| format!("import {}", path.display()))?, wanted))
 }
 
+/// Rows of a list are told one by one up to a number; all are counted in the report.
+fn tell_bad_rows(path: &Path, bad_rows: &[BadRow]) {
+    const TOLD: usize = 10;
+    for BadRow { line, problem } in bad_rows.iter().take(TOLD) {
+        eprintln!("bolid: {}, line {line}: {problem}", path.display());
+    }
+    if bad_rows.len() > TOLD {
+        eprintln!("bolid: {}: and {} more such rows", path.display(), bad_rows.len() - TOLD);
+    }
+}
+
 fn read(path: &Path) -> Result<List> {
     if path.is_dir() {
         return Ok(crawler::folder::read(path)?);
     }
-    if path.extension().is_some_and(|ending| ending == "parquet") {
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet")) {
         let rows = snapshot::read_texts(path, &list::COLUMNS)?;
         let entry = |(number, row): (usize, snapshot::TextRow)| {
             let field =
                 |name: &str| row.iter().find(|(column, _)| *column == name).map(|(_, text)| text.clone());
-            Entry::from_fields(field).with_context(|| {
-                format!("import {}, row {}: {}", path.display(), number + 1, list::no_photo())
-            })
+            let bad = || BadRow { line: number as u64 + 1, problem: list::no_photo() };
+            Entry::from_fields(field).ok_or_else(bad)
         };
-        let root = path.parent().unwrap_or(Path::new("")).to_owned();
-        let entries = rows.into_iter().enumerate().map(entry).collect::<Result<_>>()?;
-        return Ok(List { root, entries });
+        let mut list = List { root: path.parent().unwrap_or(Path::new("")).to_owned(), ..List::default() };
+        rows.into_iter().enumerate().map(entry).for_each(|row| list.push(row));
+        return Ok(list);
     }
     Ok(list::read(path)?)
 }

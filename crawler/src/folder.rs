@@ -1,57 +1,187 @@
 //! A folder of photos as a list. A subfolder is a person; photos at the top belong to one person, called like the
 //! import. Captions come from a `.txt` beside the photo (kohya), or from `metadata.csv` / `metadata.jsonl` in the folder
 //! (Hugging Face imagefolder).
+//!
+//! What is passed over is counted by kind: hidden files and the litter of systems and programs, files that are no
+//! photos, devices and pipes.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, FileType};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::CrawlError;
 use crate::list::{self, Entry, List, Place};
+use crate::sniff;
 
-/// Files with these endings are photos; others in a folder are passed over, as sidecars and notes are.
+/// Files with these endings are photos; of others the first bytes decide.
 const PHOTO_ENDINGS: [&str; 9] = ["jpg", "jpeg", "jpe", "png", "webp", "gif", "bmp", "tif", "tiff"];
 
-/// The photos below a folder in the order of their paths; the first part of a path is the person.
+/// Texts that belong to photos; they are not counted as passed over.
+const SIDECAR_ENDINGS: [&str; 6] = ["txt", "csv", "jsonl", "json", "caption", "parquet"];
+
+/// What systems and programs leave in folders of photos: bins, thumbnails, indexes. Beside these, whatever begins with
+/// a dot.
+const LITTER: [&str; 11] = [
+    "__macosx",
+    "@eadir",
+    "#recycle",
+    "@recycle",
+    "@recently-snapshot",
+    "$recycle.bin",
+    "system volume information",
+    "lost+found",
+    "thumbnails",
+    "thumbs.db",
+    "desktop.ini",
+];
+
+/// Enough to tell every format.
+const MAGIC_BYTES: usize = 32;
+
+/// The photos below a folder in the order of their paths; the first part of a path is the person. A folder that cannot
+/// be read is an entry that fails.
+///
+/// # Errors
+/// Where `root` itself, or a list of captions, cannot be read.
 pub fn read(root: &Path) -> Result<List, CrawlError> {
-    let wrong = |path: &Path, detail: String| CrawlError::Import { path: path.to_owned(), detail };
-    let mut captions = BTreeMap::new();
-    let mut files = Vec::new();
+    let mut walk = Walk { root: root.to_owned(), ..Walk::default() };
+    let canonical = root.canonicalize().map_err(|error| wrong(root, &error))?;
+    walk.seen.insert(canonical);
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
         let full = root.join(&folder);
-        for found in fs::read_dir(&full).map_err(|error| wrong(&full, error.to_string()))? {
-            let found = found.map_err(|error| wrong(&full, error.to_string()))?;
-            let kind = found.file_type().map_err(|error| wrong(&found.path(), error.to_string()))?;
-            let path = folder.join(found.file_name());
-            let name = found.file_name().to_string_lossy().into_owned();
-            if kind.is_dir() {
-                folders.push(path); // links to folders are not followed, so there are no circles
-            } else if name == "metadata.csv" || name == "metadata.jsonl" {
-                for entry in list::read(&found.path())?.entries {
-                    if let Place::File(file) = entry.place {
-                        captions.insert(folder.join(file), entry.caption);
-                    }
-                }
-            } else if is_photo(&path) {
-                files.push(path);
+        let entries = fs::read_dir(&full).and_then(|found| found.collect::<io::Result<Vec<_>>>());
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) if folder.as_os_str().is_empty() => return Err(wrong(&full, &error)),
+            Err(_) => {
+                walk.files.push(folder); // it fails when it is opened, and is stored and counted so
+                continue;
             }
+        };
+        for entry in entries {
+            let path = folder.join(entry.file_name());
+            folders.extend(walk.look(path, entry.file_type())?);
         }
     }
-    files.sort();
-    let entry = |file: PathBuf| {
-        let mut parts = file.components();
-        let first = parts.next().map(|part| part.as_os_str().to_string_lossy().into_owned());
-        let identity = parts.next().and(first);
-        let caption = captions.remove(&file).flatten().or_else(|| sidecar(&root.join(&file)));
-        Entry { place: Place::File(file), identity, caption, hint: None }
-    };
-    Ok(List { root: root.to_owned(), entries: files.into_iter().map(entry).collect() })
+    Ok(walk.into_list())
 }
 
-fn is_photo(path: &Path) -> bool {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-    ending.is_some_and(|ending| PHOTO_ENDINGS.contains(&ending.as_str()))
+fn wrong(path: &Path, error: &io::Error) -> CrawlError {
+    CrawlError::Import { path: path.to_owned(), detail: error.to_string() }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Walk {
+    root: PathBuf,
+    files: Vec<PathBuf>,
+    captions: BTreeMap<PathBuf, Option<(String, &'static str)>>,
+    passed_over: BTreeMap<String, u64>,
+    /// Folders that links led to, so that none is read twice and no circle is followed.
+    seen: BTreeSet<PathBuf>,
+}
+
+impl Walk {
+    /// Looks at an entry, relative to the root; a folder to be read is given back.
+    fn look(&mut self, path: PathBuf, kind: io::Result<FileType>) -> Result<Option<PathBuf>, CrawlError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') || LITTER.contains(&name.to_ascii_lowercase().as_str()) {
+            self.pass_over(if name.starts_with('.') { "hidden" } else { "system" });
+            return Ok(None);
+        }
+        let full = self.root.join(&path);
+        let is_link = kind.as_ref().is_ok_and(FileType::is_symlink);
+        let kind = if is_link { fs::metadata(&full).map(|facts| facts.file_type()) } else { kind };
+        match kind {
+            Ok(kind) if kind.is_dir() => {
+                // A folder is known by its true place: linked twice, or from within itself, it is read once.
+                let place = full.canonicalize().unwrap_or(full);
+                if self.seen.insert(place) {
+                    return Ok(Some(path));
+                }
+                self.pass_over("linked again");
+            }
+            Ok(kind) if !kind.is_file() => self.pass_over("no file"),
+            Ok(_) if name == "metadata.csv" || name == "metadata.jsonl" => {
+                self.read_captions(&path, &full)?
+            }
+            Ok(_) => match kind_of(&path, &full) {
+                Kind::Photo => self.files.push(path),
+                Kind::Sidecar => {}
+                Kind::Other(kind) => self.pass_over(&kind),
+            },
+            // A link that leads nowhere, or an entry that went away: if it is called like a photo, it is one that fails.
+            Err(_) if has_ending(&path, &PHOTO_ENDINGS) => self.files.push(path),
+            Err(_) => self.pass_over("no file"),
+        }
+        Ok(None)
+    }
+
+    fn read_captions(&mut self, path: &Path, full: &Path) -> Result<(), CrawlError> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for entry in list::read(full)?.entries {
+            if let Place::File(file) = entry.place {
+                self.captions.insert(folder.join(file), entry.caption);
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_over(&mut self, kind: &str) {
+        *self.passed_over.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    fn into_list(mut self) -> List {
+        self.files.sort();
+        let (root, mut captions) = (self.root, self.captions);
+        let entry = |file: PathBuf| {
+            let mut parts = file.components();
+            let first = parts.next().map(|part| part.as_os_str().to_string_lossy().into_owned());
+            let identity = parts.next().and(first);
+            let caption = captions.remove(&file).flatten().or_else(|| sidecar(&root.join(&file)));
+            Entry { place: Place::File(file), identity, caption, hint: None }
+        };
+        let entries = self.files.into_iter().map(entry).collect();
+        List { root, entries, passed_over: self.passed_over, ..List::default() }
+    }
+}
+
+/// What a file is to an import.
+enum Kind {
+    Photo,
+    Sidecar,
+    Other(String),
+}
+
+/// By the ending where it is a photo's or a sidecar's, else by the first bytes: cameras and browsers write `.jfif`,
+/// `.jpg_large` and no ending at all.
+fn kind_of(path: &Path, full: &Path) -> Kind {
+    if has_ending(path, &PHOTO_ENDINGS) {
+        return Kind::Photo;
+    }
+    if has_ending(path, &SIDECAR_ENDINGS) {
+        return Kind::Sidecar;
+    }
+    let mut head = Vec::new();
+    let read = File::open(full).and_then(|file| file.take(MAGIC_BYTES as u64).read_to_end(&mut head));
+    match read {
+        Ok(_) => match sniff::kind_of(&head) {
+            Ok(()) => Kind::Photo,
+            Err(Some(format)) => Kind::Other(format),
+            Err(None) => Kind::Other(ending(path).unwrap_or_else(|| "no ending".to_owned())),
+        },
+        Err(_) => Kind::Other("unreadable".to_owned()),
+    }
+}
+
+fn ending(path: &Path) -> Option<String> {
+    path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase())
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    ending(path).is_some_and(|ending| endings.contains(&ending.as_str()))
 }
 
 /// The text beside a photo, `photo.txt` for `photo.jpg`.
@@ -59,4 +189,72 @@ fn sidecar(photo: &Path) -> Option<(String, &'static str)> {
     let text = fs::read_to_string(photo.with_extension("txt")).ok()?;
     let text = text.trim();
     (!text.is_empty()).then(|| (text.to_owned(), "sidecar"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xdb\0C\0";
+    const HEIC: &[u8] = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        folder
+    }
+
+    fn urls(list: &List) -> Vec<String> {
+        list.entries.iter().map(Entry::url).collect()
+    }
+
+    #[test]
+    fn photos_are_known_by_their_bytes_where_the_ending_says_nothing() {
+        let folder = folder(&[
+            ("ada/1.jfif", JPEG),
+            ("ada/2.jpg_large", JPEG),
+            ("ada/3", JPEG),
+            ("ada/4.heic", HEIC),
+            ("ada/5.mp4", b"no photo, whatever it is: 32 bytes"),
+            ("ada/3.txt", b"a caption"),
+        ]);
+        let list = read(folder.path()).unwrap();
+        assert_eq!(urls(&list), ["file:ada/1.jfif", "file:ada/2.jpg_large", "file:ada/3"]);
+        let counted: Vec<(&str, u64)> =
+            list.passed_over.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+        assert_eq!(counted, [("heif", 1), ("mp4", 1)]);
+    }
+
+    #[test]
+    fn bins_thumbnails_and_resource_forks_are_nobody_and_are_counted() {
+        let folder = folder(&[
+            ("ada/1.jpg", JPEG),
+            ("ada/._1.jpg", JPEG),
+            (".Trash-1000/files/2.jpg", JPEG),
+            ("@eaDir/1.jpg/thumb.jpg", JPEG),
+            ("$RECYCLE.BIN/3.jpg", JPEG),
+            ("__MACOSX/ada/._1.jpg", JPEG),
+            ("ada/Thumbs.db", JPEG),
+        ]);
+        let list = read(folder.path()).unwrap();
+        assert_eq!(urls(&list), ["file:ada/1.jpg"]);
+        assert_eq!((list.passed_over["hidden"], list.passed_over["system"]), (2, 4));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_linked_person_is_taken_in_once_and_a_circle_ends() {
+        use std::os::unix::fs::symlink;
+        let (folder, elsewhere) = (folder(&[("ada/1.jpg", JPEG)]), folder(&[("bea/2.jpg", JPEG)]));
+        symlink(elsewhere.path().join("bea"), folder.path().join("bea")).unwrap();
+        symlink(folder.path(), folder.path().join("ada/back")).unwrap();
+        symlink("nowhere.jpg", folder.path().join("ada/gone.jpg")).unwrap();
+        let list = read(folder.path()).unwrap();
+        assert_eq!(urls(&list), ["file:ada/1.jpg", "file:ada/gone.jpg", "file:bea/2.jpg"]);
+        assert_eq!(list.passed_over["linked again"], 1);
+    }
 }

@@ -44,7 +44,12 @@ pub async fn import(
     for entry in &list.entries {
         people.entry(entry.identity.as_deref().unwrap_or(site)).or_default().push(entry);
     }
-    let mut report = CrawlReport { site: site.to_owned(), ..CrawlReport::default() };
+    let mut report = CrawlReport {
+        site: site.to_owned(),
+        bad_rows: list.bad_rows.len() as u64,
+        passed_over: list.passed_over.clone(),
+        ..CrawlReport::default()
+    };
     let mut is_on_the_web = false;
     for (person, entries) in people {
         let identity = NewIdentity { slug: slug_of(person), name: person.to_owned(), page_url: None };
@@ -127,6 +132,18 @@ fn unreadable(path: &Path, error: &io::Error) -> Refusal {
 }
 
 fn open(path: &Path) -> Result<(File, Metadata), Refusal> {
+    let facts = path.metadata().map_err(|error| unreadable(path, &error))?;
+    if facts.is_dir() {
+        // Only a folder that could not be read is among the photos.
+        let error =
+            std::fs::read_dir(path).err().map_or_else(|| "it is a folder".to_owned(), |e| e.to_string());
+        return Err((FailureClass::Unreadable, format!("read {}: {error}", path.display())));
+    }
+    if !facts.is_file() {
+        // Opening a pipe would wait for whoever writes into it.
+        let detail = format!("{} is a device, a pipe or a socket", path.display());
+        return Err((FailureClass::Unreadable, detail));
+    }
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
     let facts = file.metadata().map_err(|error| unreadable(path, &error))?;
     if facts.len() > MAX_FILE_BYTES {

@@ -4,7 +4,7 @@
 //! A row has a `url`, or a local `file` (`path`, `file_name`) relative to the list; it may have an `identity`, a
 //! `caption` (`text`), and the size in `width` and `height`. Upper case is as good; other columns are left aside.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,19 @@ pub struct List {
     pub root: PathBuf,
     /// The photos.
     pub entries: Vec<Entry>,
+    /// Rows that name no photo or cannot be read. They are counted as failures; the others are taken in.
+    pub bad_rows: Vec<BadRow>,
+    /// Files of a folder that are not taken in, how many by kind: an ending, `hidden`, `system`, `no file`.
+    pub passed_over: BTreeMap<String, u64>,
+}
+
+/// A row of a list that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// Its line, or its number where the list has no lines; from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub problem: String,
 }
 
 /// One of them.
@@ -69,7 +82,7 @@ impl Entry {
         let side = |name: &str| filled(name)?.trim().parse().ok().filter(|&side: &u32| side > 0);
         Some(Self {
             place,
-            identity: first(&IDENTITY),
+            identity: first(&IDENTITY).map(|name| name.trim().to_owned()),
             caption: first(&CAPTION).map(|text| (text, "list")),
             hint: side("width").zip(side("height")),
         })
@@ -113,56 +126,117 @@ impl ListProfile {
     }
 }
 
-/// Reads a list; what kind it is, its ending says.
+type Row = Result<Entry, BadRow>;
+
+/// Reads a list; what kind it is, its ending says, in capitals or not.
+///
+/// # Errors
+/// Where it cannot be read, is no list, or has no column that could name a photo. A bad row is none: see
+/// [`List::bad_rows`].
 pub fn read(path: &Path) -> Result<List, CrawlError> {
     let wrong = |detail: String| CrawlError::Import { path: path.to_owned(), detail };
-    let text = || fs::read_to_string(path).map_err(|error| wrong(error.to_string()));
-    let entries = match path.extension().and_then(|ending| ending.to_str()) {
-        Some("jsonl" | "ndjson") => of_json_lines(&text()?),
-        Some("csv") => of_table(&text()?, b','),
-        Some("tsv") => of_table(&text()?, b'\t'),
-        Some("txt") => of_lines(&text()?),
+    let read = || fs::read_to_string(path).map_err(|error| wrong(error.to_string()));
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    let parse: fn(&str) -> Result<Vec<Row>, String> = match ending.as_deref() {
+        Some("jsonl" | "ndjson") => of_json_lines,
+        Some("csv") => |text| of_table(text, b','),
+        Some("tsv") => |text| of_table(text, b'\t'),
+        Some("txt") => of_lines,
         _ => {
-            Err("it is no folder, and no list by its ending (.csv, .tsv, .jsonl, .parquet, .txt)".to_owned())
+            let known = "it is no folder, and no list by its ending (.csv, .tsv, .jsonl, .parquet, .txt)";
+            return Err(wrong(known.to_owned()));
         }
     };
-    Ok(List { root: path.parent().unwrap_or(Path::new("")).to_owned(), entries: entries.map_err(wrong)? })
+    let text = read()?;
+    // Windows begins files with a byte order mark.
+    let rows = parse(text.strip_prefix('\u{feff}').unwrap_or(&text)).map_err(wrong)?;
+    let mut list = List { root: path.parent().unwrap_or(Path::new("")).to_owned(), ..List::default() };
+    rows.into_iter().for_each(|row| list.push(row));
+    Ok(list)
 }
 
-fn of_json_lines(text: &str) -> Result<Vec<Entry>, String> {
+impl List {
+    /// Adds a row to the photos or to the bad rows.
+    pub fn push(&mut self, row: Result<Entry, BadRow>) {
+        match row {
+            Ok(entry) => self.entries.push(entry),
+            Err(bad) => self.bad_rows.push(bad),
+        }
+    }
+}
+
+fn of_json_lines(text: &str) -> Result<Vec<Row>, String> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let entry = |(i, line): (usize, &str)| {
-        let row: HashMap<String, Value> =
-            serde_json::from_str(line).map_err(|error| format!("line {}: {error}", i + 1))?;
-        let row: HashMap<String, Value> =
-            row.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-        let field = |name: &str| match row.get(name)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
-        Entry::from_fields(field).ok_or_else(|| format!("line {}: {}", i + 1, no_photo()))
-    };
-    lines.map(entry).collect()
+    Ok(lines.map(|(i, line)| of_json_line(i as u64 + 1, line)).collect())
 }
 
-fn of_table(text: &str, delimiter: u8) -> Result<Vec<Entry>, String> {
+fn of_json_line(number: u64, line: &str) -> Row {
+    let bad = |problem: String| BadRow { line: number, problem };
+    let parse = |line: &str| serde_json::from_str::<HashMap<String, Value>>(line);
+    // Python writes NaN for what is absent, which is no JSON.
+    let row = parse(line).or_else(|error| parse(&without_nan(line)).map_err(|_| error));
+    let row: HashMap<String, Value> = row
+        .map_err(|error| bad(error.to_string()))?
+        .into_iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect();
+    let field = |name: &str| match row.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    Entry::from_fields(field).ok_or_else(|| bad(no_photo()))
+}
+
+/// The line with `null` for every `NaN` and `Infinity` outside of strings.
+fn without_nan(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    let mut is_in_string = false;
+    while let Some(next) = rest.chars().next() {
+        let word = ["NaN", "-Infinity", "Infinity"].into_iter().find(|word| rest.starts_with(word));
+        if let (false, Some(word)) = (is_in_string, word) {
+            text.push_str("null");
+            rest = &rest[word.len()..];
+            continue;
+        }
+        let taken = if is_in_string && next == '\\' {
+            1 + rest[1..].chars().next().map_or(0, char::len_utf8)
+        } else {
+            next.len_utf8()
+        };
+        is_in_string ^= next == '"';
+        text.push_str(&rest[..taken]);
+        rest = &rest[taken..];
+    }
+    text
+}
+
+fn of_table(text: &str, delimiter: u8) -> Result<Vec<Row>, String> {
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| error.to_string())?;
     let places: HashMap<String, usize> =
         header.iter().enumerate().map(|(i, name)| (name.trim().to_ascii_lowercase(), i)).collect();
-    let entry = |record: csv::Result<csv::StringRecord>| {
-        let record = record.map_err(|error| error.to_string())?;
+    if !URL.iter().chain(&FILE).any(|name| places.contains_key(*name)) {
+        return Err(format!("line 1: {}", no_photo()));
+    }
+    let row = |record: csv::Result<csv::StringRecord>| {
+        let record = record.map_err(|error| {
+            let line = error.position().map_or(0, csv::Position::line);
+            BadRow { line, problem: error.to_string() }
+        })?;
         let line = record.position().map_or(0, csv::Position::line);
         let field = |name: &str| record.get(*places.get(name)?).map(str::to_owned);
-        Entry::from_fields(field).ok_or_else(|| format!("line {line}: {}", no_photo()))
+        Entry::from_fields(field).ok_or_else(|| BadRow { line, problem: no_photo() })
     };
-    reader.records().map(entry).collect()
+    Ok(reader.records().map(row).collect())
 }
 
-fn of_lines(text: &str) -> Result<Vec<Entry>, String> {
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    Ok(lines.filter_map(|line| Entry::from_fields(|name| (name == "url").then(|| line.to_owned()))).collect())
+/// An address a line; a line that begins with `#` is a comment, as for wget and yt-dlp.
+fn of_lines(text: &str) -> Result<Vec<Row>, String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let entry = |line: &str| Entry::from_fields(|name| (name == "url").then(|| line.to_owned()));
+    Ok(lines.filter_map(entry).map(Ok).collect())
 }
 
 /// What a row without a photo lacks.
@@ -174,11 +248,15 @@ pub fn no_photo() -> String {
 mod tests {
     use super::*;
 
-    fn read_text(name: &str, text: &str) -> Result<Vec<Entry>, CrawlError> {
+    fn read_list(name: &str, text: &str) -> Result<List, CrawlError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
-        read(&path).map(|list| list.entries)
+        read(&path)
+    }
+
+    fn read_text(name: &str, text: &str) -> Result<Vec<Entry>, CrawlError> {
+        read_list(name, text).map(|list| list.entries)
     }
 
     #[test]
@@ -208,8 +286,46 @@ mod tests {
     #[test]
     fn a_list_without_a_photo_column_is_refused_with_what_is_missing_and_where() {
         let error = read_text("a.csv", "photo\n1.jpg\n").unwrap_err().to_string();
-        assert!(error.contains("a.csv") && error.contains("line 2") && error.contains("`url`"), "{error}");
-        assert!(read_text("a.jsonl", "{\"url\": \"x\"}\n{}\n").unwrap_err().to_string().contains("line 2"));
+        assert!(error.contains("a.csv") && error.contains("line 1") && error.contains("`url`"), "{error}");
         assert!(read_text("a.docx", "1.jpg").unwrap_err().to_string().contains(".parquet"));
+    }
+
+    #[test]
+    fn a_bad_row_is_told_by_its_line_and_the_others_are_taken_in() {
+        let rows = [
+            ("a.jsonl", "{\"url\": \"x\"}\n{\"url\": null}\n{broken\n{\"url\": \"y\"}\n", vec![2, 3]),
+            ("a.csv", "url,text\nx,one\n,two\ny,three, or four\ny,five\n", vec![3, 4]),
+        ];
+        for (name, text, bad) in rows {
+            let list = read_list(name, text).unwrap();
+            assert_eq!(list.bad_rows.iter().map(|row| row.line).collect::<Vec<_>>(), bad, "{name}");
+            let urls: Vec<String> = list.entries.iter().map(Entry::url).collect();
+            assert_eq!(urls, ["x", "y"], "{name}");
+        }
+    }
+
+    #[test]
+    fn nan_is_an_absence_and_stays_in_a_caption() {
+        let line = r#"{"url": "x", "width": NaN, "height": -Infinity, "text": "NaN \"Infinity\""}"#;
+        let entry = &read_text("a.jsonl", line).unwrap()[0];
+        assert_eq!((entry.hint, entry.caption.as_ref().unwrap().0.as_str()), (None, "NaN \"Infinity\""));
+    }
+
+    #[test]
+    fn byte_order_marks_capitals_comments_and_blanks_around_names_do_no_harm() {
+        for (name, text) in [
+            ("a.txt", "\u{feff}# from gallery-dl\r\nhttp://a.example/1.jpg\r\n"),
+            ("A.JSONL", "\u{feff}{\"url\": \"http://a.example/1.jpg\"}\n"),
+            ("LIST.CSV", "\u{feff}url,identity\nhttp://a.example/1.jpg, Ada \n"),
+        ] {
+            let entries = read_text(name, text).unwrap();
+            assert_eq!(
+                entries.iter().map(Entry::url).collect::<Vec<_>>(),
+                ["http://a.example/1.jpg"],
+                "{name}"
+            );
+        }
+        let ada = read_text("a.csv", "url,identity\nx, Ada \n").unwrap();
+        assert_eq!(ada[0].identity.as_deref(), Some("Ada"));
     }
 }

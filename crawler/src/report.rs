@@ -76,13 +76,23 @@ pub struct CrawlReport {
     pub photos_due: u64,
     /// Pages and photos left for another run, by the reason.
     pub left: BTreeMap<String, u64>,
+    /// Rows of a list that name no photo or cannot be read.
+    #[serde(skip_serializing_if = "is_none")]
+    pub bad_rows: u64,
+    /// Files of a folder that were not taken in, by kind.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub passed_over: BTreeMap<String, u64>,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl CrawlReport {
     /// Whether something went wrong, other than what was left out on purpose.
     pub fn has_failures(&self) -> bool {
         let mut classes = self.pages_failed.keys().chain(self.photos_failed.keys());
-        !self.left.is_empty() || classes.any(|class| !class.is_by_choice())
+        !self.left.is_empty() || self.bad_rows > 0 || classes.any(|class| !class.is_by_choice())
     }
 
     /// Adds what another part of the same run did.

@@ -94,6 +94,16 @@ pub fn check_size(width: u64, height: u64, limits: SizeLimits) -> Result<(), Ref
 
 fn check_format(head: &[u8]) -> Result<(), Refusal> {
     let refuse = |what: String| Err((FailureClass::NotAnImage, what));
+    match kind_of(head) {
+        Ok(()) => Ok(()),
+        Err(Some(other)) => refuse(format!("a format that is not read: {other}")),
+        Err(None) => refuse(format!("the body begins with {}", begin(head))),
+    }
+}
+
+/// Whether the first bytes are those of a photo that can be read; else the format's name in lower case, where it is an
+/// image.
+pub(crate) fn kind_of(head: &[u8]) -> Result<(), Option<String>> {
     match imagesize::image_type(head) {
         Ok(
             ImageType::Jpeg
@@ -103,8 +113,13 @@ fn check_format(head: &[u8]) -> Result<(), Refusal> {
             | ImageType::Bmp
             | ImageType::Tiff,
         ) => Ok(()),
-        Ok(other) => refuse(format!("a format that is not read: {other:?}")),
-        Err(_) => refuse(format!("the body begins with {}", begin(head))),
+        Ok(other) => {
+            let name = format!("{other:?}").to_ascii_lowercase();
+            Err(Some(
+                name.split(|at: char| !at.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned(),
+            ))
+        }
+        Err(_) => Err(None),
     }
 }
 
