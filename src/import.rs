@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use catalog::Catalog;
 use crawler::list::{self, BadRow, Entry};
 use crawler::{CrawlReport, CrawlSettings, List, ListProfile, Source};
@@ -16,16 +16,44 @@ use crate::{Done, open};
 /// `bolid import`.
 pub async fn command(args: &ImportArgs, global: &Global, output: Output) -> Result<Done> {
     let path = &args.path;
-    let stem = || path.canonicalize().ok()?.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let name = args.name.clone().or_else(stem);
+    let name = args.name.clone().or_else(|| name_of(path));
     let name = name.with_context(|| format!("import {}: it does not exist", path.display()))?;
     let mut settings = settings(&name, args.profile.as_deref())?;
     set_manners(&mut settings, &args.manners);
     set_selection(&mut settings, &args.selection);
     settings.min_side = args.min_side;
-    let (report, wanted) = take_in(&*open(global).await?, path, &settings).await?;
+    let catalog = open(global).await?;
+    if args.name.is_none() {
+        refuse_other_source(&catalog, &name, path).await?;
+    }
+    let (report, wanted) = take_in(&catalog, path, &settings).await?;
     show(&report, &wanted, output)?;
     Ok(if report.has_failures() { Done::WithFailures } else { Done::Well })
+}
+
+/// A name that nobody chose must not bring two collections together, in which files of one path replace each other.
+async fn refuse_other_source(catalog: &Catalog, name: &str, path: &Path) -> Result<()> {
+    match catalog.source(name).await? {
+        Some(earlier) if earlier != root_of(path) => bail!(
+            "import {}: `{name}` was imported from {earlier}; give this one a name of its own with --name, or say \
+             --name {name} if it is the same collection in another place",
+            path.display()
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The absolute path of a folder or list.
+fn root_of(path: &Path) -> String {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+
+/// What an import is called: a list without its ending, a folder with all of its name, so that `set.1` and `set.2` are
+/// two.
+fn name_of(path: &Path) -> Option<String> {
+    let path = path.canonicalize().ok()?;
+    let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    name.map(|name| name.to_string_lossy().into_owned())
 }
 
 /// What a recipe imports.
@@ -54,6 +82,7 @@ async fn take_in(
     settings: &CrawlSettings,
 ) -> Result<(CrawlReport, Vec<String>)> {
     let list = read(path)?;
+    catalog.record_source(settings.site(), &root_of(path)).await?;
     tell_bad_rows(path, &list.bad_rows);
     let watch = Watch::new("import");
     let report = crawler::import(catalog, &list, settings, &|event| watch.see(event)).await;

@@ -70,6 +70,34 @@ fn an_unknown_recipe_key_ends_with_code_2_and_names_file_line_and_nearest_key() 
 }
 
 #[test]
+fn two_folders_of_one_name_are_not_brought_together_unasked() {
+    let place = Workplace::demo(1, 1, 1);
+    let photo = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8, y as u8, 7]));
+    let folder = |name: &str| {
+        let folder = place.path().join(name);
+        fs::create_dir_all(folder.join("ada")).expect("a folder can be made");
+        photo.save(folder.join("ada/1.jpg")).expect("a photo can be written");
+        folder.display().to_string()
+    };
+    let (first, second) = (folder("a/photos"), folder("b/photos"));
+    place.succeed(&["import", &first]);
+    place.succeed(&["import", &first]);
+    let refused = place.run(&["import", &second]);
+    let message = text(&refused.stderr);
+    assert!(!refused.status.success());
+    assert!(message.contains(&first) && message.contains("--name"), "{message}");
+    place.succeed(&["import", &second, "--name", "others"]);
+    for name in ["set.1", "set.2"] {
+        let stored = json_lines(&place.succeed(&["--json", "import", &folder(name)])).remove(0);
+        assert_eq!(
+            (stored["site"].as_str(), stored["photos_stored"].as_u64()),
+            (Some(name), Some(1)),
+            "{stored}"
+        );
+    }
+}
+
+#[test]
 fn an_imported_folder_of_odd_files_ends_with_a_reason_for_each_and_the_run_goes_on() {
     let place = Workplace::demo(1, 1, 4);
     let folder = place.path().join("photos/ada");

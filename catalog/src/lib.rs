@@ -9,6 +9,7 @@
 //! | module | table | written by |
 //! |---|---|---|
 //! | [`identity`], [`photo`] | `identity`, `photo` | crawl, import |
+//! | [`source`] | `source` | import |
 //! | [`page`] | `crawl`, `page`: the frontier | crawl |
 //! | [`fetch`] | `fetch` | crawl, import |
 //! | [`robots`] | `robots` | crawl |
@@ -39,6 +40,7 @@ pub mod photo;
 pub mod prepared;
 pub mod robots;
 pub mod snapshot;
+pub mod source;
 pub mod summary;
 pub mod tombstone;
 pub mod verdict;
