@@ -69,7 +69,8 @@ async fn fill(work: &Path, models: &Path, count: usize) -> Result<()> {
     let catalog = Catalog::open(work).await?;
     for person in 0..count.div_ceil(PHOTOS_EACH) {
         let name = format!("person-{person:05}");
-        let new = NewIdentity { slug: name.clone(), name: name.clone(), page_url: None };
+        let new =
+            NewIdentity { slug: name.clone(), name: name.clone(), page_url: None, is_slug_certain: true };
         let identity = catalog.add_identity("many", &new).await?.context("nobody was erased")?;
         let url = |photo: usize| format!("file:///photos/{name}/{photo:04}.jpg");
         let new =

@@ -202,7 +202,7 @@ async fn fetch(
     let mut expected = Vec::new();
     for (identity, rows) in people {
         let slug = identity.split_once('/').map_or(identity.as_str(), |(_, slug)| slug).to_owned();
-        let person = NewIdentity { slug: slug.clone(), name: slug, page_url: None };
+        let person = NewIdentity { slug: slug.clone(), name: slug, page_url: None, is_slug_certain: true };
         let Some(id) = catalog.add_identity(settings.site(), &person).await? else { continue };
         let photos: Vec<NewPhoto> = rows.iter().map(|row| row.photo.clone()).collect();
         catalog.add_photos(id, &photos).await?;

@@ -1,5 +1,6 @@
 //! People on sites.
 
+use photo::Digest;
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::{Catalog, Error, Result, Tombstones};
@@ -35,6 +36,9 @@ pub struct NewIdentity {
     pub name: String,
     /// Where the gallery starts.
     pub page_url: Option<String>,
+    /// Whether the slug alone says who it is, as where a site's profile has a rule for it. If not, the same slug at
+    /// another address is another person.
+    pub is_slug_certain: bool,
 }
 
 impl NewIdentity {
@@ -72,15 +76,39 @@ pub(crate) async fn upsert(
     site: &str,
     identity: &NewIdentity,
 ) -> sqlx::Result<i64> {
+    let slug = match &identity.page_url {
+        Some(url) if !identity.is_slug_certain => slug_at(connection, site, &identity.slug, url).await?,
+        _ => identity.slug.clone(),
+    };
     sqlx::query_scalar(
         "INSERT INTO identity (site, slug, name, page_url) VALUES (?, ?, ?, ?)
          ON CONFLICT (site, slug) DO UPDATE SET name = excluded.name, page_url = excluded.page_url
          RETURNING id",
     )
     .bind(site)
-    .bind(&identity.slug)
+    .bind(slug)
     .bind(&identity.name)
     .bind(&identity.page_url)
     .fetch_one(connection)
     .await
+}
+
+/// The slug of the person at `url`: `slug`, or where that is somebody's at another address, `slug` and a digest of the
+/// address.
+async fn slug_at(
+    connection: &mut SqliteConnection,
+    site: &str,
+    slug: &str,
+    url: &str,
+) -> sqlx::Result<String> {
+    let taken_by: Option<Option<String>> =
+        sqlx::query_scalar("SELECT page_url FROM identity WHERE site = ? AND slug = ?")
+            .bind(site)
+            .bind(slug)
+            .fetch_optional(connection)
+            .await?;
+    Ok(match taken_by {
+        Some(Some(other)) if other != url => format!("{slug}-{}", &Digest::of(url).short()[..8]),
+        _ => slug.to_owned(),
+    })
 }

@@ -18,7 +18,8 @@ const SITE: &str = "demo";
 
 async fn catalog_with_photos(folder: &Path, count: usize) -> (Catalog, i64) {
     let catalog = Catalog::open(folder).await.unwrap();
-    let person = NewIdentity { slug: "ada".into(), name: "Ada".into(), page_url: None };
+    let person =
+        NewIdentity { slug: "ada".into(), name: "Ada".into(), page_url: None, is_slug_certain: true };
     let identity = catalog.add_identity(SITE, &person).await.unwrap().unwrap();
     let photo = |i| NewPhoto { source_url: format!("http://demo/{i}"), ..NewPhoto::default() };
     catalog.add_photos(identity, &(0..count).map(photo).collect::<Vec<_>>()).await.unwrap();
@@ -109,8 +110,12 @@ async fn reading_an_index_page_queues_the_people_it_lists_and_their_photos() {
     catalog.add_page(SITE, &index).await.unwrap();
     catalog.add_page(SITE, &index).await.unwrap();
 
-    let person =
-        NewIdentity { slug: "ada".into(), name: "Ada".into(), page_url: Some("http://demo/ada".into()) };
+    let person = NewIdentity {
+        slug: "ada".into(),
+        name: "Ada".into(),
+        page_url: Some("http://demo/ada".into()),
+        is_slug_certain: true,
+    };
     let read = |found| PageOutcome::Read { found, etag: None, last_modified: None };
     let page = due_page(&catalog, 0).await.unwrap();
     assert_eq!((page.kind, page.identity_id), (PageKind::Index, None));
@@ -260,4 +265,29 @@ async fn what_is_stored_is_there_after_reopening() {
     let value: serde_json::Value = catalog.prepared(Digest::of("one"), settings).await.unwrap().unwrap();
     assert_eq!(value["sigma_px"], 80);
     assert_eq!(catalog.origin(id).await.unwrap().unwrap().slug, "ada");
+}
+
+#[tokio::test]
+async fn one_slug_at_two_addresses_is_two_people_unless_a_rule_makes_the_slug() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(folder.path()).await.unwrap();
+    let person = |url: &str, is_slug_certain: bool| NewIdentity {
+        slug: "photos".into(),
+        name: "P".into(),
+        page_url: Some(url.into()),
+        is_slug_certain,
+    };
+    for site in ["first", "again"] {
+        for url in ["http://demo/anna/photos/", "http://demo/bea/photos/", "http://demo/anna/photos/"] {
+            catalog.add_identity(site, &person(url, false)).await.unwrap();
+        }
+        let people = catalog.identities(site).await.unwrap();
+        assert_eq!(people.len(), 2);
+        assert_eq!(people[0].slug, "photos");
+        assert!(people[1].slug.starts_with("photos-"));
+    }
+    for url in ["http://demo/anna/photos/", "http://demo/bea/photos/"] {
+        catalog.add_identity("ruled", &person(url, true)).await.unwrap();
+    }
+    assert_eq!(catalog.identities("ruled").await.unwrap().len(), 1);
 }

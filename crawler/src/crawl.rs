@@ -55,7 +55,12 @@ async fn queue_start(visitor: &Visitor<'_>, profile: &Profile) -> Result<(), Cra
         Some(single) => {
             let slug = single.slug.as_deref().or_else(|| base.host_str()).unwrap_or(site);
             let name = single.name.as_deref().unwrap_or(slug).to_owned();
-            let person = NewIdentity { slug: slug_of(slug), name, page_url: Some(base.to_string()) };
+            let person = NewIdentity {
+                slug: slug_of(slug),
+                name,
+                page_url: Some(base.to_string()),
+                is_slug_certain: true,
+            };
             catalog.add_identity(site, &person).await?
         }
         None => None,

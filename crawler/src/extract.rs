@@ -1,6 +1,6 @@
 //! Pages to links, names, sizes and captions, by a profile's rules. Pure.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use catalog::identity::NewIdentity;
@@ -109,8 +109,12 @@ impl Extractor<'_> {
             }
             let path = path_and_query(&url);
             let key = match &rules.slug {
-                Some(pattern) => pattern.find(&path).unwrap_or(&path),
-                None => last_part(&path),
+                Some(pattern) => pattern.find(&path).unwrap_or(&path).to_owned(),
+                // `gallery.php?id=1` and `gallery.php?id=2` are two people
+                None => url.query().map_or_else(
+                    || last_part(&path).to_owned(),
+                    |query| format!("{}?{query}", last_part(&path)),
+                ),
             };
             let name_rule = rules.name.as_ref().unwrap_or(&rules.link);
             let name = match &rules.name {
@@ -120,12 +124,16 @@ impl Extractor<'_> {
                     Use::Text,
                 ),
             };
-            let name = name.unwrap_or_else(|| key.to_owned());
+            let name = name.unwrap_or_else(|| key.clone());
             found.identities.push(NewIdentity {
-                slug: slug_of(key),
+                slug: slug_of(&key),
                 name: name.chars().take(MAX_NAME_CHARS).collect(),
                 page_url: Some(url.into()),
+                is_slug_certain: rules.slug.is_some(),
             });
+        }
+        if rules.slug.is_none() {
+            tell_apart(&mut found.identities);
         }
         found
     }
@@ -192,6 +200,20 @@ pub(crate) struct Page {
     pub(crate) tree: Tree,
     base: Url,
     pub(crate) url: Url,
+}
+
+/// People of one page whose addresses end alike, `/anna/photos/` and `/bea/photos/`, are called by all of the path.
+fn tell_apart(people: &mut [NewIdentity]) {
+    let mut count: HashMap<String, usize> = HashMap::new();
+    for person in &*people {
+        *count.entry(person.slug.clone()).or_default() += 1;
+    }
+    for person in people.iter_mut().filter(|person| count[&person.slug] > 1) {
+        let url = person.page_url.as_deref().and_then(|url| Url::parse(url).ok());
+        if let Some(url) = url {
+            person.slug = slug_of(path_and_query(&url).trim_matches('/'));
+        }
+    }
 }
 
 fn last_part(path: &str) -> &str {
@@ -274,6 +296,26 @@ mod tests {
         );
         let people: Vec<_> = found.identities.iter().map(|p| (p.slug.as_str(), p.name.as_str())).collect();
         assert_eq!(people, [("Ada-md1", "Ada Lovelace"), ("Ada-md3", "Ada Lovelace")]);
+    }
+
+    #[test]
+    fn addresses_that_differ_in_the_query_or_an_inner_part_are_different_people() {
+        let profile =
+            Profile::parse(&PROFILE.replace("slug = '/photos/([^/]+)/'", ""), Path::new("x.toml")).unwrap();
+        let addresses = Addresses::new(profile.base_url.clone().unwrap(), None, &[]);
+        let extractor = Extractor { profile: &profile, addresses: &addresses };
+        let slugs = |links: [&str; 2]| -> Vec<String> {
+            let card = |link: &str| format!("<div class=card><a class=name href=\"{link}\">P</a></div>");
+            let html = links.map(card).concat();
+            let found = extractor.listing(&document("/photos", &html), PageKind::Index, None).unwrap();
+            found.identities.into_iter().map(|person| person.slug).collect()
+        };
+        let by_query = slugs(["/gallery.php?id=1", "/gallery.php?id=2"]);
+        assert_ne!(by_query[0], by_query[1]);
+        assert!(by_query.iter().all(|slug| slug.starts_with("gallery.php-id-")), "{by_query:?}");
+        let inner = slugs(["/anna/photos/", "/bea/photos/"]);
+        assert!(inner[0].starts_with("anna-photos-") && inner[1].starts_with("bea-photos-"), "{inner:?}");
+        assert_eq!(slugs(["/anna/", "/bea.html"]), ["anna", "bea"]);
     }
 
     #[test]

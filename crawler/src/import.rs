@@ -52,7 +52,12 @@ pub async fn import(
     };
     let mut is_on_the_web = false;
     for (person, entries) in people {
-        let identity = NewIdentity { slug: slug_of(person), name: person.to_owned(), page_url: None };
+        let identity = NewIdentity {
+            slug: slug_of(person),
+            name: person.to_owned(),
+            page_url: None,
+            is_slug_certain: true,
+        };
         let Some(identity_id) = catalog.add_identity(site, &identity).await? else {
             for _ in entries {
                 report.count(&Event::PhotoFailed(FailureClass::Erased));
