@@ -51,8 +51,7 @@ pub fn read(root: &Path) -> Result<List, CrawlError> {
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
         let full = root.join(&folder);
-        let entries = fs::read_dir(&full).and_then(|found| found.collect::<io::Result<Vec<_>>>());
-        let entries = match entries {
+        let entries = match fs::read_dir(&full).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
             Ok(entries) => entries,
             Err(error) if folder.as_os_str().is_empty() => return Err(wrong(&full, &error)),
             Err(_) => {
@@ -105,7 +104,7 @@ impl Walk {
             }
             Ok(kind) if !kind.is_file() => self.pass_over("no file"),
             Ok(_) if name == "metadata.csv" || name == "metadata.jsonl" => {
-                self.read_captions(&path, &full)?
+                self.read_captions(&path, &full)?;
             }
             Ok(_) => match kind_of(&path, &full) {
                 Kind::Photo => self.files.push(path),

@@ -15,7 +15,7 @@ pub struct OutOfRange {
 /// Refuses `value` of `key` unless `is_in_range`; no number is in no range.
 pub(crate) fn check<T: ToString>(
     key: &'static str,
-    value: T,
+    value: &T,
     is_in_range: bool,
     expected: &'static str,
 ) -> Result<(), OutOfRange> {

@@ -80,16 +80,16 @@ impl BodyVaeConfig {
         let sigma = self.sigma_px;
         let is_shared = self.heads > 0 && self.width > 0 && self.width.is_multiple_of(self.heads);
         let decoder = self.decoder_channels;
-        check("model.view_px", self.view_px, is_folded(self.view_px), FOLDED)?;
-        check("model.decoded_px", self.decoded_px, is_folded(self.decoded_px), FOLDED)?;
-        check("model.latent", self.latent, (1..=1 << 16).contains(&self.latent), "1 to 65536")?;
-        check("model.sigma_px", sigma, sigma.is_finite() && sigma >= 1.0, "at least 1")?;
-        check("model.width", self.width, is_shared, "a multiple of `model.heads`")?;
-        check("model.channels", self.channels, is_grouped(&self.channels), "a multiple of 8")?;
+        check("model.view_px", &self.view_px, is_folded(self.view_px), FOLDED)?;
+        check("model.decoded_px", &self.decoded_px, is_folded(self.decoded_px), FOLDED)?;
+        check("model.latent", &self.latent, (1..=1 << 16).contains(&self.latent), "1 to 65536")?;
+        check("model.sigma_px", &sigma, sigma.is_finite() && sigma >= 1.0, "at least 1")?;
+        check("model.width", &self.width, is_shared, "a multiple of `model.heads`")?;
+        check("model.channels", &self.channels, is_grouped(&self.channels), "a multiple of 8")?;
         let decoder_is_grouped = decoder.iter().all(is_grouped);
-        check("model.decoder_channels", format!("{decoder:?}"), decoder_is_grouped, "multiples of 8")?;
-        check("model.strip_width", self.strip_width, self.strip_width > 0, "at least 1")?;
-        check("model.set_layers", self.set_layers, self.set_layers > 0, "at least 1")
+        check("model.decoder_channels", &format!("{decoder:?}"), decoder_is_grouped, "multiples of 8")?;
+        check("model.strip_width", &self.strip_width, self.strip_width > 0, "at least 1")?;
+        check("model.set_layers", &self.set_layers, self.set_layers > 0, "at least 1")
     }
 
     /// Channels of a view after space-to-depth.

@@ -84,14 +84,14 @@ impl LossSettings {
             ("loss.measures", self.measures),
         ];
         for (key, weight) in weights {
-            check(key, weight, weight.is_finite() && weight >= 0.0, "at least 0")?;
+            check(key, &weight, weight.is_finite() && weight >= 0.0, "at least 0")?;
         }
         let temperatures = [
             ("loss.evidence_temperature", self.evidence_temperature),
             ("loss.temperature", self.temperature),
         ];
         for (key, value) in temperatures {
-            check(key, value, value.is_finite() && value > 0.0, "above 0")?;
+            check(key, &value, value.is_finite() && value > 0.0, "above 0")?;
         }
         Ok(())
     }

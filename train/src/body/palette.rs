@@ -127,7 +127,7 @@ fn falloff(squared: f32, sigma: f32) -> f32 {
 
 /// How near `at` is to a corner, between the four of them.
 fn share_of_corner(corner: usize, [x, y]: [f32; 2]) -> f32 {
-    (if corner % 2 == 0 { 1.0 - x } else { x }) * (if corner < 2 { 1.0 - y } else { y })
+    (if corner.is_multiple_of(2) { 1.0 - x } else { x }) * (if corner < 2 { 1.0 - y } else { y })
 }
 
 #[cfg(test)]

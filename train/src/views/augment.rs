@@ -44,11 +44,11 @@ impl AugmentSettings {
     pub fn check(&self) -> Result<(), OutOfRange> {
         let is_share = |value: f64| (0.0..=1.0).contains(&value);
         let moved = self.move_joints;
-        check("augment.flip", self.flip, is_share(self.flip), "0 to 1")?;
-        check("augment.colour", self.colour, (0.0..1.0).contains(&self.colour), "0 to below 1")?;
-        check("augment.crop", self.crop, self.crop > 0.0 && self.crop <= 1.0, "above 0, at most 1")?;
-        check("augment.drop_joints", self.drop_joints, is_share(self.drop_joints), "0 to 1")?;
-        check("augment.move_joints", moved, (0.0..=1.0).contains(&moved), "0 to 1")
+        check("augment.flip", &self.flip, is_share(self.flip), "0 to 1")?;
+        check("augment.colour", &self.colour, (0.0..1.0).contains(&self.colour), "0 to below 1")?;
+        check("augment.crop", &self.crop, self.crop > 0.0 && self.crop <= 1.0, "above 0, at most 1")?;
+        check("augment.drop_joints", &self.drop_joints, is_share(self.drop_joints), "0 to 1")?;
+        check("augment.move_joints", &moved, (0.0..=1.0).contains(&moved), "0 to 1")
     }
 
     /// Leaves views as they are.

@@ -54,11 +54,11 @@ impl SamplerSettings {
     /// Naming the first key that is out of range.
     pub fn check(&self) -> Result<(), OutOfRange> {
         let is_share = |value: f64| (0.0..=1.0).contains(&value);
-        check("views.people", self.people, self.people >= 1, "at least 1")?;
-        check("views.views", self.views, self.views >= 2, "at least 2: they are split into two sets")?;
-        check("views.families", self.families, 2 * self.families <= self.people, "half of `views.people`")?;
-        check("views.family_share", self.family_share, is_share(self.family_share), "0 to 1")?;
-        check("views.alone", self.alone, is_share(self.alone), "0 to 1")
+        check("views.people", &self.people, self.people >= 1, "at least 1")?;
+        check("views.views", &self.views, self.views >= 2, "at least 2: they are split into two sets")?;
+        check("views.families", &self.families, 2 * self.families <= self.people, "half of `views.people`")?;
+        check("views.family_share", &self.family_share, is_share(self.family_share), "0 to 1")?;
+        check("views.alone", &self.alone, is_share(self.alone), "0 to 1")
     }
 }
 
