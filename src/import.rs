@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use catalog::Catalog;
-use crawler::list::{self, BadRow, Entry};
+use crawler::list::{self, BadRow, Entry, Place};
 use crawler::{CrawlReport, CrawlSettings, List, ListProfile, Source};
 
 use crate::cli::{Global, ImportArgs};
@@ -22,11 +22,8 @@ pub async fn command(args: &ImportArgs, global: &Global, output: Output) -> Resu
     set_manners(&mut settings, &args.manners);
     set_selection(&mut settings, &args.selection);
     settings.min_side = args.min_side;
-    let catalog = open(global).await?;
-    if args.name.is_none() {
-        refuse_other_source(&catalog, &name, path).await?;
-    }
-    let (report, wanted) = take_in(&catalog, path, &settings).await?;
+    let is_named = args.name.is_some();
+    let (report, wanted) = take_in(&*open(global).await?, path, &settings, is_named).await?;
     show(&report, &wanted, output)?;
     Ok(if report.has_failures() { Done::WithFailures } else { Done::Well })
 }
@@ -59,7 +56,7 @@ fn name_of(path: &Path) -> Option<String> {
 /// What a recipe imports.
 pub async fn of_recipe(catalog: &Catalog, import: &Import, recipe: &Recipe) -> Result<CrawlReport> {
     let (settings, _) = source(import, recipe)?;
-    Ok(take_in(catalog, &import.path, &settings).await?.0)
+    Ok(take_in(catalog, &import.path, &settings, true).await?.0)
 }
 
 /// How a recipe's import is done, and what its local files are relative to.
@@ -80,9 +77,16 @@ async fn take_in(
     catalog: &Catalog,
     path: &Path,
     settings: &CrawlSettings,
+    is_named: bool,
 ) -> Result<(CrawlReport, Vec<String>)> {
     let list = read(path)?;
-    catalog.record_source(settings.site(), &root_of(path)).await?;
+    // Paths are relative to the folder or list; addresses on the web are what they are in any list.
+    if list.entries.iter().any(|entry| matches!(entry.place, Place::File(_))) {
+        if !is_named {
+            refuse_other_source(catalog, settings.site(), path).await?;
+        }
+        catalog.record_source(settings.site(), &root_of(path)).await?;
+    }
     tell_bad_rows(path, &list.bad_rows);
     let watch = Watch::new("import");
     let report = crawler::import(catalog, &list, settings, &|event| watch.see(event)).await;
