@@ -93,22 +93,26 @@ pub(crate) async fn upsert(
     .await
 }
 
-/// The slug of the person at `url`: `slug`, or where that is somebody's at another address, `slug` and a digest of the
-/// address.
+/// The slug of the person at `url`: the one that the address has already, else `slug`, or where that is somebody's at
+/// another address, `slug` and a digest of the address.
 async fn slug_at(
     connection: &mut SqliteConnection,
     site: &str,
     slug: &str,
     url: &str,
 ) -> sqlx::Result<String> {
-    let taken_by: Option<Option<String>> =
-        sqlx::query_scalar("SELECT page_url FROM identity WHERE site = ? AND slug = ?")
-            .bind(site)
-            .bind(slug)
-            .fetch_optional(connection)
-            .await?;
-    Ok(match taken_by {
-        Some(Some(other)) if other != url => format!("{slug}-{}", &Digest::of(url).short()[..8]),
-        _ => slug.to_owned(),
-    })
+    let known: Vec<(String, Option<String>)> = sqlx::query_as(
+        "SELECT slug, page_url FROM identity WHERE site = ?1 AND (slug = ?2 OR page_url = ?3)",
+    )
+    .bind(site)
+    .bind(slug)
+    .bind(url)
+    .fetch_all(connection)
+    .await?;
+    let is_here = |(_, page_url): &&(String, Option<String>)| page_url.as_deref() == Some(url);
+    if let Some((known, _)) = known.iter().find(is_here) {
+        return Ok(known.clone());
+    }
+    let is_taken = known.iter().any(|(_, page_url)| page_url.is_some());
+    Ok(if is_taken { format!("{slug}-{}", &Digest::of(url).short()[..8]) } else { slug.to_owned() })
 }

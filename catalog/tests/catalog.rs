@@ -286,6 +286,10 @@ async fn one_slug_at_two_addresses_is_two_people_unless_a_rule_makes_the_slug() 
         assert_eq!(people[0].slug, "photos");
         assert!(people[1].slug.starts_with("photos-"));
     }
+    // Another page shows somebody known, called otherwise there: an address is one person.
+    let renamed = NewIdentity { slug: "bea-photos".into(), ..person("http://demo/bea/photos/", false) };
+    catalog.add_identity("first", &renamed).await.unwrap();
+    assert_eq!(catalog.identities("first").await.unwrap().len(), 2);
     for url in ["http://demo/anna/photos/", "http://demo/bea/photos/"] {
         catalog.add_identity("ruled", &person(url, true)).await.unwrap();
     }
