@@ -48,8 +48,8 @@ pub fn read(root: &Path) -> Result<List, CrawlError> {
     let mut walk = Walk { root: root.to_owned(), ..Walk::default() };
     let canonical = root.canonicalize().map_err(|error| wrong(root, &error))?;
     walk.seen.insert(canonical);
-    let mut folders = vec![PathBuf::new()];
-    while let Some(folder) = folders.pop() {
+    walk.folders.push(PathBuf::new());
+    while let Some(folder) = walk.next_folder() {
         let full = root.join(&folder);
         let entries = match fs::read_dir(&full).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
             Ok(entries) => entries,
@@ -60,8 +60,7 @@ pub fn read(root: &Path) -> Result<List, CrawlError> {
             }
         };
         for entry in entries {
-            let path = folder.join(entry.file_name());
-            folders.extend(walk.look(path, entry.file_type())?);
+            walk.look(folder.join(entry.file_name()), entry.file_type())?;
         }
     }
     Ok(walk.into_list())
@@ -75,33 +74,52 @@ fn wrong(path: &Path, error: &io::Error) -> CrawlError {
 #[derive(Default)]
 struct Walk {
     root: PathBuf,
+    /// Folders to be read.
+    folders: Vec<PathBuf>,
+    /// Links to folders, followed when there is nothing else left: what is here in itself is not taken for linked.
+    links: BTreeSet<PathBuf>,
     files: Vec<PathBuf>,
     captions: BTreeMap<PathBuf, Option<(String, &'static str)>>,
     passed_over: BTreeMap<String, u64>,
-    /// Folders that links led to, so that none is read twice and no circle is followed.
+    /// The true places of folders that were found, so that none is read twice and no circle is followed.
     seen: BTreeSet<PathBuf>,
 }
 
 impl Walk {
-    /// Looks at an entry, relative to the root; a folder to be read is given back.
-    fn look(&mut self, path: PathBuf, kind: io::Result<FileType>) -> Result<Option<PathBuf>, CrawlError> {
+    /// The next folder to be read.
+    fn next_folder(&mut self) -> Option<PathBuf> {
+        while self.folders.is_empty() {
+            let link = self.links.pop_first()?;
+            self.found_folder(link);
+        }
+        self.folders.pop()
+    }
+
+    /// Puts a folder on the list, if it is not there in its true place already.
+    fn found_folder(&mut self, path: PathBuf) {
+        let full = self.root.join(&path);
+        if self.seen.insert(full.canonicalize().unwrap_or(full)) {
+            self.folders.push(path);
+        } else {
+            self.pass_over("linked again");
+        }
+    }
+
+    /// Looks at an entry, relative to the root.
+    fn look(&mut self, path: PathBuf, kind: io::Result<FileType>) -> Result<(), CrawlError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.starts_with('.') || LITTER.contains(&name.to_ascii_lowercase().as_str()) {
             self.pass_over(if name.starts_with('.') { "hidden" } else { "system" });
-            return Ok(None);
+            return Ok(());
         }
         let full = self.root.join(&path);
         let is_link = kind.as_ref().is_ok_and(FileType::is_symlink);
         let kind = if is_link { fs::metadata(&full).map(|facts| facts.file_type()) } else { kind };
         match kind {
-            Ok(kind) if kind.is_dir() => {
-                // A folder is known by its true place: linked twice, or from within itself, it is read once.
-                let place = full.canonicalize().unwrap_or(full);
-                if self.seen.insert(place) {
-                    return Ok(Some(path));
-                }
-                self.pass_over("linked again");
+            Ok(kind) if kind.is_dir() && is_link => {
+                self.links.insert(path);
             }
+            Ok(kind) if kind.is_dir() => self.found_folder(path),
             Ok(kind) if !kind.is_file() => self.pass_over("no file"),
             Ok(_) if name == "metadata.csv" || name == "metadata.jsonl" => {
                 self.read_captions(&path, &full)?;
@@ -115,7 +133,7 @@ impl Walk {
             Err(_) if has_ending(&path, &PHOTO_ENDINGS) => self.files.push(path),
             Err(_) => self.pass_over("no file"),
         }
-        Ok(None)
+        Ok(())
     }
 
     fn read_captions(&mut self, path: &Path, full: &Path) -> Result<(), CrawlError> {
@@ -251,9 +269,10 @@ mod tests {
         let (folder, elsewhere) = (folder(&[("ada/1.jpg", JPEG)]), folder(&[("bea/2.jpg", JPEG)]));
         symlink(elsewhere.path().join("bea"), folder.path().join("bea")).unwrap();
         symlink(folder.path(), folder.path().join("ada/back")).unwrap();
+        symlink(folder.path().join("ada"), folder.path().join("aaa")).unwrap(); // ada is Ada's own, not aaa's
         symlink("nowhere.jpg", folder.path().join("ada/gone.jpg")).unwrap();
         let list = read(folder.path()).unwrap();
         assert_eq!(urls(&list), ["file:ada/1.jpg", "file:ada/gone.jpg", "file:bea/2.jpg"]);
-        assert_eq!(list.passed_over["linked again"], 1);
+        assert_eq!(list.passed_over["linked again"], 2);
     }
 }
