@@ -150,8 +150,8 @@ impl Pose {
     }
 
     /// [`features`](Self::features), each less its mean over [its deviation](PLACES); places and lengths
-    /// that are not visible are 0. A network whose inputs are of mixed sizes around other means than 0 does not begin to
-    /// learn: what people differ in is a hundredth of what poses have in common.
+    /// that are not visible are 0. Without it training hardly begins: what people differ in is small
+    /// beside what all poses have in common.
     pub fn standardised(&self) -> [f32; POSE_FEATURES] {
         /// Larger values are errors of the detector, and clamped.
         const MOST: f32 = 5.0;
