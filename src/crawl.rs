@@ -225,6 +225,16 @@ fn describe(report: &CrawlReport) -> String {
     if report.bad_rows > 0 {
         lines.push(format!("  {} rows of the list name no photo or cannot be read", report.bad_rows));
     }
+    if report.captions_unmatched > 0 {
+        lines.push(format!("  {} captions name no photo of the folder", report.captions_unmatched));
+    }
+    if report.captions_unreadable > 0 {
+        lines.push(format!("  {} captions could not be read", report.captions_unreadable));
+    }
+    if report.photos_gone + report.photos_moved > 0 {
+        let (gone, moved) = (report.photos_gone, report.photos_moved);
+        lines.push(format!("  {gone} gone from the folder or list since the last import, {moved} moved within it"));
+    }
     lines.extend(
         report
             .passed_over

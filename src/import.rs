@@ -40,6 +40,13 @@ async fn refuse_other_source(catalog: &Catalog, name: &str, path: &Path) -> Resu
     }
 }
 
+/// Whether the photos that are known of `name` came from `path`, or from a place that is there no more: then this is
+/// what they are now. Two folders may be given one name to bring them together; neither makes the other's photos gone.
+async fn is_same_source(catalog: &Catalog, name: &str, path: &Path) -> Result<bool> {
+    let earlier = catalog.source(name).await?;
+    Ok(earlier.is_none_or(|earlier| earlier == root_of(path) || !Path::new(&earlier).exists()))
+}
+
 /// The absolute path of a folder or list.
 fn root_of(path: &Path) -> String {
     path.canonicalize().unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
@@ -79,36 +86,46 @@ async fn take_in(
     settings: &CrawlSettings,
     is_named: bool,
 ) -> Result<(CrawlReport, Vec<String>)> {
-    let list = read(path)?;
+    let mut list = read(path)?;
     // Paths are relative to the folder or list; addresses on the web are what they are in any list.
     if list.entries.iter().any(|entry| matches!(entry.place, Place::File(_))) {
         if !is_named {
             refuse_other_source(catalog, settings.site(), path).await?;
         }
+        list.is_complete = list.bad_rows.is_empty() && is_same_source(catalog, settings.site(), path).await?;
         catalog.record_source(settings.site(), &root_of(path)).await?;
     }
-    tell_bad_rows(path, &list.bad_rows);
+    let bad_rows = list.bad_rows.iter().map(|BadRow { line, problem }| format!("line {line}: {problem}"));
+    tell(path, "rows", bad_rows);
+    tell(path, "captions", list.unreadable_captions.iter().map(|problem| format!("caption not read: {problem}")));
+    let unmatched = list.unmatched_captions.iter().map(|photo| format!("a caption for {photo}, which is not there"));
+    tell(path, "captions", unmatched);
     let watch = Watch::new("import");
     let report = crawler::import(catalog, &list, settings, &|event| watch.see(event)).await;
     let wanted = watch.finish();
     Ok((report.with_context(|| format!("import {}", path.display()))?, wanted))
 }
 
-/// Rows of a list are told one by one up to a number; all are counted in the report.
-fn tell_bad_rows(path: &Path, bad_rows: &[BadRow]) {
+/// What is wrong with rows or captions is told one by one up to a number; all are counted in the report.
+fn tell(path: &Path, what: &str, problems: impl ExactSizeIterator<Item = String>) {
     const TOLD: usize = 10;
-    for BadRow { line, problem } in bad_rows.iter().take(TOLD) {
-        eprintln!("bolid: {}, line {line}: {problem}", path.display());
+    let count = problems.len();
+    for problem in problems.take(TOLD) {
+        eprintln!("bolid: {}: {problem}", path.display());
     }
-    if bad_rows.len() > TOLD {
-        eprintln!("bolid: {}: and {} more such rows", path.display(), bad_rows.len() - TOLD);
+    if count > TOLD {
+        eprintln!("bolid: {}: and {} more such {what}", path.display(), count - TOLD);
     }
 }
 
 fn read(path: &Path) -> Result<List> {
     if path.is_dir() {
-        return Ok(crawler::folder::read(path)?);
+        return Ok(crawler::folder::read(path, &|path| read_list(path).map_err(|error| format!("{error:#}")))?);
     }
+    read_list(path)
+}
+
+fn read_list(path: &Path) -> Result<List> {
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet")) {
         let rows = snapshot::read_texts(path, &list::COLUMNS)?;
         let entry = |(number, row): (usize, snapshot::TextRow)| {

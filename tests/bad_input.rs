@@ -98,6 +98,35 @@ fn two_folders_of_one_name_are_not_brought_together_unasked() {
 }
 
 #[test]
+fn an_import_is_the_present_state_of_its_folder_and_what_was_deleted_or_moved_is_counted() {
+    let place = Workplace::demo(1, 1, 1);
+    let root = place.path().join("photos");
+    for (path, seed) in [("ada/1.png", 1), ("ada/2.png", 2), ("bea/3.png", 3)] {
+        let photo = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8, y as u8, seed]));
+        fs::create_dir_all(root.join(path).parent().expect("a file is in a folder")).expect("a folder");
+        photo.save(root.join(path)).expect("a photo can be written");
+    }
+    let name = root.display().to_string();
+    let import = || {
+        let report = json_lines(&place.succeed(&["--json", "import", &name])).remove(0);
+        ["photos_stored", "photos_unchanged", "photos_gone", "photos_moved"]
+            .map(|key| report[key].as_u64().unwrap_or(0))
+    };
+    assert_eq!(import(), [3, 0, 0, 0]);
+    fs::rename(root.join("ada/2.png"), root.join("bea/2.png")).expect("a photo can be moved");
+    fs::rename(root.join("bea/3.png"), place.path().join("3.png")).expect("a photo can be taken away");
+    assert_eq!(import(), [1, 1, 1, 1]);
+    assert_eq!(import(), [0, 2, 0, 0], "what is gone is told once");
+    fs::rename(place.path().join("3.png"), root.join("bea/3.png")).expect("a photo can come back");
+    assert_eq!(import(), [1, 2, 0, 0]);
+    let other = place.path().join("other/photos");
+    fs::create_dir_all(other.join("cat")).expect("a folder can be made");
+    fs::copy(root.join("ada/1.png"), other.join("cat/4.png")).expect("a photo can be copied");
+    let other = json_lines(&place.succeed(&["--json", "import", &other.display().to_string(), "--name", "photos"]));
+    assert_eq!(other[0]["photos_gone"].as_u64(), None, "another folder of the name: {}", other[0]);
+}
+
+#[test]
 fn an_imported_folder_of_odd_files_ends_with_a_reason_for_each_and_the_run_goes_on() {
     let place = Workplace::demo(1, 1, 4);
     let folder = place.path().join("photos/ada");

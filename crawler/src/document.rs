@@ -16,8 +16,9 @@ pub struct Document {
     pub robots_tags: Vec<String>,
 }
 
-/// A declaration has to stand within this many bytes (HTML Standard, 4.2.5.4).
-const PRESCAN_BYTES: usize = 1024;
+/// A declaration is looked for within the head, and no farther than this. The HTML Standard (4.2.5.4) wants it among
+/// the first 1,024 bytes; browsers read on, and pages rely on them.
+const PRESCAN_BYTES: usize = 1 << 16;
 
 impl Document {
     /// The body as text, in the `charset` of the profile where the page names none or wrongly UTF-8; bytes that are wrong in the charset become U+FFFD.
@@ -44,10 +45,17 @@ fn charset_parameter(content_type: &str) -> Option<&'static Encoding> {
     Encoding::for_label(label.as_bytes())
 }
 
-/// `<meta charset=…>` or `<meta http-equiv=… content="…; charset=…">`.
+/// `<meta charset=…>` or `<meta http-equiv=… content="…; charset=…">` before the body, outside comments.
 fn declared_inside(body: &[u8]) -> Option<&'static Encoding> {
-    let head = String::from_utf8_lossy(&body[..body.len().min(PRESCAN_BYTES)]).to_ascii_lowercase();
-    head.split("<meta").skip(1).find_map(|element| charset_parameter(element.split('>').next()?))
+    let start = String::from_utf8_lossy(&body[..body.len().min(PRESCAN_BYTES)]).to_ascii_lowercase();
+    let head = start.split("<body").next().unwrap_or_default();
+    let mut parts = head.split("<!--");
+    let first = parts.next();
+    let after_comments = parts.map(|part| part.split_once("-->").map_or("", |(_, after)| after));
+    let elements = first.into_iter().chain(after_comments).flat_map(|part| part.split("<meta").skip(1));
+    let declared = elements.filter_map(|element| charset_parameter(element.split('>').next()?)).next()?;
+    // The element could be read, so the page is not in UTF-16 (HTML Standard, 13.2.3.2).
+    Some(if declared.is_ascii_compatible() { declared } else { UTF_8 })
 }
 
 #[cfg(test)]
@@ -74,6 +82,16 @@ mod tests {
             text(CYRILLIC, Some("text/html; charset=utf-8"), Some(encoding_rs::WINDOWS_1251)),
             "Меган"
         );
+    }
+
+    #[test]
+    fn a_declaration_counts_anywhere_in_the_head_and_nowhere_else() {
+        let page = |before: &str| [before.as_bytes(), b"<meta charset=windows-1251>", CYRILLIC].concat();
+        let late = format!("<head><style>{}</style>", "a{}".repeat(4000));
+        assert!(text(&page(&late), None, None).ends_with("Меган"));
+        assert!(text(&page("<!-- <meta charset=koi8-r> -->"), None, None).ends_with("Меган"));
+        assert!(!text(&page("<body>"), None, None).ends_with("Меган"));
+        assert_eq!(text("<meta charset=utf-16>Ж".as_bytes(), None, None), "<meta charset=utf-16>Ж");
     }
 
     #[test]

@@ -5,10 +5,13 @@ use catalog::blob::{BlobStore, Stored};
 use photo::{Digest, FailureClass};
 use reqwest::StatusCode;
 use reqwest::header::{self, HeaderMap, HeaderValue};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::{Failure, Stop};
-use crate::fetch::{Answer, Fetched, Fetcher, Validators, conditional, robots_tags, text, validators_of};
+use crate::fetch::{
+    Answer, Fetched, Fetcher, Validators, conditional, robots_tags, text, validators_of, value_of,
+};
 use crate::permission::{self, Subject};
 use crate::sniff::{SizeLimits, Sniffer};
 
@@ -41,13 +44,21 @@ const WORTH_RESUMING_BYTES: u64 = 1 << 20;
 struct Partial<'s> {
     writer: BlobWriter<'s>,
     sniffer: Sniffer,
+    note: Note,
+}
+
+/// What is known of a photo that is coming; kept beside a part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
     validators: Validators,
+    /// How long the whole is, where the server says so.
+    total: Option<u64>,
 }
 
 impl Partial<'_> {
     /// What proves that the rest belongs to the same bytes, where some have come.
     fn proof(&self) -> Option<HeaderValue> {
-        self.validators.proof().filter(|_| self.writer.bytes() > 0)
+        self.note.validators.proof().filter(|_| self.writer.bytes() > 0)
     }
 }
 
@@ -56,7 +67,7 @@ impl Validators {
     fn proof(&self) -> Option<HeaderValue> {
         let strong = self.etag.as_deref().filter(|etag| etag.starts_with('"'));
         let proof = strong.or(self.last_modified.as_deref().filter(|_| self.etag.is_none()))?;
-        HeaderValue::from_str(proof).ok()
+        value_of(proof)
     }
 }
 
@@ -129,13 +140,14 @@ impl Fetcher<'_> {
         }
         let mut part = match partial.take() {
             Some(part)
-                if status == StatusCode::PARTIAL_CONTENT && continues(&answer, part.writer.bytes()) =>
+                if status == StatusCode::PARTIAL_CONTENT
+                    && continues(answer.response.headers(), part.writer.bytes(), &part.note) =>
             {
                 part
             }
             Some(_) | None if status == StatusCode::PARTIAL_CONTENT => {
                 return Err(
-                    (FailureClass::Truncated, "the server sent another part than asked for".into()).into()
+                    (FailureClass::Truncated, "the server sent another part, or of another file, than asked for".into()).into()
                 );
             }
             old => {
@@ -163,7 +175,7 @@ impl Fetcher<'_> {
             .collect::<Vec<_>>()
             .join("; ");
         let photo = Photo { stored, http_status: status.as_u16(), attempts: 1, permission };
-        Ok(Fetched::New(photo, part.validators))
+        Ok(Fetched::New(photo, part.note.validators))
     }
 
     /// Writes the body as it comes. Each write is a few kilobytes into the page cache, too short to need a thread.
@@ -194,20 +206,28 @@ impl Fetcher<'_> {
             Some(length) if length != came => {
                 Err((FailureClass::Truncated, format!("{came} of {length} bytes came")).into())
             }
-            _ => Ok(()),
+            // A part in chunks declares no length.
+            _ => match part.note.total {
+                Some(total) if total != part.writer.bytes() => {
+                    let bytes = part.writer.bytes();
+                    Err((FailureClass::Truncated, format!("{bytes} of {total} bytes came")).into())
+                }
+                _ => Ok(()),
+            },
         }
     }
 }
 
 /// A photo whose body is about to come.
 fn begin<'s>(url: &Url, answer: &Answer, blobs: &'s BlobStore) -> Result<Partial<'s>, Stop> {
-    let validators = validators_of(answer.response.headers());
-    let is_long = answer.response.content_length().is_some_and(|length| length >= WORTH_RESUMING_BYTES);
-    let writer = match serde_json::to_string(&validators) {
-        Ok(note) if is_long && validators.proof().is_some() => blobs.resumable_writer(key(url), &note)?,
+    let total = answer.response.content_length();
+    let note = Note { validators: validators_of(answer.response.headers()), total };
+    let is_long = total.is_some_and(|length| length >= WORTH_RESUMING_BYTES);
+    let writer = match serde_json::to_string(&note) {
+        Ok(text) if is_long && note.validators.proof().is_some() => blobs.resumable_writer(key(url), &text)?,
         _ => blobs.writer()?,
     };
-    Ok(Partial { writer, sniffer: Sniffer::default(), validators })
+    Ok(Partial { writer, sniffer: Sniffer::default(), note })
 }
 
 /// The part of a photo that an earlier run left.
@@ -216,8 +236,8 @@ fn unfinished<'s>(url: &Url, limits: SizeLimits, blobs: &'s BlobStore) -> Result
     let mut is_wanted = true;
     let found = blobs.resume(key(url), |piece| is_wanted &= sniffer.push(piece, limits).is_ok())?;
     let partial = found.and_then(|(writer, note)| {
-        let validators = serde_json::from_str(&note).ok()?;
-        Some(Partial { writer, sniffer, validators })
+        let note = serde_json::from_str(&note).ok()?;
+        Some(Partial { writer, sniffer, note })
     });
     Ok(partial.filter(|part| is_wanted && part.proof().is_some()))
 }
@@ -246,8 +266,84 @@ fn request_headers(validators: &Validators, partial: Option<&Partial<'_>>) -> He
     headers
 }
 
-/// Whether a 206 goes on where the stored part ends.
-fn continues(answer: &Answer, bytes: u64) -> bool {
-    let range = text(answer.response.headers(), header::CONTENT_RANGE);
-    range.is_some_and(|range| range.trim().starts_with(&format!("bytes {bytes}-")))
+/// Whether a 206 is the rest of the file of which `bytes` have come: it goes on where they end and up to the end, of a
+/// file as long as that one, with the validator that the part was asked for by. Servers there are that ignore
+/// `If-Range`, send less than was asked, or have put another file there.
+fn continues(headers: &HeaderMap, bytes: u64, note: &Note) -> bool {
+    let range = text(headers, header::CONTENT_RANGE);
+    let (Some((start, end, total)), Some(expected)) = (range.as_deref().and_then(parse_range), note.total) else {
+        return false;
+    };
+    let came = validators_of(headers);
+    let is_same = |known: &Option<String>, came: &Option<String>| came.is_none() || came == known;
+    let proves = if note.validators.etag.is_some() { came.etag.is_some() } else { came.last_modified.is_some() };
+    start == bytes
+        && end.checked_add(1) == Some(expected)
+        && total.is_none_or(|total| total == expected)
+        && proves
+        && is_same(&note.validators.etag, &came.etag)
+        && is_same(&note.validators.last_modified, &came.last_modified)
+}
+
+/// `bytes 5-9/10`: first, last, and how many there are, where that is said.
+fn parse_range(range: &str) -> Option<(u64, u64, Option<u64>)> {
+    let (unit, range) = range.trim().split_once(' ')?;
+    let (range, total) = range.trim().split_once('/')?;
+    let (start, end) = range.split_once('-')?;
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let total = match total.trim() {
+        "*" => None,
+        total => Some(number(total)?),
+    };
+    unit.eq_ignore_ascii_case("bytes").then_some((number(start)?, number(end)?, total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderName;
+
+    fn note() -> Note {
+        let validators = Validators { etag: Some("\"a\"".to_owned()), last_modified: Some("Mon".to_owned()) };
+        Note { validators, total: Some(100) }
+    }
+
+    fn answer(range: &str, others: &[(HeaderName, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [(header::CONTENT_RANGE, range)].iter().chain(others) {
+            headers.insert(name, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_part_is_taken_only_where_start_end_total_and_validator_fit() {
+        let etag = [(header::ETAG, "\"a\"")];
+        let taken = |range: &str| continues(&answer(range, &etag), 40, &note());
+        assert!(taken("bytes 40-99/100") && taken("Bytes 40-99/*"));
+        for range in ["bytes 0-99/100", "bytes 40-79/100", "bytes 40-119/120", "bytes 40-99/120", "bytes */100", "40-99"] {
+            assert!(!taken(range), "{range}");
+        }
+        for others in [
+            vec![],
+            vec![(header::ETAG, "\"b\"")],
+            vec![(header::ETAG, "\"a\""), (header::LAST_MODIFIED, "Tue")],
+            vec![(header::LAST_MODIFIED, "Mon")],
+        ] {
+            assert!(!continues(&answer("bytes 40-99/100", &others), 40, &note()), "{others:?}");
+        }
+        let unknown = Note { total: None, ..note() };
+        assert!(!continues(&answer("bytes 40-99/100", &etag), 40, &unknown));
+    }
+
+    #[test]
+    fn without_an_etag_the_date_has_to_fit() {
+        let note = Note {
+            validators: Validators { etag: None, last_modified: Some("Mon".to_owned()) },
+            total: Some(100),
+        };
+        let with = |others: &[(HeaderName, &str)]| continues(&answer("bytes 40-99/100", others), 40, &note);
+        assert!(with(&[(header::LAST_MODIFIED, "Mon")]));
+        assert!(!with(&[]) && !with(&[(header::LAST_MODIFIED, "Tue")]));
+    }
 }

@@ -166,7 +166,7 @@ impl<'a> Fetcher<'a> {
     }
 
     fn redirected(&self, from: &Url, response: &Response) -> Result<Url, Stop> {
-        let location = text(response.headers(), header::LOCATION);
+        let location = location(response.headers());
         let target =
             location.as_deref().and_then(|location| self.settings.addresses.canonical(from, location));
         let may_enter = |url: &Url| {
@@ -192,6 +192,7 @@ impl<'a> Fetcher<'a> {
         headers: HeaderMap,
     ) -> Result<(Response, Instant, OwnedSemaphorePermit), Stop> {
         let slot = host.turn().await?;
+        let asked = Asked::of(&headers);
         let started = Instant::now();
         let deadline = started + Duration::from_millis(self.settings.limits.total_ms);
         let sent = timeout_at(deadline, self.client.get(wire.clone()).headers(headers).send()).await;
@@ -213,6 +214,7 @@ impl<'a> Fetcher<'a> {
             .and_then(|value| retry::retry_after(&value, SystemTime::now()));
         let Some(class) = failure::of_status(status, pause.is_some()) else {
             host.succeeded(started.elapsed());
+            asked.check(status)?;
             return Ok((response, deadline, slot));
         };
         let detail = format!("{status} for {wire}");
@@ -276,7 +278,16 @@ impl<'a> Fetcher<'a> {
             }
             robots => Arc::new(robots?),
         };
-        host.set_crawl_delay(robots.crawl_delay.unwrap_or_default());
+        let delay = robots.crawl_delay.unwrap_or_default();
+        let longest = Duration::from_secs(self.settings.limits.wait_s);
+        if delay > longest {
+            host.leave(&format!(
+                "its robots.txt asks for {} s between requests, more than `limits.wait_s` = {}",
+                delay.as_secs(),
+                longest.as_secs()
+            ));
+        }
+        host.set_crawl_delay(delay);
         *known = Some(Ok((Arc::clone(&robots), Instant::now())));
         Ok(robots)
     }
@@ -340,7 +351,7 @@ impl<'a> Fetcher<'a> {
             }
             if is_redirect(status) {
                 // Rules may be kept elsewhere (RFC 9309, 2.3.1.2).
-                let location = text(headers, header::LOCATION).unwrap_or_default();
+                let location = location(headers).unwrap_or_default();
                 url = url.join(&location).map_err(|error| refused(format!("`{location}`: {error}")))?;
                 continue;
             }
@@ -353,11 +364,53 @@ impl<'a> Fetcher<'a> {
                     break; // what follows is ignored (2.5)
                 }
             }
-            let body = String::from_utf8_lossy(&body).into_owned();
+            let body = String::from_utf8_lossy(&whole_lines(body)).into_owned();
             return Ok(RobotsRow { status: status.as_u16(), body, etag, last_modified, fetched_at: 0 });
         }
         Err(refused("robots.txt redirects in circles".into()))
     }
+}
+
+/// What a request permits its answer to be.
+struct Asked {
+    /// It has validators, so that the answer may be that nothing changed.
+    conditionally: bool,
+    /// It asks for a part.
+    part: bool,
+}
+
+impl Asked {
+    fn of(headers: &HeaderMap) -> Self {
+        let has = |name| headers.contains_key(name);
+        Self {
+            conditionally: has(header::IF_NONE_MATCH) || has(header::IF_MODIFIED_SINCE),
+            part: has(header::RANGE),
+        }
+    }
+
+    /// Refuses a status that is no answer to the request: taken for one, it would be "unchanged" of what was never
+    /// had, a part for the whole, or an empty list of rules.
+    fn check(&self, status: StatusCode) -> Result<(), Stop> {
+        let problem = match status {
+            StatusCode::NOT_MODIFIED if !self.conditionally => "to a request without validators",
+            StatusCode::PARTIAL_CONTENT if !self.part => "to a request for the whole",
+            StatusCode::MULTIPLE_CHOICES => "which names several places and gives nothing",
+            _ => return Ok(()),
+        };
+        let mut failure = Failure::new(FailureClass::Protocol, format!("{status} {problem}"));
+        failure.http_status = Some(status.as_u16());
+        Err(Stop::Failed(failure))
+    }
+}
+
+/// The rules of a robots.txt that is longer than what is read: without the line that the limit falls into, which may
+/// forbid less, or more, than it says so far (RFC 9309, 2.5).
+fn whole_lines(mut body: Vec<u8>) -> Vec<u8> {
+    if body.len() as u64 > robots::MAX_BYTES {
+        body.truncate(robots::MAX_BYTES as usize);
+        body.truncate(body.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
+    }
+    body
 }
 
 fn read_robots(row: &RobotsRow) -> Robots {
@@ -376,9 +429,24 @@ fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// A header's value, where it is text.
+/// A header's value; bytes beyond ASCII become the characters of Latin-1, which [`value_of`] turns into the same bytes.
 pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
+    Some(headers.get(name)?.as_bytes().iter().map(|&byte| char::from(byte)).collect())
+}
+
+/// The header that [`text`] read; `None` where no header may have that value.
+pub(crate) fn value_of(text: &str) -> Option<HeaderValue> {
+    let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    HeaderValue::from_bytes(&bytes?).ok()
+}
+
+/// Where a redirect leads. Servers send addresses in raw UTF-8 or in a charset of their own: as browsers do, bytes
+/// beyond ASCII are percent-encoded as they are.
+fn location(headers: &HeaderMap) -> Option<String> {
+    let encoded = |&byte: &u8| {
+        if byte.is_ascii() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    Some(headers.get(header::LOCATION)?.as_bytes().iter().map(encoded).collect())
 }
 
 pub(crate) fn robots_tags(headers: &HeaderMap) -> Vec<String> {
@@ -395,9 +463,63 @@ pub(crate) fn conditional(validators: &Validators) -> HeaderMap {
     let pairs =
         [(header::IF_NONE_MATCH, &validators.etag), (header::IF_MODIFIED_SINCE, &validators.last_modified)];
     for (name, value) in pairs {
-        if let Some(Ok(value)) = value.as_deref().map(HeaderValue::from_str) {
+        if let Some(value) = value.as_deref().and_then(value_of) {
             headers.insert(name, value);
         }
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: HeaderName, value: &[u8]) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_bytes(value).unwrap())])
+    }
+
+    #[test]
+    fn a_location_beyond_ascii_is_encoded_byte_by_byte() {
+        let found = |value: &[u8]| location(&headers(header::LOCATION, value)).unwrap();
+        assert_eq!(found("/фото/1.jpg".as_bytes()), "/%D1%84%D0%BE%D1%82%D0%BE/1.jpg");
+        assert_eq!(found(b"/caf\xe9"), "/caf%E9", "Latin-1");
+        assert_eq!(found(b"/a%20b?c=d"), "/a%20b?c=d");
+    }
+
+    #[test]
+    fn an_etag_beyond_ascii_is_sent_back_as_it_came() {
+        let etag = "\"é—1\"".as_bytes();
+        let read = validators_of(&headers(header::ETAG, etag));
+        assert_eq!(conditional(&read)[header::IF_NONE_MATCH].as_bytes(), etag);
+    }
+
+    #[test]
+    fn statuses_that_answer_another_request_are_refused() {
+        let whole = Asked::of(&HeaderMap::new());
+        let conditional = Asked::of(&headers(header::IF_NONE_MATCH, b"\"1\""));
+        let part = Asked::of(&headers(header::RANGE, b"bytes=5-"));
+        for (asked, status, is_answer) in [
+            (&whole, 200, true),
+            (&whole, 304, false),
+            (&whole, 206, false),
+            (&whole, 300, false),
+            (&conditional, 304, true),
+            (&conditional, 206, false),
+            (&part, 206, true),
+            (&part, 304, false),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(asked.check(status).is_ok(), is_answer, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_the_size_limit_cuts_is_no_rule() {
+        let rule = b"User-agent: *\nDisallow: /private\n";
+        let mut body: Vec<u8> = rule.iter().copied().cycle().take(robots::MAX_BYTES as usize + 1).collect();
+        let kept = whole_lines(body.clone());
+        assert!(kept.ends_with(b"\n") && kept.len() as u64 <= robots::MAX_BYTES);
+        body.truncate(50);
+        assert_eq!(whole_lines(body.clone()), body, "a short file is whole, whatever it ends with");
+    }
 }

@@ -11,7 +11,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::CrawlError;
-use crate::list::{self, Entry, List, Place};
+use crate::captions::Captions;
+use crate::list::{Entry, List, Place};
 use crate::sniff;
 
 /// Files with these endings are photos; of others the first bytes decide.
@@ -40,11 +41,11 @@ const LITTER: [&str; 11] = [
 const MAGIC_BYTES: usize = 32;
 
 /// The photos below a folder in the order of their paths; the first part of a path is the person. A folder that cannot
-/// be read is an entry that fails.
+/// be read is an entry that fails. `read_list` reads the metadata files with captions.
 ///
 /// # Errors
-/// Where `root` itself, or a list of captions, cannot be read.
-pub fn read(root: &Path) -> Result<List, CrawlError> {
+/// Where `root` itself cannot be read.
+pub fn read(root: &Path, read_list: &dyn Fn(&Path) -> Result<List, String>) -> Result<List, CrawlError> {
     let mut walk = Walk { root: root.to_owned(), ..Walk::default() };
     let canonical = root.canonicalize().map_err(|error| wrong(root, &error))?;
     walk.seen.insert(canonical);
@@ -60,7 +61,7 @@ pub fn read(root: &Path) -> Result<List, CrawlError> {
             }
         };
         for entry in entries {
-            walk.look(folder.join(entry.file_name()), entry.file_type())?;
+            walk.look(folder.join(entry.file_name()), entry.file_type(), read_list);
         }
     }
     Ok(walk.into_list())
@@ -79,7 +80,7 @@ struct Walk {
     /// Links to folders, followed when there is nothing else left: what is here in itself is not taken for linked.
     links: BTreeSet<PathBuf>,
     files: Vec<PathBuf>,
-    captions: BTreeMap<PathBuf, Option<(String, &'static str)>>,
+    captions: Captions,
     passed_over: BTreeMap<String, u64>,
     /// The true places of folders that were found, so that none is read twice and no circle is followed.
     seen: BTreeSet<PathBuf>,
@@ -106,11 +107,16 @@ impl Walk {
     }
 
     /// Looks at an entry, relative to the root.
-    fn look(&mut self, path: PathBuf, kind: io::Result<FileType>) -> Result<(), CrawlError> {
+    fn look(
+        &mut self,
+        path: PathBuf,
+        kind: io::Result<FileType>,
+        read_list: &dyn Fn(&Path) -> Result<List, String>,
+    ) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.starts_with('.') || LITTER.contains(&name.to_ascii_lowercase().as_str()) {
             self.pass_over(if name.starts_with('.') { "hidden" } else { "system" });
-            return Ok(());
+            return;
         }
         let full = self.root.join(&path);
         let is_link = kind.as_ref().is_ok_and(FileType::is_symlink);
@@ -121,8 +127,9 @@ impl Walk {
             }
             Ok(kind) if kind.is_dir() => self.found_folder(path),
             Ok(kind) if !kind.is_file() => self.pass_over("no file"),
-            Ok(_) if name == "metadata.csv" || name == "metadata.jsonl" => {
-                self.read_captions(&path, &full)?;
+            Ok(_) if Captions::is_metadata(&name) => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                self.captions.add(&path, folder, read_list(&full));
             }
             Ok(_) => match kind_of(&path, &full) {
                 Kind::Photo => self.files.push(path),
@@ -133,17 +140,6 @@ impl Walk {
             Err(_) if has_ending(&path, &PHOTO_ENDINGS) => self.files.push(path),
             Err(_) => self.pass_over("no file"),
         }
-        Ok(())
-    }
-
-    fn read_captions(&mut self, path: &Path, full: &Path) -> Result<(), CrawlError> {
-        let folder = path.parent().unwrap_or(Path::new(""));
-        for entry in list::read(full)?.entries {
-            if let Place::File(file) = entry.place {
-                self.captions.insert(folder.join(file), entry.caption);
-            }
-        }
-        Ok(())
     }
 
     fn pass_over(&mut self, kind: &str) {
@@ -155,13 +151,21 @@ impl Walk {
         let (root, mut captions) = (self.root, self.captions);
         let entry = |file: PathBuf| {
             let mut parts = file.components();
-            let first = parts.next().map(|part| part.as_os_str().to_string_lossy().into_owned());
+            // ` Ada` and `Ada ` are Ada, as in lists.
+            let first = parts.next().map(|part| part.as_os_str().to_string_lossy().trim().to_owned());
             let identity = parts.next().and(first);
-            let caption = captions.remove(&file).flatten().or_else(|| sidecar(&root.join(&file)));
-            Entry { place: Place::File(file), identity, caption, hint: None }
+            let caption = captions.take(&root, &file);
+            Entry { place: Place::File(file), file: None, identity, caption, hint: None }
         };
         let entries = self.files.into_iter().map(entry).collect();
-        List { root, entries, passed_over: self.passed_over, ..List::default() }
+        List {
+            entries,
+            passed_over: self.passed_over,
+            unmatched_captions: captions.unmatched(),
+            unreadable_captions: captions.unreadable,
+            root,
+            ..List::default()
+        }
     }
 }
 
@@ -201,13 +205,6 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
     ending(path).is_some_and(|ending| endings.contains(&ending.as_str()))
 }
 
-/// The text beside a photo, `photo.txt` for `photo.jpg`.
-fn sidecar(photo: &Path) -> Option<(String, &'static str)> {
-    let text = fs::read_to_string(photo.with_extension("txt")).ok()?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| (text.to_owned(), "sidecar"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +222,11 @@ mod tests {
         folder
     }
 
+    /// These folders have no metadata.
+    fn no_lists(path: &Path) -> Result<List, String> {
+        panic!("{} is asked for", path.display())
+    }
+
     fn urls(list: &List) -> Vec<String> {
         list.entries.iter().map(Entry::url).collect()
     }
@@ -239,7 +241,7 @@ mod tests {
             ("ada/5.mp4", b"no photo, whatever it is: 32 bytes"),
             ("ada/3.txt", b"a caption"),
         ]);
-        let list = read(folder.path()).unwrap();
+        let list = read(folder.path(), &no_lists).unwrap();
         assert_eq!(urls(&list), ["file:ada/1.jfif", "file:ada/2.jpg_large", "file:ada/3"]);
         let counted: Vec<(&str, u64)> =
             list.passed_over.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
@@ -257,7 +259,7 @@ mod tests {
             ("__MACOSX/ada/._1.jpg", JPEG),
             ("ada/Thumbs.db", JPEG),
         ]);
-        let list = read(folder.path()).unwrap();
+        let list = read(folder.path(), &no_lists).unwrap();
         assert_eq!(urls(&list), ["file:ada/1.jpg"]);
         assert_eq!((list.passed_over["hidden"], list.passed_over["system"]), (2, 4));
     }
@@ -271,8 +273,28 @@ mod tests {
         symlink(folder.path(), folder.path().join("ada/back")).unwrap();
         symlink(folder.path().join("ada"), folder.path().join("aaa")).unwrap(); // ada is Ada's own, not aaa's
         symlink("nowhere.jpg", folder.path().join("ada/gone.jpg")).unwrap();
-        let list = read(folder.path()).unwrap();
+        let list = read(folder.path(), &no_lists).unwrap();
         assert_eq!(urls(&list), ["file:ada/1.jpg", "file:ada/gone.jpg", "file:bea/2.jpg"]);
         assert_eq!(list.passed_over["linked again"], 2);
+    }
+
+    #[test]
+    fn captions_come_from_metadata_and_sidecars_and_what_is_lost_is_told() {
+        let table = "file_name,url,text\n./ada/1.jpg,,one\nada\\2.jpg,https://a.example/2,two\nada/9.jpg,,nobody\n";
+        let folder = folder(&[
+            ("ada/1.jpg", JPEG),
+            ("ada/2.jpg", JPEG),
+            ("ada/3.jpg", JPEG),
+            ("ada/3.txt", b"caf\xe9"),
+            (" ada/4.jpg", JPEG),
+            ("metadata.csv", table.as_bytes()),
+        ]);
+        let list = read(folder.path(), &|path| crate::list::read(path).map_err(|error| error.to_string())).unwrap();
+        let captions: Vec<_> =
+            list.entries.iter().map(|entry| entry.caption.as_ref().map(|(text, _)| text.as_str())).collect();
+        assert_eq!(captions, [None, Some("one"), Some("two"), None]);
+        assert!(list.entries.iter().all(|entry| entry.identity.as_deref() == Some("ada")));
+        assert_eq!(list.unmatched_captions, ["ada/9.jpg"]);
+        assert!(list.unreadable_captions[0].contains("3.txt"), "{:?}", list.unreadable_captions);
     }
 }

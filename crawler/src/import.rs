@@ -17,6 +17,7 @@ use url::Url;
 use crate::address::is_loopback;
 use crate::crawl::crawl;
 use crate::error::CrawlError;
+use crate::gone::mark_gone;
 use crate::list::{Entry, List, Place};
 use crate::report::{CrawlReport, Event};
 use crate::settings::CrawlSettings;
@@ -30,7 +31,8 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 const ANY_SIZE: SizeLimits = SizeLimits { min_side: 0, max_pixels: u64::MAX };
 
 /// Takes in what a list names, under the name of the settings' source. What cannot be had is stored as a failure, and
-/// the import goes on. The same list again changes nothing.
+/// the import goes on. The same list again changes nothing; where a list is complete, photos that it no longer names
+/// are marked as gone.
 pub async fn import(
     catalog: &Catalog,
     list: &List,
@@ -48,6 +50,8 @@ pub async fn import(
         site: site.to_owned(),
         bad_rows: list.bad_rows.len() as u64,
         passed_over: list.passed_over.clone(),
+        captions_unmatched: list.unmatched_captions.len() as u64,
+        captions_unreadable: list.unreadable_captions.len() as u64,
         ..CrawlReport::default()
     };
     let mut is_on_the_web = false;
@@ -80,6 +84,9 @@ pub async fn import(
                 progress(&event);
             }
         }
+    }
+    if list.is_complete && !settings.simulate {
+        mark_gone(catalog, site, list, &mut report).await?;
     }
     if is_on_the_web {
         report.add(crawl(catalog, settings, progress).await?);

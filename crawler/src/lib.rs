@@ -9,10 +9,12 @@
 //! | [`pace`], [`retry`] | when the next request may start | passed in |
 //! | [`sniff`] | format and size from a photo's first bytes | no |
 //! | [`fetch`], [`download`] | requests: pages, photos | yes |
+//! | `captions` | texts about a folder's photos | no |
 //! | [`list`], [`folder`] | photos that a list or a folder names | no |
 //! | [`settings`] | what to crawl, and what of it | no |
 //! | [`crawl`](mod@crawl), `queue`, `visit` | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
 //! | [`import`](mod@import) | a list taken in: local files at once, others as any crawl does | yes |
+//! | `gone` | local photos that are no longer where they came from | no |
 //! | [`refetch`](mod@refetch) | known files downloaded again, if their bytes are still the same | yes |
 //! | [`check`](mod@check) | which rule of a profile finds what on the live site | yes |
 //! | [`report`] | what a crawl did | no |
@@ -20,6 +22,7 @@
 //! What goes wrong with one page or photo is stored as a [`FailureClass`](photo::FailureClass) and never ends a crawl.
 
 pub mod address;
+mod captions;
 pub mod check;
 pub mod crawl;
 pub mod document;
@@ -29,6 +32,7 @@ pub mod extract;
 mod failure;
 pub mod fetch;
 pub mod folder;
+mod gone;
 mod host;
 pub mod import;
 pub mod list;

@@ -27,6 +27,13 @@ pub struct List {
     pub bad_rows: Vec<BadRow>,
     /// Files of a folder that are not taken in, how many by kind: an ending, `hidden`, `system`, `no file`.
     pub passed_over: BTreeMap<String, u64>,
+    /// Captions of a folder's metadata that name none of its photos.
+    pub unmatched_captions: Vec<String>,
+    /// Captions that could not be read, and why not.
+    pub unreadable_captions: Vec<String>,
+    /// Whether these are all photos of their source: local ones that were imported earlier and are not among them are
+    /// gone then.
+    pub is_complete: bool,
 }
 
 /// A row of a list that cannot be used.
@@ -43,6 +50,8 @@ pub struct BadRow {
 pub struct Entry {
     /// Where its bytes are.
     pub place: Place,
+    /// The file that a row with an address names as well: in a folder's metadata, the photo that it is about.
+    pub file: Option<PathBuf>,
     /// The person; `None`: the one that is called like the import.
     pub identity: Option<String>,
     /// What is said of it, and where that stood.
@@ -75,13 +84,15 @@ impl Entry {
     pub fn from_fields(field: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let filled = |name: &str| field(name).filter(|text| !text.trim().is_empty());
         let first = |names: &[&str]| names.iter().find_map(|name| filled(name));
-        let place = match first(&URL) {
-            Some(url) => Place::Url(url.trim().to_owned()),
-            None => Place::File(first(&FILE)?.into()),
+        let file: Option<PathBuf> = first(&FILE).map(Into::into);
+        let (place, file) = match first(&URL) {
+            Some(url) => (Place::Url(url.trim().to_owned()), file),
+            None => (Place::File(file?), None),
         };
         let side = |name: &str| filled(name)?.trim().parse().ok().filter(|&side: &u32| side > 0);
         Some(Self {
             place,
+            file,
             identity: first(&IDENTITY).map(|name| name.trim().to_owned()),
             caption: first(&CAPTION).map(|text| (text, "list")),
             hint: side("width").zip(side("height")),

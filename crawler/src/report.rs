@@ -79,6 +79,18 @@ pub struct CrawlReport {
     /// Rows of a list that name no photo or cannot be read.
     #[serde(skip_serializing_if = "is_none")]
     pub bad_rows: u64,
+    /// Photos of an earlier import that are no longer in the folder or list.
+    #[serde(skip_serializing_if = "is_none")]
+    pub photos_gone: u64,
+    /// The same, and another photo of the folder or list has their bytes now.
+    #[serde(skip_serializing_if = "is_none")]
+    pub photos_moved: u64,
+    /// Captions of a folder that name none of its photos.
+    #[serde(skip_serializing_if = "is_none")]
+    pub captions_unmatched: u64,
+    /// Captions of a folder that could not be read.
+    #[serde(skip_serializing_if = "is_none")]
+    pub captions_unreadable: u64,
     /// Files of a folder that were not taken in, by kind.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub passed_over: BTreeMap<String, u64>,

@@ -49,6 +49,8 @@ pub enum FailureClass {
     NoLink,
     /// The file could not be read from the disk (import).
     Unreadable,
+    /// It is no longer in the folder or list that it was imported from.
+    Gone,
     /// Other bytes came than those that a locked rebuild asks for.
     Changed,
     /// It was erased on request, and is not taken in again.
@@ -56,7 +58,7 @@ pub enum FailureClass {
 }
 
 /// Every class, in the order of the closing table.
-pub const FAILURE_CLASSES: [FailureClass; 20] = [
+pub const FAILURE_CLASSES: [FailureClass; 21] = [
     FailureClass::Dns,
     FailureClass::Connect,
     FailureClass::Tls,
@@ -75,6 +77,7 @@ pub const FAILURE_CLASSES: [FailureClass; 20] = [
     FailureClass::RedirectRefused,
     FailureClass::NoLink,
     FailureClass::Unreadable,
+    FailureClass::Gone,
     FailureClass::Changed,
     FailureClass::Erased,
 ];
@@ -101,6 +104,7 @@ impl FailureClass {
             Self::RedirectRefused => "redirect_refused",
             Self::NoLink => "no_link",
             Self::Unreadable => "unreadable",
+            Self::Gone => "gone",
             Self::Changed => "changed",
             Self::Erased => "erased",
         }
@@ -127,7 +131,7 @@ impl FailureClass {
 
     /// Whether the photo was left out on purpose, so that nothing is wrong with the run.
     pub fn is_by_choice(self) -> bool {
-        matches!(self, Self::Robots | Self::OptOut | Self::TooSmall | Self::Erased)
+        matches!(self, Self::Robots | Self::OptOut | Self::TooSmall | Self::Gone | Self::Erased)
     }
 }
 

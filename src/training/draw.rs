@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use curate::{PrepareSettings, Prepared};
 use image::RgbImage;
 use photo::{Affine, BoundingBox, Digest, Joints, Person, Rules};
@@ -19,13 +19,14 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use snapshot::{IdentityRows, PhotoRow, PreparedTensors, Scores, SnapshotRef, SnapshotSpec, Writer};
-use synth::{Body, PersonTruth, Rendered, View, noise};
+use synth::{Body, PersonTruth, Rendered, View, noise, true_joints};
+use train::body::Pose;
 use train::views::pooling::pool;
 
 use crate::progress;
 
 /// Raised whenever the same spec would give other views.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// The snapshots' name.
 const NAME: &str = "drawn";
 /// People drawn at a time: enough for all cores, and a few MB.
@@ -100,9 +101,9 @@ pub fn people(spec: &DrawSpec) -> Vec<DrawnPerson> {
 pub fn view(person: &DrawnPerson, index: usize, spec: &DrawSpec) -> DrawnView {
     let seed = noise::subseed(person.seed, index as u64);
     let min_score = Rules::default().joints.min_score;
-    let View { rendered, joints, .. } = View::draw(seed, &person.body, 2 * spec.size_px, min_score);
+    let View { rendered, joints, attempt, .. } = View::draw(seed, &person.body, 2 * spec.size_px, min_score);
     let Rendered { width, height, rgb, mut truth } = rendered;
-    let url = format!("synth://{}/{}/{index}", spec.seed, person.identity);
+    let url = format!("synth://{}/{}/{index}/{attempt}", spec.seed, person.identity);
     let sha256 = Digest::of_json(&(Digest::of(&rgb), &url));
     let truth_of_person = truth.people.swap_remove(0);
     let image = RgbImage::from_raw(width, height, rgb).expect("three bytes a pixel");
@@ -119,6 +120,24 @@ pub fn view(person: &DrawnPerson, index: usize, spec: &DrawSpec) -> DrawnView {
         joints_in_photo: joints,
         truth: truth_of_person,
     }
+}
+
+/// Where the joints of a photo of the spec's snapshot really are, in shares of the tensor: computed from its address
+/// and its transform, since nothing of it is stored. All have confidence 1, hidden ones too.
+///
+/// # Errors
+/// Where `photo` is not one of `person`'s drawn views.
+pub fn true_pose(person: &DrawnPerson, photo: &PhotoRow, spec: &DrawSpec) -> Result<Pose> {
+    let mut parts = photo.url.rsplit('/');
+    let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok());
+    let (attempt, index) = (number(), number());
+    let (Some(attempt), Some(index)) = (attempt, index) else {
+        bail!("{} is not the address of a drawn view; draw the snapshot again", photo.url);
+    };
+    let joints = true_joints(noise::subseed(person.seed, index), &person.body, 2 * spec.size_px, attempt);
+    let joints = joints.mapped(&photo.affine);
+    let share = |px: f32| (px + 0.5) / spec.size_px as f32;
+    Ok(Pose { joints: joints.0.map(|joint| [share(joint.x), share(joint.y), joint.confidence]) })
 }
 
 /// The same at half the side: each pixel the mean of four.
@@ -282,6 +301,12 @@ mod tests {
                 let photo = written.photos().iter().find(|photo| photo.facts.url == view.url).unwrap();
                 assert_eq!(photo.identity, person.identity);
                 assert_eq!(photo.facts.joints, view.prepared.joints);
+                let pose = true_pose(person, &photo.facts, &SPEC).unwrap();
+                let truth = view.truth.joints.mapped(&view.prepared.affine);
+                for (found, truth) in pose.joints.iter().zip(truth.0) {
+                    assert!((found[0] * 48.0 - 0.5 - truth.x).abs() < 1e-3, "{found:?} {truth:?}");
+                    assert!((found[1] * 48.0 - 0.5 - truth.y).abs() < 1e-3, "{found:?} {truth:?}");
+                }
                 let shard = written.shard(photo).unwrap();
                 let mut bytes = vec![0; 3 * 48 * 48];
                 for (kind, expected) in

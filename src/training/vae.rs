@@ -1,18 +1,19 @@
 //! `bolid train vae`: a snapshot to a body-VAE.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use rayon::prelude::*;
 use serde_json::json;
 use snapshot::Snapshot;
 use synth::Body;
 use train::body::page::page;
 use train::body::validation::HeldOut;
-use train::body::{BodyBatch, BodyVae, file, loss};
+use train::body::{BodyBatch, BodyVae, Pose, file, loss};
 use train::fit::{self, Resume, Task, TaskError, Validation};
 use train::parameters::Parameters;
 use train::report::Grid;
@@ -22,6 +23,7 @@ use train::views::{BatchSource, Measures, People, Person, ViewReader, plan};
 use train::{DType, Device};
 
 use super::config::{TrainConfig, TrainConfigError};
+use super::draw::{DrawSpec, DrawnPerson};
 use super::{draw, runs, shown};
 use crate::cli::{Global, TrainArgs};
 use crate::config;
@@ -45,6 +47,7 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let decoded = ViewReader::new(&snapshot, config.model.decoded_px)?;
     warn_of_size(&people);
     let measures = known_measures(args, &config, &people)?;
+    let true_poses = config.data.drawn.as_ref().map(|spec| known_poses(spec, &snapshot)).transpose()?;
 
     let device = Device::Cpu;
     let parameters = Parameters::seeded(config.seed);
@@ -61,6 +64,7 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let source = BatchSource {
         encoded,
         decoded,
+        true_poses: true_poses.as_deref(),
         measures: measures.as_ref(),
         config: &config.model,
         augment: &config.augment,
@@ -197,6 +201,20 @@ fn known_measures(args: &TrainArgs, config: &TrainConfig, people: &People) -> Re
     };
     let of_people = people.people.iter().map(of_person).collect::<Result<_>>()?;
     Ok(Some(Measures::standardised(of_people)))
+}
+
+/// Where the joints of each photo really are: known of synthetic people alone.
+fn known_poses(spec: &DrawSpec, snapshot: &Snapshot) -> Result<Vec<Pose>> {
+    let people = draw::people(spec);
+    let by_name: HashMap<&str, &DrawnPerson> =
+        people.iter().map(|person| (person.identity.as_str(), person)).collect();
+    let of_photo = |photo: &snapshot::Photo| -> Result<Pose> {
+        let person = by_name.get(photo.identity.as_str()).with_context(|| {
+            format!("{} is in the snapshot and not among the people of `data.drawn`", photo.identity)
+        })?;
+        draw::true_pose(person, &photo.facts, spec)
+    };
+    snapshot.photos().par_iter().map(of_photo).collect()
 }
 
 fn warn_of_size(people: &People) {

@@ -56,7 +56,7 @@ pub mod surface;
 pub mod texture;
 pub mod truth;
 mod twin;
-pub mod view;
+mod view;
 pub mod watermark;
 
 pub use body::Body;
@@ -64,5 +64,5 @@ pub use collection::{Collection, CollectionSpec, Identity, Photo, Plant, Quirk};
 pub use render::{Rendered, render};
 pub use scene::{Framing, Shot};
 pub use truth::{PersonTruth, Truth};
-pub use view::View;
+pub use view::{View, true_joints};
 pub use watermark::{Mark, MarkKind};

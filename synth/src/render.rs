@@ -1,6 +1,7 @@
 //! A scene to linear light, and what is visible of whom.
 
 use glam::Vec3;
+use photo::joints::JOINT_COUNT;
 use photo::{BoundingBox, Joint, Joints};
 
 use crate::develop::{self, Picture};
@@ -174,6 +175,40 @@ impl Seen {
     }
 }
 
+/// Where the joints are, in COCO's order.
+fn landmarks(figure: &Figure) -> [Vec3; JOINT_COUNT] {
+    let s = &figure.skeleton;
+    let h = figure.body.height_m;
+    let half = 0.5 * figure.body.head * h;
+    let shape = HeadShape::new(&figure.body);
+    let on_head = |p: Vec3| s.head + s.head_frame * (p * half);
+    let mut points =
+        [on_head(shape.point(Vec3::new(0.0, NOSE_Y, (1.0 - NOSE_Y * NOSE_Y).sqrt()))); JOINT_COUNT];
+    for (i, sign) in [1.0, -1.0].into_iter().enumerate() {
+        let eye_depth = shape.point(Vec3::new(sign * 0.36, 0.02, 0.93).normalize()).z + 0.02;
+        points[1 + i] = on_head(Vec3::new(sign * EYE_X, EYE_Y, eye_depth));
+        points[3 + i] = on_head(Vec3::new(sign * figure.body.face_width * 1.02, -0.03, -0.08));
+        points[5 + i] = s.shoulder[i];
+        points[7 + i] = s.elbow[i];
+        points[9 + i] = s.wrist[i];
+        points[11 + i] = s.hip[i] + s.pelvis_frame.col(0) * (sign * 0.012 * h);
+        points[13 + i] = s.knee[i];
+        points[15 + i] = s.ankle[i];
+    }
+    points
+}
+
+/// The joints of the one person of a shot in px, hidden ones too and those beyond the frame: nothing is drawn.
+/// All have confidence 1.
+pub(crate) fn joints_of(shot: &Shot) -> Joints {
+    let scene = Scene::with(shot, true);
+    let project = |point: Vec3| {
+        let p = scene.camera.project(point);
+        Joint { x: p.x - 0.5, y: p.y - 0.5, confidence: 1.0 }
+    };
+    scene.figures.first().map_or_else(Joints::default, |figure| Joints(landmarks(figure).map(project)))
+}
+
 fn person(
     scene: &Scene,
     view: &Layer<'_>,
@@ -183,26 +218,14 @@ fn person(
     width: usize,
     height: usize,
 ) -> PersonTruth {
-    let s = &figure.skeleton;
     let h = figure.body.height_m;
-    let half = 0.5 * figure.body.head * h;
-    let shape = HeadShape::new(&figure.body);
-    let on_head = |p: Vec3| s.head + s.head_frame * (p * half);
-    let eye = |sign: f32| {
-        on_head(Vec3::new(
-            sign * EYE_X,
-            EYE_Y,
-            shape.point(Vec3::new(sign * 0.36, 0.02, 0.93).normalize()).z + 0.02,
-        ))
-    };
-    let nose = on_head(shape.point(Vec3::new(0.0, NOSE_Y, (1.0 - NOSE_Y * NOSE_Y).sqrt())));
-    let ear = |sign: f32| on_head(Vec3::new(sign * figure.body.face_width * 1.02, -0.03, -0.08));
+    let points = landmarks(figure);
     // what may lie over a joint without hiding it: the joint's own flesh and clothes
     let torso = |g: Group| matches!(g, Group::Torso | Group::Skirt);
     let head = |g: Group| g == Group::Head;
     let mut joints = Joints::default();
-    let mut put = |index: usize, point: Vec3, own: &dyn Fn(Group) -> bool, depth_m: f32| {
-        let p = scene.camera.project(point);
+    let mut put = |index: usize, own: &dyn Fn(Group) -> bool, depth_m: f32| {
+        let p = scene.camera.project(points[index]);
         let inside = p.z > 0.0 && (0.0..width as f32).contains(&p.x) && (0.0..height as f32).contains(&p.y);
         let visible = inside && {
             let samples = view.samples as f32;
@@ -217,24 +240,18 @@ fn person(
         };
         joints.0[index] = Joint { x: p.x - 0.5, y: p.y - 0.5, confidence: f32::from(u8::from(visible)) };
     };
-    put(0, nose, &head, 0.03);
+    put(0, &head, 0.03);
     for side in 0..2u8 {
         let i = side as usize;
-        let sign = [1.0, -1.0][i];
-        put(1 + i, eye(sign), &head, 0.025);
-        put(3 + i, ear(sign), &head, 0.045);
-        put(5 + i, s.shoulder[i], &|g| torso(g) || g == Group::Arm(side) || head(g), 0.095 * h);
-        put(7 + i, s.elbow[i], &|g| g == Group::Arm(side), 0.065 * h);
-        put(9 + i, s.wrist[i], &|g| g == Group::Arm(side), 0.06 * h);
+        put(1 + i, &head, 0.025);
+        put(3 + i, &head, 0.045);
+        put(5 + i, &|g| torso(g) || g == Group::Arm(side) || head(g), 0.095 * h);
+        put(7 + i, &|g| g == Group::Arm(side), 0.065 * h);
+        put(9 + i, &|g| g == Group::Arm(side), 0.06 * h);
         let leg = move |g: Group| g == Group::Leg(side);
-        put(
-            11 + i,
-            s.hip[i] + s.pelvis_frame.col(0) * (sign * 0.012 * h),
-            &move |g| torso(g) || leg(g),
-            0.105 * h,
-        );
-        put(13 + i, s.knee[i], &move |g| leg(g) || g == Group::Skirt, 0.10 * h);
-        put(15 + i, s.ankle[i], &move |g| leg(g) || g == Group::Skirt, 0.08 * h);
+        put(11 + i, &move |g| torso(g) || leg(g), 0.105 * h);
+        put(13 + i, &move |g| leg(g) || g == Group::Skirt, 0.10 * h);
+        put(15 + i, &move |g| leg(g) || g == Group::Skirt, 0.08 * h);
     }
     let bbox = BoundingBox { x0: seen.x0 as f32, y0: seen.y0 as f32, x1: seen.x1 as f32, y1: seen.y1 as f32 };
     PersonTruth {

@@ -178,6 +178,7 @@ fn a_batch_agrees_with_itself_however_its_views_were_changed() {
         let plan = plan(&people, &settings, 7, step);
         let batch = |augment: &AugmentSettings| {
             let source = BatchSource {
+                true_poses: None,
                 encoded: reader,
                 decoded: reader,
                 measures: Some(&measures),

@@ -5,7 +5,8 @@ use candle_nn::VarBuilder;
 
 use super::config::BodyVaeConfig;
 use super::layers::{Attention, LayerNorm, Linear};
-use super::offsets::Offsets;
+use super::offsets::{Offsets, refined};
+use super::pose::{POSE_FEATURES, Pose};
 use super::posterior::Experts;
 use super::tokens::{TOKENS, Tokens};
 use super::trunk::{Trunk, pooled};
@@ -30,13 +31,19 @@ pub(super) struct Encoder {
     mean: Linear,
     precision: Linear,
     offsets: Offsets,
+    refined_wide: Linear,
+    refined: Linear,
 }
 
 /// The tokens of some views, and their geometry.
 #[derive(Clone, Debug)]
 pub(super) struct Encoded {
     /// `[n, TOKENS, width]`.
-    pub tokens: Tensor,
+    tokens: Tensor,
+    /// How far the joints were moved, as [`Moved`](super::offsets::Moved) has it.
+    pub offsets: Tensor,
+    /// The pose with the joints where `offsets` puts them, `[n, width]`.
+    refined: Tensor,
     geometry: Geometry,
 }
 
@@ -58,6 +65,8 @@ impl Encoder {
             mean: Linear::new(wide, config.latent, &builder.pp("mean"))?,
             precision: Linear::small(wide, config.latent, &builder.pp("precision"))?,
             offsets: Offsets::new(config.width, &builder.pp("offsets"))?,
+            refined_wide: Linear::new(POSE_FEATURES, wide, &builder.pp("refined_wide"))?,
+            refined: Linear::new(wide, config.width, &builder.pp("refined"))?,
             config: config.clone(),
         })
     }
@@ -72,23 +81,23 @@ impl Encoder {
         for layer in &self.view_layers {
             tokens = layer.forward(&tokens, None, &gates)?;
         }
-        Ok(Encoded { tokens, geometry })
-    }
-
-    /// How far the joints of each view were moved, as [`Moved`](super::offsets::Moved) has it.
-    pub fn offsets(&self, encoded: &Encoded) -> Result<Tensor> {
-        self.offsets.forward(&encoded.tokens)
+        let offsets = self.offsets.forward(&tokens)?;
+        let poses = refined(&views.poses, &offsets)?;
+        let features: Vec<f32> = poses.iter().flat_map(Pose::standardised).collect();
+        let features = Tensor::from_vec(features, (views.len(), POSE_FEATURES), views.pixels.device())?;
+        let refined = self.refined.forward(&grad::gelu(&self.refined_wide.forward(&features)?)?)?;
+        Ok(Encoded { tokens, offsets, refined, geometry })
     }
 
     /// The experts `[rows, views, latent]`; the views are in rows as `sets` says.
     pub fn experts(&self, encoded: &Encoded, sets: &Sets) -> Result<Experts> {
-        let Encoded { tokens, geometry } = encoded;
+        let Encoded { tokens, geometry, refined, .. } = encoded;
         let (rows, per_row, _) = sets.sight.dims3()?;
         let width = self.config.width;
-        // A summary of each view, its tokens' mean by confidence, gathers from the tokens of all views
-        // that it sees.
-        let shares = geometry.shares.unsqueeze(1)?.matmul(tokens)?;
-        let mut summary = shares.reshape((rows, per_row, width))?;
+        // A summary of each view, its tokens' mean by confidence and its refined pose, gathers from the tokens
+        // of all views that it sees.
+        let shares = geometry.shares.unsqueeze(1)?.matmul(tokens)?.squeeze(1)?;
+        let mut summary = (shares + refined)?.reshape((rows, per_row, width))?;
         let tokens = tokens.reshape((rows, per_row * TOKENS, width))?;
         let mask = sets
             .sight

@@ -25,12 +25,14 @@ pub struct Framing {
     pub flip: bool,
     /// Factors of red, green and blue.
     pub gains: [f32; 3],
+    /// The planes that red, green and blue are read from; `[0, 1, 2]` leaves them.
+    pub planes: [usize; 3],
 }
 
 impl Framing {
     /// The view as it is.
     pub fn whole() -> Self {
-        Self { side: 1.0, corner: [0.0; 2], flip: false, gains: [1.0; 3] }
+        Self { side: 1.0, corner: [0.0; 2], flip: false, gains: [1.0; 3], planes: [0, 1, 2] }
     }
 
     /// The square in which the trunk of `pose` has its size and place.
@@ -67,9 +69,9 @@ impl Framing {
         let columns: Vec<Source> =
             (0..side).map(|x| self.source(if self.flip { side - 1 - x } else { x }, 0, side)).collect();
         let rows: Vec<Source> = (0..side).map(|y| self.source(y, 1, side)).collect();
-        for ((from, out), gain) in
-            from.chunks_exact(side * side).zip(out.chunks_exact_mut(side * side)).zip(self.gains)
-        {
+        let cells = side * side;
+        for ((plane, out), gain) in self.planes.into_iter().zip(out.chunks_exact_mut(cells)).zip(self.gains) {
+            let from = &from[plane * cells..][..cells];
             for (out, row) in out.chunks_exact_mut(side).zip(&rows) {
                 let (top, bottom) = (&from[row.low * side..][..side], &from[row.high * side..][..side]);
                 for (out, column) in out.iter_mut().zip(&columns) {
@@ -137,6 +139,14 @@ mod tests {
         Framing::whole().pixels(&from, 8, &mut out);
         assert_eq!(out, from);
         assert_eq!(Framing::whole().pose(&pose()), pose());
+    }
+
+    #[test]
+    fn planes_are_read_in_the_order_that_is_asked_for() {
+        let framing = Framing { planes: [2, 0, 1], ..Framing::whole() };
+        let mut out = vec![0; 3 * 4];
+        framing.pixels(&[1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3], 2, &mut out);
+        assert_eq!(out, [3, 3, 3, 3, 1, 1, 1, 1, 2, 2, 2, 2]);
     }
 
     #[test]

@@ -184,7 +184,7 @@ pub fn loss(model: &BodyVae, batch: &BodyBatch, settings: &LossSettings, step: u
     sum.add("reconstruction", reconstruction, settings.reconstruction)?;
     sum.add("contrast", contrast(&posterior, settings.evidence_temperature)?, settings.contrast)?;
     sum.add("cosine", cosine_contrast(&posterior, settings.temperature)?, settings.cosine)?;
-    sum.add("offsets", batch.moved.error(&model.offsets_of(&encoded)?)?, settings.offsets)?;
+    sum.add("offsets", batch.moved.error(&encoded.offsets)?, settings.offsets)?;
     if let Some(error) = measures_error(model, &posterior, batch.measures.as_ref())? {
         sum.add("measures", error, settings.measures)?;
     }

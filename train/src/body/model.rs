@@ -52,17 +52,13 @@ impl BodyVae {
         self.encoder.experts(&self.encoder.encode(views, chunk)?, sets)
     }
 
-    /// The tokens of `views`, for [`experts_of`](Self::experts_of) and [`offsets_of`](Self::offsets_of).
+    /// The tokens of `views`, for [`experts_of`](Self::experts_of), and their offsets.
     pub(super) fn tokens(&self, views: &Views) -> Result<Encoded> {
         self.encoder.encode(views, None)
     }
 
     pub(super) fn experts_of(&self, encoded: &Encoded, sets: &Sets) -> Result<Experts> {
         self.encoder.experts(encoded, sets)
-    }
-
-    pub(super) fn offsets_of(&self, encoded: &Encoded) -> Result<Tensor> {
-        self.encoder.offsets(encoded)
     }
 
     /// The measures `[n, config.measures]` that are read from `c_body` `[n, latent]`, each less its mean

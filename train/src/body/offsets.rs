@@ -2,9 +2,14 @@
 //!
 //! In training, joints are moved at random (`augment.move_joints`) and the encoder says from the pixels by
 //! how much (denoising, Vincent et al. 2008). A detector errs as much one way as the other, so the best
-//! estimate is not where it put a joint but where the joint is: limbs are measured by their pixels.
+//! estimate is not where it put a joint but where the joint is: limbs are measured by their pixels. Of
+//! synthetic people it is known where joints are; they are held against that.
+//!
+//! Bodies are measured between the joints as they are estimated: with the true joints of eight views, ridge
+//! regression reads limbs' lengths with R² 0.88, with joints half as wrong as a detector's 0.65, with a
+//! detector's 0.44.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 use candle_nn::VarBuilder;
 
 use super::layers::Linear;
@@ -64,26 +69,57 @@ impl Offsets {
     }
 }
 
+/// The joints that estimates are of, in their order: each joint's own, then those of each strip.
+fn places() -> impl Iterator<Item = (usize, Option<usize>)> {
+    let limbs = LIMB_ENDS.iter().map(|&(from, to)| vec![from, to]);
+    let strips = limbs.chain([TRUNK.to_vec(), FACE.to_vec()]).enumerate();
+    let of_strips =
+        strips.flat_map(|(strip, joints)| joints.into_iter().map(move |joint| (joint, Some(strip))));
+    (0..POOLS - 1).map(|joint| (joint, None)).chain(of_strips)
+}
+
+/// The poses `seen` with each joint where `estimates` `[n, ESTIMATES, 2]` say that it is: the mean of those
+/// that are of it. No gradient comes back this way.
+pub(super) fn refined(seen: &[Pose], estimates: &Tensor) -> Result<Vec<Pose>> {
+    let estimates: Vec<f32> = estimates.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+    let of_view = |(pose, estimates): (&Pose, &[f32])| {
+        let (axes, confidences) = (strips::axes(pose), strips::confidences(pose));
+        let mut sums = [[0.0_f32; 3]; POOLS - 1];
+        for ((joint, strip), estimate) in places().zip(estimates.chunks_exact(2)) {
+            let [along, across] = strip.map_or([[1.0, 0.0], [0.0, 1.0]], |strip| axes[strip]);
+            if strip.is_none_or(|strip| confidences[strip] > 0.0) {
+                let offset = |axis: usize| estimate[0] * along[axis] + estimate[1] * across[axis];
+                let sum = &mut sums[joint];
+                *sum = [sum[0] + offset(0), sum[1] + offset(1), sum[2] + 1.0];
+            }
+        }
+        let mut joints = pose.joints;
+        for (joint, [x, y, count]) in joints.iter_mut().zip(sums) {
+            if joint[2] > 0.0 && count > 0.0 {
+                *joint = [joint[0] + UNIT * x / count, joint[1] + UNIT * y / count, joint[2]];
+            }
+        }
+        Pose { joints }
+    };
+    Ok(seen.iter().zip(estimates.chunks_exact(2 * ESTIMATES)).map(of_view).collect())
+}
+
 impl Moved {
-    /// Of views that are seen with the joints `seen` and were reported with `reported`, both framed
-    /// alike.
-    pub fn new(seen: &[Pose], reported: &[Pose], device: &candle_core::Device) -> Result<Self> {
+    /// Of views that are seen with the joints `seen` and have them at `actual` (where they were reported, or
+    /// where they are known to be), both framed alike.
+    pub fn new(seen: &[Pose], actual: &[Pose], device: &candle_core::Device) -> Result<Self> {
         let mut wanted = Vec::with_capacity(seen.len() * ESTIMATES * 2);
         let mut known = Vec::with_capacity(seen.len() * ESTIMATES);
-        for (seen, reported) in seen.iter().zip(reported) {
-            let mut push = |joint: usize, axes: &Axes, is_there: bool| {
-                let (a, b) = (&seen.joints[joint], &reported.joints[joint]);
+        for (seen, actual) in seen.iter().zip(actual) {
+            let (axes, confidences) = (strips::axes(seen), strips::confidences(seen));
+            for (joint, strip) in places() {
+                let is_there = strip.is_none_or(|strip| confidences[strip] > 0.0);
+                let axes: Axes = strip.map_or([[1.0, 0.0], [0.0, 1.0]], |strip| axes[strip]);
+                let (a, b) = (&seen.joints[joint], &actual.joints[joint]);
                 let is_known = is_there && a[2] > 0.0 && b[2] > 0.0;
                 let offset = [0, 1].map(|axis| if is_known { (b[axis] - a[axis]) / UNIT } else { 0.0 });
                 wanted.extend(axes.map(|axis| axis[0] * offset[0] + axis[1] * offset[1]));
                 known.push(f32::from(u8::from(is_known)));
-            };
-            (0..POOLS - 1).for_each(|joint| push(joint, &[[1.0, 0.0], [0.0, 1.0]], true));
-            let (axes, confidences) = (strips::axes(seen), strips::confidences(seen));
-            let limbs = LIMB_ENDS.iter().map(|&(from, to)| vec![from, to]);
-            let joints = limbs.chain([TRUNK.to_vec(), FACE.to_vec()]);
-            for ((joints, axes), confidence) in joints.zip(&axes).zip(confidences) {
-                joints.into_iter().for_each(|joint| push(joint, axes, confidence > 0.0));
             }
         }
         Ok(Self {
@@ -182,6 +218,17 @@ mod tests {
         let (_, known) = moved(&seen, &reported);
         assert_eq!(known[of_limb(2)], [0.0, 0.0], "no wrist, no forearm, though its elbow is there");
         assert_eq!(known[of_limb(0)], [1.0, 1.0]);
+    }
+
+    #[test]
+    fn the_right_estimates_bring_joints_to_where_they_are_and_leave_hidden_ones() {
+        let (seen, reported) = seen_and_reported();
+        let moved = Moved::new(&[seen], &[reported], &Device::Cpu).unwrap();
+        let refined = refined(&[seen], &moved.wanted).unwrap();
+        for (found, wanted) in refined[0].joints.iter().zip(reported.joints) {
+            assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?} {wanted:?}");
+        }
+        assert_eq!(refined[0].joints[0], [0.0; 3]);
     }
 
     #[test]

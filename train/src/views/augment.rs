@@ -15,6 +15,9 @@ pub struct AugmentSettings {
     pub flip: f64,
     /// Largest share by which each colour's gain differs from 1.
     pub colour: f32,
+    /// Share of the views to be drawn in which red, green and blue change places. A decoder that is told the
+    /// colours (`model.palette`) has to use them then, instead of what it knows by heart.
+    pub recolour: f64,
     /// Smallest side of the square that is cut out, in shares of the view.
     pub crop: f32,
     /// Share of the visible joints that are taken for hidden.
@@ -29,6 +32,7 @@ impl Default for AugmentSettings {
         Self {
             flip: 0.5,
             colour: 0.08,      // white balance and exposure of two cameras
+            recolour: 0.0,     // without a palette, nobody could tell the colours
             crop: 0.85,        // heads and feet mostly stay in
             drop_joints: 0.05, // a detector misses about as many
             move_joints: 0.02, // as far as detectors err
@@ -46,6 +50,7 @@ impl AugmentSettings {
         let moved = self.move_joints;
         check("augment.flip", &self.flip, is_share(self.flip), "0 to 1")?;
         check("augment.colour", &self.colour, (0.0..1.0).contains(&self.colour), "0 to below 1")?;
+        check("augment.recolour", &self.recolour, is_share(self.recolour), "0 to 1")?;
         check("augment.crop", &self.crop, self.crop > 0.0 && self.crop <= 1.0, "above 0, at most 1")?;
         check("augment.drop_joints", &self.drop_joints, is_share(self.drop_joints), "0 to 1")?;
         check("augment.move_joints", &moved, (0.0..=1.0).contains(&moved), "0 to 1")
@@ -53,15 +58,20 @@ impl AugmentSettings {
 
     /// Leaves views as they are.
     pub fn none() -> Self {
-        Self { flip: 0.0, colour: 0.0, crop: 1.0, drop_joints: 0.0, move_joints: 0.0 }
+        Self { flip: 0.0, colour: 0.0, recolour: 0.0, crop: 1.0, drop_joints: 0.0, move_joints: 0.0 }
     }
 }
+
+/// Other orders of red, green and blue.
+const ORDERS: [[usize; 3]; 5] = [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
 /// One draw of what is changed in a view.
 #[derive(Clone, Debug)]
 pub struct Change {
     flip: bool,
     gains: [f32; 3],
+    /// The planes that the colours of a view to be drawn are read from.
+    planes: [usize; 3],
     /// Side of the square that is cut out of a framed one, and its corner, in shares of that.
     side: f32,
     corner: [f32; 2],
@@ -85,7 +95,13 @@ impl Change {
             sum * 0.866 * deviation
         };
         let moved = [(); JOINT_COUNT].map(|()| [bell(), bell()]);
-        Self { flip, gains, side, corner, dropped, moved }
+        // Drawn last, so that this setting changes nothing else of a run.
+        let planes = if rng.random_bool(settings.recolour) {
+            ORDERS[rng.random_range(0..ORDERS.len())]
+        } else {
+            [0, 1, 2]
+        };
+        Self { flip, gains, planes, side, corner, dropped, moved }
     }
 
     /// The joints as they are seen: some moved, some not found.
@@ -109,7 +125,13 @@ impl Change {
             corner: [shifted(0), shifted(1)],
             flip: framing.flip != self.flip,
             gains: self.gains,
+            ..framing
         }
+    }
+
+    /// The framing of a view to be drawn, after the change.
+    pub fn framing_drawn(&self, framing: Framing) -> Framing {
+        Framing { planes: self.planes, ..self.framing(framing) }
     }
 }
 
@@ -126,6 +148,24 @@ mod tests {
         joints[5] = [0.25, 0.375, 0.9];
         assert_eq!(change.framing(Framing::whole()), Framing::whole());
         assert_eq!(change.pose(&Pose { joints }), Pose { joints });
+    }
+
+    #[test]
+    fn colours_change_places_in_views_to_be_drawn_alone_and_nothing_else_changes() {
+        let settings = AugmentSettings { recolour: 0.5, ..AugmentSettings::default() };
+        let mut changed = 0;
+        for seed in 0..200 {
+            let draw =
+                |settings: &AugmentSettings| Change::draw(settings, &mut ChaCha8Rng::seed_from_u64(seed));
+            let (with, without) = (draw(&settings), draw(&AugmentSettings::default()));
+            assert_eq!(with.framing(Framing::whole()), without.framing(Framing::whole()));
+            let drawn = with.framing_drawn(Framing::whole());
+            let mut planes = drawn.planes;
+            planes.sort_unstable();
+            assert_eq!(planes, [0, 1, 2]);
+            changed += usize::from(drawn.planes != [0, 1, 2]);
+        }
+        assert!((80..120).contains(&changed), "{changed} of 200");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct BatchSource<'a> {
     pub encoded: ViewReader<'a>,
     /// Reads the views that are drawn by the decoder.
     pub decoded: ViewReader<'a>,
+    /// Where the joints of each photo of the snapshot really are, in shares of it, where that is known.
+    pub true_poses: Option<&'a [Pose]>,
     /// The people's bodies, where they are known.
     pub measures: Option<&'a Measures>,
     /// The shape of the model.
@@ -65,7 +67,7 @@ impl BatchSource<'_> {
         let targets: Vec<usize> = drawn().map(|(index, row)| index * per_row + row.target).collect();
         let rows: Vec<usize> = targets.iter().map(|&view| photos[view]).collect();
         let target_framings: Vec<Framing> =
-            targets.iter().map(|&view| changes[view].framing(Framing::whole())).collect();
+            targets.iter().map(|&view| changes[view].framing_drawn(Framing::whole())).collect();
         let target_poses: Vec<Pose> = targets.iter().map(|&view| reported[view]).collect();
         let pictures = self.decoded.read(&rows, Pixels::Image)?;
 
@@ -77,12 +79,16 @@ impl BatchSource<'_> {
             let (device, latent) = (self.device, self.config.latent);
             let noise = normals(&mut rng(0), targets.len() * latent, 0.0, 1.0);
             let views = Views::framed(&weighted, self.encoded.side(), &poses, &framings, device)?;
-            let reported: Vec<Pose> =
-                framings.iter().zip(&reported).map(|(framing, pose)| framing.pose(pose)).collect();
+            let actual = self.true_poses.map_or_else(
+                || reported.clone(),
+                |true_poses| photos.iter().map(|&photo| true_poses[photo]).collect(),
+            );
+            let actual: Vec<Pose> =
+                framings.iter().zip(&actual).map(|(framing, pose)| framing.pose(pose)).collect();
             let side = self.decoded.side();
             Ok(BodyBatch {
                 sets: Sets::new(&views.poses, &sides, 2, plan.alone, device)?,
-                moved: Moved::new(&views.poses, &reported, device)?,
+                moved: Moved::new(&views.poses, &actual, device)?,
                 views,
                 target: Target::new(
                     &pictures,
