@@ -36,24 +36,37 @@ impl Addresses {
     /// The address to ask for, given the one to store.
     pub fn to_wire(&self, canonical: &Url) -> Url {
         let at_mirror = self.base.as_ref().zip(self.mirror.as_ref());
-        let moved = at_mirror.and_then(|(base, mirror)| moved(canonical, base, mirror));
-        moved.unwrap_or_else(|| canonical.clone())
+        let at_mirror = at_mirror.and_then(|(base, mirror)| {
+            // A site links itself by http and https; the mirror stands for both.
+            let mut own = canonical.clone();
+            if own.host_str() == base.host_str() && own.port().is_none() && base.port().is_none() {
+                own.set_scheme(base.scheme()).ok()?;
+            }
+            moved(&own, base, mirror)
+        });
+        at_mirror.unwrap_or_else(|| canonical.clone())
     }
 
     /// The address to store, given a link or redirect as it stands on `page` (stored form): without fragment, on the
     /// site itself or one of its other hosts. `None` for links elsewhere.
     pub fn canonical(&self, page: &Url, link: &str) -> Option<Url> {
-        let mut url = page.join(link.trim()).ok()?;
+        let mut url = self.resolved(page, link.trim())?;
         url.set_fragment(None);
-        if !matches!(url.scheme(), "http" | "https") {
-            return None;
-        }
+        let is_web = matches!(url.scheme(), "http" | "https");
+        (is_web && self.is_own(&url, page)).then_some(url)
+    }
+
+    /// Where a link leads, in stored form. It is resolved against the address that was really asked: a mirror writes
+    /// `//its-host/…` under a scheme of its own. `/…` means the site's root where the mirror is a folder of its host,
+    /// as in copies whose links nobody rewrote.
+    fn resolved(&self, page: &Url, link: &str) -> Option<Url> {
         if let Some((base, mirror)) = self.base.as_ref().zip(self.mirror.as_ref())
-            && let Some(own) = moved(&url, mirror, base)
+            && let Ok(wire) = self.to_wire(page).join(link)
+            && let Some(own) = moved(&wire, mirror, base)
         {
-            url = own;
+            return Some(own);
         }
-        self.is_own(&url, page).then_some(url)
+        page.join(link).ok()
     }
 
     fn is_own(&self, url: &Url, page: &Url) -> bool {
@@ -129,6 +142,18 @@ mod tests {
             assert_eq!(stored.as_str(), "https://site.example/photos/a/pic-1.html");
             assert_eq!(addresses.to_wire(&stored).as_str(), "http://127.0.0.1:4321/copy/photos/a/pic-1.html");
         }
+    }
+
+    #[test]
+    fn a_mirror_s_own_links_and_those_of_the_other_scheme_stay_on_the_mirror() {
+        let addresses = addresses();
+        let page = url("https://site.example/photos/a/");
+        let stored = addresses.canonical(&page, "//127.0.0.1:4321/copy/b.html").unwrap();
+        assert_eq!(stored.as_str(), "https://site.example/b.html");
+        let plain = addresses.canonical(&page, "http://site.example/c.html").unwrap();
+        assert_eq!(addresses.to_wire(&plain).as_str(), "http://127.0.0.1:4321/copy/c.html");
+        let without = Addresses::new(url("https://site.example/"), None, &[]);
+        assert_eq!(without.to_wire(&plain), plain, "without a mirror, the scheme is the link's");
     }
 
     #[test]

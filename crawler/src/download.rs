@@ -145,10 +145,11 @@ impl Fetcher<'_> {
             {
                 part
             }
-            Some(_) | None if status == StatusCode::PARTIAL_CONTENT => {
-                return Err(
-                    (FailureClass::Truncated, "the server sent another part, or of another file, than asked for".into()).into()
-                );
+            Some(_) if status == StatusCode::PARTIAL_CONTENT => {
+                // Not the rest of what has come: the whole is asked for, and `partial` is gone.
+                drop(answer);
+                let wanted = Wanted { limits, sha256 };
+                return Box::pin(self.photo_once(url, validators, wanted, blobs, partial)).await;
             }
             old => {
                 drop(old); // frees its key

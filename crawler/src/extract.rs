@@ -222,13 +222,45 @@ fn last_part(path: &str) -> &str {
     last.strip_suffix(".html").unwrap_or(last)
 }
 
-/// The first two numbers of `1000x1335`, `[1000 × 1335]`, `Dimensions=1000x1335`.
+/// The size in px that a text states: `1000x1335`, `[1000 × 1335]`, `1,024 x 1,536 px`. `None` where there is none, or
+/// where it is doubtful: a size of paper, or several sizes of which no single one says that it is in px. A photo that is
+/// left out by a hint is never looked at, so a doubtful one decides nothing.
 fn parse_size(text: &str) -> Option<(u32, u32)> {
-    // The last of the letters is Cyrillic.
-    static SIZE: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"(\d{1,6})\s*[xX×*хХ]\s*(\d{1,6})").ok());
-    let captures = SIZE.as_ref()?.captures(text)?;
-    Some((captures[1].parse().ok()?, captures[2].parse().ok()?))
+    // A number with or without separators of thousands; the last of the letters between is Cyrillic.
+    static SIZE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let number = r"\d{1,3}(?:[,.'’\u{a0}\u{202f}]\d{3})+|\d{1,6}";
+        let unit = r#"px|pixels?|cm|mm|inch(?:es)?|["″]"#;
+        Regex::new(&format!(r"(?i)({number})\s*(?:{unit})?\s*[x×*х]\s*({number})(?:\s*({unit}))?")).ok()
+    });
+    /// No gallery states the size of a photo this small; paper is measured in such numbers.
+    const LEAST_PX: u32 = 32;
+    let side = |digits: &str| -> Option<u32> {
+        digits.chars().filter(char::is_ascii_digit).collect::<String>().parse().ok()
+    };
+    let mut sizes: Vec<((u32, u32), bool)> = Vec::new();
+    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    for captures in SIZE.as_ref()?.captures_iter(text) {
+        let (before, after) = (&text[..captures.get(1)?.start()], &text[captures.get(2)?.end()..]);
+        let is_part_of_number = is_digit(before.chars().next_back())
+            || before.ends_with(['.', ',']) && is_digit(before.chars().rev().nth(1))
+            || is_digit(after.chars().next())
+            || after.starts_with(['.', ',']) && is_digit(after.chars().nth(1));
+        if is_part_of_number {
+            continue;
+        }
+        let unit = captures.get(3).map(|unit| unit.as_str().to_lowercase());
+        let is_px = unit.as_deref().is_some_and(|unit| unit.starts_with('p'));
+        let size = (side(&captures[1])?, side(&captures[2])?);
+        let is_photo = size.0.min(size.1) >= LEAST_PX && (is_px || unit.is_none());
+        if is_photo && !sizes.contains(&(size, is_px)) {
+            sizes.push((size, is_px));
+        }
+    }
+    let in_px: Vec<(u32, u32)> = sizes.iter().filter(|(_, is_px)| *is_px).map(|(size, _)| *size).collect();
+    match (in_px.as_slice(), sizes.as_slice()) {
+        ([size], _) | ([], [(size, _)]) => Some(*size),
+        _ => None,
+    }
 }
 
 fn next_page(url: &Url, parameter: &str, first: u32) -> Url {
@@ -359,6 +391,20 @@ mod tests {
         assert_eq!(parse_size("Filename=a1x.jpg Filesize=300KB Dimensions=1200x1800"), Some((1200, 1800)));
         assert_eq!(parse_size("1000 × 1335 px"), Some((1000, 1335)));
         assert_eq!(parse_size("large"), None);
+        assert_eq!(parse_size("[1,024 x 1,536]"), Some((1024, 1536)));
+        assert_eq!(parse_size("1.024×1.536 px, 300 KB"), Some((1024, 1536)));
+        assert_eq!(parse_size("1024px x 768px"), Some((1024, 768)));
+        assert_eq!(parse_size("print 10x15 cm, 1024x1536 px"), Some((1024, 1536)));
+        assert_eq!(parse_size("640x480 in colour"), Some((640, 480)));
+    }
+
+    #[test]
+    fn a_doubtful_size_is_none() {
+        let doubtful =
+            ["print 10x15", "60 x 90 cm", "10.5x15.2", "thumb 200x300, full 1000x1500", "1234567x12", "3x4, 40 x 50\""];
+        for text in doubtful {
+            assert_eq!(parse_size(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use url::Url;
 use crate::address::{self, Addresses};
 use crate::document::Document;
 use crate::error::{CrawlError, Failure, Stop};
-use crate::host::Host;
+use crate::host::{Host, Pacing};
 use crate::pace::PaceSettings;
 use crate::permission::AGENT;
 use crate::profile::Limits;
@@ -45,6 +45,9 @@ pub struct FetchSettings {
     pub fresh_for: Duration,
 }
 
+/// A crawl at this pace looks as if it stood still, unless somebody says why.
+const WORTH_TELLING: Duration = Duration::from_secs(5);
+
 /// What tells whether a document has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validators {
@@ -70,7 +73,7 @@ pub struct Fetcher<'a> {
     client: Client,
     /// Where robots.txt is kept between runs.
     catalog: Option<&'a Catalog>,
-    hosts: Mutex<HashMap<String, Arc<Host>>>,
+    hosts: Mutex<Hosts>,
 }
 
 /// An answer whose body is still to come. Its host counts it as in flight as long as it lives.
@@ -258,9 +261,13 @@ impl<'a> Fetcher<'a> {
 
     fn host(&self, wire: &Url) -> Arc<Host> {
         let origin = address::origin(wire);
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Host::new(origin.clone(), &self.settings.pace));
-        Arc::clone(hosts.entry(origin.clone()).or_insert_with(new))
+        let mut known = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let Hosts { by_origin, pacings } = &mut *known;
+        let new = || {
+            let pacing = pacings.entry(machine(wire)).or_insert_with(|| Arc::new(Pacing::new(&self.settings.pace)));
+            Arc::new(Host::new(origin.clone(), Arc::clone(pacing)))
+        };
+        Arc::clone(by_origin.entry(origin.clone()).or_insert_with(new))
     }
 
     /// The host's rules, asked for once a day.
@@ -286,6 +293,8 @@ impl<'a> Fetcher<'a> {
                 delay.as_secs(),
                 longest.as_secs()
             ));
+        } else if delay >= WORTH_TELLING {
+            tracing::warn!(host = host.origin, seconds = delay.as_secs(), "its robots.txt asks for so long between requests");
         }
         host.set_crawl_delay(delay);
         *known = Some(Ok((Arc::clone(&robots), Instant::now())));
@@ -413,6 +422,19 @@ fn whole_lines(mut body: Vec<u8>) -> Vec<u8> {
     body
 }
 
+/// The hosts that were met.
+#[derive(Debug, Default)]
+struct Hosts {
+    by_origin: HashMap<String, Arc<Host>>,
+    pacings: HashMap<String, Arc<Pacing>>,
+}
+
+/// Host and port, without the port where it is the scheme's own: http and https of one host are one machine.
+fn machine(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 fn read_robots(row: &RobotsRow) -> Robots {
     match row.status {
         200..=299 => Robots::parse(&row.body, AGENT),
@@ -511,6 +533,13 @@ mod tests {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(asked.check(status).is_ok(), is_answer, "{status}");
         }
+    }
+
+    #[test]
+    fn one_machine_has_one_pace_whatever_the_scheme() {
+        let of = |text: &str| machine(&Url::parse(text).unwrap());
+        assert_eq!(of("http://a.example/x"), of("https://a.example/y"));
+        assert_ne!(of("http://a.example:81/"), of("http://a.example/"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One host: its pace, its bound on requests in flight, its robots.txt.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,48 +14,64 @@ use crate::robots::Robots;
 /// The rules and when they were asked for, or why the host cannot be reached.
 pub(crate) type KnownRobots = Result<(Arc<Robots>, Instant), Failure>;
 
-/// What is shared by all requests to one host.
+/// What is shared by all requests to one origin.
 #[derive(Debug)]
 pub(crate) struct Host {
     /// `scheme://host:port`.
     pub(crate) origin: String,
     /// Locked while they are asked for.
     pub(crate) robots: tokio::sync::Mutex<Option<KnownRobots>>,
+    pacing: Arc<Pacing>,
+}
+
+/// What is shared by all requests to one machine: it answers http and https with the same processors.
+#[derive(Debug)]
+pub(crate) struct Pacing {
     slots: Arc<Semaphore>,
     pace: Mutex<Pace>,
+    /// What the rules of each origin ask for; the longest counts.
+    crawl_delays: Mutex<HashMap<String, Duration>>,
     epoch: Instant,
     left_because: Mutex<Option<String>>,
 }
 
-impl Host {
-    pub(crate) fn new(origin: String, settings: &PaceSettings) -> Self {
+impl Pacing {
+    pub(crate) fn new(settings: &PaceSettings) -> Self {
         Self {
-            origin,
-            robots: tokio::sync::Mutex::default(),
             // The profile's bound on requests in flight: four unless it says otherwise.
             slots: Arc::new(Semaphore::new(settings.in_flight)),
             pace: Mutex::new(Pace::new(settings.clone())),
+            crawl_delays: Mutex::default(),
             epoch: Instant::now(),
             left_because: Mutex::default(),
         }
+    }
+}
+
+impl Host {
+    pub(crate) fn new(origin: String, pacing: Arc<Pacing>) -> Self {
+        Self { origin, robots: tokio::sync::Mutex::default(), pacing }
     }
 
     /// Waits until a request may start. The request is in flight as long as the permit lives.
     pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, Stop> {
         let closed = |_| Stop::HostLeft(format!("{} is closed", self.origin));
-        let permit = Arc::clone(&self.slots).acquire_owned().await.map_err(closed)?;
+        let permit = Arc::clone(&self.pacing.slots).acquire_owned().await.map_err(closed)?;
         loop {
             let turn = self.with_pace(Pace::turn);
             match turn {
                 Turn::Go => return Ok(permit),
-                Turn::NotBefore(at) => sleep_until(self.epoch + at).await,
+                Turn::NotBefore(at) => sleep_until(self.pacing.epoch + at).await,
                 Turn::Never => return Err(Stop::HostLeft(self.why_left())),
             }
         }
     }
 
     pub(crate) fn set_crawl_delay(&self, delay: Duration) {
-        self.with_pace(|pace, _| pace.set_crawl_delay(delay));
+        let mut delays = self.pacing.crawl_delays.lock().unwrap_or_else(PoisonError::into_inner);
+        delays.insert(self.origin.clone(), delay);
+        let longest = delays.values().max().copied().unwrap_or_default();
+        self.with_pace(|pace, _| pace.set_crawl_delay(longest));
     }
 
     pub(crate) fn succeeded(&self, latency: Duration) {
@@ -63,7 +80,7 @@ impl Host {
 
     pub(crate) fn failed(&self, detail: &str) {
         self.with_pace(Pace::failed);
-        *self.left_because.lock().unwrap_or_else(PoisonError::into_inner) = Some(detail.to_owned());
+        *self.pacing.left_because.lock().unwrap_or_else(PoisonError::into_inner) = Some(detail.to_owned());
     }
 
     /// Leaves the host alone for as long as it asks, or for this run where that is longer than `longest`.
@@ -77,11 +94,11 @@ impl Host {
 
     pub(crate) fn leave(&self, why: &str) {
         self.with_pace(|pace, _| pace.give_up());
-        *self.left_because.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+        *self.pacing.left_because.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
     }
 
     fn why_left(&self) -> String {
-        let why = self.left_because.lock().unwrap_or_else(PoisonError::into_inner);
+        let why = self.pacing.left_because.lock().unwrap_or_else(PoisonError::into_inner);
         format!(
             "{} is left for another run: {}",
             self.origin,
@@ -90,7 +107,7 @@ impl Host {
     }
 
     fn with_pace<T>(&self, change: impl FnOnce(&mut Pace, Duration) -> T) -> T {
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut pace, self.epoch.elapsed())
+        let mut pace = self.pacing.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut pace, self.pacing.epoch.elapsed())
     }
 }

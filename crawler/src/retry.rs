@@ -8,8 +8,9 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// The wait that a `Retry-After` header asks for: seconds or a date.
 pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
-    if value.bytes().all(|b| b.is_ascii_digit()) {
-        return value.parse().ok().map(Duration::from_secs);
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        // More than a number can hold is very long, not nothing.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(now).unwrap_or(Duration::ZERO))
@@ -34,7 +35,7 @@ mod tests {
         assert_eq!(retry_after("Sunday, 06-Nov-94 08:49:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(retry_after("soon", now), None);
         assert_eq!(retry_after("", now), None);
-        assert_eq!(retry_after("99999999999999999999999", now), None);
+        assert_eq!(retry_after("99999999999999999999999", now), Some(Duration::from_secs(u64::MAX)));
     }
 
     #[test]

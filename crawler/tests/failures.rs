@@ -159,6 +159,11 @@ fn bad_reply(request: &Request) -> Option<Reply> {
         "/garbage.png" => Reply::Raw(vec![bytes("220 ftp ready\r\n\r\n")]),
         "/gone.png" => Reply::status(410),
         "/broken.png" => Reply::status(500),
+        "/unchanged.png" => Reply::status(304),
+        "/part.png" => Reply::Full { status: 206, headers: Vec::new(), body: whole },
+        "/choices.png" => Reply::status(300),
+        "/moved.png" => raw("HTTP/1.1 302 Found\r\nLocation: /да.png\r\nContent-Length: 0\r\n\r\n", vec![]),
+        "/%D0%B4%D0%B0.png" => Reply::ok(whole),
         "/busy.png" => Reply::status(429).with("Retry-After", "0"),
         "/refused.png" => {
             Reply::ok(png(70, 70, 9)).with("X-Robots-Tag", "otherbot: noindex, bolid: noimageai")
@@ -191,11 +196,14 @@ async fn every_bad_answer_ends_as_its_own_class_and_the_good_ones_are_stored() {
         ("gone", Http4xx, 1),
         ("broken", Http5xx, 2),
         ("busy", Throttled, 2),
+        ("unchanged", Protocol, 1),
+        ("part", Protocol, 1),
+        ("choices", Protocol, 1),
         ("refused", OptOut, 1),
     ];
     let files: Vec<String> = expected.iter().map(|(name, ..)| format!("{name}.png")).collect();
     let mut names: Vec<&str> = files.iter().map(String::as_str).collect();
-    names.extend(["good1.png", "good22.png"]);
+    names.extend(["good1.png", "good22.png", "moved.png"]);
     let site = Site::new(&names, bad_reply).await;
     let started = Instant::now();
     let report = site.crawl().await;
@@ -212,7 +220,8 @@ async fn every_bad_answer_ends_as_its_own_class_and_the_good_ones_are_stored() {
     for name in ["good1.png", "good22.png"] {
         assert_eq!(outcomes[name], Ok(Digest::of(png(70, 70, name.len() + 1)).to_string()));
     }
-    assert_eq!(report.photos_stored, 2);
+    assert_eq!(outcomes["moved.png"], Ok(Digest::of(png(70, 70, 5)).to_string()), "a Location in raw UTF-8");
+    assert_eq!(report.photos_stored, 3);
     assert!(report.has_failures());
     let unfinished = std::fs::read_dir(site.folder.path().join("blobs/partial")).unwrap().count();
     assert_eq!(unfinished, 0, "nothing half-fetched stays");
@@ -441,6 +450,50 @@ async fn a_body_that_broke_off_goes_on_by_range_and_begins_anew_where_the_file_h
         let range = asked[1].range.as_deref().expect("the second request is for the rest");
         assert!(range.starts_with("bytes=") && range != "bytes=0-", "{range}");
         assert_eq!(asked[1].status, if changes { 200 } else { 206 });
+    }
+}
+
+#[tokio::test]
+async fn two_versions_are_never_in_one_file_whatever_a_server_does_with_ranges() {
+    // Ignores If-Range and sends the rest of another file; sends less than was asked for; sends no validator.
+    for fault in ["other file", "less", "no validator"] {
+        let times = AtomicUsize::new(0);
+        let site = Site::new(&["long.png"], move |request| {
+            (request.path == "/long.png").then(|| {
+                if times.fetch_add(1, Ordering::SeqCst) == 0 {
+                    return first_part(&long_photo(1), "\"v1\"", Step::Reset);
+                }
+                let whole = long_photo(2);
+                let range = request.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
+                let Some(from) = range.and_then(|from| from.parse::<usize>().ok()) else {
+                    return Reply::ok(whole).with("ETag", "\"v2\"");
+                };
+                let end = if fault == "less" { from + 1000 } else { whole.len() };
+                let mut headers = vec![("Content-Range".to_owned(), format!("bytes {from}-{}/{}", end - 1, whole.len()))];
+                match fault {
+                    "other file" => headers.push(("ETag".to_owned(), "\"v2\"".to_owned())),
+                    "less" => headers.push(("ETag".to_owned(), "\"v1\"".to_owned())),
+                    _ => {}
+                }
+                Reply::Full { status: 206, headers, body: whole[from..end].to_vec() }
+            })
+        })
+        .await;
+        site.crawl().await;
+        assert_eq!(site.outcomes().await["long.png"], Ok(Digest::of(long_photo(2)).to_string()), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_robots_txt_that_is_no_answer_permits_nothing() {
+    for status in [300, 304, 206] {
+        let site = Site::new(&["a.png"], move |request| {
+            (request.path == "/robots.txt").then(|| Reply::status(status))
+        })
+        .await;
+        let report = site.crawl().await;
+        assert!(report.left.keys().any(|reason| reason.contains("robots.txt")), "{status}: {report:?}");
+        assert!(site.server.log().iter().all(|entry| entry.path == "/robots.txt"), "{status}");
     }
 }
 

@@ -132,6 +132,14 @@ pub enum DecodeError {
         /// What is missing.
         detail: String,
     },
+    /// The file is legal, and of a kind that is not decoded.
+    #[error("{format} is unsupported: {detail}")]
+    Unsupported {
+        /// The format of the bytes.
+        format: &'static str,
+        /// What of it.
+        detail: String,
+    },
     /// The decoder refused the content.
     #[error("{format} is damaged: {detail}")]
     Damaged {

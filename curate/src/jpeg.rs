@@ -3,6 +3,7 @@
 //! A photo is looked at by models far smaller than it is, so the plain kind of file is decoded at 1/2, 1/4 or 1/8 of
 //! its size where that is enough ([`reduced`]); all else is decoded whole.
 
+mod arrangement;
 mod frame;
 mod reduced;
 mod scan;
@@ -32,6 +33,9 @@ pub(crate) const REDUCING_DECODER: &str = "libjpeg-turbo, 2";
 
 /// Width, height and orientation of a JPEG whose frame is within the limits; nothing is decoded.
 pub(crate) fn header(bytes: &[u8]) -> Result<(u32, u32, Orientation), DecodeError> {
+    if let Some(detail) = arrangement::unsupported(bytes) {
+        return Err(DecodeError::Unsupported { format: FORMAT, detail });
+    }
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options());
     read_header(&mut decoder)
 }
