@@ -1,6 +1,7 @@
 //! Addresses: the catalog names everything under the site's own address, whichever mirror is asked. Pure.
 
-use url::{Host, Url};
+use encoding_rs::{Encoding, UTF_8};
+use url::{Host, ParseError, Url};
 
 /// The site's address, and where requests really go.
 #[derive(Clone, Debug)]
@@ -50,7 +51,13 @@ impl Addresses {
     /// The address to store, given a link or redirect as it stands on `page` (stored form): without fragment, on the
     /// site itself or one of its other hosts. `None` for links elsewhere.
     pub fn canonical(&self, page: &Url, link: &str) -> Option<Url> {
-        let mut url = self.resolved(page, link.trim())?;
+        self.canonical_in(page, link, UTF_8)
+    }
+
+    /// The same of a link on a page in `encoding`: the query goes out in it, as browsers send it and as the site, which
+    /// wrote it, reads it (URL Standard, "query state"). Paths are in UTF-8 everywhere.
+    pub fn canonical_in(&self, page: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
+        let mut url = self.resolved(page, link.trim(), encoding)?;
         url.set_fragment(None);
         let is_web = matches!(url.scheme(), "http" | "https");
         (is_web && self.is_own(&url, page)).then_some(url)
@@ -59,14 +66,14 @@ impl Addresses {
     /// Where a link leads, in stored form. It is resolved against the address that was really asked: a mirror writes
     /// `//its-host/…` under a scheme of its own. `/…` means the site's root where the mirror is a folder of its host,
     /// as in copies whose links nobody rewrote.
-    fn resolved(&self, page: &Url, link: &str) -> Option<Url> {
+    fn resolved(&self, page: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
         if let Some((base, mirror)) = self.base.as_ref().zip(self.mirror.as_ref())
-            && let Ok(wire) = self.to_wire(page).join(link)
+            && let Ok(wire) = join(&self.to_wire(page), link, encoding)
             && let Some(own) = moved(&wire, mirror, base)
         {
             return Some(own);
         }
-        page.join(link).ok()
+        join(page, link, encoding).ok()
     }
 
     fn is_own(&self, url: &Url, page: &Url) -> bool {
@@ -104,6 +111,12 @@ pub fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         None => false,
     }
+}
+
+/// Joins a link whose query is in `encoding`; characters that it lacks become `&#…;`.
+fn join(page: &Url, link: &str, encoding: &'static Encoding) -> Result<Url, ParseError> {
+    let options = Url::options().base_url(Some(page));
+    options.encoding_override(Some(&|query| encoding.encode(query).0)).parse(link)
 }
 
 /// The same document under another base.
@@ -154,6 +167,14 @@ mod tests {
         assert_eq!(addresses.to_wire(&plain).as_str(), "http://127.0.0.1:4321/copy/c.html");
         let without = Addresses::new(url("https://site.example/"), None, &[]);
         assert_eq!(without.to_wire(&plain), plain, "without a mirror, the scheme is the link's");
+    }
+
+    #[test]
+    fn a_query_goes_out_in_the_charset_of_its_page() {
+        let page = url("https://site.example/");
+        let link = |encoding| addresses().canonical_in(&page, "/поиск?q=Анна", encoding).unwrap().to_string();
+        assert!(link(encoding_rs::WINDOWS_1251).ends_with("/%D0%BF%D0%BE%D0%B8%D1%81%D0%BA?q=%C0%ED%ED%E0"));
+        assert!(link(UTF_8).ends_with("?q=%D0%90%D0%BD%D0%BD%D0%B0"));
     }
 
     #[test]

@@ -23,6 +23,11 @@ const PRESCAN_BYTES: usize = 1 << 16;
 impl Document {
     /// The body as text, in the `charset` of the profile where the page names none or wrongly UTF-8; bytes that are wrong in the charset become U+FFFD.
     pub fn text(&self, charset: Option<&'static Encoding>) -> String {
+        self.decoded(charset).0
+    }
+
+    /// The same, and the charset it was read in: queries of the page's links go out in it.
+    pub(crate) fn decoded(&self, charset: Option<&'static Encoding>) -> (String, &'static Encoding) {
         let by_header = self.content_type.as_deref().and_then(charset_parameter);
         let declared = by_header.or_else(|| declared_inside(&self.body));
         let encoding = match (declared, charset) {
@@ -34,7 +39,8 @@ impl Document {
             }
             _ => declared.unwrap_or(UTF_8),
         };
-        encoding.decode(&self.body).0.into_owned()
+        let (text, encoding, _) = encoding.decode(&self.body);
+        (text.into_owned(), encoding)
     }
 }
 

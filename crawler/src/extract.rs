@@ -7,8 +7,9 @@ use catalog::identity::NewIdentity;
 use catalog::page::{Found, NewPage, PageKind};
 use catalog::photo::{Caption, NewPhoto};
 use photo::FailureClass;
+use encoding_rs::Encoding;
 use regex::Regex;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::address::{Addresses, path_and_query};
 use crate::document::Document;
@@ -78,17 +79,17 @@ impl Extractor<'_> {
     }
 
     pub(crate) fn open(&self, document: &Document, subject: Subject) -> Result<Page, Refusal> {
-        let text = document.text(self.profile.charset.map(|charset| charset.0));
+        let (text, encoding) = document.decoded(self.profile.charset.map(|charset| charset.0));
         let tree = Tree::parse(&text, self.profile.format)?;
         if let Some(text) = permission::opt_out(subject, &document.robots_tags, &tree.metas()) {
             return Err((FailureClass::OptOut, format!("{}: {text}", document.url)));
         }
         let base = tree.base().and_then(|base| document.url.join(&base).ok());
-        Ok(Page { tree, base: base.unwrap_or_else(|| document.url.clone()), url: document.url.clone() })
+        Ok(Page { tree, base: base.unwrap_or_else(|| document.url.clone()), url: document.url.clone(), encoding })
     }
 
     pub(crate) fn follow(&self, page: &Page, link: &str) -> Option<Url> {
-        self.addresses.canonical(&page.base, link).filter(|url| self.may_enter(url))
+        self.addresses.canonical_in(&page.base, link, page.encoding).filter(|url| self.may_enter(url))
     }
 
     fn index(&self, page: &Page, identity_id: Option<i64>) -> Found {
@@ -200,6 +201,8 @@ pub(crate) struct Page {
     pub(crate) tree: Tree,
     base: Url,
     pub(crate) url: Url,
+    /// The charset of its links' queries.
+    encoding: &'static Encoding,
 }
 
 /// People of one page whose addresses end alike, `/anna/photos/` and `/bea/photos/`, are called by all of the path.
@@ -263,17 +266,21 @@ fn parse_size(text: &str) -> Option<(u32, u32)> {
     }
 }
 
+/// The same address with the next number. All else of the query stays as it is written: it need not be UTF-8.
 fn next_page(url: &Url, parameter: &str, first: u32) -> Url {
-    let number =
-        url.query_pairs().find(|(name, _)| name == parameter).and_then(|(_, value)| value.parse().ok());
-    let others: Vec<(String, String)> =
-        url.query_pairs().filter(|(name, _)| name != parameter).map(|(n, v)| (n.into(), v.into())).collect();
+    let name_of = |pair: &str| -> String {
+        form_urlencoded::parse(pair.as_bytes()).next().map_or_else(String::new, |(name, _)| name.into_owned())
+    };
+    let pairs: Vec<&str> = url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).collect();
+    let number = pairs
+        .iter()
+        .filter(|pair| name_of(pair) == parameter)
+        .find_map(|pair| pair.split_once('=')?.1.parse::<u32>().ok());
+    let number = number.unwrap_or(first).saturating_add(1).to_string();
+    let own = form_urlencoded::Serializer::new(String::new()).append_pair(parameter, &number).finish();
+    let others = pairs.into_iter().filter(|pair| name_of(pair) != parameter);
     let mut next = url.clone();
-    let number: u32 = number.unwrap_or(first);
-    next.query_pairs_mut()
-        .clear()
-        .extend_pairs(others)
-        .append_pair(parameter, &number.saturating_add(1).to_string());
+    next.set_query(Some(&others.chain([own.as_str()]).collect::<Vec<_>>().join("&")));
     next
 }
 
@@ -412,5 +419,7 @@ mod tests {
         let url = |text| Url::parse(text).unwrap();
         assert_eq!(next_page(&url("http://x/ws?m=a"), "page", 0).as_str(), "http://x/ws?m=a&page=1");
         assert_eq!(next_page(&url("http://x/ws?page=4&m=a"), "page", 0).as_str(), "http://x/ws?m=a&page=5");
+        let cyrillic = next_page(&url("http://x/ws?q=%C0%ED%ED%E0&page=4"), "page", 0);
+        assert_eq!(cyrillic.as_str(), "http://x/ws?q=%C0%ED%ED%E0&page=5", "windows-1251 stays");
     }
 }
