@@ -57,6 +57,8 @@ pub struct FetchRecord {
     pub permission: Option<String>,
     /// How many requests were made.
     pub attempts: u32,
+    /// The bytes lie on this machine, so that whatever is wrong with them is no server's word.
+    pub is_local: bool,
 }
 
 impl FetchRecord {
@@ -72,6 +74,23 @@ impl FetchRecord {
             page_last_modified: None,
             permission: None,
             attempts: 0,
+            is_local: false,
+        }
+    }
+
+    /// Whether the failure lets go of the bytes of an earlier success: it says of this file that it is gone, or that it
+    /// must not be used. A 403, a login page, a challenge or a page without the link may be a wall before the whole site
+    /// (a block, a new layout), which says nothing of the file.
+    pub fn forgets_bytes(&self) -> bool {
+        let Err((class, _)) = &self.result else { return false };
+        match class {
+            FailureClass::Http4xx => matches!(self.http_status, Some(404 | 410 | 451)),
+            FailureClass::NotAnImage
+            | FailureClass::RedirectRefused
+            | FailureClass::NoLink
+            | FailureClass::Protocol
+            | FailureClass::Tls => self.is_local,
+            class => !class.is_transient(),
         }
     }
 }
@@ -129,8 +148,8 @@ impl Catalog {
         .map_err(Error::db("list photos of a size"))
     }
 
-    /// Stores how downloads ended, in one transaction. A failure that may pass (a timeout, a 5xx) does not forget the
-    /// bytes of an earlier success; one that will not (gone, forbidden) does.
+    /// Stores how downloads ended, in one transaction. The bytes of an earlier success are forgotten only where
+    /// [`FetchRecord::forgets_bytes`] says so.
     pub async fn record_fetches(&self, records: &[(i64, FetchRecord)]) -> Result<()> {
         let operation = "store how downloads ended";
         if records.is_empty() {
@@ -221,7 +240,7 @@ async fn write(connection: &mut SqliteConnection, photo_id: i64, record: &FetchR
             .await?;
     }
     if let Err((class, detail)) = &record.result
-        && class.is_transient()
+        && !record.forgets_bytes()
     {
         let kept = sqlx::query(
             "UPDATE fetch SET fetched_at = ?, detail = 'last check failed, ' || ? || ': ' || ?
@@ -287,4 +306,31 @@ async fn write(connection: &mut SqliteConnection, photo_id: i64, record: &FetchR
     .execute(connection)
     .await
     .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_said_of_the_file_itself_forgets_its_bytes() {
+        let forgets = |class: FailureClass, http_status: Option<u16>, is_local: bool| {
+            let failed = FetchRecord::new(Err((class, String::new())));
+            FetchRecord { http_status, is_local, ..failed }.forgets_bytes()
+        };
+        for status in [404, 410, 451] {
+            assert!(forgets(FailureClass::Http4xx, Some(status), false), "{status}");
+        }
+        for status in [401, 403, 407, 418] {
+            assert!(!forgets(FailureClass::Http4xx, Some(status), false), "{status}");
+        }
+        for class in [FailureClass::NotAnImage, FailureClass::NoLink, FailureClass::RedirectRefused] {
+            assert!(!forgets(class, Some(200), false), "{class}: a login page, a new layout");
+        }
+        assert!(forgets(FailureClass::NotAnImage, None, true), "a file that was overwritten");
+        for class in [FailureClass::OptOut, FailureClass::Robots, FailureClass::Erased, FailureClass::Gone] {
+            assert!(forgets(class, None, false), "{class}");
+        }
+        assert!(!forgets(FailureClass::Timeout, None, false));
+    }
 }

@@ -28,6 +28,7 @@ async fn catalog_with_photos(folder: &Path, count: usize) -> (Catalog, i64) {
 
 fn stored(catalog: &Catalog, bytes: &[u8]) -> FetchRecord {
     FetchRecord {
+        is_local: false,
         result: Ok(catalog.blobs().store(bytes).unwrap()),
         file_url: Some("http://demo/file.jpg".into()),
         http_status: Some(200),
@@ -42,6 +43,7 @@ fn stored(catalog: &Catalog, bytes: &[u8]) -> FetchRecord {
 
 fn failed(class: FailureClass) -> FetchRecord {
     FetchRecord {
+        is_local: false,
         result: Err((class, "as the test wants it".into())),
         file_url: None,
         http_status: None,
@@ -73,7 +75,7 @@ async fn a_photo_is_due_until_its_download_is_recorded_and_again_after_the_cutof
 }
 
 #[tokio::test]
-async fn a_passing_failure_keeps_earlier_bytes_and_a_lasting_one_forgets_them() {
+async fn only_an_answer_about_the_file_itself_forgets_earlier_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (catalog, identity) = catalog_with_photos(folder.path(), 1).await;
     let id = catalog.due_photos(SITE, 0, 0, 1).await.unwrap()[0].id;
@@ -82,7 +84,12 @@ async fn a_passing_failure_keeps_earlier_bytes_and_a_lasting_one_forgets_them() 
     let row = catalog.photos(identity).await.unwrap().remove(0);
     assert_eq!(row.sha256, Some(Digest::of("one").to_string()));
     assert!(row.detail.unwrap().contains("timeout"));
-    catalog.record_fetches(&[(id, failed(FailureClass::Http4xx))]).await.unwrap();
+    let with_status = |status| FetchRecord { http_status: Some(status), ..failed(FailureClass::Http4xx) };
+    catalog.record_fetches(&[(id, with_status(403))]).await.unwrap();
+    let row = catalog.photos(identity).await.unwrap().remove(0);
+    assert_eq!(row.sha256, Some(Digest::of("one").to_string()), "a wall says nothing of the file");
+    assert!(row.detail.unwrap().contains("http_4xx"));
+    catalog.record_fetches(&[(id, with_status(410))]).await.unwrap();
     let row = catalog.photos(identity).await.unwrap().remove(0);
     assert_eq!((row.sha256, row.failure.as_deref()), (None, Some("http_4xx")));
     let former = catalog.former_versions(id).await.unwrap();

@@ -259,6 +259,20 @@ impl<'a> Fetcher<'a> {
         Ok(body)
     }
 
+    /// Notes that a photo at this stored address, which was had before, was turned away.
+    pub(crate) fn turned_away(&self, stored: &str, class: FailureClass) {
+        if let Ok(url) = Url::parse(stored) {
+            self.host(&self.settings.addresses.to_wire(&url)).turned_away(class);
+        }
+    }
+
+    /// Notes that one could be had.
+    pub(crate) fn let_in(&self, stored: &str) {
+        if let Ok(url) = Url::parse(stored) {
+            self.host(&self.settings.addresses.to_wire(&url)).let_in();
+        }
+    }
+
     fn host(&self, wire: &Url) -> Arc<Host> {
         let origin = address::origin(wire);
         let mut known = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);

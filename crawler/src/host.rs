@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use photo::FailureClass;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
@@ -33,7 +34,12 @@ pub(crate) struct Pacing {
     crawl_delays: Mutex<HashMap<String, Duration>>,
     epoch: Instant,
     left_because: Mutex<Option<String>>,
+    /// How the last known photos failed, and how many in a row did so alike.
+    turned_away: Mutex<Option<(FailureClass, u32)>>,
 }
+
+/// So many photos in a row that were had before and now fail alike are a wall before the host, not bad photos.
+const TURNED_AWAY_IN_A_ROW: u32 = 5;
 
 impl Pacing {
     pub(crate) fn new(settings: &PaceSettings) -> Self {
@@ -44,6 +50,7 @@ impl Pacing {
             crawl_delays: Mutex::default(),
             epoch: Instant::now(),
             left_because: Mutex::default(),
+            turned_away: Mutex::default(),
         }
     }
 }
@@ -90,6 +97,22 @@ impl Host {
         } else {
             self.leave(&format!("it asks for a pause of {} s", pause.as_secs()));
         }
+    }
+
+    /// A photo that was had before failed with `class`, which says nothing of the photo itself. After some in a row the
+    /// host is left: what it has stays as it was.
+    pub(crate) fn turned_away(&self, class: FailureClass) {
+        let mut row = self.pacing.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = row.filter(|(before, _)| *before == class).map_or(0, |(_, count)| count) + 1;
+        *row = Some((class, count));
+        if count >= TURNED_AWAY_IN_A_ROW {
+            self.leave(&format!("it is blocked: {count} photos in a row that were had before fail alike ({class})"));
+        }
+    }
+
+    /// A photo could be had, or is the same.
+    pub(crate) fn let_in(&self) {
+        *self.pacing.turned_away.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(crate) fn leave(&self, why: &str) {

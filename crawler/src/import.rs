@@ -123,7 +123,7 @@ async fn take_in(catalog: &Catalog, path: &Path, known: &PhotoRow) -> Result<Eve
         Err(refusal) => Err(refusal),
     };
     let event = Event::of(&result);
-    let record = FetchRecord { etag: stamp, attempts: 1, ..FetchRecord::new(result) };
+    let record = FetchRecord { etag: stamp, attempts: 1, is_local: true, ..FetchRecord::new(result) };
     catalog.record_fetches(&[(known.id, record)]).await?;
     Ok(event)
 }

@@ -101,10 +101,17 @@ impl Visitor<'_> {
         };
         match self.read_photo(photo, &mut record).await {
             Ok(true) => {
+                self.fetcher.let_in(&photo.source_url);
                 return Ok(Done::Photo { event: Event::PhotoUnchanged, id: photo.id, note: Note::Unchanged });
             }
-            Ok(false) => {}
-            Err(Stop::Failed(failure)) => note_failure(&mut record, failure),
+            Ok(false) => self.fetcher.let_in(&photo.source_url),
+            Err(Stop::Failed(failure)) => {
+                let class = failure.class;
+                note_failure(&mut record, failure);
+                if photo.sha256.is_some() && !class.is_transient() && !record.forgets_bytes() {
+                    self.fetcher.turned_away(&photo.source_url, class);
+                }
+            }
             Err(Stop::HostLeft(reason)) => return Ok(Done::Left(Event::Left { reason, was_page: false })),
             Err(Stop::Catalog(error)) => return Err(error.into()),
         }

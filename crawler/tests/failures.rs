@@ -454,6 +454,38 @@ async fn a_body_that_broke_off_goes_on_by_range_and_begins_anew_where_the_file_h
 }
 
 #[tokio::test]
+async fn a_site_that_turns_away_takes_nothing_from_what_was_had_and_is_left() {
+    let names: Vec<String> = (0..12).map(|i| format!("p{i}.png")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for wall in ["403", "challenge", "login", "gone"] {
+        let is_up = Arc::new(AtomicUsize::new(0));
+        let flag = Arc::clone(&is_up);
+        let mut site = Site::new(&names, move |request| {
+            let is_photo = request.path.ends_with(".png");
+            (is_photo && flag.load(Ordering::SeqCst) == 1).then(|| match wall {
+                "403" => Reply::status(403),
+                "challenge" => Reply::ok("<!DOCTYPE html><title>One moment</title>"),
+                "login" => Reply::status(302).with("Location", "http://127.0.0.2:9/login"),
+                _ => Reply::status(404),
+            })
+        })
+        .await;
+        assert_eq!(site.crawl().await.photos_stored, 12);
+        is_up.store(1, Ordering::SeqCst);
+        site.settings.fresh_for = Duration::ZERO;
+        let report = site.crawl().await;
+        let had = site.outcomes().await.values().filter(|outcome| outcome.is_ok()).count();
+        if wall == "gone" {
+            assert_eq!(had, 0, "404 is the answer for each file");
+        } else {
+            assert_eq!(had, 12, "{wall}");
+            assert!(report.left.keys().any(|reason| reason.contains("blocked")), "{wall}: {report:?}");
+            assert!(report.has_failures());
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_versions_are_never_in_one_file_whatever_a_server_does_with_ranges() {
     // Ignores If-Range and sends the rest of another file; sends less than was asked for; sends no validator.
     for fault in ["other file", "less", "no validator"] {
