@@ -10,6 +10,7 @@
 //! | [`sniff`] | format and size from a photo's first bytes | no |
 //! | [`fetch`], [`download`] | requests: pages, photos | yes |
 //! | `captions` | texts about a folder's photos | no |
+//! | `html` | a page parsed within limits | clock |
 //! | [`list`], [`folder`] | photos that a list or a folder names | no |
 //! | [`settings`] | what to crawl, and what of it | no |
 //! | [`crawl`](mod@crawl), `queue`, `visit` | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
@@ -34,6 +35,7 @@ pub mod fetch;
 pub mod folder;
 mod gone;
 mod host;
+mod html;
 pub mod import;
 pub mod list;
 pub mod node;

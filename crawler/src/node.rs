@@ -4,6 +4,7 @@ use photo::FailureClass;
 use scraper::{ElementRef, Html, Selector};
 use serde_json::Value;
 
+use crate::html;
 use crate::profile::Format;
 use crate::rule::{Rule, Select};
 use crate::sniff::Refusal;
@@ -35,10 +36,10 @@ pub enum Use {
 }
 
 impl Tree {
-    /// Parses a page. HTML always parses; JSON may not.
+    /// Parses a page. HTML always parses, within limits; JSON may not.
     pub fn parse(text: &str, format: Format) -> Result<Self, Refusal> {
         match format {
-            Format::Html => Ok(Self::Html(Html::parse_document(text))),
+            Format::Html => html::parse(text).map(Self::Html),
             Format::Json => serde_json::from_str(text)
                 .map(Self::Json)
                 .map_err(|error| (FailureClass::NoLink, format!("the answer is no JSON: {error}"))),
