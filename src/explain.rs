@@ -5,6 +5,7 @@ use catalog::Catalog;
 use catalog::duplicate::GroupMember;
 use catalog::summary::PhotoOrigin;
 use photo::Verdict;
+use photo::address::masked;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -62,7 +63,12 @@ pub async fn run(catalog: &Catalog, text: &str, plan: Option<&Plan>, output: Out
         );
     }
     for id in ids {
-        let Some(origin) = catalog.origin(id).await? else { continue };
+        let Some(mut origin) = catalog.origin(id).await? else { continue };
+        let PhotoOrigin { gallery_url, source_url, file_url, .. } = &mut origin;
+        *source_url = masked(source_url).into_owned();
+        for url in [gallery_url, file_url].into_iter().flatten() {
+            *url = masked(url).into_owned();
+        }
         let mut scores = Vec::new();
         for (kind, probe, value) in catalog.measurements_of(origin.sha256.as_deref().unwrap_or("")).await? {
             let value = serde_json::from_str(&value)?;
@@ -150,6 +156,7 @@ fn describe_copy(copy: &GroupMember) -> String {
         None => "not judged",
     };
     let mirrored = if copy.mirrored { ", mirrored" } else { "" };
+    let source_url = masked(source_url);
     format!("{source_url} of {site}/{slug} ({kept}; {distance} of 64 bits from the group's centre{mirrored})")
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use catalog::Catalog;
 use catalog::decision::Decision;
 use curate::model::ModelEntry;
+use photo::address::masked;
 use photo::{Verdict, WatermarkScore};
 use serde_json::json;
 use snapshot::{
@@ -28,6 +29,7 @@ pub async fn run(
     decisions: &[Decision],
 ) -> Result<SnapshotRef> {
     let spec = spec(plan, decisions)?;
+    warn_of_secrets(all);
     let mut rows = Vec::new();
     for judged in all {
         let store = stores.of_site(&judged.identity.site);
@@ -109,7 +111,7 @@ async fn identity_rows(catalog: &Catalog, store: &PreparedStore, judged: &Judged
     let mut rows = IdentityRows { identity: judged.identity.key(), ..IdentityRows::default() };
     for (photo, verdict) in &judged.photos {
         let Some(verdict) = verdict else { continue };
-        let url = photo.row.file_url.clone().unwrap_or_else(|| photo.row.source_url.clone());
+        let url = masked(photo.row.file_url.as_ref().unwrap_or(&photo.row.source_url)).into_owned();
         if let (Some(content), Some(fetched_at_ms)) = (&photo.content, photo.row.fetched_at) {
             rows.fetches.push(FetchRow { sha256: content.sha256, url: url.clone(), fetched_at_ms });
         }
@@ -159,7 +161,22 @@ fn dropped(photo: &Scored, url: String, reasons: Vec<photo::Reason>) -> DroppedR
 /// The photo page, where the photo has one of its own.
 fn page_url(photo: &Scored) -> Option<String> {
     let source = &photo.row.source_url;
-    (photo.row.file_url.as_ref() != Some(source)).then(|| source.clone())
+    (photo.row.file_url.as_ref() != Some(source)).then(|| masked(source).into_owned())
+}
+
+/// Says how many addresses are published without what was secret in them: nobody else can fetch those photos by them.
+fn warn_of_secrets(all: &[Judged]) {
+    let is_secret = |url: &String| masked(url) != url.as_str();
+    let photos = all.iter().flat_map(|judged| &judged.photos);
+    let count = photos
+        .filter(|(photo, verdict)| {
+            let row = &photo.row;
+            verdict.is_some() && (is_secret(&row.source_url) || row.file_url.as_ref().is_some_and(is_secret))
+        })
+        .count();
+    if count > 0 {
+        eprintln!("bolid: {count} addresses hold a password or a token, which the snapshot leaves out");
+    }
 }
 
 /// The scores of a photo as snapshots and reports have them.

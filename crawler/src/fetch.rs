@@ -220,7 +220,7 @@ impl<'a> Fetcher<'a> {
             asked.check(status)?;
             return Ok((response, deadline, slot));
         };
-        let detail = format!("{status} for {wire}");
+        let detail = format!("{status} for {}", photo::address::masked(wire.as_str()));
         match class {
             // An answer like any other for the host's health.
             FailureClass::Http4xx => host.succeeded(started.elapsed()),

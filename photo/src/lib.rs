@@ -2,6 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`address`] | addresses as others may see them |
 //! | [`digest`] | SHA-256 digests, the names of blobs, models, rules and snapshots |
 //! | [`geometry`] | boxes and affine maps in pixels |
 //! | [`joints`] | the 17 COCO joints and the limbs between them |
@@ -13,6 +14,7 @@
 //! | [`split`] | train, validation or test, from the identity's name |
 //! | [`rules`], [`site_rules`] | the thresholds between scores and verdicts, and those of single sites |
 
+pub mod address;
 pub mod digest;
 pub mod embedding;
 pub mod fetch;
