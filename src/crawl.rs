@@ -19,6 +19,7 @@ use crate::{Done, import, open, progress};
 
 /// Crawls all sites of a recipe and imports its folders; the demo gallery is up while that goes on.
 pub async fn all(catalog: &Arc<Catalog>, plan: &Plan) -> Result<Vec<CrawlReport>> {
+    plan.check_imports()?; // before hours of crawling
     let sites = Sites::of_recipe(plan).await?;
     let mut reports = Vec::new();
     for settings in &sites.settings {

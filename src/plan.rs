@@ -1,7 +1,7 @@
 //! A recipe with everything it names, loaded and checked before anything is touched.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -42,6 +42,27 @@ pub enum PlanError {
         name: String,
         /// The names of its sources.
         known: String,
+    },
+    /// A name that no snapshot can have.
+    #[error("recipe: `name`: {0}")]
+    Name(snapshot::WriteError),
+    /// A threshold that makes no sense.
+    #[error("recipe `{recipe}`: {problem}")]
+    Rule {
+        /// The recipe.
+        recipe: String,
+        /// Which, and what is expected.
+        problem: photo::rules::RuleOutOfRange,
+    },
+    /// A folder or list that is not there.
+    #[error("recipe `{recipe}`: the import `{name}` is at {path}, which does not exist", path = .path.display())]
+    NoImport {
+        /// The recipe.
+        recipe: String,
+        /// The import.
+        name: String,
+        /// Its path.
+        path: PathBuf,
     },
     /// Faces are to be compared, but there is no one model that does it.
     #[error(
@@ -117,6 +138,9 @@ impl Plan {
 
     fn check(&self) -> Result<(), PlanError> {
         let recipe = self.recipe.name.clone();
+        snapshot::check_name(&recipe).map_err(PlanError::Name)?;
+        let rules = self.recipe.rules.check();
+        rules.map_err(|problem| PlanError::Rule { recipe: recipe.clone(), problem })?;
         let mut names = self.site_names();
         if names.is_empty() {
             return Err(PlanError::NoSource(recipe));
@@ -130,6 +154,21 @@ impl Plan {
         }
         self.check_faces()?;
         self.recipe.prepare.check().map_err(|source| PlanError::Prepare { recipe, source })
+    }
+
+    /// Whether what is to be imported is there; commands that import nothing do without it.
+    ///
+    /// # Errors
+    /// Naming the first that is not.
+    pub fn check_imports(&self) -> Result<(), PlanError> {
+        match self.recipe.imports.iter().find(|import| !import.path.exists()) {
+            Some(import) => Err(PlanError::NoImport {
+                recipe: self.recipe.name.clone(),
+                name: import.name.clone(),
+                path: import.path.clone(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Whether faces can be compared, where that is asked for.

@@ -174,7 +174,46 @@ impl Default for DuplicatesRule {
     }
 }
 
+/// A threshold that no score can reach, or that every one passes.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("`rules.{key} = {value}` is out of range: {range}")]
+pub struct RuleOutOfRange {
+    /// The key below `rules`.
+    pub key: &'static str,
+    /// The value.
+    pub value: f64,
+    /// What is allowed.
+    pub range: &'static str,
+}
+
 impl Rules {
+    /// Checks the thresholds, those of single sites too. A percentage where a share is meant would switch a rule off
+    /// without a word, and NaN compares to nothing.
+    ///
+    /// # Errors
+    /// Naming the first threshold that is out of range.
+    pub fn check(&self) -> Result<(), RuleOutOfRange> {
+        for rules in self.of_all_sites() {
+            let shares = [
+                ("watermark.max_score", rules.watermark.max_score),
+                ("faces.min_score", rules.faces.min_score),
+                ("people.min_score", rules.people.min_score),
+                ("people.min_score_with_face", rules.people.min_score_with_face),
+                ("people.min_relative_height", rules.people.min_relative_height),
+                ("joints.min_score", rules.joints.min_score),
+            ];
+            if let Some((key, value)) = shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
+                return Err(RuleOutOfRange { key, value: value.into(), range: "0 to 1" });
+            }
+            let bits = rules.duplicates.max_distance;
+            if bits > 64 {
+                let range = "0 to 64, the bits of a hash";
+                return Err(RuleOutOfRange { key: "duplicates.max_distance", value: bits.into(), range });
+            }
+        }
+        Ok(())
+    }
+
     /// The rules that hold for a site: its own thresholds over those of all.
     pub fn of_site(&self, site: &str) -> Self {
         let common = Self { site: BTreeMap::new(), ..self.clone() };
@@ -198,5 +237,23 @@ impl Rules {
     /// The name under which verdicts by these rules are stored.
     pub fn digest(&self) -> Digest {
         Digest::of_json(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_out_of_range_are_refused_by_name() {
+        assert_eq!(Rules::default().check(), Ok(()));
+        let mut rules = Rules::default();
+        rules.people.min_score = 50.0;
+        assert!(rules.check().unwrap_err().to_string().contains("`rules.people.min_score = 50`"));
+        rules.people.min_score = f32::NAN;
+        assert!(rules.check().unwrap_err().to_string().contains("NaN"));
+        rules.people.min_score = 0.5;
+        rules.duplicates.max_distance = 65;
+        assert!(rules.check().is_err());
     }
 }

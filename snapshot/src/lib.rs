@@ -71,4 +71,4 @@ pub use snapshot::{Snapshot, SnapshotRef};
 pub use texts::{TextRow, read_texts};
 pub use verify::{Verified, VerifyError, verify};
 pub use withdraw::{Mention, Withdrawal, Withdrawn, withdraw, withdrawn};
-pub use writer::{WriteError, Writer, inputs_digest};
+pub use writer::{WriteError, Writer, check_name, inputs_digest};

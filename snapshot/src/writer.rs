@@ -94,14 +94,23 @@ pub struct Writer {
     shards: Vec<FileEntry>,
 }
 
+/// Whether a snapshot may be called so.
+///
+/// # Errors
+/// [`WriteError::Name`].
+pub fn check_name(name: &str) -> Result<(), WriteError> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 100 || !name.chars().all(is_plain) {
+        return Err(WriteError::Name(name.to_owned()));
+    }
+    Ok(())
+}
+
 impl Writer {
     /// Begins a snapshot under `snapshots_dir`, which is made if it is not there. What crashed runs left there is
     /// removed first.
     pub fn create(snapshots_dir: &Path, spec: SnapshotSpec) -> Result<Self, WriteError> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if spec.name.is_empty() || spec.name.len() > 100 || !spec.name.chars().all(is_plain) {
-            return Err(WriteError::Name(spec.name));
-        }
+        check_name(&spec.name)?;
         Ok(Self {
             snapshots_dir: snapshots_dir.to_owned(),
             temporary: Temporary::create(snapshots_dir, &spec.name)?,
