@@ -234,7 +234,9 @@ fn describe(report: &CrawlReport) -> String {
     }
     if report.photos_gone + report.photos_moved > 0 {
         let (gone, moved) = (report.photos_gone, report.photos_moved);
-        lines.push(format!("  {gone} gone from the folder or list since the last import, {moved} moved within it"));
+        lines.push(format!(
+            "  {gone} gone from the folder or list since the last import, {moved} moved within it"
+        ));
     }
     lines.extend(
         report

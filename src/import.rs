@@ -97,8 +97,13 @@ async fn take_in(
     }
     let bad_rows = list.bad_rows.iter().map(|BadRow { line, problem }| format!("line {line}: {problem}"));
     tell(path, "rows", bad_rows);
-    tell(path, "captions", list.unreadable_captions.iter().map(|problem| format!("caption not read: {problem}")));
-    let unmatched = list.unmatched_captions.iter().map(|photo| format!("a caption for {photo}, which is not there"));
+    tell(
+        path,
+        "captions",
+        list.unreadable_captions.iter().map(|problem| format!("caption not read: {problem}")),
+    );
+    let unmatched =
+        list.unmatched_captions.iter().map(|photo| format!("a caption for {photo}, which is not there"));
     tell(path, "captions", unmatched);
     let watch = Watch::new("import");
     let report = crawler::import(catalog, &list, settings, &|event| watch.see(event)).await;
@@ -120,7 +125,9 @@ fn tell(path: &Path, what: &str, problems: impl ExactSizeIterator<Item = String>
 
 fn read(path: &Path) -> Result<List> {
     if path.is_dir() {
-        return Ok(crawler::folder::read(path, &|path| read_list(path).map_err(|error| format!("{error:#}")))?);
+        return Ok(crawler::folder::read(path, &|path| {
+            read_list(path).map_err(|error| format!("{error:#}"))
+        })?);
     }
     read_list(path)
 }

@@ -122,7 +122,8 @@ fn an_import_is_the_present_state_of_its_folder_and_what_was_deleted_or_moved_is
     let other = place.path().join("other/photos");
     fs::create_dir_all(other.join("cat")).expect("a folder can be made");
     fs::copy(root.join("ada/1.png"), other.join("cat/4.png")).expect("a photo can be copied");
-    let other = json_lines(&place.succeed(&["--json", "import", &other.display().to_string(), "--name", "photos"]));
+    let other =
+        json_lines(&place.succeed(&["--json", "import", &other.display().to_string(), "--name", "photos"]));
     assert_eq!(other[0]["photos_gone"].as_u64(), None, "another folder of the name: {}", other[0]);
 }
 

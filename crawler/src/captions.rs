@@ -45,7 +45,8 @@ impl Captions {
             }
         }
         let bad = list.bad_rows.into_iter();
-        self.unreadable.extend(bad.map(|row| format!("{}, line {}: {}", path.display(), row.line, row.problem)));
+        self.unreadable
+            .extend(bad.map(|row| format!("{}, line {}: {}", path.display(), row.line, row.problem)));
     }
 
     /// The caption of a photo, by its path below the root: of the metadata, else of its sidecar.
@@ -56,13 +57,18 @@ impl Captions {
         let path = root.join(photo).with_extension("txt");
         match fs::read(&path) {
             Ok(bytes) => match decoded(&bytes) {
-                Some(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()).map(|text| (text, "sidecar")),
+                Some(text) => {
+                    Some(text.trim().to_owned()).filter(|text| !text.is_empty()).map(|text| (text, "sidecar"))
+                }
                 None => {
-                    self.unreadable.push(format!("{}: neither UTF-8 nor, by a byte order mark, UTF-16", path.display()));
+                    self.unreadable
+                        .push(format!("{}: neither UTF-8 nor, by a byte order mark, UTF-16", path.display()));
                     None
                 }
             },
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                None
+            }
             Err(error) => {
                 self.unreadable.push(format!("{}: {error}", path.display()));
                 None
@@ -81,7 +87,10 @@ impl Captions {
 fn key(path: &Path) -> String {
     let path = path.to_string_lossy().replace('\\', "/");
     let parts = Path::new(&path).components().filter(|part| *part != Component::CurDir);
-    parts.map(|part| part.as_os_str().to_string_lossy().nfc().collect::<String>()).collect::<Vec<_>>().join("/")
+    parts
+        .map(|part| part.as_os_str().to_string_lossy().nfc().collect::<String>())
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// UTF-8, or what a byte order mark says; `None` for anything else, since a guess would put wrong letters into a

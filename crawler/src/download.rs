@@ -225,7 +225,9 @@ fn begin<'s>(url: &Url, answer: &Answer, blobs: &'s BlobStore) -> Result<Partial
     let note = Note { validators: validators_of(answer.response.headers()), total };
     let is_long = total.is_some_and(|length| length >= WORTH_RESUMING_BYTES);
     let writer = match serde_json::to_string(&note) {
-        Ok(text) if is_long && note.validators.proof().is_some() => blobs.resumable_writer(key(url), &text)?,
+        Ok(text) if is_long && note.validators.proof().is_some() => {
+            blobs.resumable_writer(key(url), &text)?
+        }
         _ => blobs.writer()?,
     };
     Ok(Partial { writer, sniffer: Sniffer::default(), note })
@@ -272,12 +274,14 @@ fn request_headers(validators: &Validators, partial: Option<&Partial<'_>>) -> He
 /// `If-Range`, send less than was asked, or have put another file there.
 fn continues(headers: &HeaderMap, bytes: u64, note: &Note) -> bool {
     let range = text(headers, header::CONTENT_RANGE);
-    let (Some((start, end, total)), Some(expected)) = (range.as_deref().and_then(parse_range), note.total) else {
+    let (Some((start, end, total)), Some(expected)) = (range.as_deref().and_then(parse_range), note.total)
+    else {
         return false;
     };
     let came = validators_of(headers);
     let is_same = |known: &Option<String>, came: &Option<String>| came.is_none() || came == known;
-    let proves = if note.validators.etag.is_some() { came.etag.is_some() } else { came.last_modified.is_some() };
+    let proves =
+        if note.validators.etag.is_some() { came.etag.is_some() } else { came.last_modified.is_some() };
     start == bytes
         && end.checked_add(1) == Some(expected)
         && total.is_none_or(|total| total == expected)
@@ -322,7 +326,14 @@ mod tests {
         let etag = [(header::ETAG, "\"a\"")];
         let taken = |range: &str| continues(&answer(range, &etag), 40, &note());
         assert!(taken("bytes 40-99/100") && taken("Bytes 40-99/*"));
-        for range in ["bytes 0-99/100", "bytes 40-79/100", "bytes 40-119/120", "bytes 40-99/120", "bytes */100", "40-99"] {
+        for range in [
+            "bytes 0-99/100",
+            "bytes 40-79/100",
+            "bytes 40-119/120",
+            "bytes 40-99/120",
+            "bytes */100",
+            "40-99",
+        ] {
             assert!(!taken(range), "{range}");
         }
         for others in [

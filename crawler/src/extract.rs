@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use catalog::identity::NewIdentity;
 use catalog::page::{Found, NewPage, PageKind};
 use catalog::photo::{Caption, NewPhoto};
-use photo::FailureClass;
 use encoding_rs::Encoding;
+use photo::FailureClass;
 use regex::Regex;
 use url::{Url, form_urlencoded};
 
@@ -85,7 +85,12 @@ impl Extractor<'_> {
             return Err((FailureClass::OptOut, format!("{}: {text}", document.url)));
         }
         let base = tree.base().and_then(|base| document.url.join(&base).ok());
-        Ok(Page { tree, base: base.unwrap_or_else(|| document.url.clone()), url: document.url.clone(), encoding })
+        Ok(Page {
+            tree,
+            base: base.unwrap_or_else(|| document.url.clone()),
+            url: document.url.clone(),
+            encoding,
+        })
     }
 
     pub(crate) fn follow(&self, page: &Page, link: &str) -> Option<Url> {
@@ -271,7 +276,8 @@ fn next_page(url: &Url, parameter: &str, first: u32) -> Url {
     let name_of = |pair: &str| -> String {
         form_urlencoded::parse(pair.as_bytes()).next().map_or_else(String::new, |(name, _)| name.into_owned())
     };
-    let pairs: Vec<&str> = url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).collect();
+    let pairs: Vec<&str> =
+        url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).collect();
     let number = pairs
         .iter()
         .filter(|pair| name_of(pair) == parameter)
@@ -407,8 +413,14 @@ mod tests {
 
     #[test]
     fn a_doubtful_size_is_none() {
-        let doubtful =
-            ["print 10x15", "60 x 90 cm", "10.5x15.2", "thumb 200x300, full 1000x1500", "1234567x12", "3x4, 40 x 50\""];
+        let doubtful = [
+            "print 10x15",
+            "60 x 90 cm",
+            "10.5x15.2",
+            "thumb 200x300, full 1000x1500",
+            "1234567x12",
+            "3x4, 40 x 50\"",
+        ];
         for text in doubtful {
             assert_eq!(parse_size(text), None, "{text}");
         }

@@ -278,7 +278,8 @@ impl<'a> Fetcher<'a> {
         let mut known = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let Hosts { by_origin, pacings } = &mut *known;
         let new = || {
-            let pacing = pacings.entry(machine(wire)).or_insert_with(|| Arc::new(Pacing::new(&self.settings.pace)));
+            let pacing =
+                pacings.entry(machine(wire)).or_insert_with(|| Arc::new(Pacing::new(&self.settings.pace)));
             Arc::new(Host::new(origin.clone(), Arc::clone(pacing)))
         };
         Arc::clone(by_origin.entry(origin.clone()).or_insert_with(new))
@@ -308,7 +309,11 @@ impl<'a> Fetcher<'a> {
                 longest.as_secs()
             ));
         } else if delay >= WORTH_TELLING {
-            tracing::warn!(host = host.origin, seconds = delay.as_secs(), "its robots.txt asks for so long between requests");
+            tracing::warn!(
+                host = host.origin,
+                seconds = delay.as_secs(),
+                "its robots.txt asks for so long between requests"
+            );
         }
         host.set_crawl_delay(delay);
         *known = Some(Ok((Arc::clone(&robots), Instant::now())));

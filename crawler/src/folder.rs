@@ -10,8 +10,8 @@ use std::fs::{self, File, FileType};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::error::CrawlError;
 use crate::captions::Captions;
+use crate::error::CrawlError;
 use crate::list::{Entry, List, Place};
 use crate::sniff;
 
@@ -280,7 +280,8 @@ mod tests {
 
     #[test]
     fn captions_come_from_metadata_and_sidecars_and_what_is_lost_is_told() {
-        let table = "file_name,url,text\n./ada/1.jpg,,one\nada\\2.jpg,https://a.example/2,two\nada/9.jpg,,nobody\n";
+        let table =
+            "file_name,url,text\n./ada/1.jpg,,one\nada\\2.jpg,https://a.example/2,two\nada/9.jpg,,nobody\n";
         let folder = folder(&[
             ("ada/1.jpg", JPEG),
             ("ada/2.jpg", JPEG),
@@ -289,7 +290,8 @@ mod tests {
             (" ada/4.jpg", JPEG),
             ("metadata.csv", table.as_bytes()),
         ]);
-        let list = read(folder.path(), &|path| crate::list::read(path).map_err(|error| error.to_string())).unwrap();
+        let list =
+            read(folder.path(), &|path| crate::list::read(path).map_err(|error| error.to_string())).unwrap();
         let captions: Vec<_> =
             list.entries.iter().map(|entry| entry.caption.as_ref().map(|(text, _)| text.as_str())).collect();
         assert_eq!(captions, [None, Some("one"), Some("two"), None]);

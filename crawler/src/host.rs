@@ -106,7 +106,9 @@ impl Host {
         let count = row.filter(|(before, _)| *before == class).map_or(0, |(_, count)| count) + 1;
         *row = Some((class, count));
         if count >= TURNED_AWAY_IN_A_ROW {
-            self.leave(&format!("it is blocked: {count} photos in a row that were had before fail alike ({class})"));
+            self.leave(&format!(
+                "it is blocked: {count} photos in a row that were had before fail alike ({class})"
+            ));
         }
     }
 

@@ -34,7 +34,8 @@ pub(crate) fn parse(text: &str) -> Result<Html, Refusal> {
 fn parse_within(text: &str, time: Duration) -> Result<Html, Refusal> {
     let too_large = |what: String| (FailureClass::TooLarge, format!("the page {what}"));
     let deadline = Instant::now() + time;
-    let mut parser = driver::parse_document(HtmlTreeSink::new(Html::new_document()), driver::ParseOpts::default());
+    let mut parser =
+        driver::parse_document(HtmlTreeSink::new(Html::new_document()), driver::ParseOpts::default());
     let mut rest = text;
     while !rest.is_empty() {
         let (piece, after) = rest.split_at(rest.ceil_char_boundary(PIECE_BYTES));
@@ -50,7 +51,9 @@ fn parse_within(text: &str, time: Duration) -> Result<Html, Refusal> {
     }
     let html = parser.finish();
     match depth(&html) {
-        depth if depth > MAX_DEPTH => Err(too_large(format!("is {depth} elements deep, more than {MAX_DEPTH}"))),
+        depth if depth > MAX_DEPTH => {
+            Err(too_large(format!("is {depth} elements deep, more than {MAX_DEPTH}")))
+        }
         _ => Ok(html),
     }
 }
@@ -77,8 +80,10 @@ mod tests {
     #[test]
     fn a_page_is_parsed_in_pieces_as_it_is_at_once() {
         let rows = "<tr><td class=\"é\">Ж &amp; b<p>c<b>d</td><td><a href=/x>ю</a></tr>".repeat(300);
-        let page = format!("<!DOCTYPE html><head><meta charset=utf-8><title>t</title><script>if (a < b) {{}}</script>\
-                            <body><table>{rows}</table><!-- end -->");
+        let page = format!(
+            "<!DOCTYPE html><head><meta charset=utf-8><title>t</title><script>if (a < b) {{}}</script>\
+                            <body><table>{rows}</table><!-- end -->"
+        );
         assert_eq!(parse(&page).unwrap().html(), Html::parse_document(&page).html());
     }
 

@@ -496,12 +496,14 @@ async fn two_versions_are_never_in_one_file_whatever_a_server_does_with_ranges()
                     return first_part(&long_photo(1), "\"v1\"", Step::Reset);
                 }
                 let whole = long_photo(2);
-                let range = request.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
+                let range =
+                    request.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
                 let Some(from) = range.and_then(|from| from.parse::<usize>().ok()) else {
                     return Reply::ok(whole).with("ETag", "\"v2\"");
                 };
                 let end = if fault == "less" { from + 1000 } else { whole.len() };
-                let mut headers = vec![("Content-Range".to_owned(), format!("bytes {from}-{}/{}", end - 1, whole.len()))];
+                let mut headers =
+                    vec![("Content-Range".to_owned(), format!("bytes {from}-{}/{}", end - 1, whole.len()))];
                 match fault {
                     "other file" => headers.push(("ETag".to_owned(), "\"v2\"".to_owned())),
                     "less" => headers.push(("ETag".to_owned(), "\"v1\"".to_owned())),

@@ -16,7 +16,8 @@ const SIDES: (u32, u32) = (203, 157);
 const MOST_LEVELS: i32 = 2;
 
 fn run(program: &str, arguments: &[&str], input: &Path) -> Vec<u8> {
-    let output = Command::new(program).args(arguments).arg(input).output().expect("libjpeg-turbo-progs is installed");
+    let output =
+        Command::new(program).args(arguments).arg(input).output().expect("libjpeg-turbo-progs is installed");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments:?}: {said}");
     output.stdout
@@ -39,7 +40,10 @@ fn scene() -> Vec<u8> {
                 127.0 + 90.0 * angle.sin()
             };
             let edge = if (60..140).contains(&x) && (40..110).contains(&y) { 60.0 } else { 0.0 };
-            ppm.extend([wave(23.0, 0.0) + edge, wave(31.0, 1.0), wave(17.0, 2.0) - edge].map(|v| v.clamp(0.0, 255.0) as u8));
+            ppm.extend(
+                [wave(23.0, 0.0) + edge, wave(31.0, 1.0), wave(17.0, 2.0) - edge]
+                    .map(|v| v.clamp(0.0, 255.0) as u8),
+            );
         }
     }
     ppm
@@ -57,17 +61,26 @@ fn every_arrangement_is_decoded_as_libjpeg_turbo_does_or_refused() {
     let mut samplings = Vec::new();
     for luma in factors {
         for chroma in [(1, 1), (2, 1), (1, 2), (2, 2), (3, 1)] {
-            samplings.push(format!("{}x{},{}x{},{}x{}", luma.0, luma.1, chroma.0, chroma.1, chroma.0, chroma.1));
+            samplings
+                .push(format!("{}x{},{}x{},{}x{}", luma.0, luma.1, chroma.0, chroma.1, chroma.0, chroma.1));
         }
         samplings.push(format!("{}x{},1x1,{}x{}", luma.0, luma.1, luma.0, luma.1));
     }
-    let processes: [&[&str]; 6] =
-        [&[], &["-progressive"], &["-restart", "3B"], &["-scans", &apart], &["-arithmetic"], &["-optimize", "-rgb"]];
+    let processes: [&[&str]; 6] = [
+        &[],
+        &["-progressive"],
+        &["-restart", "3B"],
+        &["-scans", &apart],
+        &["-arithmetic"],
+        &["-optimize", "-rgb"],
+    ];
     let (mut equal, mut refused, mut wrong) = (0, 0, Vec::new());
     for sampling in &samplings {
         for process in processes {
-            let arguments: Vec<&str> = ["-quality", "92", "-sample", sampling].iter().chain(process).copied().collect();
-            let written = Command::new("cjpeg").args(&arguments).arg(path("scene.ppm")).output().expect("cjpeg");
+            let arguments: Vec<&str> =
+                ["-quality", "92", "-sample", sampling].iter().chain(process).copied().collect();
+            let written =
+                Command::new("cjpeg").args(&arguments).arg(path("scene.ppm")).output().expect("cjpeg");
             if !written.status.success() {
                 continue; // more than ten blocks a unit are not legal
             }

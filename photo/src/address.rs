@@ -7,12 +7,25 @@ const MASK: &str = "***";
 
 /// Names of query parameters whose values let somebody in.
 const SECRETS: [&str; 14] = [
-    "apikey", "api_key", "auth", "authorization", "hmac", "jwt", "key", "pass", "passwd", "pwd", "session", "sid",
-    "sig", "x-amz-security-token",
+    "apikey",
+    "api_key",
+    "auth",
+    "authorization",
+    "hmac",
+    "jwt",
+    "key",
+    "pass",
+    "passwd",
+    "pwd",
+    "session",
+    "sid",
+    "sig",
+    "x-amz-security-token",
 ];
 
 /// Ends of such names, as in `access_token` and `X-Amz-Signature`.
-const SECRET_ENDS: [&str; 7] = ["token", "signature", "secret", "password", "credential", "sessionid", "api-key"];
+const SECRET_ENDS: [&str; 7] =
+    ["token", "signature", "secret", "password", "credential", "sessionid", "api-key"];
 
 /// The address without user and password, the values of secret parameters replaced by `***`. Anything that is no
 /// address stays as it is.
@@ -21,9 +34,10 @@ pub fn masked(url: &str) -> Cow<'_, str> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let (before, fragment) = rest.split_once('#').map_or((rest, None), |(before, after)| (before, Some(after)));
+    let (before, fragment) =
+        rest.split_once('#').map_or((rest, None), |(before, after)| (before, Some(after)));
     let (path, query) = before.split_once('?').map_or((before, None), |(path, query)| (path, Some(query)));
-    let has_secret = query.is_some_and(|query| query.split('&').any(|pair| is_secret(pair)));
+    let has_secret = query.is_some_and(|query| query.split('&').any(is_secret));
     if host.len() == authority.len() && !has_secret {
         return Cow::Borrowed(url);
     }
@@ -46,7 +60,9 @@ pub fn masked(url: &str) -> Cow<'_, str> {
 fn is_secret(pair: &str) -> bool {
     let Some((name, value)) = pair.split_once('=') else { return false };
     let name = name.to_ascii_lowercase();
-    !value.is_empty() && value != MASK && (SECRETS.contains(&&*name) || SECRET_ENDS.iter().any(|end| name.ends_with(end)))
+    !value.is_empty()
+        && value != MASK
+        && (SECRETS.contains(&&*name) || SECRET_ENDS.iter().any(|end| name.ends_with(end)))
 }
 
 #[cfg(test)]
@@ -59,7 +75,10 @@ mod tests {
             ("http://ann:s3cret@a.example/1.jpg", "http://a.example/1.jpg"),
             ("https://ann@a.example:81/1.jpg?w=3#x", "https://a.example:81/1.jpg?w=3#x"),
             ("https://a.example/1.jpg?w=3&token=abc&h=4", "https://a.example/1.jpg?w=3&token=***&h=4"),
-            ("https://a.example?X-Amz-Signature=ab%2F&Key=k", "https://a.example?X-Amz-Signature=***&Key=***"),
+            (
+                "https://a.example?X-Amz-Signature=ab%2F&Key=k",
+                "https://a.example?X-Amz-Signature=***&Key=***",
+            ),
             ("https://a.example/?access_token=a=b", "https://a.example/?access_token=***"),
         ] {
             assert_eq!(masked(url), shown);
