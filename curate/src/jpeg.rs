@@ -100,7 +100,14 @@ fn failed(error: zune_jpeg::errors::DecodeErrors) -> DecodeError {
     // What the decoder says when bytes run out before blocks do.
     let is_end =
         ["Premature end", "Exhausted", "more than bits left"].iter().any(|text| detail.contains(text));
-    if is_end { truncated(&detail) } else { damaged(&detail) }
+    // What it says of layouts that it does not know.
+    let is_unsupported =
+        ["not a power of two", "Invalid component dimensions"].iter().any(|text| detail.contains(text));
+    match (is_end, is_unsupported) {
+        (true, _) => truncated(&detail),
+        (_, true) => DecodeError::Unsupported { format: FORMAT, detail },
+        _ => damaged(&detail),
+    }
 }
 
 fn damaged(detail: &str) -> DecodeError {
