@@ -5,7 +5,7 @@ use catalog::Catalog;
 use catalog::duplicate::GroupMember;
 use catalog::summary::PhotoOrigin;
 use photo::Verdict;
-use photo::address::masked;
+use photo::redact::redacted;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -65,9 +65,9 @@ pub async fn run(catalog: &Catalog, text: &str, plan: Option<&Plan>, output: Out
     for id in ids {
         let Some(mut origin) = catalog.origin(id).await? else { continue };
         let PhotoOrigin { gallery_url, source_url, file_url, .. } = &mut origin;
-        *source_url = masked(source_url).into_owned();
+        *source_url = redacted(source_url).into_owned();
         for url in [gallery_url, file_url].into_iter().flatten() {
-            *url = masked(url).into_owned();
+            *url = redacted(url).into_owned();
         }
         let mut scores = Vec::new();
         for (kind, probe, value) in catalog.measurements_of(origin.sha256.as_deref().unwrap_or("")).await? {
@@ -85,10 +85,13 @@ pub async fn run(catalog: &Catalog, text: &str, plan: Option<&Plan>, output: Out
             keep,
         });
         let (verdicts, snapshots) = (verdicts.collect(), snapshots.collect());
-        let copies = match &current_rules {
+        let mut copies = match &current_rules {
             Some(rules) => catalog.group_of(id, rules).await?,
             None => Vec::new(),
         };
+        for copy in &mut copies {
+            copy.source_url = redacted(&copy.source_url).into_owned();
+        }
         let identity = format!("{}/{}", origin.site, origin.slug);
         let decided = decisions.iter().find(|decision| {
             decision.identity == identity && origin.sha256 == Some(decision.sha256.to_string())
@@ -156,7 +159,6 @@ fn describe_copy(copy: &GroupMember) -> String {
         None => "not judged",
     };
     let mirrored = if copy.mirrored { ", mirrored" } else { "" };
-    let source_url = masked(source_url);
     format!("{source_url} of {site}/{slug} ({kept}; {distance} of 64 bits from the group's centre{mirrored})")
 }
 

@@ -52,7 +52,7 @@ pub enum PlanError {
         /// The recipe.
         recipe: String,
         /// Which, and what is expected.
-        problem: photo::rules::RuleOutOfRange,
+        problem: photo::range::OutOfRange,
     },
     /// A folder or list that is not there.
     #[error("recipe `{recipe}`: the import `{name}` is at {path}, which does not exist", path = .path.display())]
@@ -74,17 +74,6 @@ pub enum PlanError {
         recipe: String,
         /// What is missing.
         source: Box<ModelError>,
-    },
-    /// A similarity that no two faces can have.
-    #[error(
-        "recipe `{recipe}`: `rules.identity.min_similarity = {value}` is out of range: -1 to 1; ArcFace tells people \
-         apart at about 0.35"
-    )]
-    MinSimilarity {
-        /// The recipe.
-        recipe: String,
-        /// The value.
-        value: f32,
     },
     /// The settings of `prepare` make no sense.
     #[error("recipe `{recipe}`: {source}")]
@@ -173,14 +162,7 @@ impl Plan {
 
     /// Whether faces can be compared, where that is asked for.
     fn check_faces(&self) -> Result<(), PlanError> {
-        let (recipe, rules) = (self.recipe.name.clone(), &self.recipe.rules);
-        let lowest = rules
-            .of_all_sites()
-            .into_iter()
-            .find_map(|rules| rules.identity.min_similarity.filter(|lowest| !(-1.0..=1.0).contains(lowest)));
-        if let Some(value) = lowest {
-            return Err(PlanError::MinSimilarity { recipe, value });
-        }
+        let recipe = self.recipe.name.clone();
         if !self.embeds_faces() {
             return Ok(());
         }

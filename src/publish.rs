@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use catalog::Catalog;
 use catalog::decision::Decision;
 use curate::model::ModelEntry;
-use photo::address::masked;
+use photo::redact::redacted;
 use photo::{Verdict, WatermarkScore};
 use serde_json::json;
 use snapshot::{
@@ -111,7 +111,7 @@ async fn identity_rows(catalog: &Catalog, store: &PreparedStore, judged: &Judged
     let mut rows = IdentityRows { identity: judged.identity.key(), ..IdentityRows::default() };
     for (photo, verdict) in &judged.photos {
         let Some(verdict) = verdict else { continue };
-        let url = masked(photo.row.file_url.as_ref().unwrap_or(&photo.row.source_url)).into_owned();
+        let url = redacted(photo.row.file_url.as_ref().unwrap_or(&photo.row.source_url)).into_owned();
         if let (Some(content), Some(fetched_at_ms)) = (&photo.content, photo.row.fetched_at) {
             rows.fetches.push(FetchRow { sha256: content.sha256, url: url.clone(), fetched_at_ms });
         }
@@ -161,12 +161,12 @@ fn dropped(photo: &Scored, url: String, reasons: Vec<photo::Reason>) -> DroppedR
 /// The photo page, where the photo has one of its own.
 fn page_url(photo: &Scored) -> Option<String> {
     let source = &photo.row.source_url;
-    (photo.row.file_url.as_ref() != Some(source)).then(|| masked(source).into_owned())
+    (photo.row.file_url.as_ref() != Some(source)).then(|| redacted(source).into_owned())
 }
 
 /// Says how many addresses are published without what was secret in them: nobody else can fetch those photos by them.
 fn warn_of_secrets(all: &[Judged]) {
-    let is_secret = |url: &String| masked(url) != url.as_str();
+    let is_secret = |url: &String| redacted(url) != url.as_str();
     let photos = all.iter().flat_map(|judged| &judged.photos);
     let count = photos
         .filter(|(photo, verdict)| {

@@ -8,7 +8,7 @@ use catalog::Catalog;
 use curate::people::Counted;
 use curate::{Need, PrepareSettings};
 use image::imageops;
-use photo::address::masked;
+use photo::redact::redacted;
 use photo::{BoundingBox, Detection, Digest, Joints, Person, Rules};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
 use snapshot::{Found, Review, ReviewPhoto, Snapshot};
@@ -144,7 +144,7 @@ fn of_snapshot(snapshot: &Snapshot, all: &AllJudged) -> Result<Review> {
 /// What is stored of a photo, without a verdict. What no model was asked for is not shown.
 fn shown(photo: &Scored, rules: &Rules, prepare: &PrepareSettings) -> ReviewPhoto {
     let mut shown = ReviewPhoto {
-        url: masked(photo.row.file_url.as_ref().unwrap_or(&photo.row.source_url)).into_owned(),
+        url: redacted(photo.row.file_url.as_ref().unwrap_or(&photo.row.source_url)).into_owned(),
         width: photo.row.hint_width,
         height: photo.row.hint_height,
         scores: publish::scores(photo),

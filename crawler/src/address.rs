@@ -85,7 +85,7 @@ impl Addresses {
 }
 
 /// `host:port`, with the port only where it is not the scheme's own.
-fn authority(url: &Url) -> String {
+pub(crate) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

@@ -12,13 +12,11 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::list::{List, Place};
 
-/// A text, and where it stood.
-pub type Caption = (String, &'static str);
-
 /// The captions of a folder's metadata files.
 #[derive(Debug, Default)]
 pub(crate) struct Captions {
-    by_photo: BTreeMap<String, Caption>,
+    /// By the photo's [`key`]: a text, and where it stood.
+    by_photo: BTreeMap<String, (String, &'static str)>,
     /// What could not be read, and why.
     pub unreadable: Vec<String>,
 }
@@ -50,7 +48,7 @@ impl Captions {
     }
 
     /// The caption of a photo, by its path below the root: of the metadata, else of its sidecar.
-    pub fn take(&mut self, root: &Path, photo: &Path) -> Option<Caption> {
+    pub fn take(&mut self, root: &Path, photo: &Path) -> Option<(String, &'static str)> {
         if let Some(caption) = self.by_photo.remove(&key(photo)) {
             return Some(caption);
         }

@@ -10,7 +10,8 @@ use url::Url;
 
 use crate::error::{CrawlError, Failure, Stop};
 use crate::extract::{Extractor, Page};
-use crate::fetch::{Fetched, Fetcher, Validators};
+use crate::fetch::{Fetched, Fetcher};
+use crate::headers::Validators;
 use crate::node::{Node, Use};
 use crate::permission::Subject;
 use crate::profile::Profile;

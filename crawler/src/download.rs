@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::{Failure, Stop};
-use crate::fetch::{
-    Answer, Fetched, Fetcher, Validators, conditional, robots_tags, text, validators_of, value_of,
-};
+use crate::fetch::{Answer, Fetched, Fetcher};
+use crate::headers::{Validators, conditional, robots_tags, text, validators_of, value_of};
 use crate::permission::{self, Subject};
 use crate::sniff::{SizeLimits, Sniffer};
 

@@ -248,7 +248,8 @@ fn parse_size(text: &str) -> Option<(u32, u32)> {
     let mut sizes: Vec<((u32, u32), bool)> = Vec::new();
     let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
     for captures in SIZE.as_ref()?.captures_iter(text) {
-        let (before, after) = (&text[..captures.get(1)?.start()], &text[captures.get(2)?.end()..]);
+        let (Some(width), Some(height)) = (captures.get(1), captures.get(2)) else { continue };
+        let (before, after) = (&text[..width.start()], &text[height.end()..]);
         let is_part_of_number = is_digit(before.chars().next_back())
             || before.ends_with(['.', ',']) && is_digit(before.chars().rev().nth(1))
             || is_digit(after.chars().next())
@@ -258,7 +259,8 @@ fn parse_size(text: &str) -> Option<(u32, u32)> {
         }
         let unit = captures.get(3).map(|unit| unit.as_str().to_lowercase());
         let is_px = unit.as_deref().is_some_and(|unit| unit.starts_with('p'));
-        let size = (side(&captures[1])?, side(&captures[2])?);
+        let (Some(width), Some(height)) = (side(width.as_str()), side(height.as_str())) else { continue };
+        let size = (width, height);
         let is_photo = size.0.min(size.1) >= LEAST_PX && (is_px || unit.is_none());
         if is_photo && !sizes.contains(&(size, is_px)) {
             sizes.push((size, is_px));
@@ -409,6 +411,7 @@ mod tests {
         assert_eq!(parse_size("1024px x 768px"), Some((1024, 768)));
         assert_eq!(parse_size("print 10x15 cm, 1024x1536 px"), Some((1024, 1536)));
         assert_eq!(parse_size("640x480 in colour"), Some((640, 480)));
+        assert_eq!(parse_size("id 9,999,999,999x1, 640x480 px"), Some((640, 480)));
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! Requests: robots.txt first, then the host's turn, then redirects within the site; pages are read whole.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use catalog::Catalog;
 use catalog::robots::RobotsRow;
 use photo::FailureClass;
-use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use photo::redact::redacted;
+use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, Response, StatusCode};
-use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
@@ -17,7 +16,10 @@ use url::Url;
 use crate::address::{self, Addresses};
 use crate::document::Document;
 use crate::error::{CrawlError, Failure, Stop};
-use crate::host::{Host, Pacing};
+use crate::headers::{
+    RequestKind, Validators, conditional, is_redirect, location, robots_tags, text, validators_of,
+};
+use crate::host::{Host, Hosts};
 use crate::pace::PaceSettings;
 use crate::permission::AGENT;
 use crate::profile::Limits;
@@ -27,6 +29,9 @@ use crate::{failure, retry};
 
 /// robots.txt is asked for again after this long (RFC 9309, 2.4).
 const ROBOTS_AGE: Duration = Duration::from_secs(24 * 3600);
+
+/// A crawl at this pace looks as if it stood still, unless somebody says why.
+const WORTH_TELLING: Duration = Duration::from_secs(5);
 
 /// What a request needs to know of the site.
 #[derive(Debug)]
@@ -43,18 +48,6 @@ pub struct FetchSettings {
     pub contact: Option<String>,
     /// A robots.txt older than this is asked for again; at most a day.
     pub fresh_for: Duration,
-}
-
-/// A crawl at this pace looks as if it stood still, unless somebody says why.
-const WORTH_TELLING: Duration = Duration::from_secs(5);
-
-/// What tells whether a document has changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Validators {
-    /// The `ETag`.
-    pub etag: Option<String>,
-    /// The `Last-Modified`.
-    pub last_modified: Option<String>,
 }
 
 /// A document, or that it is still the same.
@@ -178,7 +171,7 @@ impl<'a> Fetcher<'a> {
         };
         target.filter(may_enter).ok_or_else(|| {
             let where_to = location.map_or("nowhere".to_owned(), |location| {
-                format!("to `{location}`, where the profile does not go")
+                format!("to `{}`, where the profile does not go", redacted(&location))
             });
             let detail = format!("{} leads {where_to}", response.status());
             let mut failure = Failure::new(FailureClass::RedirectRefused, detail);
@@ -195,7 +188,7 @@ impl<'a> Fetcher<'a> {
         headers: HeaderMap,
     ) -> Result<(Response, Instant, OwnedSemaphorePermit), Stop> {
         let slot = host.turn().await?;
-        let asked = Asked::of(&headers);
+        let kind = RequestKind::of(&headers);
         let started = Instant::now();
         let deadline = started + Duration::from_millis(self.settings.limits.total_ms);
         let sent = timeout_at(deadline, self.client.get(wire.clone()).headers(headers).send()).await;
@@ -217,10 +210,10 @@ impl<'a> Fetcher<'a> {
             .and_then(|value| retry::retry_after(&value, SystemTime::now()));
         let Some(class) = failure::of_status(status, pause.is_some()) else {
             host.succeeded(started.elapsed());
-            asked.check(status)?;
+            kind.check(status)?;
             return Ok((response, deadline, slot));
         };
-        let detail = format!("{status} for {}", photo::address::masked(wire.as_str()));
+        let detail = format!("{status} for {}", redacted(wire.as_str()));
         match class {
             // An answer like any other for the host's health.
             FailureClass::Http4xx => host.succeeded(started.elapsed()),
@@ -274,15 +267,8 @@ impl<'a> Fetcher<'a> {
     }
 
     fn host(&self, wire: &Url) -> Arc<Host> {
-        let origin = address::origin(wire);
-        let mut known = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let Hosts { by_origin, pacings } = &mut *known;
-        let new = || {
-            let pacing =
-                pacings.entry(machine(wire)).or_insert_with(|| Arc::new(Pacing::new(&self.settings.pace)));
-            Arc::new(Host::new(origin.clone(), Arc::clone(pacing)))
-        };
-        Arc::clone(by_origin.entry(origin.clone()).or_insert_with(new))
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.at(wire, &self.settings.pace)
     }
 
     /// The host's rules, asked for once a day.
@@ -392,66 +378,11 @@ impl<'a> Fetcher<'a> {
                     break; // what follows is ignored (2.5)
                 }
             }
-            let body = String::from_utf8_lossy(&whole_lines(body)).into_owned();
+            let body = String::from_utf8_lossy(&robots::whole_lines(body)).into_owned();
             return Ok(RobotsRow { status: status.as_u16(), body, etag, last_modified, fetched_at: 0 });
         }
         Err(refused("robots.txt redirects in circles".into()))
     }
-}
-
-/// What a request permits its answer to be.
-struct Asked {
-    /// It has validators, so that the answer may be that nothing changed.
-    conditionally: bool,
-    /// It asks for a part.
-    part: bool,
-}
-
-impl Asked {
-    fn of(headers: &HeaderMap) -> Self {
-        let has = |name| headers.contains_key(name);
-        Self {
-            conditionally: has(header::IF_NONE_MATCH) || has(header::IF_MODIFIED_SINCE),
-            part: has(header::RANGE),
-        }
-    }
-
-    /// Refuses a status that is no answer to the request: taken for one, it would be "unchanged" of what was never
-    /// had, a part for the whole, or an empty list of rules.
-    fn check(&self, status: StatusCode) -> Result<(), Stop> {
-        let problem = match status {
-            StatusCode::NOT_MODIFIED if !self.conditionally => "to a request without validators",
-            StatusCode::PARTIAL_CONTENT if !self.part => "to a request for the whole",
-            StatusCode::MULTIPLE_CHOICES => "which names several places and gives nothing",
-            _ => return Ok(()),
-        };
-        let mut failure = Failure::new(FailureClass::Protocol, format!("{status} {problem}"));
-        failure.http_status = Some(status.as_u16());
-        Err(Stop::Failed(failure))
-    }
-}
-
-/// The rules of a robots.txt that is longer than what is read: without the line that the limit falls into, which may
-/// forbid less, or more, than it says so far (RFC 9309, 2.5).
-fn whole_lines(mut body: Vec<u8>) -> Vec<u8> {
-    if body.len() as u64 > robots::MAX_BYTES {
-        body.truncate(robots::MAX_BYTES as usize);
-        body.truncate(body.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
-    }
-    body
-}
-
-/// The hosts that were met.
-#[derive(Debug, Default)]
-struct Hosts {
-    by_origin: HashMap<String, Arc<Host>>,
-    pacings: HashMap<String, Arc<Pacing>>,
-}
-
-/// Host and port, without the port where it is the scheme's own: http and https of one host are one machine.
-fn machine(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn read_robots(row: &RobotsRow) -> Robots {
@@ -464,110 +395,4 @@ fn read_robots(row: &RobotsRow) -> Robots {
 fn age(unix_ms: i64) -> Duration {
     let then = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
     SystemTime::now().duration_since(then).unwrap_or(Duration::ZERO)
-}
-
-fn is_redirect(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
-/// A header's value; bytes beyond ASCII become the characters of Latin-1, which [`value_of`] turns into the same bytes.
-pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    Some(headers.get(name)?.as_bytes().iter().map(|&byte| char::from(byte)).collect())
-}
-
-/// The header that [`text`] read; `None` where no header may have that value.
-pub(crate) fn value_of(text: &str) -> Option<HeaderValue> {
-    let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
-    HeaderValue::from_bytes(&bytes?).ok()
-}
-
-/// Where a redirect leads. Servers send addresses in raw UTF-8 or in a charset of their own: as browsers do, bytes
-/// beyond ASCII are percent-encoded as they are.
-fn location(headers: &HeaderMap) -> Option<String> {
-    let encoded = |&byte: &u8| {
-        if byte.is_ascii() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-    };
-    Some(headers.get(header::LOCATION)?.as_bytes().iter().map(encoded).collect())
-}
-
-pub(crate) fn robots_tags(headers: &HeaderMap) -> Vec<String> {
-    let values = headers.get_all("x-robots-tag").iter();
-    values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
-}
-
-pub(crate) fn validators_of(headers: &HeaderMap) -> Validators {
-    Validators { etag: text(headers, header::ETAG), last_modified: text(headers, header::LAST_MODIFIED) }
-}
-
-pub(crate) fn conditional(validators: &Validators) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let pairs =
-        [(header::IF_NONE_MATCH, &validators.etag), (header::IF_MODIFIED_SINCE, &validators.last_modified)];
-    for (name, value) in pairs {
-        if let Some(value) = value.as_deref().and_then(value_of) {
-            headers.insert(name, value);
-        }
-    }
-    headers
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(name: HeaderName, value: &[u8]) -> HeaderMap {
-        HeaderMap::from_iter([(name, HeaderValue::from_bytes(value).unwrap())])
-    }
-
-    #[test]
-    fn a_location_beyond_ascii_is_encoded_byte_by_byte() {
-        let found = |value: &[u8]| location(&headers(header::LOCATION, value)).unwrap();
-        assert_eq!(found("/фото/1.jpg".as_bytes()), "/%D1%84%D0%BE%D1%82%D0%BE/1.jpg");
-        assert_eq!(found(b"/caf\xe9"), "/caf%E9", "Latin-1");
-        assert_eq!(found(b"/a%20b?c=d"), "/a%20b?c=d");
-    }
-
-    #[test]
-    fn an_etag_beyond_ascii_is_sent_back_as_it_came() {
-        let etag = "\"é—1\"".as_bytes();
-        let read = validators_of(&headers(header::ETAG, etag));
-        assert_eq!(conditional(&read)[header::IF_NONE_MATCH].as_bytes(), etag);
-    }
-
-    #[test]
-    fn statuses_that_answer_another_request_are_refused() {
-        let whole = Asked::of(&HeaderMap::new());
-        let conditional = Asked::of(&headers(header::IF_NONE_MATCH, b"\"1\""));
-        let part = Asked::of(&headers(header::RANGE, b"bytes=5-"));
-        for (asked, status, is_answer) in [
-            (&whole, 200, true),
-            (&whole, 304, false),
-            (&whole, 206, false),
-            (&whole, 300, false),
-            (&conditional, 304, true),
-            (&conditional, 206, false),
-            (&part, 206, true),
-            (&part, 304, false),
-        ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(asked.check(status).is_ok(), is_answer, "{status}");
-        }
-    }
-
-    #[test]
-    fn one_machine_has_one_pace_whatever_the_scheme() {
-        let of = |text: &str| machine(&Url::parse(text).unwrap());
-        assert_eq!(of("http://a.example/x"), of("https://a.example/y"));
-        assert_ne!(of("http://a.example:81/"), of("http://a.example/"));
-    }
-
-    #[test]
-    fn a_line_that_the_size_limit_cuts_is_no_rule() {
-        let rule = b"User-agent: *\nDisallow: /private\n";
-        let mut body: Vec<u8> = rule.iter().copied().cycle().take(robots::MAX_BYTES as usize + 1).collect();
-        let kept = whole_lines(body.clone());
-        assert!(kept.ends_with(b"\n") && kept.len() as u64 <= robots::MAX_BYTES);
-        body.truncate(50);
-        assert_eq!(whole_lines(body.clone()), body, "a short file is whole, whatever it ends with");
-    }
 }

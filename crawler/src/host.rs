@@ -1,4 +1,4 @@
-//! One host: its pace, its bound on requests in flight, its robots.txt.
+//! The hosts of a crawl: their pace, their bound on requests in flight, their robots.txt.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,13 +7,36 @@ use std::time::Duration;
 use photo::FailureClass;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
+use url::Url;
 
+use crate::address;
 use crate::error::{Failure, Stop};
 use crate::pace::{Pace, PaceSettings, Turn};
 use crate::robots::Robots;
 
 /// The rules and when they were asked for, or why the host cannot be reached.
 pub(crate) type KnownRobots = Result<(Arc<Robots>, Instant), Failure>;
+
+/// The hosts that were met.
+#[derive(Debug, Default)]
+pub(crate) struct Hosts {
+    by_origin: HashMap<String, Arc<Host>>,
+    pacings: HashMap<String, Arc<Pacing>>,
+}
+
+impl Hosts {
+    /// The host of an address, the same for the same origin.
+    pub(crate) fn at(&mut self, wire: &Url, settings: &PaceSettings) -> Arc<Host> {
+        let Self { by_origin, pacings } = self;
+        let origin = address::origin(wire);
+        let new = || {
+            let pacing = pacings.entry(address::authority(wire));
+            let pacing = Arc::clone(pacing.or_insert_with(|| Arc::new(Pacing::new(settings))));
+            Arc::new(Host::new(origin.clone(), pacing))
+        };
+        Arc::clone(by_origin.entry(origin.clone()).or_insert_with(new))
+    }
+}
 
 /// What is shared by all requests to one origin.
 #[derive(Debug)]
@@ -27,7 +50,7 @@ pub(crate) struct Host {
 
 /// What is shared by all requests to one machine: it answers http and https with the same processors.
 #[derive(Debug)]
-pub(crate) struct Pacing {
+struct Pacing {
     slots: Arc<Semaphore>,
     pace: Mutex<Pace>,
     /// What the rules of each origin ask for; the longest counts.
@@ -42,7 +65,7 @@ pub(crate) struct Pacing {
 const TURNED_AWAY_IN_A_ROW: u32 = 5;
 
 impl Pacing {
-    pub(crate) fn new(settings: &PaceSettings) -> Self {
+    fn new(settings: &PaceSettings) -> Self {
         Self {
             // The profile's bound on requests in flight: four unless it says otherwise.
             slots: Arc::new(Semaphore::new(settings.in_flight)),
@@ -56,7 +79,7 @@ impl Pacing {
 }
 
 impl Host {
-    pub(crate) fn new(origin: String, pacing: Arc<Pacing>) -> Self {
+    fn new(origin: String, pacing: Arc<Pacing>) -> Self {
         Self { origin, robots: tokio::sync::Mutex::default(), pacing }
     }
 
@@ -134,5 +157,21 @@ impl Host {
     fn with_pace<T>(&self, change: impl FnOnce(&mut Pace, Duration) -> T) -> T {
         let mut pace = self.pacing.pace.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut pace, self.pacing.epoch.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_machine_has_one_pace_whatever_the_scheme() {
+        let mut hosts = Hosts::default();
+        let mut at = |text: &str| hosts.at(&Url::parse(text).unwrap(), &PaceSettings::default());
+        let (plain, secure) = (at("http://a.example/x"), at("https://a.example/y"));
+        assert_ne!(plain.origin, secure.origin, "each has a robots.txt of its own");
+        assert!(Arc::ptr_eq(&plain.pacing, &secure.pacing));
+        assert!(Arc::ptr_eq(&plain, &at("http://a.example/z")));
+        assert!(!Arc::ptr_eq(&plain.pacing, &at("http://a.example:81/").pacing));
     }
 }

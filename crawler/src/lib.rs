@@ -5,13 +5,13 @@
 //! | [`profile`], [`rule`] | a site as a TOML file | no |
 //! | [`address`] | the site's own address and the mirror that is asked | no |
 //! | [`document`], [`node`], [`extract`], [`slug`] | pages → links, names, sizes, captions | no |
+//! | `html` | a page parsed within limits | clock |
 //! | [`robots`], [`permission`] | what a site lets be used | no |
 //! | [`pace`], [`retry`] | when the next request may start | passed in |
 //! | [`sniff`] | format and size from a photo's first bytes | no |
 //! | [`fetch`], [`download`] | requests: pages, photos | yes |
-//! | `captions` | texts about a folder's photos | no |
-//! | `html` | a page parsed within limits | clock |
-//! | [`list`], [`folder`] | photos that a list or a folder names | no |
+//! | [`headers`] | headers as text and back, what a status may answer | no |
+//! | [`list`], [`folder`], `captions` | photos that a list or a folder names, and texts about them | no |
 //! | [`settings`] | what to crawl, and what of it | no |
 //! | [`crawl`](mod@crawl), `queue`, `visit` | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
 //! | [`import`](mod@import) | a list taken in: local files at once, others as any crawl does | yes |
@@ -34,6 +34,7 @@ mod failure;
 pub mod fetch;
 pub mod folder;
 mod gone;
+pub mod headers;
 mod host;
 mod html;
 pub mod import;

@@ -9,7 +9,8 @@ use photo::{Digest, FailureClass};
 
 use crate::download::Wanted;
 use crate::error::{CrawlError, Stop};
-use crate::fetch::{Fetched, Fetcher, Validators};
+use crate::fetch::{Fetched, Fetcher};
+use crate::headers::Validators;
 use crate::import;
 use crate::report::{CrawlReport, Event};
 use crate::settings::CrawlSettings;

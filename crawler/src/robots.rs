@@ -5,6 +5,16 @@ use std::time::Duration;
 /// More than this is not read (RFC 9309, 2.5: at least 500 kibibytes).
 pub const MAX_BYTES: u64 = 500 * 1024;
 
+/// The rules of a robots.txt that is longer than what is read: without the line that the limit falls into, which may
+/// forbid less, or more, than it says so far (RFC 9309, 2.5).
+pub(crate) fn whole_lines(mut body: Vec<u8>) -> Vec<u8> {
+    if body.len() as u64 > MAX_BYTES {
+        body.truncate(MAX_BYTES as usize);
+        body.truncate(body.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
+    }
+    body
+}
+
 /// The rules of one host for one program.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Robots {
@@ -198,6 +208,16 @@ mod tests {
 
     fn allowed(text: &str, path: &str) -> bool {
         Robots::parse(text, "bolid").decide(path).allowed
+    }
+
+    #[test]
+    fn a_line_that_the_size_limit_cuts_is_no_rule() {
+        let rule = b"User-agent: *\nDisallow: /private\n";
+        let mut body: Vec<u8> = rule.iter().copied().cycle().take(MAX_BYTES as usize + 1).collect();
+        let kept = whole_lines(body.clone());
+        assert!(kept.ends_with(b"\n") && kept.len() as u64 <= MAX_BYTES);
+        body.truncate(50);
+        assert_eq!(whole_lines(body.clone()), body, "a short file is whole, whatever it ends with");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use catalog::Catalog;
 use catalog::fetch::{DuePhoto, FetchRecord};
 use catalog::page::{DuePage, PageOutcome};
+use photo::redact::redacted;
 use photo::{Digest, FailureClass};
 use url::Url;
 
@@ -10,7 +11,8 @@ use crate::address::Addresses;
 use crate::download::Wanted;
 use crate::error::{CrawlError, Failure, Stop};
 use crate::extract::Extractor;
-use crate::fetch::{Fetched, Fetcher, Validators};
+use crate::fetch::{Fetched, Fetcher};
+use crate::headers::Validators;
 use crate::queue::Due;
 use crate::report::Event;
 use crate::settings::CrawlSettings;
@@ -63,9 +65,9 @@ impl Visitor<'_> {
         let event = match &outcome {
             PageOutcome::Failed { class, detail } => {
                 if class.is_by_choice() {
-                    tracing::info!(url = page.url, %class, detail, "a listing is left out");
+                    tracing::info!(url = %redacted(&page.url), %class, detail, "a listing is left out");
                 } else {
-                    tracing::warn!(url = page.url, %class, detail, "a listing could not be read");
+                    tracing::warn!(url = %redacted(&page.url), %class, detail, "a listing could not be read");
                 }
                 Event::PageFailed { url: page.url.clone(), class: *class }
             }
@@ -85,7 +87,7 @@ impl Visitor<'_> {
         let found = extractor.listing(&document, page.kind, page.identity_id)?;
         if found.pages.is_empty() && found.identities.is_empty() && found.photos.is_empty() {
             tracing::warn!(
-                url = page.url,
+                url = %redacted(&page.url),
                 "a listing shows nothing; has the site changed? see `bolid crawl --check`"
             );
         }
@@ -187,7 +189,8 @@ impl Visitor<'_> {
                 Fetched::New(document, _) => links = extractor.photo_links(&document)?,
             }
         }
-        let no_file = || (FailureClass::NoLink, format!("{url} leads to no file of this site"));
+        let no_file =
+            || (FailureClass::NoLink, format!("{} leads to no file of this site", redacted(url.as_str())));
         Ok((links.file.ok_or_else(no_file)?, true))
     }
 
@@ -206,7 +209,8 @@ impl Visitor<'_> {
 }
 
 pub(crate) fn parse(url: &str) -> Result<Url, Stop> {
-    let wrong = |why: String| Stop::from((FailureClass::NoLink, format!("`{url}` is no address: {why}")));
+    let wrong =
+        |why: String| Stop::from((FailureClass::NoLink, format!("`{}` is no address: {why}", redacted(url))));
     let parsed = Url::parse(url).map_err(|error| wrong(error.to_string()))?;
     match parsed.scheme() {
         "http" | "https" => Ok(parsed),
@@ -225,5 +229,5 @@ pub(crate) fn note_failure(record: &mut FetchRecord, failure: Failure) {
 }
 
 fn never_asked(url: &Url) -> Stop {
-    (FailureClass::Protocol, format!("304 for {url}, which was never read")).into()
+    (FailureClass::Protocol, format!("304 for {}, which was never read", redacted(url.as_str()))).into()
 }

@@ -7,6 +7,7 @@ mod arrangement;
 mod frame;
 mod reduced;
 mod scan;
+mod segments;
 #[cfg(feature = "turbojpeg")]
 mod turbo;
 
@@ -17,6 +18,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use self::segments::segments;
 use crate::decode::{DecodeError, check_size};
 
 const FORMAT: &str = "jpeg";
@@ -121,20 +123,6 @@ fn truncated(detail: &str) -> DecodeError {
 /// Whether an end-of-image marker stands behind the start of the first scan. Within a scan 0xFF is always followed by
 /// 0 or a restart marker, so a cut file has none; a thumbnail's own marker lies in a segment before the scan.
 fn has_end(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    while at + 4 <= bytes.len() {
-        if bytes[at] != 0xFF {
-            at += 1; // stray bytes between segments
-            continue;
-        }
-        match bytes[at + 1] {
-            START_OF_SCAN => {
-                return bytes[at..].windows(2).rev().any(|pair| pair == [0xFF, END_OF_IMAGE]);
-            }
-            0xFF => at += 1,                              // fill byte
-            0x00 | 0x01 | 0xD0..=END_OF_IMAGE => at += 2, // markers without a length
-            _ => at += 2 + usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]])),
-        }
-    }
-    false
+    let scan = segments(bytes).find(|segment| segment.marker == START_OF_SCAN);
+    scan.is_some_and(|scan| scan.rest.windows(2).rev().any(|pair| pair == [0xFF, END_OF_IMAGE]))
 }

@@ -1,4 +1,5 @@
-//! Every arrangement that libjpeg-turbo writes is decoded as libjpeg-turbo does, or refused by name.
+//! Every layout that libjpeg-turbo writes is decoded to the same picture, up to the rounding of colours, or refused by
+//! name.
 //!
 //! Needs `cjpeg` and `djpeg` (Debian: libjpeg-turbo-progs): `cargo test --test jpeg_matrix -- --ignored --nocapture`.
 
@@ -54,8 +55,8 @@ fn scene() -> Vec<u8> {
 }
 
 #[test]
-#[ignore = "needs cjpeg and djpeg"]
-fn every_arrangement_is_decoded_as_libjpeg_turbo_does_or_refused() {
+#[ignore = "needs cjpeg and djpeg: Debian's libjpeg-turbo-progs"]
+fn every_layout_is_decoded_to_the_picture_of_libjpeg_turbo_or_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     fs::write(path("scene.ppm"), scene()).expect("a file can be written");

@@ -2,7 +2,6 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`address`] | addresses as others may see them |
 //! | [`digest`] | SHA-256 digests, the names of blobs, models, rules and snapshots |
 //! | [`geometry`] | boxes and affine maps in pixels |
 //! | [`joints`] | the 17 COCO joints and the limbs between them |
@@ -11,15 +10,18 @@
 //! | [`embedding`] | the direction that a network gives a face |
 //! | [`verdict`] | keep, or drop with every reason |
 //! | [`fetch`] | how the download of a photo ended |
+//! | [`range`] | settings whose values are out of range |
+//! | [`redact`] | addresses without passwords and tokens |
 //! | [`split`] | train, validation or test, from the identity's name |
 //! | [`rules`], [`site_rules`] | the thresholds between scores and verdicts, and those of single sites |
 
-pub mod address;
 pub mod digest;
 pub mod embedding;
 pub mod fetch;
 pub mod geometry;
 pub mod joints;
+pub mod range;
+pub mod redact;
 pub mod rules;
 pub mod score;
 pub mod site_rules;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Digest;
+use crate::range::{OutOfRange, check};
 use crate::site_rules::SiteRules;
 
 /// What a photo must be like to be kept.
@@ -174,41 +175,30 @@ impl Default for DuplicatesRule {
     }
 }
 
-/// A threshold that no score can reach, or that every one passes.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("`rules.{key} = {value}` is out of range: {range}")]
-pub struct RuleOutOfRange {
-    /// The key below `rules`.
-    pub key: &'static str,
-    /// The value.
-    pub value: f64,
-    /// What is allowed.
-    pub range: &'static str,
-}
-
 impl Rules {
     /// Checks the thresholds, those of single sites too. A percentage where a share is meant would switch a rule off
     /// without a word, and NaN compares to nothing.
     ///
     /// # Errors
     /// Naming the first threshold that is out of range.
-    pub fn check(&self) -> Result<(), RuleOutOfRange> {
+    pub fn check(&self) -> Result<(), OutOfRange> {
         for rules in self.of_all_sites() {
             let shares = [
-                ("watermark.max_score", rules.watermark.max_score),
-                ("faces.min_score", rules.faces.min_score),
-                ("people.min_score", rules.people.min_score),
-                ("people.min_score_with_face", rules.people.min_score_with_face),
-                ("people.min_relative_height", rules.people.min_relative_height),
-                ("joints.min_score", rules.joints.min_score),
+                ("rules.watermark.max_score", rules.watermark.max_score),
+                ("rules.faces.min_score", rules.faces.min_score),
+                ("rules.people.min_score", rules.people.min_score),
+                ("rules.people.min_score_with_face", rules.people.min_score_with_face),
+                ("rules.people.min_relative_height", rules.people.min_relative_height),
+                ("rules.joints.min_score", rules.joints.min_score),
             ];
-            if let Some((key, value)) = shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
-                return Err(RuleOutOfRange { key, value: value.into(), range: "0 to 1" });
+            for (key, share) in shares {
+                check(key, &share, (0.0..=1.0).contains(&share), "0 to 1")?;
             }
             let bits = rules.duplicates.max_distance;
-            if bits > 64 {
-                let range = "0 to 64, the bits of a hash";
-                return Err(RuleOutOfRange { key: "duplicates.max_distance", value: bits.into(), range });
+            check("rules.duplicates.max_distance", &bits, bits <= 64, "0 to 64, the bits of a hash")?;
+            if let Some(lowest) = rules.identity.min_similarity {
+                let expected = "-1 to 1; ArcFace tells people apart at about 0.35";
+                check("rules.identity.min_similarity", &lowest, (-1.0..=1.0).contains(&lowest), expected)?;
             }
         }
         Ok(())
@@ -255,5 +245,8 @@ mod tests {
         rules.people.min_score = 0.5;
         rules.duplicates.max_distance = 65;
         assert!(rules.check().is_err());
+        rules.duplicates.max_distance = 7;
+        rules.identity.min_similarity = Some(1.5);
+        assert!(rules.check().unwrap_err().to_string().contains("= 1.5` is out of range: -1 to 1"));
     }
 }

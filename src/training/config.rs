@@ -44,7 +44,7 @@ impl TrainConfig {
     ///
     /// # Errors
     /// Naming the first key that is out of range.
-    pub fn check(&self) -> Result<(), train::range::OutOfRange> {
+    pub fn check(&self) -> Result<(), photo::range::OutOfRange> {
         self.model.check()?;
         self.views.check()?;
         self.augment.check()?;
@@ -126,6 +126,6 @@ pub enum TrainConfigError {
         /// The file.
         config: PathBuf,
         /// Which, and what would be in range.
-        source: train::range::OutOfRange,
+        source: photo::range::OutOfRange,
     },
 }

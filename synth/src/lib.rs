@@ -56,7 +56,7 @@ pub mod surface;
 pub mod texture;
 pub mod truth;
 mod twin;
-mod view;
+pub mod view;
 pub mod watermark;
 
 pub use body::Body;

@@ -15,7 +15,6 @@
 //! | [`diffusion`] | Stable Diffusion's networks, files, samplers; adapters in the IP-Adapter layout |
 //! | [`grad`] | differentiable building blocks |
 //! | [`audit`] | one step, and which tensors got a gradient |
-//! | [`range`] | settings that are out of range |
 //! | [`adamw`], [`learning_rate`] | the optimiser, its moments visible; cosine with warm-up |
 
 pub mod adamw;
@@ -30,7 +29,6 @@ pub mod grad;
 pub mod ipadpt;
 pub mod learning_rate;
 pub mod parameters;
-pub mod range;
 pub mod report;
 pub mod run;
 pub mod views;

@@ -4,6 +4,9 @@
 //! sampled finer than luma, and colours are those of one component where each has a scan of its own. A photo with
 //! wrong pixels is worse than none, so these are refused by name.
 
+use super::START_OF_SCAN;
+use super::segments::{Segment, segments};
+
 /// Markers (second byte; the first is 0xFF).
 const BASELINE: u8 = 0xC0;
 const EXTENDED: u8 = 0xC1;
@@ -11,7 +14,6 @@ const PROGRESSIVE: u8 = 0xC2;
 const HUFFMAN_TABLES: u8 = 0xC4;
 const EXTENSION: u8 = 0xC8;
 const ARITHMETIC_CONDITIONING: u8 = 0xCC;
-const START_OF_SCAN: u8 = 0xDA;
 
 /// What stands in the frame's header and in that of the first scan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,35 +34,22 @@ pub(super) fn unsupported(bytes: &[u8]) -> Option<String> {
 
 fn parse(bytes: &[u8]) -> Option<Arrangement> {
     let mut found = Arrangement::default();
-    let mut at = 2;
-    while at + 4 <= bytes.len() {
-        let (byte, marker) = (bytes[at], bytes[at + 1]);
-        if byte != 0xFF || marker == 0xFF {
-            at += 1; // stray bytes between segments, fill bytes
-            continue;
-        }
-        if matches!(marker, 0x00 | 0x01 | 0xD0..=0xD9) {
-            at += 2; // markers without a length
-            continue;
-        }
-        let length = usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
-        let segment = bytes.get(at + 4..at + 2 + length.max(2))?;
+    for Segment { marker, content, .. } in segments(bytes) {
         match marker {
             HUFFMAN_TABLES | EXTENSION | ARITHMETIC_CONDITIONING => {}
             0xC0..=0xCF if found.process == 0 => {
-                let [precision, _, _, _, _, _, rows @ ..] = segment else { return None };
+                let [precision, _, _, _, _, _, rows @ ..] = content else { return None };
                 found.process = marker;
                 found.precision = *precision;
                 found.sampling =
                     rows.as_chunks::<3>().0.iter().map(|row| (row[1] >> 4, row[1] & 15)).collect();
             }
             START_OF_SCAN => {
-                found.in_first_scan = *segment.first()?;
+                found.in_first_scan = *content.first()?;
                 return (found.process != 0).then_some(found);
             }
             _ => {}
         }
-        at += 2 + length;
     }
     None
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::range::{OutOfRange, check};
+use photo::range::{OutOfRange, check};
 
 /// Side of the grid that features are computed on. `view_px` is folded into it by space-to-depth, so
 /// that larger views cost a wider first layer and nothing else.

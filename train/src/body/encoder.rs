@@ -1,4 +1,5 @@
-//! Views to experts: features pooled around joints, attention, a mean and a precision per view.
+//! Views to experts: features pooled around joints, attention, joints refined and read again, a mean and a precision
+//! per view.
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;

@@ -20,7 +20,7 @@ pub const CONFIG: &str = "config.json";
 /// The weights' file.
 pub const WEIGHTS: &str = "model.safetensors";
 /// What the file says it is.
-const FORMAT: &str = "bolid-body-vae-v1";
+const FORMAT: &str = "bolid-body-vae-v2";
 
 /// A body-VAE that was read from a folder.
 #[derive(Debug)]

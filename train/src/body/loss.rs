@@ -16,7 +16,7 @@ use super::views::{Sets, Views, fold};
 use crate::error::Result;
 use crate::fit::Loss;
 use crate::grad;
-use crate::range::{OutOfRange, check};
+use photo::range::{OutOfRange, check};
 
 /// How the terms are weighted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,9 @@
 //! ```text
 //! views ┬ trunk ─ pooled around joints ─┐
 //!       ├ strips along the limbs ───────┤
-//! joints ─ features of the pose ────────┴─ tokens ─ attention ─ experts (μ, τ per view) ─ product ─ c_body
+//! joints ─ features of the pose ────────┴─ tokens ─ attention ┬ offsets ─ the pose, refined ─┐
+//!                                                             └──────────────────────────────┴─ attention
+//! attention ─ experts (μ, τ per view) ─ product ─ c_body
 //! c_body + a pose's joints and limbs (+ its colours) ─ decoder ─ a view that was not among those encoded
 //! ```
 //!
@@ -17,8 +19,8 @@
 //! | `trunk` | convolutions and pooling, at once or in chunks that are run again |
 //! | `strips` | pixels along each limb, over trunk and head, in the limb's own coordinates |
 //! | `tokens` | pooled features, strips and joints to tokens |
-//! | `encoder` | attention among tokens, a mean and a precision per view |
-//! | [`offsets`] | how far joints were moved, told from the pixels |
+//! | `encoder` | attention among tokens, the refined pose, a mean and a precision per view |
+//! | [`offsets`] | how far joints were moved, told from the pixels; poses with the joints where they are |
 //! | [`posterior`] | the product of experts, KL, evidence |
 //! | [`palette`] | the colours of a view, which a decoder may be told |
 //! | `decoder` | a picture of c_body in a pose |

@@ -79,7 +79,7 @@ fn places() -> impl Iterator<Item = (usize, Option<usize>)> {
 }
 
 /// The poses `seen` with each joint where `estimates` `[n, ESTIMATES, 2]` say that it is: the mean of those
-/// that are of it. No gradient comes back this way.
+/// that are of it. No gradient comes back this way, and a GPU is waited for once a step.
 pub(super) fn refined(seen: &[Pose], estimates: &Tensor) -> Result<Vec<Pose>> {
     let estimates: Vec<f32> = estimates.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
     let of_view = |(pose, estimates): (&Pose, &[f32])| {

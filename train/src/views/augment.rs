@@ -5,7 +5,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::body::{Framing, Pose};
-use crate::range::{OutOfRange, check};
+use photo::range::{OutOfRange, check};
 
 /// How strongly views are changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

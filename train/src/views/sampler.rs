@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::people::People;
-use crate::range::{OutOfRange, check};
+use photo::range::{OutOfRange, check};
 
 /// What a step is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

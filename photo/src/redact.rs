@@ -29,7 +29,7 @@ const SECRET_ENDS: [&str; 7] =
 
 /// The address without user and password, the values of secret parameters replaced by `***`. Anything that is no
 /// address stays as it is.
-pub fn masked(url: &str) -> Cow<'_, str> {
+pub fn redacted(url: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = url.split_once("://") else { return Cow::Borrowed(url) };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
@@ -81,8 +81,8 @@ mod tests {
             ),
             ("https://a.example/?access_token=a=b", "https://a.example/?access_token=***"),
         ] {
-            assert_eq!(masked(url), shown);
-            assert_eq!(masked(shown), shown, "once more changes nothing");
+            assert_eq!(redacted(url), shown);
+            assert_eq!(redacted(shown), shown, "once more changes nothing");
         }
     }
 
@@ -94,7 +94,7 @@ mod tests {
             "file:ada/key=1.jpg",
             "synth://1/drawn/f00001-0/3/0",
         ] {
-            assert!(matches!(masked(url), Cow::Borrowed(same) if same == url), "{url}");
+            assert!(matches!(redacted(url), Cow::Borrowed(same) if same == url), "{url}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Settings whose values are out of range.
 
 /// A setting that cannot be carried out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{key} = {value}` is out of range: {expected}")]
 pub struct OutOfRange {
     /// The setting, such as `model.view_px`.
@@ -13,7 +13,10 @@ pub struct OutOfRange {
 }
 
 /// Refuses `value` of `key` unless `is_in_range`; no number is in no range.
-pub(crate) fn check<T: ToString>(
+///
+/// # Errors
+/// [`OutOfRange`].
+pub fn check<T: ToString>(
     key: &'static str,
     value: &T,
     is_in_range: bool,
