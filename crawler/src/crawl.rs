@@ -1,13 +1,15 @@
 //! The loop: due pages, then due photos; everything is recorded in the catalog as it ends, so that a killed crawl goes
 //! on where it stood.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use catalog::Catalog;
 use catalog::fetch::FetchRecord;
 use catalog::identity::NewIdentity;
 use catalog::page::{NewPage, PageKind};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::error::CrawlError;
 use crate::profile::Profile;
@@ -37,7 +39,11 @@ pub async fn crawl(
     let crawl = catalog.begin_crawl(site).await?;
     let queue = Queue::new(catalog, settings, crawl);
     let (sender, receiver) = mpsc::channel(COMMIT);
-    let (report, recorded) = tokio::join!(work(&visitor, queue, sender, progress), record(catalog, receiver));
+    let uncommitted = Uncommitted::default();
+    let (report, recorded) = tokio::join!(
+        work(&visitor, queue, sender, &uncommitted, progress),
+        record(catalog, receiver, &uncommitted)
+    );
     recorded?; // the cause, where `work` only noticed that nobody listens
     let report = report?;
     if report.left.is_empty() && !settings.simulate {
@@ -80,6 +86,7 @@ async fn work(
     visitor: &Visitor<'_>,
     mut queue: Queue<'_>,
     notes: Notes,
+    uncommitted: &Uncommitted,
     progress: &(dyn Fn(&Event) + Sync),
 ) -> Result<CrawlReport, CrawlError> {
     let settings = visitor.settings;
@@ -87,7 +94,7 @@ async fn work(
     let mut in_flight = FuturesUnordered::new();
     let mut pages_in_flight = 0;
     loop {
-        while in_flight.len() < settings.at_once() {
+        while in_flight.len() + uncommitted.count() < settings.at_once() {
             let was_in_photos = queue.is_in_photos();
             match queue.next(pages_in_flight).await? {
                 Some(Due::Photo(photo)) if settings.simulate => {
@@ -105,8 +112,13 @@ async fn work(
                 None => break,
             }
         }
-        let Some(done) = in_flight.next().await else { break };
-        let event = match done? {
+        let done = tokio::select! {
+            Some(done) = in_flight.next(), if !in_flight.is_empty() => done?,
+            () = uncommitted.changed.notified(), if uncommitted.count() > 0 => continue,
+            () = notes.closed() => break, // `record` failed, and says why
+            else => break,
+        };
+        let event = match done {
             Done::Page { event, unchanged } => {
                 pages_in_flight -= 1;
                 report.pages_read += u64::from(event == Event::PageRead && !unchanged);
@@ -114,8 +126,9 @@ async fn work(
                 event
             }
             Done::Photo { event, id, note } => {
+                uncommitted.count.fetch_add(1, Ordering::Relaxed);
                 if notes.send((id, note)).await.is_err() {
-                    break; // `record` failed, and says why
+                    break; // as above
                 }
                 event
             }
@@ -131,9 +144,14 @@ async fn work(
 }
 
 /// Stores how photos ended, as many in one transaction as have come.
-async fn record(catalog: &Catalog, mut notes: mpsc::Receiver<(i64, Note)>) -> Result<(), CrawlError> {
+async fn record(
+    catalog: &Catalog,
+    mut notes: mpsc::Receiver<(i64, Note)>,
+    uncommitted: &Uncommitted,
+) -> Result<(), CrawlError> {
     let mut batch = Vec::with_capacity(COMMIT);
     while notes.recv_many(&mut batch, COMMIT).await > 0 {
+        let count = batch.len();
         let mut unchanged = Vec::new();
         let mut fetched: Vec<(i64, FetchRecord)> = Vec::new();
         for (id, note) in batch.drain(..) {
@@ -144,6 +162,26 @@ async fn record(catalog: &Catalog, mut notes: mpsc::Receiver<(i64, Note)>) -> Re
         }
         catalog.record_unchanged(&unchanged).await?;
         catalog.record_fetches(&fetched).await?;
+        uncommitted.committed(count);
     }
     Ok(())
+}
+
+/// Photos that have ended and are not in the catalog yet. They count as worked on, so that a crawl that is killed has
+/// no more to fetch again than may be worked on at once, however long the disk takes for a commit.
+#[derive(Debug, Default)]
+struct Uncommitted {
+    count: AtomicUsize,
+    changed: Notify,
+}
+
+impl Uncommitted {
+    fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    fn committed(&self, count: usize) {
+        self.count.fetch_sub(count, Ordering::Relaxed);
+        self.changed.notify_one();
+    }
 }
