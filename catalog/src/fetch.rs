@@ -34,6 +34,35 @@ pub struct DuePhoto {
     pub page_etag: Option<String>,
     /// The `Last-Modified` of the photo page.
     pub page_last_modified: Option<String>,
+    /// The rules that the photo page was read by.
+    pub page_read_by: Option<String>,
+    /// Why there are no bytes: the failure class.
+    pub failure: Option<String>,
+    /// What exactly failed.
+    pub detail: Option<String>,
+    /// The rules or limits that refused what the validators stand for.
+    pub refused_by: Option<String>,
+    /// The text that allowed it.
+    pub permission: Option<String>,
+}
+
+/// What a file gave for another photo.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct FileFetch {
+    /// The bytes.
+    pub sha256: Option<String>,
+    /// Why there are none: the failure class.
+    pub failure: Option<String>,
+    /// What exactly failed.
+    pub detail: Option<String>,
+    /// The last HTTP status.
+    pub http_status: Option<u16>,
+    /// The answer's `ETag`.
+    pub etag: Option<String>,
+    /// The answer's `Last-Modified`.
+    pub last_modified: Option<String>,
+    /// The text that allowed it.
+    pub permission: Option<String>,
 }
 
 /// How a download ended.
@@ -53,6 +82,11 @@ pub struct FetchRecord {
     pub page_etag: Option<String>,
     /// The photo page's `Last-Modified`.
     pub page_last_modified: Option<String>,
+    /// The rules that the photo page was read by: under others, a 304 says nothing of what the page leads to.
+    pub page_read_by: Option<String>,
+    /// The rules that refused the page, or the limits that refused the file: as long as they are the same, a 304 to the
+    /// validators means that it is refused as before.
+    pub refused_by: Option<String>,
     /// The text that allowed or forbade it: a robots rule, an `X-Robots-Tag`, a meta element.
     pub permission: Option<String>,
     /// How many requests were made.
@@ -72,6 +106,8 @@ impl FetchRecord {
             last_modified: None,
             page_etag: None,
             page_last_modified: None,
+            page_read_by: None,
+            refused_by: None,
             permission: None,
             attempts: 0,
             is_local: false,
@@ -86,6 +122,7 @@ impl FetchRecord {
         match class {
             FailureClass::Http4xx => matches!(self.http_status, Some(404 | 410 | 451)),
             FailureClass::NotAnImage
+            | FailureClass::Private
             | FailureClass::RedirectRefused
             | FailureClass::NoLink
             | FailureClass::Protocol
@@ -101,10 +138,11 @@ impl Catalog {
     pub async fn due_photos(&self, site: &str, cutoff: i64, after: i64, limit: u32) -> Result<Vec<DuePhoto>> {
         sqlx::query_as(
             "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height,
-                    sha256, etag, last_modified, page_etag, page_last_modified
+                    sha256, etag, last_modified, page_etag, page_last_modified, page_read_by,
+                    failure, detail, refused_by, permission
              FROM photo JOIN identity ON identity.id = identity_id LEFT JOIN fetch ON fetch.photo_id = photo.id
              WHERE site = ? AND photo.id > ?
-                   AND (fetched_at IS NULL OR fetched_at < ? OR failure IN ('dns', 'connect', 'tls'))
+                   AND (fetched_at IS NULL OR fetched_at < ? OR failure IN ('dns', 'connect', 'tls', 'private'))
                    AND source_url NOT GLOB 'file:*' -- those come from a disk
                    AND source_url NOT GLOB 'erased:*'
              ORDER BY photo.id LIMIT ?",
@@ -123,7 +161,7 @@ impl Catalog {
         let count: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM photo JOIN identity ON identity.id = identity_id
              LEFT JOIN fetch ON fetch.photo_id = photo.id
-             WHERE site = ? AND (fetched_at IS NULL OR fetched_at < ? OR failure IN ('dns', 'connect', 'tls'))
+             WHERE site = ? AND (fetched_at IS NULL OR fetched_at < ? OR failure IN ('dns', 'connect', 'tls', 'private'))
                    AND source_url NOT GLOB 'file:*'
                    AND source_url NOT GLOB 'erased:*'",
         )
@@ -146,6 +184,31 @@ impl Catalog {
         .fetch_all(&self.reader)
         .await
         .map_err(Error::db("list photos of a size"))
+    }
+
+    /// What the file at this address gave for any photo of the site since `cutoff` (Unix milliseconds): its bytes, or
+    /// why the limits `refused_by` refused it. `None`: it has to be asked for.
+    pub async fn file_fetch(
+        &self,
+        site: &str,
+        file_url: &str,
+        cutoff: i64,
+        refused_by: &str,
+    ) -> Result<Option<FileFetch>> {
+        sqlx::query_as(
+            "SELECT sha256, failure, detail, http_status, etag, last_modified, permission
+             FROM photo JOIN identity ON identity.id = identity_id JOIN fetch ON fetch.photo_id = photo.id
+             WHERE file_url = ? AND site = ? AND fetched_at >= ?
+                   AND ((sha256 IS NOT NULL AND detail IS NULL) OR refused_by = ?)
+             ORDER BY fetched_at DESC LIMIT 1",
+        )
+        .bind(file_url)
+        .bind(site)
+        .bind(cutoff)
+        .bind(refused_by)
+        .fetch_optional(&self.reader)
+        .await
+        .map_err(Error::db("look for a file that was fetched"))
     }
 
     /// Stores how downloads ended, in one transaction. The bytes of an earlier success are forgotten only where
@@ -215,7 +278,8 @@ impl Catalog {
                 "DELETE FROM fetch WHERE failure = ?2 AND photo_id IN
                      (SELECT photo.id FROM photo JOIN identity ON identity.id = identity_id
                       WHERE site = ?1 AND source_url NOT GLOB 'erased:*')",
-                "UPDATE page SET fetched_at = NULL, failure = NULL, detail = NULL WHERE site = ?1 AND failure = ?2",
+                "UPDATE page SET fetched_at = NULL, failure = NULL, detail = NULL, etag = NULL, last_modified = NULL
+                     WHERE site = ?1 AND failure = ?2",
             ] {
                 let done = sqlx::query(statement)
                     .bind(site)
@@ -242,14 +306,17 @@ async fn write(connection: &mut SqliteConnection, photo_id: i64, record: &FetchR
     if let Err((class, detail)) = &record.result
         && !record.forgets_bytes()
     {
+        // What was refused stays refused, with its validators, where its server was only out of order.
         let kept = sqlx::query(
-            "UPDATE fetch SET fetched_at = ?, detail = 'last check failed, ' || ? || ': ' || ?
-             WHERE photo_id = ? AND sha256 IS NOT NULL",
+            "UPDATE fetch SET fetched_at = ?, detail = CASE WHEN sha256 IS NULL THEN detail
+                                                            ELSE 'last check failed, ' || ? || ': ' || ? END
+             WHERE photo_id = ? AND (sha256 IS NOT NULL OR (refused_by IS NOT NULL AND ?))",
         )
         .bind(now_ms())
         .bind(class.name())
         .bind(detail)
         .bind(photo_id)
+        .bind(class.is_transient())
         .execute(&mut *connection)
         .await?;
         if kept.rows_affected() > 0 {
@@ -283,12 +350,13 @@ async fn write(connection: &mut SqliteConnection, photo_id: i64, record: &FetchR
     .await?;
     sqlx::query(
         "INSERT INTO fetch (photo_id, sha256, failure, detail, http_status, etag, last_modified,
-                            page_etag, page_last_modified, permission, attempts, fetched_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                            page_etag, page_last_modified, page_read_by, refused_by, permission, attempts, fetched_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (photo_id) DO UPDATE SET
              sha256 = excluded.sha256, failure = excluded.failure, detail = excluded.detail,
              http_status = excluded.http_status, etag = excluded.etag, last_modified = excluded.last_modified,
              page_etag = excluded.page_etag, page_last_modified = excluded.page_last_modified,
+             page_read_by = excluded.page_read_by, refused_by = excluded.refused_by,
              permission = excluded.permission, attempts = excluded.attempts, fetched_at = excluded.fetched_at",
     )
     .bind(photo_id)
@@ -300,6 +368,8 @@ async fn write(connection: &mut SqliteConnection, photo_id: i64, record: &FetchR
     .bind(&record.last_modified)
     .bind(&record.page_etag)
     .bind(&record.page_last_modified)
+    .bind(&record.page_read_by)
+    .bind(&record.refused_by)
     .bind(&record.permission)
     .bind(record.attempts)
     .bind(now_ms())

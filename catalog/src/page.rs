@@ -59,10 +59,37 @@ pub struct DuePage {
     pub etag: Option<String>,
     /// The `Last-Modified` of the last answer.
     pub last_modified: Option<String>,
+    /// The rules that the last answer was read by.
+    pub read_by: Option<String>,
+    /// The rules that refused the last answer.
+    pub refused_by: Option<String>,
+    /// Why it could not be read: the failure class.
+    pub failure: Option<String>,
 }
 
-/// Row number, URL, kind, identity, `ETag`, `Last-Modified`.
-type DueRow = (i64, String, String, Option<i64>, Option<String>, Option<String>);
+#[derive(FromRow)]
+struct DueRow {
+    id: i64,
+    url: String,
+    kind: String,
+    identity_id: Option<i64>,
+    etag: Option<String>,
+    last_modified: Option<String>,
+    read_by: Option<String>,
+    refused_by: Option<String>,
+    failure: Option<String>,
+}
+
+/// What an answer is known again by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageAnswer {
+    /// Its `ETag`.
+    pub etag: Option<String>,
+    /// Its `Last-Modified`.
+    pub last_modified: Option<String>,
+    /// The rules that it was read or refused by: under others, a 304 says nothing of what the page lists.
+    pub read_by: String,
+}
 
 /// A page to read later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,12 +122,10 @@ pub enum PageOutcome {
     Read {
         /// What it lists.
         found: Found,
-        /// The answer's `ETag`.
-        etag: Option<String>,
-        /// The answer's `Last-Modified`.
-        last_modified: Option<String>,
+        /// The answer.
+        answer: PageAnswer,
     },
-    /// The server says it has not changed (304).
+    /// The server says it has not changed (304), so that it lists what it listed, or cannot be read as before.
     Unchanged,
     /// It could not be read.
     Failed {
@@ -108,6 +133,8 @@ pub enum PageOutcome {
         class: FailureClass,
         /// What exactly.
         detail: String,
+        /// The answer that could not be read, where one came.
+        answer: Option<PageAnswer>,
     },
 }
 
@@ -156,8 +183,8 @@ impl Catalog {
         insert(&mut connection, site, page).await.map_err(Error::db(operation))
     }
 
-    /// Pages of the site never fetched, fetched before `cutoff` (Unix milliseconds), or failed before this crawl:
-    /// the next `limit` ones after the row `after`.
+    /// Pages of the site never fetched, fetched before `cutoff` (Unix milliseconds), or failed before this crawl, unless
+    /// they exceeded a limit, as they would again: the next `limit` ones after the row `after`.
     pub async fn due_pages(
         &self,
         site: &str,
@@ -167,9 +194,11 @@ impl Catalog {
         limit: u32,
     ) -> Result<Vec<DuePage>> {
         let rows: Vec<DueRow> = sqlx::query_as(
-            "SELECT id, url, kind, identity_id, etag, last_modified FROM page
+            "SELECT id, url, kind, identity_id, etag, last_modified, read_by, refused_by, failure
+             FROM page
              WHERE site = ? AND id > ?
-               AND (fetched_at IS NULL OR fetched_at < ? OR (failure IS NOT NULL AND fetched_at < ?))
+               AND (fetched_at IS NULL OR fetched_at < ?
+                    OR (failure IS NOT NULL AND failure <> 'too_large' AND fetched_at < ?))
              ORDER BY id LIMIT ?",
         )
         .bind(site)
@@ -180,9 +209,16 @@ impl Catalog {
         .fetch_all(&self.reader)
         .await
         .map_err(Error::db("list due pages"))?;
-        let page = |(id, url, kind, identity_id, etag, last_modified): (_, _, String, _, _, _)| {
-            let kind = if kind == "identity" { PageKind::Identity } else { PageKind::Index };
-            DuePage { id, url, kind, identity_id, etag, last_modified }
+        let page = |row: DueRow| DuePage {
+            id: row.id,
+            url: row.url,
+            kind: if row.kind == "identity" { PageKind::Identity } else { PageKind::Index },
+            identity_id: row.identity_id,
+            etag: row.etag,
+            last_modified: row.last_modified,
+            read_by: row.read_by,
+            refused_by: row.refused_by,
+            failure: row.failure,
         };
         Ok(rows.into_iter().map(page).collect())
     }
@@ -217,28 +253,43 @@ async fn write_outcome(
     page: &DuePage,
     outcome: &PageOutcome,
 ) -> sqlx::Result<()> {
-    let (etag, last_modified, failure, detail) = match outcome {
-        PageOutcome::Read { found, etag, last_modified } => {
+    let query = match outcome {
+        PageOutcome::Read { found, answer } => {
             write_found(connection, tombstones, site, page, found).await?;
-            (etag.as_ref(), last_modified.as_ref(), None, None)
+            sqlx::query(
+                "UPDATE page SET etag = ?, last_modified = ?, read_by = ?, refused_by = NULL, failure = NULL, detail = NULL,
+                                 fetched_at = ? WHERE id = ?",
+            )
+            .bind(&answer.etag)
+            .bind(&answer.last_modified)
+            .bind(&answer.read_by)
         }
-        PageOutcome::Unchanged => (page.etag.as_ref(), page.last_modified.as_ref(), None, None),
-        PageOutcome::Failed { class, detail } => {
-            (page.etag.as_ref(), page.last_modified.as_ref(), Some(class.name()), Some(detail))
+        PageOutcome::Unchanged => sqlx::query(
+            "UPDATE page SET failure = iif(refused_by IS NULL, NULL, failure),
+                             detail = iif(refused_by IS NULL, NULL, detail), fetched_at = ? WHERE id = ?",
+        ),
+        PageOutcome::Failed { class, detail, answer: Some(answer) } => sqlx::query(
+            "UPDATE page SET etag = ?, last_modified = ?, read_by = NULL, refused_by = ?, failure = ?, detail = ?,
+                             fetched_at = ? WHERE id = ?",
+        )
+        .bind(&answer.etag)
+        .bind(&answer.last_modified)
+        .bind(&answer.read_by)
+        .bind(class.name())
+        .bind(detail),
+        // What was refused stays refused, with its validators, where its server was only out of order.
+        PageOutcome::Failed { class, .. } if class.is_transient() && page.refused_by.is_some() => {
+            sqlx::query("UPDATE page SET fetched_at = ? WHERE id = ?")
         }
+        PageOutcome::Failed { class, detail, answer: None } => sqlx::query(
+            "UPDATE page SET etag = iif(refused_by IS NULL, etag, NULL),
+                             last_modified = iif(refused_by IS NULL, last_modified, NULL), refused_by = NULL,
+                             failure = ?, detail = ?, fetched_at = ? WHERE id = ?",
+        )
+        .bind(class.name())
+        .bind(detail),
     };
-    sqlx::query(
-        "UPDATE page SET etag = ?, last_modified = ?, failure = ?, detail = ?, fetched_at = ? WHERE id = ?",
-    )
-    .bind(etag)
-    .bind(last_modified)
-    .bind(failure)
-    .bind(detail)
-    .bind(now_ms())
-    .bind(page.id)
-    .execute(connection)
-    .await
-    .map(drop)
+    query.bind(now_ms()).bind(page.id).execute(connection).await.map(drop)
 }
 
 async fn write_found(

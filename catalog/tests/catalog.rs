@@ -9,7 +9,7 @@ use catalog::fetch::FetchRecord;
 use catalog::gallery::{MeasurementLine, Piece};
 use catalog::identity::NewIdentity;
 use catalog::measurement::{Kind, Probe, Said};
-use catalog::page::{DuePage, Found, NewPage, PageKind, PageOutcome};
+use catalog::page::{DuePage, Found, NewPage, PageAnswer, PageKind, PageOutcome};
 use catalog::photo::NewPhoto;
 use photo::{Digest, FailureClass, Reason, Verdict};
 use serde_json::json;
@@ -28,32 +28,16 @@ async fn catalog_with_photos(folder: &Path, count: usize) -> (Catalog, i64) {
 
 fn stored(catalog: &Catalog, bytes: &[u8]) -> FetchRecord {
     FetchRecord {
-        is_local: false,
-        result: Ok(catalog.blobs().store(bytes).unwrap()),
         file_url: Some("http://demo/file.jpg".into()),
         http_status: Some(200),
         etag: Some("\"1\"".into()),
-        last_modified: None,
-        page_etag: None,
-        page_last_modified: None,
-        permission: None,
         attempts: 1,
+        ..FetchRecord::new(Ok(catalog.blobs().store(bytes).unwrap()))
     }
 }
 
 fn failed(class: FailureClass) -> FetchRecord {
-    FetchRecord {
-        is_local: false,
-        result: Err((class, "as the test wants it".into())),
-        file_url: None,
-        http_status: None,
-        etag: None,
-        last_modified: None,
-        page_etag: None,
-        page_last_modified: None,
-        permission: None,
-        attempts: 3,
-    }
+    FetchRecord { attempts: 3, ..FetchRecord::new(Err((class, "as the test wants it".into()))) }
 }
 
 async fn due_page(catalog: &Catalog, cutoff: i64) -> Option<DuePage> {
@@ -123,7 +107,7 @@ async fn reading_an_index_page_queues_the_people_it_lists_and_their_photos() {
         page_url: Some("http://demo/ada".into()),
         is_slug_certain: true,
     };
-    let read = |found| PageOutcome::Read { found, etag: None, last_modified: None };
+    let read = |found| PageOutcome::Read { found, answer: PageAnswer::default() };
     let page = due_page(&catalog, 0).await.unwrap();
     assert_eq!((page.kind, page.identity_id), (PageKind::Index, None));
     let found = Found { identities: vec![person], ..Found::default() };
@@ -159,13 +143,70 @@ async fn a_failed_page_is_due_in_the_next_crawl_but_not_again_in_this_one() {
     let index = NewPage { url: "http://demo/photos".into(), kind: PageKind::Index, identity_id: None };
     catalog.add_page(SITE, &index).await.unwrap();
     let page = due_page(&catalog, 0).await.unwrap();
-    let failure = PageOutcome::Failed { class: FailureClass::Http5xx, detail: "503".into() };
+    let failure = PageOutcome::Failed { class: FailureClass::Http5xx, detail: "503".into(), answer: None };
     catalog.record_page(SITE, &page, &failure).await.unwrap();
     assert_eq!(due_page(&catalog, 0).await, None);
     assert_eq!(catalog.failed_pages(SITE).await.unwrap()[0].1, "http_5xx");
     catalog.finish_crawl(crawl).await.unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(due_page(&catalog, 0).await.map(|page| page.url), Some("http://demo/photos".into()));
+}
+
+#[tokio::test]
+async fn what_was_refused_stays_so_with_its_validators_while_its_server_is_out_of_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, identity) = catalog_with_photos(folder.path(), 1).await;
+    let id = catalog.due_photos(SITE, 0, 0, 1).await.unwrap()[0].id;
+    let refused = FetchRecord {
+        etag: Some("\"1\"".into()),
+        refused_by: Some("limits".into()),
+        ..failed(FailureClass::TooSmall)
+    };
+    catalog.record_fetches(&[(id, refused)]).await.unwrap();
+    catalog.record_fetches(&[(id, failed(FailureClass::Timeout))]).await.unwrap();
+    let due = catalog.due_photos(SITE, i64::MAX, 0, 1).await.unwrap().remove(0);
+    assert_eq!((due.failure.as_deref(), due.etag.as_deref()), (Some("too_small"), Some("\"1\"")));
+    assert_eq!(
+        (due.refused_by.as_deref(), due.detail.as_deref()),
+        (Some("limits"), Some("as the test wants it"))
+    );
+    catalog.record_fetches(&[(id, failed(FailureClass::Http4xx))]).await.unwrap();
+    let row = catalog.photos(identity).await.unwrap().remove(0);
+    assert_eq!((row.failure.as_deref(), row.etag), (Some("http_4xx"), None));
+}
+
+#[tokio::test]
+async fn an_unchanged_page_is_read_or_refused_as_before_and_one_beyond_a_limit_is_not_met_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(folder.path()).await.unwrap();
+    let crawl = catalog.begin_crawl(SITE).await.unwrap();
+    let index = NewPage { url: "http://demo/photos".into(), kind: PageKind::Index, identity_id: None };
+    catalog.add_page(SITE, &index).await.unwrap();
+    let page = due_page(&catalog, i64::MAX).await.unwrap();
+    let answer =
+        |etag: &str| PageAnswer { etag: Some(etag.into()), last_modified: None, read_by: "rules".into() };
+    let failed = |class, answer| PageOutcome::Failed { class, detail: "as the test wants it".into(), answer };
+    let after = async |outcome: PageOutcome| {
+        let page = due_page(&catalog, i64::MAX).await.unwrap();
+        catalog.record_page(SITE, &page, &outcome).await.unwrap();
+        let page = due_page(&catalog, i64::MAX).await.unwrap();
+        (page.etag, page.failure)
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let read = PageOutcome::Read { found: Found::default(), answer: answer("1") };
+    assert_eq!(after(read).await, (text("1"), None));
+    assert_eq!(after(failed(FailureClass::Http5xx, None)).await, (text("1"), text("http_5xx")));
+    assert_eq!(after(PageOutcome::Unchanged).await, (text("1"), None));
+    let refused = failed(FailureClass::TooLarge, Some(answer("2")));
+    assert_eq!(after(refused).await, (text("2"), text("too_large")));
+    assert_eq!(after(PageOutcome::Unchanged).await, (text("2"), text("too_large")));
+    assert_eq!(after(failed(FailureClass::Timeout, None)).await, (text("2"), text("too_large")));
+    catalog.finish_crawl(crawl).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(due_page(&catalog, 0).await, None, "the next crawl does not meet it again");
+    catalog.forget_failures(SITE, &[FailureClass::TooLarge]).await.unwrap();
+    let page_again = due_page(&catalog, 0).await.unwrap();
+    assert_eq!((page_again.id, page_again.etag), (page.id, None), "asked for, it is read anew");
 }
 
 #[tokio::test]

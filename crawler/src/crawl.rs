@@ -11,7 +11,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, mpsc};
 
+use crate::address::Addresses;
 use crate::error::CrawlError;
+use crate::files::Files;
 use crate::profile::Profile;
 use crate::queue::{Due, Queue};
 use crate::report::{CrawlReport, Event};
@@ -32,12 +34,21 @@ pub async fn crawl(
     let site = settings.site();
     let addresses = settings.addresses()?;
     let fetcher = settings.fetcher(addresses.clone(), Some(catalog))?;
-    let visitor = Visitor { catalog, settings, addresses: &addresses, fetcher };
     if let Source::Site(profile) = &settings.source {
-        queue_start(&visitor, profile).await?;
+        queue_start(catalog, &addresses, profile).await?;
     }
     let crawl = catalog.begin_crawl(site).await?;
     let queue = Queue::new(catalog, settings, crawl);
+    let visitor = Visitor {
+        catalog,
+        settings,
+        addresses: &addresses,
+        fetcher,
+        files: Files::default(),
+        page_rules: settings.page_rules(),
+        file_limits: settings.file_limits(),
+        cutoff: queue.cutoff(),
+    };
     let (sender, receiver) = mpsc::channel(COMMIT);
     let uncommitted = Uncommitted::default();
     let (report, recorded) = tokio::join!(
@@ -54,9 +65,9 @@ pub async fn crawl(
 }
 
 /// Queues the start pages, as pages of the one person whom the site shows, if it does.
-async fn queue_start(visitor: &Visitor<'_>, profile: &Profile) -> Result<(), CrawlError> {
-    let (catalog, site) = (visitor.catalog, &profile.site);
-    let Some(base) = visitor.addresses.base() else { return Ok(()) };
+async fn queue_start(catalog: &Catalog, addresses: &Addresses, profile: &Profile) -> Result<(), CrawlError> {
+    let site = &profile.site;
+    let Some(base) = addresses.base() else { return Ok(()) };
     let identity_id = match &profile.index.single {
         Some(single) => {
             let slug = single.slug.as_deref().or_else(|| base.host_str()).unwrap_or(site);
@@ -73,7 +84,7 @@ async fn queue_start(visitor: &Visitor<'_>, profile: &Profile) -> Result<(), Cra
     };
     for start in &profile.start {
         let bad = || CrawlError::BadStart { site: site.clone(), start: start.clone() };
-        let url = visitor.addresses.canonical(base, start).ok_or_else(bad)?;
+        let url = addresses.canonical(base, start).ok_or_else(bad)?;
         let page = NewPage { url: url.into(), kind: PageKind::Index, identity_id };
         catalog.add_page(site, &page).await?;
     }
@@ -97,7 +108,9 @@ async fn work(
         while in_flight.len() + uncommitted.count() < settings.at_once() {
             let was_in_photos = queue.is_in_photos();
             match queue.next(pages_in_flight).await? {
-                Some(Due::Photo(photo)) if settings.simulate => {
+                Some(Due::Photo(photo))
+                    if settings.simulate && settings.refused_by_hint(&photo).is_none() =>
+                {
                     let event = Event::WouldFetch { url: photo.source_url };
                     report.count(&event);
                     progress(&event);
@@ -112,11 +125,13 @@ async fn work(
                 None => break,
             }
         }
+        if in_flight.is_empty() && uncommitted.count() == 0 {
+            break;
+        }
         let done = tokio::select! {
             Some(done) = in_flight.next(), if !in_flight.is_empty() => done?,
             () = uncommitted.changed.notified(), if uncommitted.count() > 0 => continue,
             () = notes.closed() => break, // `record` failed, and says why
-            else => break,
         };
         let event = match done {
             Done::Page { event, unchanged } => {

@@ -115,12 +115,12 @@ impl Fetcher<'_> {
     async fn photo_once<'s>(
         &self,
         url: &Url,
-        validators: &Validators,
-        Wanted { limits, sha256 }: Wanted,
+        conditions: &Validators,
+        wanted: Wanted,
         blobs: &'s BlobStore,
         partial: &mut Option<Partial<'s>>,
     ) -> Result<Fetched<Photo>, Stop> {
-        let mut answer = match self.send(url, request_headers(validators, partial.as_ref())).await {
+        let answer = match self.send(url, request_headers(conditions, partial.as_ref())).await {
             // The part is not of the file that is there now.
             Err(Stop::Failed(Failure { http_status: Some(416), .. })) if partial.take().is_some() => {
                 return Err(
@@ -129,13 +129,30 @@ impl Fetcher<'_> {
             }
             answer => answer?,
         };
+        let validators = validators_of(answer.response.headers());
+        let taken = self.take_answer(url, answer, wanted, blobs, partial).await;
+        match taken.map_err(|stop| stop.refusing(&validators))? {
+            Some(fetched) => Ok(fetched),
+            None => Box::pin(self.photo_once(url, conditions, wanted, blobs, partial)).await,
+        }
+    }
+
+    /// Takes in an answer. `None`: it is not the rest of what has come, so that the whole has to be asked for.
+    async fn take_answer<'s>(
+        &self,
+        url: &Url,
+        mut answer: Answer,
+        Wanted { limits, sha256 }: Wanted,
+        blobs: &'s BlobStore,
+        partial: &mut Option<Partial<'s>>,
+    ) -> Result<Option<Fetched<Photo>>, Stop> {
         let status = answer.response.status();
         let tags = robots_tags(answer.response.headers());
         if let Some(text) = permission::opt_out(Subject::File, &tags, &[]) {
             return Err((FailureClass::OptOut, text).into());
         }
         if status == StatusCode::NOT_MODIFIED {
-            return Ok(Fetched::NotModified);
+            return Ok(Some(Fetched::NotModified));
         }
         let mut part = match partial.take() {
             Some(part)
@@ -144,12 +161,7 @@ impl Fetcher<'_> {
             {
                 part
             }
-            Some(_) if status == StatusCode::PARTIAL_CONTENT => {
-                // Not the rest of what has come: the whole is asked for, and `partial` is gone.
-                drop(answer);
-                let wanted = Wanted { limits, sha256 };
-                return Box::pin(self.photo_once(url, validators, wanted, blobs, partial)).await;
-            }
+            Some(_) if status == StatusCode::PARTIAL_CONTENT => return Ok(None), // and `partial` is gone
             old => {
                 drop(old); // frees its key
                 begin(url, &answer, blobs)?
@@ -175,7 +187,7 @@ impl Fetcher<'_> {
             .collect::<Vec<_>>()
             .join("; ");
         let photo = Photo { stored, http_status: status.as_u16(), attempts: 1, permission };
-        Ok(Fetched::New(photo, part.note.validators))
+        Ok(Some(Fetched::New(photo, part.note.validators)))
     }
 
     /// Writes the body as it comes. Each write is a few kilobytes into the page cache, too short to need a thread.

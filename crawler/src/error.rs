@@ -2,6 +2,7 @@
 
 use photo::FailureClass;
 
+use crate::headers::Validators;
 use crate::profile::ProfileError;
 
 /// Why a crawl or an import cannot go on. What was stored before is kept; the next run continues.
@@ -57,13 +58,15 @@ pub struct Failure {
     pub detail: String,
     /// The last HTTP status.
     pub http_status: Option<u16>,
-    /// How many requests were made.
+    /// How many requests were made; 0: it is known from another photo of the same file, or without any.
     pub attempts: u32,
+    /// Of an answer that was refused for what it is: a 304 to them means that it would be refused again.
+    pub validators: Option<Validators>,
 }
 
 impl Failure {
     pub(crate) fn new(class: FailureClass, detail: impl Into<String>) -> Self {
-        Self { class, detail: detail.into(), http_status: None, attempts: 0 }
+        Self { class, detail: detail.into(), http_status: None, attempts: 0, validators: None }
     }
 }
 
@@ -76,6 +79,19 @@ pub enum Stop {
     HostLeft(String),
     /// The answer could not be stored.
     Catalog(catalog::Error),
+}
+
+impl Stop {
+    /// Adds the validators of an answer that was refused for what it is: too small, no image, opted out. A body that
+    /// broke off says nothing of what it is.
+    pub(crate) fn refusing(self, validators: &Validators) -> Self {
+        match self {
+            Self::Failed(failure) if failure.class.is_refusal() => {
+                Self::Failed(Failure { validators: Some(validators.clone()), ..failure })
+            }
+            other => other,
+        }
+    }
 }
 
 impl From<(FailureClass, String)> for Stop {

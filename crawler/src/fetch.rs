@@ -122,7 +122,8 @@ impl<'a> Fetcher<'a> {
         let headers = answer.response.headers();
         let content_type = text(headers, header::CONTENT_TYPE);
         let (validators, robots_tags) = (validators_of(headers), robots_tags(headers));
-        let body = self.body(&mut answer, self.settings.limits.page_bytes).await?;
+        let body = self.body(&mut answer, self.settings.limits.page_bytes).await;
+        let body = body.map_err(|stop| stop.refusing(&validators))?;
         Ok(Fetched::New(Document { url: answer.url, body, content_type, robots_tags }, validators))
     }
 

@@ -10,10 +10,11 @@
 //! | [`pace`], [`retry`] | when the next request may start | passed in |
 //! | [`sniff`] | format and size from a photo's first bytes | no |
 //! | [`fetch`], [`download`] | requests: pages, photos | yes |
+//! | `files` | files that several pages show, each asked for once | no |
 //! | [`headers`] | headers as text and back, what a status may answer | no |
 //! | [`list`], [`folder`], `captions` | photos that a list or a folder names, and texts about them | no |
 //! | [`settings`] | what to crawl, and what of it | no |
-//! | [`crawl`](mod@crawl), `queue`, `visit` | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
+//! | [`crawl`](mod@crawl), `queue`, `visit`, `follow` | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
 //! | [`import`](mod@import) | a list taken in: local files at once, others as any crawl does | yes |
 //! | `gone` | local photos that are no longer where they came from | no |
 //! | [`refetch`](mod@refetch) | known files downloaded again, if their bytes are still the same | yes |
@@ -32,7 +33,9 @@ pub mod error;
 pub mod extract;
 mod failure;
 pub mod fetch;
+mod files;
 pub mod folder;
+mod follow;
 mod gone;
 pub mod headers;
 mod host;

@@ -50,6 +50,11 @@ impl<'a> Queue<'a> {
         }
     }
 
+    /// Whatever was fetched before this moment (Unix milliseconds) is asked for again.
+    pub(crate) fn cutoff(&self) -> i64 {
+        self.cutoff
+    }
+
     /// Whether all pages are done with, so that the number of photos is known.
     pub(crate) fn is_in_photos(&self) -> bool {
         self.in_photos
@@ -101,6 +106,8 @@ impl<'a> Queue<'a> {
             return Ok(false);
         }
         match due {
+            // It costs no request, and is to have its reason, whatever the number of photos is bounded by.
+            Due::Photo(photo) if self.settings.refused_by_hint(photo).is_some() => Ok(true),
             Due::Photo(photo) if self.is_bounded() => self.is_chosen(photo).await,
             _ => Ok(true),
         }

@@ -10,11 +10,12 @@ use photo::{Digest, FailureClass};
 use crate::download::Wanted;
 use crate::error::{CrawlError, Stop};
 use crate::fetch::{Fetched, Fetcher};
+use crate::follow::note_failure;
 use crate::headers::Validators;
 use crate::import;
 use crate::report::{CrawlReport, Event};
 use crate::settings::CrawlSettings;
-use crate::visit::{note_failure, parse};
+use crate::visit::parse;
 
 /// A file whose bytes are known by their digest.
 #[derive(Clone, Debug, PartialEq, Eq)]

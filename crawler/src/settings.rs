@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use catalog::Catalog;
+use catalog::fetch::DuePhoto;
+use photo::Digest;
 use url::Url;
 
 use crate::address::{Addresses, is_loopback};
@@ -12,11 +14,15 @@ use crate::list::ListProfile;
 use crate::pace::PaceSettings;
 use crate::profile::{Limits, Profile};
 use crate::rule::Pattern;
-use crate::sniff::SizeLimits;
+use crate::sniff::{Refusal, SizeLimits, check_size};
 
 /// Tasks beyond this only wait for their host's turn. Each holds a row of the catalog and, while its body comes, a few
 /// hundred kilobytes of buffers.
 const MOST_AT_ONCE: usize = 256;
+
+/// Raised where the program itself reads pages or judges files in another way than before, so that what was refused or
+/// found empty is looked at anew.
+const READER: u32 = 1;
 
 /// Where photos come from.
 #[derive(Clone, Debug)]
@@ -184,6 +190,28 @@ impl CrawlSettings {
             fresh_for: self.fresh_for,
         };
         Fetcher::new(settings, catalog)
+    }
+
+    /// Why the size that a gallery or list states of a photo refuses it.
+    pub(crate) fn refused_by_hint(&self, photo: &DuePhoto) -> Option<Refusal> {
+        let (width, height) = photo.hint_width.zip(photo.hint_height)?;
+        let (class, detail) = check_size(width.into(), height.into(), self.size_limits()).err()?;
+        Some((class, format!("the gallery says {detail}")))
+    }
+
+    /// The rules that pages are read by, as a name: other rules may find something else on the same page.
+    pub(crate) fn page_rules(&self) -> String {
+        let Some(profile) = self.source.profile() else { return format!("{READER} list") };
+        let Profile { format, hosts, never, charset, limits, index, gallery, photo, .. } = profile;
+        let rules = (format, hosts, never, charset, limits.page_bytes, limits.pages, index, gallery, photo);
+        Digest::of(format!("{READER} {rules:?}")).short()
+    }
+
+    /// The limits that files are refused by, as a name: others may let the same bytes pass.
+    pub(crate) fn file_limits(&self) -> String {
+        let SizeLimits { min_side, max_pixels } = self.size_limits();
+        let max_bytes = self.source.limits().photo_bytes;
+        Digest::of(format!("{READER} {min_side} {max_pixels} {max_bytes}")).short()
     }
 
     pub(crate) fn size_limits(&self) -> SizeLimits {

@@ -17,6 +17,8 @@ pub enum FailureClass {
     Connect,
     /// The certificate or the handshake is wrong.
     Tls,
+    /// The address is of this machine or a private network, where strangers' links do not lead.
+    Private,
     /// No answer, or no progress, within the limit.
     Timeout,
     /// The connection broke while the body came.
@@ -58,10 +60,11 @@ pub enum FailureClass {
 }
 
 /// Every class, in the order of the closing table.
-pub const FAILURE_CLASSES: [FailureClass; 21] = [
+pub const FAILURE_CLASSES: [FailureClass; 22] = [
     FailureClass::Dns,
     FailureClass::Connect,
     FailureClass::Tls,
+    FailureClass::Private,
     FailureClass::Timeout,
     FailureClass::Reset,
     FailureClass::Protocol,
@@ -89,6 +92,7 @@ impl FailureClass {
             Self::Dns => "dns",
             Self::Connect => "connect",
             Self::Tls => "tls",
+            Self::Private => "private",
             Self::Timeout => "timeout",
             Self::Reset => "reset",
             Self::Protocol => "protocol",
@@ -126,7 +130,12 @@ impl FailureClass {
 
     /// Whether the host was not even reached: what was asked for stays due in any later run.
     pub fn is_unreached(self) -> bool {
-        matches!(self, Self::Dns | Self::Connect | Self::Tls)
+        matches!(self, Self::Dns | Self::Connect | Self::Tls | Self::Private)
+    }
+
+    /// Whether an answer came whole enough to be refused for what it is, as the same answer would be again.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::OptOut | Self::TooSmall | Self::TooLarge | Self::NotAnImage)
     }
 
     /// Whether the photo was left out on purpose, so that nothing is wrong with the run.

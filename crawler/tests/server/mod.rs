@@ -64,7 +64,11 @@ pub struct Logged {
     pub path: String,
     pub status: u16,
     pub range: Option<String>,
+    /// Whether it has validators, so that the answer may be that nothing changed.
+    pub is_conditional: bool,
     pub user_agent: String,
+    /// Of the answer.
+    pub etag: Option<String>,
 }
 
 #[derive(Default)]
@@ -151,9 +155,12 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>, handler: Arc<impl Fn(
 }
 
 fn log(shared: &Shared, request: &Request, reply: &Reply) -> usize {
-    let status = match reply {
-        Reply::Full { status, .. } => *status,
-        Reply::Raw(_) => 0,
+    let (status, etag) = match reply {
+        Reply::Full { status, headers, .. } => {
+            let etag = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("etag"));
+            (*status, etag.map(|(_, value)| value.clone()))
+        }
+        Reply::Raw(_) => (0, None),
     };
     let mut log = shared.log.lock().unwrap();
     log.push(Logged {
@@ -162,7 +169,9 @@ fn log(shared: &Shared, request: &Request, reply: &Reply) -> usize {
         path: request.path.clone(),
         status,
         range: request.header("range").map(str::to_owned),
+        is_conditional: request.header("if-none-match").or(request.header("if-modified-since")).is_some(),
         user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+        etag,
     });
     log.len() - 1
 }
