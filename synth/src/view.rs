@@ -30,10 +30,23 @@ impl View {
     /// The view that `seed` names, `longer_px` at its longer side; joints of a confidence below `min_score` do not
     /// count. At least one does.
     pub fn draw(seed: u64, body: &Body, longer_px: u32, min_score: f32) -> Self {
+        Self::find(seed, min_score, |seed| shot(seed, body, longer_px))
+    }
+
+    /// The same in a square photo of `side_px`.
+    pub fn draw_square(seed: u64, body: &Body, side_px: u32, min_score: f32) -> Self {
+        let square = |seed| Shot { width: side_px, height: side_px, ..shot(seed, body, side_px) };
+        Self::find(seed, min_score, square)
+    }
+
+    /// The first of a few shots that shows the person well, else the first that shows the person.
+    fn find(seed: u64, min_score: f32, shot: impl Fn(u64) -> Shot) -> Self {
         let mut passable = None;
         // What decides is where the person stands: the same seeds are taken at every size, up to rounding.
         for attempt in 0_u64.. {
-            let Some(view) = Self::attempt(seed, attempt, body, longer_px, min_score) else { continue };
+            let Some(view) = Self::attempt(shot(seed_of(seed, attempt)), attempt, min_score) else {
+                continue;
+            };
             let truth = &view.rendered.truth;
             if is_good(&truth.people[0], truth.width as f32, truth.height as f32) {
                 return view;
@@ -47,13 +60,11 @@ impl View {
     }
 
     /// `None` where nobody is seen, or no joint.
-    fn attempt(seed: u64, attempt: u64, body: &Body, longer_px: u32, min_score: f32) -> Option<Self> {
-        let seed = seed_of(seed, attempt);
-        let shot = shot(seed, body, longer_px);
+    fn attempt(shot: Shot, attempt: u64, min_score: f32) -> Option<Self> {
         let rendered = render_with(&shot, Grain::HALVED);
         let person = rendered.truth.people.first()?;
         let frame = (rendered.width as f32, rendered.height as f32);
-        let joints = disturb(&person.joints, &person.bbox, frame, &mut noise::stream(seed, 30));
+        let joints = disturb(&person.joints, &person.bbox, frame, &mut noise::stream(shot.seed, 30));
         let joints = joints.gated(min_score);
         joints.visible().next()?;
         Some(Self { shot, rendered, joints, attempt })

@@ -4,6 +4,7 @@
 mod grounds;
 mod marks;
 mod people;
+mod portraits;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -43,6 +44,9 @@ struct Arguments {
     /// Marks without a photo, RGBA: layers.u8.
     #[arg(long, default_value_t = 0)]
     layers: u64,
+    /// Small photos of one person with captions, for the demo base: portraits.u8.
+    #[arg(long, default_value_t = 0)]
+    portraits: u64,
     /// The folder to write into.
     #[arg(long)]
     out: PathBuf,
@@ -66,7 +70,8 @@ fn main() -> anyhow::Result<()> {
         let picture = texture::picture(noise::subseed(seed(5), index), REGION);
         vec![(picture.into_raw(), json!({"index": 0}))]
     })?;
-    write(out, "layers", arguments.layers, |index| grounds::layers(seed(6), index))
+    write(out, "layers", arguments.layers, |index| grounds::layers(seed(6), index))?;
+    write(out, "portraits", arguments.portraits, |index| vec![portraits::sample(seed(7), index)])
 }
 
 /// Writes the samples of `count` photos in order, a batch in memory at a time. Nothing is written of nothing, except
