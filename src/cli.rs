@@ -15,7 +15,7 @@ pub use dataset::{DatasetArgs, MeasureArgs, RecipeArgs, SnapshotCommand};
 pub use models::{AddArgs, CheckRealArgs, ModelsCommand, QuantizeArgs};
 pub use review::{EraseArgs, ReportArgs, ReviewCommand};
 pub use train::{
-    BodyBenchArgs, EmbeddingFormat, EncodeArgs, RunsCommand, RunsExportArgs, TrainArgs, TrainCommand,
+    AdapterArgs, BodyBenchArgs, EmbeddingFormat, EncodeArgs, ExportAdapterArgs, ExportCommand, HowArgs, RunsCommand, RunsExportArgs, TrainArgs, TrainCommand,
     WeightType,
 };
 
@@ -110,6 +110,9 @@ pub enum Command {
     /// Fit a model to a snapshot.
     #[command(subcommand)]
     Train(TrainCommand),
+    /// Write a trained model as files that other programs load.
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// Turn the photos of one person into a Gaussian over c_body.
     Encode(EncodeArgs),
     /// Judge a body-VAE on synthetic people whose bodies are known.

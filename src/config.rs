@@ -10,10 +10,10 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::recipe::Recipe;
-use crate::training::config::TrainConfig;
 
 /// Variables that are not recipe keys.
-const OTHER_VARIABLES: [&str; 7] = [
+const OTHER_VARIABLES: [&str; 8] = [
+    "BOLID_ALLOW_PRIVATE",
     "BOLID_WORKDIR",
     "BOLID_THREADS",
     "BOLID_RECIPE",
@@ -72,11 +72,11 @@ pub fn load(
 }
 
 /// Reads a training's configuration and puts the environment and the flags over it.
-pub fn load_training(
+pub fn load_training<T: DeserializeOwned>(
     path: &Path,
     flags: &[String],
     environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<TrainConfig, ConfigError> {
+) -> Result<T, ConfigError> {
     let variables = environment.into_iter().filter(|(name, _)| name.starts_with(TRAINING));
     read(path, flags, TRAINING, variables)
 }

@@ -57,6 +57,7 @@ use clap::Parser;
 
 use cli::{
     Cli, Command, DatasetArgs, Global, ModelsCommand, ReviewCommand, RunsCommand, SnapshotCommand,
+    ExportCommand,
     TrainCommand,
 };
 use output::Output;
@@ -173,6 +174,10 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Models(ModelsCommand::Add(args)) => models::add(&args, output)?,
         Command::Models(ModelsCommand::Quantize(args)) => quantize::run(&args, output)?,
         Command::Train(TrainCommand::Vae(args)) => training::vae::run(&args, global, output)?,
+        Command::Train(TrainCommand::Cache(args)) => training::adapter::cache::run(&args, global, output)?,
+        Command::Train(TrainCommand::PoseProbe(args)) => training::adapter::probe::run(&args, global, output)?,
+        Command::Train(TrainCommand::Adapter(args)) => training::adapter::fit::run(&args, global, output)?,
+        Command::Export(ExportCommand::Adapter(args)) => training::adapter::export::run(&args, global, output)?,
         Command::Encode(args) => return training::encode::run(&args, global, output),
         Command::Bodybench(args) => training::bodybench::run(&args, global, output)?,
         Command::Runs(RunsCommand::List) => training::runs::list(&global.workdir.join("runs"), output)?,

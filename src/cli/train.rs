@@ -9,6 +9,12 @@ use clap::{Args, Subcommand, ValueEnum};
 pub enum TrainCommand {
     /// Fit the body-VAE: 0 to 100 photos of one person to a Gaussian over c_body.
     Vae(TrainArgs),
+    /// Compute once what the adapter's frozen networks make of photos and captions.
+    Cache(AdapterArgs),
+    /// Fit the network that reads joints off latents, for the adapter's pose term.
+    PoseProbe(AdapterArgs),
+    /// Fit the adapter: a body stream and a reference stream beside the text of a frozen base.
+    Adapter(AdapterArgs),
 }
 
 /// What every training takes.
@@ -17,13 +23,32 @@ pub struct TrainArgs {
     /// The training's configuration (TOML).
     #[arg(long, default_value = "data/recipes/train-demo.toml", value_name = "FILE")]
     pub config: PathBuf,
+    /// How it is run.
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// The same with the adapter's configuration.
+#[derive(Debug, Args)]
+pub struct AdapterArgs {
+    /// The training's configuration (TOML), one for cache, pose-probe and adapter.
+    #[arg(long, default_value = "data/recipes/adapter-demo.toml", value_name = "FILE")]
+    pub config: PathBuf,
+    /// How it is run.
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// How a training is run.
+#[derive(Debug, Args)]
+pub struct HowArgs {
     /// Override a value of the configuration, e.g. `fit.steps=500` (may be repeated).
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// The snapshot to train on (id or its beginning, name, folder), instead of the configuration's.
     #[arg(long, value_name = "SNAPSHOT")]
     pub snapshot: Option<String>,
-    /// Go on from the newest checkpoint that verifies.
+    /// Go on from the newest checkpoint that verifies; a cache always goes on.
     #[arg(long)]
     pub resume: bool,
     /// With --resume: accept that this key differs from the checkpoint's, e.g. `fit.steps` (may be repeated).
@@ -32,6 +57,29 @@ pub struct TrainArgs {
     /// Run one step and print what the training would take: memory, seconds, samples.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `bolid export …`.
+#[derive(Debug, Subcommand)]
+pub enum ExportCommand {
+    /// Write an adapter as files that diffusers and ComfyUI load, with a model card.
+    Adapter(ExportAdapterArgs),
+}
+
+/// `bolid export adapter`.
+#[derive(Debug, Args)]
+pub struct ExportAdapterArgs {
+    /// A run's id (or its beginning), name or folder.
+    pub run: String,
+    /// The folder, without an adapter so far.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Whose c_body is written as body.ipadpt (`site/slug`) [default: the first person of the snapshot].
+    #[arg(long, value_name = "PERSON")]
+    pub person: Option<String>,
+    /// f16 is half as large, and what published adapters have.
+    #[arg(long, value_enum, default_value_t = WeightType::F16)]
+    pub weights: WeightType,
 }
 
 /// `bolid encode`.

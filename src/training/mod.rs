@@ -3,19 +3,25 @@
 //! | module | what |
 //! |---|---|
 //! | [`config`] | what a training is made of |
+//! | [`data`] | the snapshot it is trained on |
 //! | [`draw`] | synthetic people straight into a snapshot of small tensors |
 //! | [`vae`] | `bolid train vae` |
+//! | [`adapter`] | `bolid train cache`, `pose-probe`, `adapter`, and `bolid export adapter` |
+//! | [`start`] | the folder a training begins or goes on in |
 //! | [`shown`] | what a training shows while it goes |
 //! | [`model`] | the model that a command is to use |
 //! | [`encode`] | `bolid encode` |
 //! | [`bodybench`] | `bolid bodybench` |
 //! | [`runs`] | the trainings of a work folder |
 
+pub mod adapter;
 pub mod bodybench;
 pub mod config;
+pub mod data;
 pub mod draw;
 pub mod encode;
 pub mod model;
 pub mod runs;
 pub mod shown;
+pub mod start;
 pub mod vae;

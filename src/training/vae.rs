@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use rayon::prelude::*;
@@ -13,17 +11,17 @@ use snapshot::Snapshot;
 use train::body::page::page;
 use train::body::validation::HeldOut;
 use train::body::{BodyBatch, BodyVae, Pose, file, loss};
-use train::fit::{self, Resume, Task, TaskError, Validation};
+use train::fit::{self, Task, TaskError, Validation};
 use train::parameters::Parameters;
 use train::report::Grid;
 use train::run::events::Picture;
-use train::run::{RunFolder, RunSpec, SnapshotName};
+use train::run::{RunSpec, SnapshotName};
 use train::views::{BatchSource, Measures, People, Person, ViewReader, plan};
 use train::{DType, Device};
 
 use super::config::{TrainConfig, TrainConfigError};
 use super::draw::{DrawSpec, DrawnPerson};
-use super::{draw, runs, shown};
+use super::{data, draw, runs, shown, start};
 use crate::cli::{Global, TrainArgs};
 use crate::config;
 use crate::output::Output;
@@ -41,7 +39,7 @@ const FEW_PHOTOS: usize = 10_000;
 /// Runs the command.
 pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let (config, text) = load_config(args)?;
-    let snapshot = open_snapshot(args, &config, &global.workdir)?;
+    let snapshot = data::open(&args.config, &config.data, &global.workdir)?;
     let people = People::of(&snapshot, config.data.split.split(), config.data.hold_out)?;
     let encoded = ViewReader::new(&snapshot, config.model.view_px)?;
     let decoded = ViewReader::new(&snapshot, config.model.decoded_px)?;
@@ -74,7 +72,7 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let load = |step: u64| -> Result<BodyBatch, TaskError> {
         Ok(source.batch(&plan(&people, &config.views, config.seed, step))?)
     };
-    let describe = |batch: &BodyBatch| describe(&snapshot, batch);
+    let describe = |batch: &BodyBatch| data::describe(&snapshot, &batch.photos);
     let facts = BTreeMap::from([
         ("run".to_owned(), spec.id()),
         ("snapshot".to_owned(), snapshot.id()),
@@ -99,20 +97,13 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
         },
         save_model: &|values, folder| Ok(file::save(folder, &config.model, values, &facts, DType::F32)?),
         may_be_zero: &may_be_zero,
+        may_be_absent: &|_| false,
     };
-    if args.dry_run {
+    if args.how.dry_run {
         let dry = fit::dry_run(&parameters, &task, &config.fit)?;
         return Ok(output.show(&dry, shown::dry_run_text)?);
     }
-    let runs_dir = global.workdir.join("runs");
-    let (folder, resume) = if args.resume {
-        let folder = RunFolder::resume(&runs_dir, &spec)?;
-        runs::refuse_withdrawn(&folder)?;
-        (folder, Resume::Newest { allow_change: args.allow_change.clone() })
-    } else {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
-        (RunFolder::create(&runs_dir, &spec, &text, now)?, Resume::Never)
-    };
+    let (folder, resume) = start::run(&global.workdir.join("runs"), &spec, &text, &args.how)?;
     let mut progress = shown::FitProgress::default();
     let finished =
         fit::fit(&folder, &parameters, &task, &config.fit, &resume, &mut |event| progress.show(event))?;
@@ -139,36 +130,18 @@ fn for_tensorboard(grid: &Grid) -> Option<Picture> {
 
 /// The configuration with flags and environment over it, and its text.
 fn load_config(args: &TrainArgs) -> Result<(TrainConfig, String)> {
-    let mut overrides = args.overrides.clone();
-    overrides.extend(args.snapshot.iter().map(|name| format!("data.snapshot={name:?}")));
-    let mut config = config::load_training(&args.config, &overrides, env::vars())?;
-    if args.snapshot.is_some() {
+    let mut overrides = args.how.overrides.clone();
+    overrides.extend(args.how.snapshot.iter().map(|name| format!("data.snapshot={name:?}")));
+    let mut config: TrainConfig = config::load_training(&args.config, &overrides, env::vars())?;
+    if args.how.snapshot.is_some() {
         config.data.drawn = None;
     }
     config.check().map_err(|source| TrainConfigError::OutOfRange { config: args.config.clone(), source })?;
     config.fit.batch = config.views.people * config.views.views;
     config.fit.check()?;
-    if config.data.snapshot.is_some() == config.data.drawn.is_some() {
-        return Err(TrainConfigError::Data(args.config.clone()).into());
-    }
+    data::check(&args.config, &config.data)?;
     let text = fs::read_to_string(&args.config).with_context(|| format!("read {}", args.config.display()))?;
     Ok((config, text))
-}
-
-/// The snapshot, every byte of it checked, or the synthetic people, drawn if they are not there yet.
-fn open_snapshot(args: &TrainArgs, config: &TrainConfig, workdir: &Path) -> Result<Snapshot> {
-    let folder = workdir.join("snapshots");
-    let path: PathBuf = match (&config.data.drawn, &config.data.snapshot) {
-        (Some(spec), _) => draw::snapshot(&folder, spec)?.path,
-        (None, Some(name)) => snapshot::find(&folder, name)?,
-        (None, None) => return Err(TrainConfigError::Data(args.config.clone()).into()),
-    };
-    let snapshot = Snapshot::open(&path)?;
-    if config.data.verify {
-        snapshot::verify(&path)
-            .with_context(|| format!("verify snapshot {} before training on it", path.display()))?;
-    }
-    Ok(snapshot)
 }
 
 /// The measures of `people` that the model is to read: known of synthetic people alone.
@@ -253,20 +226,6 @@ fn warn_of_size(people: &People) {
         let names = people.left_out.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
         eprintln!("bolid: left out, with fewer than 2 photos: {} people ({names})", people.left_out.len());
     }
-}
-
-fn describe(snapshot: &Snapshot, batch: &BodyBatch) -> String {
-    let mut people: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for &row in &batch.photos {
-        let photo = &snapshot.photos()[row];
-        people.entry(photo.identity.as_str()).or_default().push(photo.facts.sha256.short());
-    }
-    let person = |(identity, mut photos): (&str, Vec<String>)| {
-        photos.sort();
-        photos.dedup();
-        format!("{identity}: {}", photos.join(" "))
-    };
-    people.into_iter().map(person).collect::<Vec<_>>().join("; ")
 }
 
 /// A bias of keys adds the same to every score of a softmax, so its gradient is rounding at most.

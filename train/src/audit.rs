@@ -14,18 +14,25 @@ pub struct Trainable {
     name: String,
     var: Var,
     may_be_zero: bool,
+    may_be_absent: bool,
 }
 
 impl Trainable {
     /// Expects a finite gradient that is not zero everywhere.
     pub fn new(name: impl Into<String>, var: &Var) -> Self {
-        Self { name: name.into(), var: var.clone(), may_be_zero: false }
+        Self { name: name.into(), var: var.clone(), may_be_zero: false, may_be_absent: false }
     }
 
     /// Accepts a gradient of zeros: for what begins behind a factor of zero, such as the first matrix of a LoRA pair.
     #[must_use]
     pub fn may_be_zero(self) -> Self {
         Self { may_be_zero: true, ..self }
+    }
+
+    /// Accepts that there is no gradient at all: for a part that the step at hand leaves out.
+    #[must_use]
+    pub fn may_be_absent(self) -> Self {
+        Self { may_be_absent: true, ..self }
     }
 }
 
@@ -78,9 +85,11 @@ pub fn audit<'a>(
 ) -> Result<GradStore> {
     let grads = step()?.backward()?;
     let mut failure = AuditFailure::default();
-    for Trainable { name, var, may_be_zero } in trainable {
+    for Trainable { name, var, may_be_zero, may_be_absent } in trainable {
         let Some(grad) = grads.get(var) else {
-            failure.without.push(name.clone());
+            if !may_be_absent {
+                failure.without.push(name.clone());
+            }
             continue;
         };
         // A sum of magnitudes is zero only where all are, and not finite where one is not (or in f64 only then).

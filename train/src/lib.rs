@@ -5,6 +5,10 @@
 //! |---|---|
 //! | [`views`] | people and their views, from a snapshot to tensors: sampling, pooling, augmentation |
 //! | [`body`] | the body-VAE: views of one person to a Gaussian over c_body, and back to a picture |
+//! | [`cache`] | what frozen networks make of photos and captions, computed once |
+//! | [`adapter`] | the body adapter: streams beside the text, their objective |
+//! | [`probe`] | joints read off latents, for the adapter's pose term |
+//! | `layers` | linear, convolution, normalisation, attention, with parameters to train |
 //! | [`parameters`] | the named variables of a model, deterministic from a seed |
 //! | [`fit`] | the training loop: optimiser, schedule, EMA, audit, checkpoints that resume to the byte |
 //! | [`run`] | what a training leaves: its folder, logs, model files, lineage |
@@ -18,17 +22,21 @@
 //! | [`adamw`], [`learning_rate`] | the optimiser, its moments visible; cosine with warm-up |
 
 pub mod adamw;
+pub mod adapter;
 pub mod audit;
 pub mod body;
 pub mod bodybench;
+pub mod cache;
 pub mod diffusion;
 pub mod embedding_file;
 pub mod error;
 pub mod fit;
 pub mod grad;
 pub mod ipadpt;
+mod layers;
 pub mod learning_rate;
 pub mod parameters;
+pub mod probe;
 pub mod report;
 pub mod run;
 pub mod views;

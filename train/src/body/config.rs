@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::layers::GROUPS;
 use photo::range::{OutOfRange, check};
 
 /// Side of the grid that features are computed on. `view_px` is folded into it by space-to-depth, so
@@ -97,6 +98,3 @@ impl BodyVaeConfig {
         3 * (self.view_px / GRID).pow(2)
     }
 }
-
-/// Groups of every group normalisation.
-pub(super) const GROUPS: usize = 8;

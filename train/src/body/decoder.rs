@@ -7,7 +7,7 @@ use candle_nn::init::{DEFAULT_KAIMING_NORMAL, ZERO};
 use rayon::prelude::*;
 
 use super::config::{BodyVaeConfig, DRAWN_GRID};
-use super::layers::{Conv, Linear, NormConv, Residual};
+use crate::layers::{Conv, Linear, NormConv, Residual};
 use super::palette::Palette;
 use super::pose::{POSE_MAPS, Pose};
 use super::views::fold;

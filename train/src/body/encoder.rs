@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
 use super::config::BodyVaeConfig;
-use super::layers::{Attention, LayerNorm, Linear};
+use crate::layers::{Attention, LayerNorm, Linear};
 use super::offsets::{Offsets, refined};
 use super::pose::{POSE_FEATURES, Pose};
 use super::posterior::Experts;

@@ -30,14 +30,12 @@
 //! | [`picture`] | pictures as bytes |
 //! | [`validation`] | what a model makes of held-out views |
 //! | [`page`] | the report of a run |
-//! | `layers` | linear, convolution, normalisation, attention |
 
 pub mod config;
 mod decoder;
 mod encoder;
 pub mod file;
 pub mod framing;
-mod layers;
 pub mod loss;
 pub mod model;
 pub mod offsets;

@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 use super::config::BodyVaeConfig;
 use super::decoder::Decoder;
 use super::encoder::{Encoded, Encoder};
-use super::layers::Linear;
+use crate::layers::Linear;
 use super::palette::Palette;
 use super::pose::Pose;
 use super::posterior::{Experts, Posterior};

@@ -12,7 +12,7 @@
 use candle_core::{D, DType, Tensor};
 use candle_nn::VarBuilder;
 
-use super::layers::Linear;
+use crate::layers::Linear;
 use super::pose::{POOLS, Pose};
 use super::strips::{self, Axes, FACE, LIMB_ENDS, TRUNK};
 use crate::error::Result;

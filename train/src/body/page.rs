@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json};
 use snapshot::Pixels;
 
 use super::model::BodyVae;
@@ -16,8 +15,8 @@ use super::pose::Pose;
 use super::validation::{Case, Drawn, HeldOut};
 use crate::error::Result;
 use crate::parameters::normals;
-use crate::report::{Chart, Grid, Page, Picture, Row, Series, WorstPhoto};
-use crate::run::{RunError, RunFolder, RunLog};
+use crate::report::{Chart, Curves, Grid, Page, Picture, Row, WorstPhoto};
+use crate::run::{RunError, RunFolder};
 use crate::views::{BatchError, ViewReader};
 
 /// People in the grids.
@@ -53,11 +52,7 @@ pub fn page(
     latest: Option<(u64, &BTreeMap<String, f64>)>,
 ) -> Result<Page, PageError> {
     let record = run.record();
-    let path = run.log_path();
-    let mut log = if path.exists() { RunLog::read(&path)? } else { Vec::new() };
-    log.extend(
-        latest.map(|(step, numbers)| json!({ "kind": "validation", "step": step, "numbers": numbers })),
-    );
+    let curves = Curves::of(run, latest)?;
     let cases = held_out.cases();
     let mut drawn: Vec<(&Case, Drawn)> = Vec::new();
     for case in cases {
@@ -66,7 +61,7 @@ pub fn page(
     let mut page = Page {
         title: format!("{} {}", record.spec.kind, record.spec.name),
         lead: "Views of one person to c_body, and c_body to views that were never trained on.".to_owned(),
-        tiles: tiles(&log),
+        tiles: curves.tiles(),
         facts: vec![
             ("run".to_owned(), record.id.clone()),
             ("snapshot".to_owned(), format!("{} {}", record.spec.snapshot.name, record.spec.snapshot.id)),
@@ -74,7 +69,7 @@ pub fn page(
             ("program".to_owned(), record.spec.program_version.clone()),
         ],
         config: config.to_owned(),
-        charts: charts(&log),
+        charts: charts(&curves),
         worst: worst(held_out.decoded(), drawn)?,
         ..Page::default()
     };
@@ -91,73 +86,9 @@ fn grids(held_out: &HeldOut, model: &BodyVae) -> Result<Vec<Grid>, PageError> {
     Ok(vec![people(held_out, model)?, poses(held_out, model)?, prior(held_out, model)?])
 }
 
-/// Lines of one kind.
-fn of_kind<'a>(log: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
-    log.iter().filter(move |line| line["kind"] == kind)
-}
-
-fn tiles(log: &[Value]) -> Vec<(String, String)> {
-    let mut tiles = Vec::new();
-    if let Some(step) = of_kind(log, "step").last().and_then(|line| line["step"].as_u64()) {
-        tiles.push(("steps".to_owned(), step.to_string()));
-    }
-    let numbers = of_kind(log, "validation").last().and_then(|line| line["numbers"].as_object());
-    for (name, value) in numbers.into_iter().flatten() {
-        tiles.push((
-            name.replace('_', " "),
-            value.as_f64().map_or("–".to_owned(), |value| format!("{value:.3}")),
-        ));
-    }
-    tiles
-}
-
-fn charts(log: &[Value]) -> Vec<Chart> {
-    let mut curves: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
-    for line in of_kind(log, "step") {
-        let Some(step) = line["step"].as_f64() else { continue };
-        let mut add = |name: &str, value: &Value| {
-            if let Some(value) = value.as_f64() {
-                curves.entry(name.to_owned()).or_default().push((step, value));
-            }
-        };
-        for name in ["loss", "gradient_norm"] {
-            add(name, &line[name]);
-        }
-        for (name, value) in line["terms"].as_object().into_iter().flatten() {
-            add(name, value);
-        }
-    }
-    let mut validated: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
-    for line in of_kind(log, "validation") {
-        let Some(step) = line["step"].as_f64() else { continue };
-        for (name, value) in line["numbers"].as_object().into_iter().flatten() {
-            if let Some(value) = value.as_f64() {
-                validated.entry(name.clone()).or_default().push((step, value));
-            }
-        }
-    }
-    let chart = |title: String, series: Vec<Series>| Chart {
-        title,
-        x_label: "step".to_owned(),
-        series,
-        ..Chart::default()
-    };
-    let trained = curves.into_iter().map(|(name, points)| {
-        let title = name.replace('_', " ");
-        chart(title.clone(), vec![Series::new(title, points).smoothed()])
-    });
-    let held_out = chart(
-        "held-out views".to_owned(),
-        ["held_out", "mean_photo"]
-            .into_iter()
-            .filter_map(|name| Some(Series::new(name.replace('_', " "), validated.get(name)?.clone())))
-            .collect(),
-    );
-    let mut charts: Vec<Chart> = trained.collect();
-    if !held_out.series.is_empty() {
-        charts.insert(0, held_out);
-    }
-    charts
+fn charts(curves: &Curves) -> Vec<Chart> {
+    let held_out = curves.validated("held-out views", &["held_out", "mean_photo"]);
+    held_out.into_iter().chain(curves.trained()).collect()
 }
 
 /// The photos with the highest loss; thumbnails at the decoder's size.

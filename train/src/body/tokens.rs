@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use candle_nn::init::{Init, ZERO};
 
 use super::config::BodyVaeConfig;
-use super::layers::{LayerNorm, Linear};
+use crate::layers::{LayerNorm, Linear};
 use super::pose::{POOLS, POSE_FEATURES};
 use super::strips;
 use crate::error::Result;

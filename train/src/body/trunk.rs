@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
 
 use super::config::BodyVaeConfig;
-use super::layers::{Conv, Residual};
+use crate::layers::{Conv, Residual};
 use crate::error::Result;
 use crate::grad;
 

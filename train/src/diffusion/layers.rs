@@ -27,6 +27,11 @@ impl Linear {
         Ok(Self { weight: weights.get((output, input), "weight")?, bias: None })
     }
 
+    /// `[out, in]`.
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         grad::linear(x, &self.weight, self.bias.as_ref())
     }

@@ -10,6 +10,7 @@
 //! | `clip` | text and image encoders, L_CLIP |
 //! | `adapter_file` | IP-Adapter files, read and written |
 //! | `checkpoint` | folders and repositories in diffusers' layout |
+//! | `sampling` | noise to latents
 //! | `prompt` | prompts to the UNet's conditioning |
 //! | `tokenizer` | prompts to token ids |
 //! | `json` | configuration files as Python writes them |
@@ -23,6 +24,7 @@ mod layers;
 pub mod lora;
 mod mismatch;
 pub mod prompt;
+pub mod sampling;
 pub mod scheduler;
 pub mod tensor_file;
 pub mod tokenizer;

@@ -97,13 +97,28 @@ impl TensorFile {
         let info = self.tensors.get(name).ok_or_else(|| bad(format!("has no tensor {name}")))?;
         let dtype = DType::try_from(info.dtype).map_err(|e| bad(format!("{name}: {e}")))?;
         let (start, end) = info.data_offsets;
+        Ok(Tensor::from_raw_buffer(&self.bytes(start, end)?, dtype, &info.shape, device)?)
+    }
+
+    /// Reads one row of a tensor, the others are not touched: `[n, …]` gives `[…]`.
+    pub fn read_row(&self, name: &str, row: usize, device: &Device) -> Result<Tensor> {
+        let bad = |reason: String| Error::malformed(&self.path, reason);
+        let info = self.tensors.get(name).ok_or_else(|| bad(format!("has no tensor {name}")))?;
+        let dtype = DType::try_from(info.dtype).map_err(|e| bad(format!("{name}: {e}")))?;
+        let shape = info.shape.split_first().filter(|(rows, _)| row < **rows);
+        let (_, shape) = shape.ok_or_else(|| bad(format!("{name} {:?} has no row {row}", info.shape)))?;
+        let length = shape.iter().product::<usize>() * dtype.size_in_bytes();
+        let start = info.data_offsets.0 + row * length;
+        Ok(Tensor::from_raw_buffer(&self.bytes(start, start + length)?, dtype, shape, device)?)
+    }
+
+    /// Bytes of the data, counted from its beginning.
+    fn bytes(&self, start: usize, end: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; end - start];
-        {
-            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.seek(SeekFrom::Start(self.data_start + start as u64)).map_err(Error::read(&self.path))?;
-            file.read_exact(&mut bytes).map_err(Error::read(&self.path))?;
-        }
-        Ok(Tensor::from_raw_buffer(&bytes, dtype, &info.shape, device)?)
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.data_start + start as u64)).map_err(Error::read(&self.path))?;
+        file.read_exact(&mut bytes).map_err(Error::read(&self.path))?;
+        Ok(bytes)
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Task<'a, B> {
     pub save_model: &'a SaveModel<'a>,
     /// Parameters whose gradient may be zero in the first step, such as those behind a factor that begins at zero.
     pub may_be_zero: &'a dyn Fn(&str) -> bool,
+    /// Parameters that the first step of a start of the program may leave out.
+    pub may_be_absent: &'a dyn Fn(&str) -> bool,
 }
 
 /// Where in the training a loss is computed.

@@ -179,7 +179,8 @@ impl<'a, B> Trainer<'a, B> {
     fn audited(&self, loss: &Tensor) -> Result<GradStore> {
         let expected = |(name, var): &(String, Var)| {
             let trainable = Trainable::new(name, var);
-            if (self.task.may_be_zero)(name) { trainable.may_be_zero() } else { trainable }
+            let trainable = if (self.task.may_be_zero)(name) { trainable.may_be_zero() } else { trainable };
+            if (self.task.may_be_absent)(name) { trainable.may_be_absent() } else { trainable }
         };
         let trainable: Vec<Trainable> = self.parameters.iter().map(expected).collect();
         audit(&trainable, [], || Ok(loss.clone()))

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`page`] | the page and its sections |
 //! | [`chart`] | what a line chart shows |
+//! | [`curves`] | charts of a run, from its log |
 //! | [`svg`] | how it is drawn |
 //! | `axis` | from values to places in the drawing |
 //! | [`ticks`] | round numbers for axes |
@@ -20,6 +21,7 @@
 mod axis;
 pub mod bench;
 pub mod chart;
+pub mod curves;
 pub mod escape;
 pub mod grid;
 pub mod page;
@@ -28,6 +30,7 @@ pub mod svg;
 pub mod ticks;
 
 pub use chart::{Chart, Level, Scale, Series};
+pub use curves::Curves;
 pub use escape::escape;
 pub use grid::{Grid, Row};
 pub use page::{Page, WorstPhoto};

@@ -199,6 +199,7 @@ impl Trial {
             validate: &validate,
             save_model: &save_model,
             may_be_zero: &|_| false,
+            may_be_absent: &|_| false,
         };
         run(&task)
     }

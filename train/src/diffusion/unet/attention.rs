@@ -1,6 +1,6 @@
 //! Self-attention, three-stream cross-attention and feed-forward, as in diffusers' `BasicTransformerBlock`.
 
-use super::streams::Conditioning;
+use super::streams::{Conditioning, KeyValue};
 use crate::diffusion::Weights;
 use crate::diffusion::layers::{LayerNorm, Linear};
 use crate::error::{Error, Result};
@@ -107,6 +107,11 @@ impl TransformerBlock {
     /// Place of its cross-attention in the order of the adapter files.
     pub fn layer(&self) -> usize {
         self.layer
+    }
+
+    /// Keys and values of the text in its cross-attention.
+    pub fn key_value(&self) -> KeyValue {
+        KeyValue { key: self.attn2.to_k.weight().clone(), value: self.attn2.to_v.weight().clone() }
     }
 
     /// `x` is `[b, pixels, width]`.

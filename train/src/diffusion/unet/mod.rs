@@ -55,6 +55,7 @@ pub struct UNet {
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
     cross_attention: Vec<(String, usize)>,
+    text_key_values: Vec<KeyValue>,
     checkpointing: bool,
 }
 
@@ -132,6 +133,7 @@ impl UNet {
             mid,
             up,
             cross_attention: count.layers,
+            text_key_values: count.key_values,
             checkpointing: false,
         })
     }
@@ -144,6 +146,11 @@ impl UNet {
     /// Name and width of every cross-attention layer, in the order of adapter files (down, up, mid): entry `i` has number `2i + 1`.
     pub fn cross_attention(&self) -> &[(String, usize)] {
         &self.cross_attention
+    }
+
+    /// Keys and values of the text in each cross-attention layer, in the same order: what an adapter's own begin as.
+    pub fn text_key_values(&self) -> &[KeyValue] {
+        &self.text_key_values
     }
 
     /// With or without gradient checkpointing: each residual block with its transformer keeps its inputs only and is run

@@ -2,7 +2,7 @@
 
 use super::attention::TransformerBlock;
 use super::config::UnetConfig;
-use super::streams::Conditioning;
+use super::streams::{Conditioning, KeyValue};
 use crate::diffusion::Weights;
 use crate::diffusion::layers::{Conv2d, GroupNorm, Linear};
 use crate::error::Result;
@@ -30,6 +30,8 @@ pub struct Transformer {
 pub struct LayerCount {
     /// Name and width of each layer met so far.
     pub layers: Vec<(String, usize)>,
+    /// Their keys and values of the text.
+    pub key_values: Vec<KeyValue>,
 }
 
 impl Transformer {
@@ -59,7 +61,8 @@ impl Transformer {
                 let weights = weights.pp("transformer_blocks").pp(i);
                 TransformerBlock::load(&weights, width, config.cross_attention_dim, heads, layer, &name)
             })
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        count.key_values.extend(blocks.iter().map(TransformerBlock::key_value));
         // diffusers fixes this epsilon in Transformer2DModel, whatever norm_eps says.
         let norm = GroupNorm::load(&weights.pp("norm"), width, config.norm_groups, 1e-6)?;
         Ok(Self { norm, projections, blocks })

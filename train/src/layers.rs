@@ -1,20 +1,21 @@
-//! The layers of the body-VAE: parameters from candle-nn's `VarBuilder`, operations from
+//! Layers of the networks that are trained here: parameters from candle-nn's `VarBuilder`, operations from
 //! [`grad`](crate::grad), since several of candle-nn's own cut gradients.
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use candle_nn::init::{DEFAULT_KAIMING_NORMAL, Init, ZERO};
 
-use super::config::GROUPS;
 use crate::error::Result;
 use crate::grad;
 
+/// Groups of every group normalisation.
+pub(crate) const GROUPS: usize = 8;
 /// ε of every normalisation, PyTorch's default.
 const EPS: f64 = 1e-5;
 
 /// A linear layer with bias.
 #[derive(Clone, Debug)]
-pub(super) struct Linear {
+pub(crate) struct Linear {
     weight: Tensor,
     bias: Tensor,
 }
@@ -48,7 +49,7 @@ impl Linear {
 
 /// Layer normalisation over the last dimension.
 #[derive(Clone, Debug)]
-pub(super) struct LayerNorm {
+pub(crate) struct LayerNorm {
     weight: Tensor,
     bias: Tensor,
 }
@@ -68,7 +69,7 @@ impl LayerNorm {
 
 /// A convolution of `kernel`² px, an odd number, that keeps the size.
 #[derive(Clone, Debug)]
-pub(super) struct Conv {
+pub(crate) struct Conv {
     weight: Tensor,
     bias: Tensor,
     padding: usize,
@@ -117,7 +118,7 @@ fn next(from: &mut impl Iterator<Item = Tensor>) -> Tensor {
 
 /// Group normalisation followed by SiLU and a convolution of 3×3.
 #[derive(Clone, Debug)]
-pub(super) struct NormConv {
+pub(crate) struct NormConv {
     weight: Tensor,
     bias: Tensor,
     conv: Conv,
@@ -154,7 +155,7 @@ impl NormConv {
 
 /// Two convolutions around which the input is added (He et al. 2016, arXiv:1603.05027).
 #[derive(Clone, Debug)]
-pub(super) struct Residual {
+pub(crate) struct Residual {
     first: NormConv,
     second: NormConv,
 }
@@ -183,7 +184,7 @@ impl Residual {
 /// A layer of attention and one of two linear maps, each on normalised input and added to it
 /// (pre-norm transformer, Xiong et al. 2020, arXiv:2002.04745).
 #[derive(Clone, Debug)]
-pub(super) struct Attention {
+pub(crate) struct Attention {
     heads: usize,
     norm: LayerNorm,
     query: Linear,

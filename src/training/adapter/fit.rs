@@ -1,0 +1,271 @@
+//! `bolid train adapter`: the two streams, trained through the frozen base.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use train::adapter::page::{GridPlan, page};
+use train::adapter::{
+    Adapter, AdapterBatch, AdapterSource, Case, CaseErrors, Cases, ClipJudge, Objective, Studio, file, plan,
+};
+use train::cache::{CachedText, Encoders};
+use train::diffusion::checkpoint::load_clip;
+use train::diffusion::sampling::Sampling;
+use train::diffusion::scheduler::SamplerKind;
+use train::diffusion::tokenizer::ClipTokenizer;
+use train::fit::{self, Task, TaskError, Validation, ValidationContext};
+use train::parameters::Parameters;
+use train::report::{FILE, Grid};
+use train::run::events::Picture;
+use train::run::{RunFolder, RunSpec, SnapshotName};
+use train::views::ViewReader;
+use train::{DType, Device};
+
+use super::inputs::Inputs;
+use super::probe;
+use crate::cli::{Global, AdapterArgs};
+use crate::output::Output;
+use crate::training::{data, runs, shown, start};
+
+/// What runs of this training are called in `run.json`.
+pub const KIND: &str = "adapter";
+/// The grid's file in the run's folder.
+const GRID: &str = "grid.png";
+
+/// Runs the command.
+pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
+    let inputs = Inputs::load(args, global)?;
+    let encoders = inputs.encoders()?;
+    let (config, device) = (&inputs.config, Device::Cpu);
+    let captions = inputs.all_captions()?;
+    let judge = load_judge(&inputs, &captions)?;
+    let saved_probe = match config.objective.alpha_id > 0.0 {
+        true => Some(probe::load(&inputs, &encoders.spec().vae.to_string())?),
+        false => None,
+    };
+    let cache = inputs.store(&encoders)?;
+    let vae = inputs.base.vae()?;
+    let unet = inputs.base.unet()?.with_checkpointing(config.base.checkpointing);
+    let scheduler = inputs.base.scheduler()?;
+    let schedule = scheduler.noise_schedule()?;
+    let source = AdapterSource {
+        snapshot: &inputs.snapshot,
+        cache: &cache,
+        captions: &captions,
+        no_text: cache.text("")?,
+        scaling: (vae.config().shift_factor, vae.config().scaling_factor),
+        size_px: config.base.size_px,
+        timesteps: schedule.len(),
+        sigma: sigma(&inputs),
+        objective: &config.objective,
+        device: &device,
+    };
+    let objective = Objective {
+        unet: &unet,
+        schedule: &schedule,
+        prediction: scheduler.prediction()?,
+        vae: &vae,
+        probe: saved_probe.as_ref().map(|saved| &saved.probe),
+        judge: judge.as_ref(),
+        settings: &config.objective,
+    };
+    let parameters = Parameters::seeded(config.seed);
+    let latent = encoders.body().model.config().latent;
+    let adapter = Adapter::new(&unet, encoders.image_width(), latent, &parameters, &device)?;
+    Adapter::begin(&unet, &parameters)?;
+    let studio = Studio {
+        unet: &unet,
+        vae: &vae,
+        scheduler: &scheduler,
+        no_text: &source.no_text,
+        size_px: config.base.size_px,
+        sampling: Sampling {
+            kind: SamplerKind::DpmSolver,
+            steps: config.validation.grid_steps,
+            guidance: config.validation.grid_guidance,
+        },
+    };
+    let report = Report::new(&inputs, &encoders, &source, &objective, &studio)?;
+    let spec = RunSpec {
+        kind: KIND.to_owned(),
+        name: config.name.clone(),
+        snapshot: SnapshotName { id: inputs.snapshot.id(), name: inputs.snapshot.manifest().spec.name.clone() },
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: config.seed,
+        config: json!(config),
+    };
+    let facts = BTreeMap::from([
+        ("run".to_owned(), spec.id()),
+        ("snapshot".to_owned(), inputs.snapshot.id()),
+        ("program_version".to_owned(), spec.program_version.clone()),
+        ("base".to_owned(), config.base.path.clone()),
+        ("body_vae".to_owned(), encoders.body().digest.to_string()),
+    ]);
+    let load = |step: u64| -> Result<AdapterBatch, TaskError> {
+        let plan = plan(&inputs.people, &inputs.origins, &config.samples, &config.dropout, config.seed, step);
+        Ok(source.batch(&plan)?)
+    };
+    let task = Task {
+        load: &load,
+        loss: &|batch, context| Ok(objective.loss(&adapter, batch, context.micro_step)?),
+        describe: &|batch| data::describe(&inputs.snapshot, &batch.photos),
+        validate: &|context| report.validate(context, &adapter),
+        save_model: &|values, folder| Ok(file::save(folder, values, &facts, DType::F32)?),
+        // The embeddings of a batch may all be dropped.
+        may_be_zero: &|name| name.ends_with("image_proj.proj.weight"),
+        // A step without the reference stream may be the first after resuming.
+        may_be_absent: &|name| name.starts_with("reference."),
+    };
+    if args.how.dry_run {
+        let dry = fit::dry_run(&parameters, &task, &config.fit)?;
+        return Ok(output.show(&dry, shown::dry_run_text)?);
+    }
+    let (folder, resume) = start::run(inputs.runs_dir(), &spec, &inputs.text, &args.how)?;
+    let mut progress = shown::FitProgress::default();
+    let finished = fit::fit(&folder, &parameters, &task, &config.fit, &resume, &mut |event| progress.show(event))?;
+    progress.finish();
+    runs::refuse_withdrawn(&folder)?;
+    // Once more, of the model file and the whole log.
+    let saved = file::load(&folder.model_dir(), &unet, &device)?;
+    report.write(&folder, &saved.adapter, None)?;
+    output.show(&shown::Trained::new(&folder, &finished), shown::Trained::text)?;
+    Ok(())
+}
+
+/// CLIP for L_CLIP, where that is switched on.
+fn load_judge(inputs: &Inputs, captions: &[&str]) -> Result<Option<ClipJudge>> {
+    let config = &inputs.config;
+    if config.objective.beta_clip == 0.0 {
+        return Ok(None);
+    }
+    let folder = config.base.clip.clone().unwrap_or_else(|| inputs.base.folder().join("clip"));
+    let needs = || {
+        format!(
+            "`objective.beta_clip = {}` needs a whole CLIP model: set `base.clip` to the folder of one, such as \
+             openai/clip-vit-large-patch14, or `objective.beta_clip = 0`",
+            config.objective.beta_clip
+        )
+    };
+    let clip = load_clip(&folder, DType::F32, &Device::Cpu).with_context(needs)?;
+    let tokenizer = ClipTokenizer::read(&folder).with_context(needs)?;
+    let trained = inputs.people.people.iter().flat_map(|person| &person.views);
+    let captions: BTreeSet<&str> = trained.map(|&view| captions[view]).collect();
+    Ok(Some(ClipJudge::new(clip, &tokenizer, &captions)?))
+}
+
+/// W_norm's σ in shares of the view, as the snapshot was prepared with; 64 of 1024 px where it does not say.
+fn sigma(inputs: &Inputs) -> f32 {
+    let spec = &inputs.snapshot.manifest().spec;
+    let sigma_px = spec.prepare["sigma_px"].as_f64().unwrap_or(f64::from(spec.size_px) / 16.0);
+    (sigma_px / f64::from(spec.size_px)) as f32
+}
+
+/// What the adapter is judged by, and the page.
+struct Report<'a> {
+    inputs: &'a Inputs,
+    source: &'a AdapterSource<'a>,
+    objective: &'a Objective<'a>,
+    studio: &'a Studio<'a>,
+    photos: ViewReader<'a>,
+    groups: Vec<Cases>,
+    grid: GridPlan,
+}
+
+impl<'a> Report<'a> {
+    fn new(
+        inputs: &'a Inputs,
+        encoders: &Encoders,
+        source: &'a AdapterSource<'a>,
+        objective: &'a Objective<'a>,
+        studio: &'a Studio<'a>,
+    ) -> Result<Self> {
+        let judging = &inputs.config.validation;
+        let (most, each) = (judging.people, judging.photos);
+        let groups = vec![
+            Cases::held_out(&inputs.people.people, &inputs.origins, most, each),
+            Cases::unseen(inputs.judged_unseen(), &inputs.origins, most, each),
+        ];
+        // People whom nobody was trained on are what a grid should show; held-out photos where there are none.
+        let shown = groups.iter().rev().find(|group| !group.cases.is_empty());
+        let cases: &[Case] = shown.map_or(&[], |group| &group.cases);
+        let views = inputs.config.samples.body_views;
+        let bodies = GridPlan::bodies(cases, source, judging.grid_bodies, views)?;
+        let mut prompts: Vec<String> = judging.prompts.clone();
+        if prompts.is_empty() {
+            let captions = cases.iter().map(|case| source.captions[case.target].to_owned());
+            prompts = captions.take(2).collect();
+            prompts.dedup();
+        }
+        let states = |prompt: String| -> Result<(String, CachedText)> {
+            let encoded = encoders.texts(&[&prompt])?;
+            let pooled = encoded.pooled.map(|pooled| pooled.squeeze(0)).transpose()?;
+            Ok((prompt, CachedText { states: encoded.states.squeeze(0)?, pooled }))
+        };
+        let prompts = prompts.into_iter().map(states).collect::<Result<_>>()?;
+        Ok(Self {
+            inputs,
+            source,
+            objective,
+            studio,
+            photos: ViewReader::new(&inputs.snapshot, inputs.config.base.size_px)?,
+            groups,
+            grid: GridPlan { prompts, bodies, seed: inputs.config.seed },
+        })
+    }
+
+    fn errors(&self, adapter: &Adapter) -> Result<Vec<Vec<CaseErrors>>> {
+        let views = self.inputs.config.samples.body_views;
+        let of = |group: &Cases| Ok(group.errors(self.objective, adapter, self.source, views)?);
+        self.groups.iter().map(of).collect()
+    }
+
+    fn validate(&self, context: &ValidationContext<'_>, adapter: &Adapter) -> Result<Validation, TaskError> {
+        // Somebody may be erased while a training goes on: it must not write their pictures again.
+        runs::refuse_withdrawn(context.run)?;
+        let errors = self.errors(adapter)?;
+        let numbers: BTreeMap<String, f64> =
+            self.groups.iter().zip(&errors).flat_map(|(group, errors)| group.numbers(errors)).collect();
+        let minimise = ["unseen_right", "seen_right"].into_iter().find(|name| numbers.contains_key(*name));
+        let grid = self.write(context.run, adapter, Some((context.step, &numbers, &errors)))?;
+        let pictures = for_tensorboard(&grid).into_iter().collect();
+        Ok(Validation { minimise: minimise.map(str::to_owned), numbers, pictures })
+    }
+
+    /// Writes page and grid; `latest` is a validation that the log does not have yet.
+    fn write(
+        &self,
+        run: &RunFolder,
+        adapter: &Adapter,
+        latest: Option<(u64, &BTreeMap<String, f64>, &[Vec<CaseErrors>])>,
+    ) -> Result<Grid> {
+        let grid = self.grid.draw(self.studio, adapter, self.photos)?;
+        let found = match latest {
+            Some((_, _, errors)) => errors.to_vec(),
+            None => self.errors(adapter)?,
+        };
+        let cases: Vec<(&Case, CaseErrors)> =
+            self.groups.iter().zip(found).flat_map(|(group, errors)| group.cases.iter().zip(errors)).collect();
+        let latest = latest.map(|(step, numbers, _)| (step, numbers));
+        let page = page(run, &self.inputs.text, grid.clone(), &cases, self.photos, latest)?;
+        let html = page.to_html();
+        // Again, now that the pictures are there: drawing them took a while.
+        runs::refuse_withdrawn(run)?;
+        run.replace_file(FILE, html.as_bytes())?;
+        let montage = grid.montage();
+        if montage.width > 0 {
+            run.replace_file(GRID, &montage.png())?;
+        }
+        Ok(grid)
+    }
+}
+
+/// A grid as one picture for TensorBoard; `None` where it is empty.
+fn for_tensorboard(grid: &Grid) -> Option<Picture> {
+    let montage = grid.montage();
+    (montage.width > 0).then(|| Picture {
+        tag: grid.title.clone(),
+        width: montage.width as u32,
+        height: montage.height as u32,
+        png: montage.png(),
+    })
+}

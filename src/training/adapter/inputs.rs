@@ -1,0 +1,183 @@
+//! What the cache, the probe and the adapter begin with, all of it checked before the first step.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use snapshot::Snapshot;
+use train::adapter::Origin;
+use train::cache::fill::captions;
+use train::cache::{CacheStore, Encoders};
+use train::diffusion::checkpoint::{Checkpoint, Hub};
+use train::views::{People, Person};
+use train::{DType, Device};
+
+use super::config::AdapterConfig;
+use crate::cli::{Global, AdapterArgs};
+use crate::config;
+use crate::training::config::TrainConfigError;
+use crate::training::{data, model};
+
+/// The folder of caches in the work folder.
+const CACHES: &str = "cache";
+
+/// Configuration, snapshot and people.
+pub struct Inputs {
+    /// The configuration with flags and environment over it.
+    pub config: AdapterConfig,
+    /// Its text.
+    pub text: String,
+    /// The photos.
+    pub snapshot: Snapshot,
+    /// Who is trained on.
+    pub people: People,
+    /// Who is not, to judge by.
+    pub unseen: Vec<Person>,
+    /// Where each photo comes from.
+    pub origins: Vec<Origin>,
+    /// The base.
+    pub base: Checkpoint,
+    /// The folder of the caches.
+    caches_dir: PathBuf,
+    runs_dir: PathBuf,
+}
+
+impl Inputs {
+    /// Reads and checks them; says how many photos have captions of their own.
+    pub fn load(args: &AdapterArgs, global: &Global) -> Result<Self> {
+        let mut overrides = args.how.overrides.clone();
+        overrides.extend(args.how.snapshot.iter().map(|name| format!("data.snapshot={name:?}")));
+        let mut config: AdapterConfig = config::load_training(&args.config, &overrides, env::vars())?;
+        if args.how.snapshot.is_some() {
+            config.data.drawn = None;
+        }
+        config.check().map_err(|source| TrainConfigError::OutOfRange { config: args.config.clone(), source })?;
+        config.fit.batch = config.samples.batch;
+        config.fit.check()?;
+        data::check(&args.config, &config.data)?;
+        let text = fs::read_to_string(&args.config).with_context(|| format!("read {}", args.config.display()))?;
+        let base = open_base(&config)?;
+        let snapshot = data::open(&args.config, &config.data, &global.workdir)?;
+        let split = config.data.split.split();
+        let people = People::of(&snapshot, split, config.data.hold_out)?;
+        let trained: BTreeSet<&str> = people.people.iter().map(|person| person.identity.as_str()).collect();
+        let others = match split {
+            Some(_) => People::of(&snapshot, None, false)?.people,
+            None => Vec::new(),
+        };
+        let unseen = others.into_iter().filter(|person| !trained.contains(person.identity.as_str())).collect();
+        let inputs = Self {
+            origins: Origin::of(&snapshot),
+            caches_dir: global.workdir.join(CACHES),
+            runs_dir: global.workdir.join("runs"),
+            text,
+            snapshot,
+            people,
+            unseen,
+            base,
+            config,
+        };
+        let rows = inputs.rows();
+        let (_, own) = inputs.captions_of(&rows)?;
+        let template = &inputs.config.captions.template;
+        eprintln!(
+            "bolid: {} photos of {} people to train on, {} of people kept to judge by; {own} have a caption of their own{}",
+            rows.len() - inputs.unseen_rows().len(),
+            inputs.people.people.len(),
+            inputs.unseen_rows().len(),
+            if own < rows.len() { format!(", the others are {template:?}") } else { String::new() }
+        );
+        Ok(inputs)
+    }
+
+    /// The frozen networks.
+    pub fn encoders(&self) -> Result<Encoders> {
+        let body = model::load(&self.runs_dir, &self.config.body.model)?.saved;
+        let image = match &self.config.base.image_encoder {
+            Some(folder) => folder.clone(),
+            None => self.base.folder().join("image_encoder"),
+        };
+        if !image.join("config.json").is_file() {
+            bail!(
+                "no image encoder in {}: set `base.image_encoder` to the folder of one, such as `models/image_encoder` \
+                 of h94/IP-Adapter",
+                image.display()
+            );
+        }
+        Ok(Encoders::load(&self.base, &image, body, self.config.base.size_px)?)
+    }
+
+    /// The rows of everybody: those trained on, held out, and never seen.
+    pub fn rows(&self) -> Vec<usize> {
+        let mut rows: Vec<usize> = self.people.people.iter().flat_map(|p| p.views.iter().chain(&p.held_out)).copied().collect();
+        rows.extend(self.unseen_rows());
+        rows.sort_unstable();
+        rows
+    }
+
+    fn unseen_rows(&self) -> Vec<usize> {
+        // As many as are looked at, and their strangers are among them.
+        let people = self.unseen.iter().take(self.config.validation.people);
+        people.flat_map(|person| person.views.iter().copied()).collect()
+    }
+
+    /// Who is looked at of those nobody was trained on.
+    pub fn judged_unseen(&self) -> &[Person] {
+        &self.unseen[..self.unseen.len().min(self.config.validation.people)]
+    }
+
+    /// Captions of some photos, and how many are their own.
+    pub fn captions_of(&self, rows: &[usize]) -> Result<(Vec<&str>, usize)> {
+        let photos = rows.iter().map(|&row| &self.snapshot.photos()[row]);
+        Ok(captions(photos, &self.config.captions.template, self.config.captions.own)?)
+    }
+
+    /// The captions of all photos of the snapshot's table, in its order.
+    pub fn all_captions(&self) -> Result<Vec<&str>> {
+        let rows: Vec<usize> = (0..self.snapshot.photos().len()).collect();
+        Ok(self.captions_of(&rows)?.0)
+    }
+
+    /// The folder of the cache of these models, made if it is not there.
+    pub fn cache_folder(&self, encoders: &Encoders) -> Result<PathBuf> {
+        Ok(encoders.spec().folder(&self.caches_dir)?)
+    }
+
+    /// The cache, which has to be full.
+    pub fn store(&self, encoders: &Encoders) -> Result<CacheStore> {
+        let folder = self.cache_folder(encoders)?;
+        let rows = self.rows();
+        let (captions, _) = self.captions_of(&rows)?;
+        let photos = rows.iter().map(|&row| &self.snapshot.photos()[row]);
+        Ok(CacheStore::open(&folder, photos, captions.into_iter().chain([""]))?)
+    }
+
+    /// The folder of runs.
+    pub fn runs_dir(&self) -> &Path {
+        &self.runs_dir
+    }
+}
+
+/// The base of a folder, or of a repository through the cache that all Hugging Face tools share.
+fn open_base(config: &AdapterConfig) -> Result<Checkpoint> {
+    let name = &config.base.path;
+    let folder = Path::new(name);
+    let is_repository = !folder.exists() && name.split('/').count() == 2 && !name.starts_with(['.', '/']);
+    let folder = match is_repository {
+        true => Hub::from_env().checkpoint(name, &config.base.revision, false)?,
+        false => folder.to_owned(),
+    };
+    let base = Checkpoint::open(&folder, DType::F32, &Device::Cpu);
+    let base = base.with_context(|| format!("`base.path = {name:?}` is no base in diffusers' layout"))?;
+    let (asked, found) = (config.objective.prediction, base.scheduler()?.prediction()?);
+    if asked.prediction() != found {
+        bail!(
+            "{} predicts {found:?}, `objective.prediction = {:?}` asks for another: set it to what the base predicts",
+            folder.display(),
+            asked.name()
+        );
+    }
+    Ok(base)
+}

@@ -1,0 +1,154 @@
+//! `bolid train pose-probe`: joints read off cached latents.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use train::fit::{self, FitSettings, Loss, TaskError, Task, Validation};
+use train::parameters::Parameters;
+use train::probe::file::{self, SavedProbe};
+use train::probe::pck::Base;
+use train::probe::{PoseProbe, ProbeBatch, ProbeConfig, ProbeSource, pck, pck_of_estimates, probe_loss};
+use train::run::{RunSpec, SnapshotName};
+use train::{DType, Device};
+
+use super::inputs::Inputs;
+use crate::cli::{Global, AdapterArgs};
+use crate::output::Output;
+use crate::training::{data, runs, shown, start};
+
+/// What runs of this training are called in `run.json`.
+pub const KIND: &str = "pose-probe";
+/// What is added to the configuration's name for the run's.
+const SUFFIX: &str = "-probe";
+/// Photos that it is judged on, at the most.
+const JUDGED: usize = 64;
+/// The fact that names the autoencoder whose latents it reads.
+const VAE: &str = "vae";
+
+/// Runs the command.
+pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
+    let inputs = Inputs::load(args, global)?;
+    let encoders = inputs.encoders()?;
+    let cache = inputs.store(&encoders)?;
+    let (config, device) = (&inputs.config, Device::Cpu);
+    let vae = inputs.base.vae()?;
+    let shape = ProbeConfig {
+        channels: config.probe.network.channels,
+        blocks: config.probe.network.blocks,
+        latent_channels: vae.config().latent_channels,
+        latent_side: config.base.size_px / vae.config().downscale(),
+    };
+    shape.check().with_context(|| format!("table `probe.network` of {}", args.config.display()))?;
+    let parameters = Parameters::seeded(config.seed);
+    let probe = PoseProbe::new(&shape, &parameters.builder(DType::F32, &device))?;
+    let views: Vec<usize> = inputs.people.people.iter().flat_map(|person| person.views.iter().copied()).collect();
+    let mut held_out: Vec<usize> = inputs.people.people.iter().flat_map(|person| person.held_out.iter().copied()).collect();
+    held_out.truncate(JUDGED);
+    let fit_settings = &config.probe.fit;
+    let source = ProbeSource {
+        snapshot: &inputs.snapshot,
+        cache: &cache,
+        scaling: (vae.config().shift_factor, vae.config().scaling_factor),
+        photos: &views,
+        batch: fit_settings.batch,
+        max_sigma: fit_settings.max_sigma,
+        seed: config.seed,
+        device: &device,
+    };
+    let unet = inputs.base.unet()?;
+    let scheduler = inputs.base.scheduler()?;
+    let schedule = scheduler.noise_schedule()?;
+    let base = Base { unet: &unet, schedule: &schedule, prediction: scheduler.prediction()? };
+    let spec = RunSpec {
+        kind: KIND.to_owned(),
+        name: format!("{}{SUFFIX}", config.name),
+        snapshot: SnapshotName { id: inputs.snapshot.id(), name: inputs.snapshot.manifest().spec.name.clone() },
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: config.seed,
+        config: json!({ "probe": config.probe, "base": config.base, "data": config.data }),
+    };
+    let facts = BTreeMap::from([
+        ("run".to_owned(), spec.id()),
+        ("snapshot".to_owned(), inputs.snapshot.id()),
+        (VAE.to_owned(), encoders.spec().vae.to_string()),
+    ]);
+    let no_text = cache.text("")?.states;
+    let load = |step: u64| -> Result<ProbeBatch, TaskError> { Ok(source.batch(step)?) };
+    let task = Task {
+        load: &load,
+        loss: &|batch, _| {
+            let (heat, places) = probe_loss(&probe, &batch.latents, &batch.poses)?;
+            // Heat maps say where to begin; the mean places are what L_id asks for.
+            let total = (&heat + (&places * 10.0)?)?;
+            Ok(Loss { total, terms: vec![("heat", heat), ("places", places)] })
+        },
+        describe: &|batch| data::describe(&inputs.snapshot, &batch.photos),
+        validate: &|context| {
+            runs::refuse_withdrawn(context.run)?;
+            if held_out.is_empty() {
+                return Ok(Validation::default());
+            }
+            let batch = source.clean(&held_out)?;
+            let (heat, _) = probe_loss(&probe, &batch.latents, &batch.poses)?;
+            let mut numbers = BTreeMap::from([("heat".to_owned(), f64::from(heat.to_scalar::<f32>()?))]);
+            numbers.extend(pck(&probe.joints(&batch.latents)?.detach(), &batch.poses)?.map(|pck| ("pck_clean".to_owned(), pck)));
+            let text = no_text.unsqueeze(0)?.repeat((held_out.len(), 1, 1))?;
+            for (alpha, pck) in pck_of_estimates(&probe, &base, &batch, &text)? {
+                numbers.extend(pck.map(|pck| (format!("pck_at_{alpha}"), pck)));
+            }
+            Ok(Validation { numbers, minimise: Some("heat".to_owned()), pictures: Vec::new() })
+        },
+        save_model: &|values, folder| Ok(file::save(folder, &shape, values, &facts)?),
+        may_be_zero: &|_| false,
+        may_be_absent: &|_| false,
+    };
+    let settings = FitSettings {
+        steps: fit_settings.steps,
+        batch: fit_settings.batch,
+        learning_rate: fit_settings.learning_rate,
+        warmup_steps: 50.min(fit_settings.steps / 2), // small and normalised: it needs no more
+        ema_decay: 0.99,                              // the last 100 of a few hundred steps
+        save_every: fit_settings.save_every,
+        validate_every: fit_settings.save_every,
+        ..FitSettings::default()
+    };
+    if args.how.dry_run {
+        let dry = fit::dry_run(&parameters, &task, &settings)?;
+        return Ok(output.show(&dry, shown::dry_run_text)?);
+    }
+    let (folder, resume) = start::run(inputs.runs_dir(), &spec, &inputs.text, &args.how)?;
+    let mut progress = shown::FitProgress::default();
+    let finished = fit::fit(&folder, &parameters, &task, &settings, &resume, &mut |event| progress.show(event))?;
+    progress.finish();
+    runs::refuse_withdrawn(&folder)?;
+    output.show(&shown::Trained::new(&folder, &finished), shown::Trained::text)?;
+    Ok(())
+}
+
+/// The probe that L_id is to use: of the run or folder that the configuration names, or of the run of its own name.
+/// One of another autoencoder's latents is refused.
+pub fn load(inputs: &Inputs, vae_digest: &str) -> Result<SavedProbe> {
+    let config = &inputs.config;
+    let own = format!("{}{SUFFIX}", config.name);
+    let wanted = config.probe.model.as_deref().unwrap_or(&own);
+    let as_folder = Path::new(wanted);
+    let folder = if as_folder.join("config.json").is_file() {
+        as_folder.to_owned()
+    } else {
+        let run = runs::find_usable(inputs.runs_dir(), wanted).with_context(|| {
+            format!(
+                "`objective.alpha_id = {}` needs a pose probe: `bolid train pose-probe` makes it, `objective.alpha_id = 0` \
+                 goes without",
+                config.objective.alpha_id
+            )
+        })?;
+        run.model_dir()
+    };
+    let saved = file::load(&folder, &Device::Cpu)?;
+    if saved.facts.get(VAE).map(String::as_str) != Some(vae_digest) {
+        bail!("the pose probe in {} reads latents of another autoencoder; train one for this base", folder.display());
+    }
+    Ok(saved)
+}

@@ -1,0 +1,103 @@
+//! An adapter on the disk: `body.safetensors` and `ref.safetensors`, each in the layout of IP-Adapter.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::model::{Adapter, of_stream};
+use super::stream::{TOKENS, TrainedStream};
+use crate::diffusion::adapter_file::AdapterFile;
+use crate::diffusion::tensor_file::TensorFile;
+use crate::diffusion::unet::UNet;
+use crate::error::{Error, Result};
+use crate::run::durable::TemporaryFolder;
+use crate::run::tensors;
+
+/// The body stream's file.
+pub const BODY: &str = "body.safetensors";
+/// The reference stream's file.
+pub const REFERENCE: &str = "ref.safetensors";
+
+/// Writes an adapter's `values` into `folder`, in the type `dtype`, with facts such as the run's id.
+///
+/// # Errors
+/// Where a file is there already or cannot be written.
+pub fn save(
+    folder: &Path,
+    values: &BTreeMap<String, Tensor>,
+    facts: &BTreeMap<String, String>,
+    dtype: DType,
+) -> Result<()> {
+    let mut facts = facts.clone();
+    facts.insert("format".to_owned(), "pt".to_owned()); // diffusers takes nothing else
+    for (stream, file) in [("body", BODY), ("reference", REFERENCE)] {
+        let cast = |(name, value): (String, Tensor)| Ok((name, value.to_dtype(dtype)?));
+        let of: BTreeMap<String, Tensor> =
+            of_stream(values, stream).into_iter().map(cast).collect::<Result<_>>()?;
+        tensors::save(&folder.join(file), &of, &facts)?;
+    }
+    Ok(())
+}
+
+/// An adapter that was read.
+#[derive(Debug)]
+pub struct SavedAdapter {
+    /// Both streams, in f32, without gradients.
+    pub adapter: Adapter,
+    /// The facts of the body's file: run, snapshot, base, body-VAE.
+    pub facts: BTreeMap<String, String>,
+}
+
+/// Reads an adapter from `folder` for `unet`.
+///
+/// # Errors
+/// Where a file is missing, has other than four tokens, or does not fit the UNet.
+pub fn load(folder: &Path, unet: &UNet, device: &Device) -> Result<SavedAdapter> {
+    let stream = |name: &str| -> Result<TrainedStream> {
+        let path = folder.join(name);
+        let file = AdapterFile::read(&path, device)?;
+        let widths: Vec<usize> = unet.cross_attention().iter().map(|(_, width)| *width).collect();
+        file.check(&path.display().to_string(), &widths, unet.config().cross_attention_dim)?;
+        if file.projection.tokens() != TOKENS {
+            let found = file.projection.tokens();
+            return Err(Error::malformed(&path, format!("it has {found} tokens; ours have {TOKENS}")));
+        }
+        TrainedStream::from_file(file)
+    };
+    Ok(SavedAdapter {
+        adapter: Adapter { reference: stream(REFERENCE)?, body: stream(BODY)? },
+        facts: facts(folder)?,
+    })
+}
+
+/// The facts of the adapter in `folder`.
+///
+/// # Errors
+/// Where its body's file cannot be read.
+pub fn facts(folder: &Path) -> Result<BTreeMap<String, String>> {
+    Ok(TensorFile::open(&folder.join(BODY))?.metadata().clone())
+}
+
+/// Writes the adapter in the folder `from` into the folder `to`, which has none yet, in the type `dtype`. Gives its
+/// facts.
+///
+/// # Errors
+/// Where `from` holds no adapter, or `to` cannot be written.
+pub fn export(from: &Path, to: &Path, dtype: DType) -> Result<BTreeMap<String, String>> {
+    let facts = facts(from)?;
+    let write = |source: std::io::Error| Error::Write { path: to.to_owned(), source };
+    std::fs::create_dir_all(to).map_err(write)?;
+    // Written aside: a disk that is full leaves no half of an adapter.
+    let aside = TemporaryFolder::create(to, "adapter").map_err(|error| Error::malformed(to, error))?;
+    for name in [BODY, REFERENCE] {
+        let cast = |(name, value): (String, Tensor)| Ok((name, value.to_dtype(dtype)?));
+        let values = tensors::load(&from.join(name), &Device::Cpu)?.into_iter().map(cast);
+        let values = values.collect::<Result<BTreeMap<_, _>>>()?;
+        tensors::save(&aside.path().join(name), &values, &facts)?;
+    }
+    [BODY, REFERENCE].iter().try_for_each(|name| {
+        std::fs::rename(aside.path().join(name), to.join(name)).map_err(write)
+    })?;
+    Ok(facts)
+}

@@ -1,0 +1,203 @@
+//! What an adapter is trained with: tables `captions`, `samples`, `dropout` and `objective` of its configuration.
+
+use photo::range::{OutOfRange, check};
+use serde::{Deserialize, Serialize};
+
+use crate::diffusion::scheduler::Prediction;
+
+/// What is said of a photo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CaptionSettings {
+    /// For photos without a caption of their own.
+    pub template: String,
+    /// Whether a photo's own caption is taken. Off, text never tells the body, and c_body has to.
+    pub own: bool,
+}
+
+impl Default for CaptionSettings {
+    fn default() -> Self {
+        Self { template: "a photo of a person".to_owned(), own: true }
+    }
+}
+
+/// Which photos come together in a sample.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SampleSettings {
+    /// Samples of one step.
+    pub batch: usize,
+    /// At most so many views make c_body; how many is drawn from 1 on, so that one photo is enough later on.
+    pub body_views: usize,
+    /// Share of samples whose c_body is drawn from its posterior instead of being its mean: then bodies of few photos and
+    /// of none are among what is trained on, and what no view shows does not matter.
+    pub draw_body: f64,
+}
+
+impl Default for SampleSettings {
+    fn default() -> Self {
+        Self { batch: 16, body_views: 8, draw_body: 0.5 }
+    }
+}
+
+impl SampleSettings {
+    /// Refuses values out of range.
+    ///
+    /// # Errors
+    /// Naming the key.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let draws = self.draw_body;
+        check("samples.batch", &self.batch, self.batch >= 1, "at least 1")?;
+        check("samples.body_views", &self.body_views, (1..=100).contains(&self.body_views), "1 to 100")?;
+        check("samples.draw_body", &draws, (0.0..=1.0).contains(&draws), "0 to 1")
+    }
+}
+
+/// How often a condition is replaced by its null, each independently of the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DropoutSettings {
+    /// Share of samples without the reference.
+    pub reference: f64,
+    /// Share of samples without the body.
+    pub body: f64,
+    /// Share of samples with an empty caption.
+    pub text: f64,
+    /// Share of samples without any of the three.
+    pub all: f64,
+    /// Share of steps in which the reference stream is left out as a whole, as where the body's file is loaded alone.
+    pub without_reference_stream: f64,
+}
+
+impl Default for DropoutSettings {
+    fn default() -> Self {
+        Self {
+            // A reference tells almost everything of the picture. Where it is there most of the time, the body's stream
+            // is hardly needed, and so hardly learned.
+            reference: 0.4,
+            body: 0.1, // enough for guidance
+            text: 0.05,
+            all: 0.05, // IP-Adapter's trainer has 0.05 for each of the three cases
+            without_reference_stream: 0.3,
+        }
+    }
+}
+
+impl DropoutSettings {
+    /// Refuses values out of range.
+    ///
+    /// # Errors
+    /// Naming the key.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        for (key, value) in [
+            ("dropout.reference", self.reference),
+            ("dropout.body", self.body),
+            ("dropout.text", self.text),
+            ("dropout.all", self.all),
+            ("dropout.without_reference_stream", self.without_reference_stream),
+        ] {
+            check(key, &value, (0.0..=1.0).contains(&value), "0 to 1")?;
+        }
+        Ok(())
+    }
+}
+
+/// The objective `L = L_diff + α_id·L_id + β_CLIP·L_CLIP` (paper sec. 4.4) and its options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ObjectiveSettings {
+    /// What the base predicts. A base of the other kind is refused.
+    pub prediction: PredictionSetting,
+    /// γ of min-SNR weights (arXiv:2303.09556); 0 switches them off.
+    pub min_snr_gamma: f64,
+    /// Standard deviation of the noise that a channel has in common over the picture, on top of the other; 0 for none.
+    pub noise_offset: f64,
+    /// Whether the timesteps of a batch are spread evenly over all. The loss then varies less from step to step.
+    pub stratified: bool,
+    /// Whether cells of padding count nothing in the loss. On: what is learned of bars is drawn later on.
+    pub mask_padding: bool,
+    /// Weight of the loss far from the body, where W_norm (paper eqs. 11–13) is 0; 1 leaves W_norm out.
+    pub outside_weight: f64,
+    /// α_id; 0 switches L_id off. Above 0 a pose probe is needed.
+    pub alpha_id: f64,
+    /// L_id counts where ᾱ of the timestep is above this: below, x̂₀ shows no pose that one could ask for.
+    pub id_min_alpha_bar: f64,
+    /// β_CLIP; 0 switches L_CLIP off. Above 0 a CLIP model is needed.
+    pub beta_clip: f64,
+    /// L_CLIP is computed every so many steps: decoding and encoding pictures cost more than the rest of the step.
+    pub clip_every: u64,
+    /// Samples of a step for L_CLIP, those of least noise.
+    pub clip_samples: usize,
+}
+
+impl Default for ObjectiveSettings {
+    fn default() -> Self {
+        Self {
+            prediction: PredictionSetting::Epsilon,
+            min_snr_gamma: 0.0, // as the paper has it: every timestep counts the same
+            noise_offset: 0.0,
+            stratified: true,
+            mask_padding: true,
+            outside_weight: 1.0,
+            alpha_id: 0.0,
+            id_min_alpha_bar: 0.5,
+            beta_clip: 0.0,
+            clip_every: 4,
+            clip_samples: 4,
+        }
+    }
+}
+
+/// `objective.prediction`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PredictionSetting {
+    /// The noise ε: SD 1.5, SDXL.
+    Epsilon,
+    /// The velocity v: SD 2.x 768.
+    VPrediction,
+}
+
+impl PredictionSetting {
+    /// Its name in a scheduler's configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Epsilon => "epsilon",
+            Self::VPrediction => "v_prediction",
+        }
+    }
+
+    /// What the loss is computed with.
+    pub fn prediction(self) -> Prediction {
+        match self {
+            Self::Epsilon => Prediction::Epsilon,
+            Self::VPrediction => Prediction::Velocity,
+        }
+    }
+}
+
+impl ObjectiveSettings {
+    /// Refuses values out of range.
+    ///
+    /// # Errors
+    /// Naming the key.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let not_negative = |value: f64| value.is_finite() && value >= 0.0;
+        for (key, value) in [
+            ("objective.min_snr_gamma", self.min_snr_gamma),
+            ("objective.noise_offset", self.noise_offset),
+            ("objective.alpha_id", self.alpha_id),
+            ("objective.beta_clip", self.beta_clip),
+        ] {
+            check(key, &value, not_negative(value), "0 or a number above")?;
+        }
+        for (key, value) in [
+            ("objective.outside_weight", self.outside_weight),
+            ("objective.id_min_alpha_bar", self.id_min_alpha_bar),
+        ] {
+            check(key, &value, (0.0..=1.0).contains(&value), "0 to 1")?;
+        }
+        check("objective.clip_every", &self.clip_every, self.clip_every >= 1, "at least 1")?;
+        check("objective.clip_samples", &self.clip_samples, self.clip_samples >= 1, "at least 1")
+    }
+}

@@ -1,0 +1,128 @@
+//! The frozen networks of a cache.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use photo::Digest;
+
+use super::spec::{CacheSpec, digest_of_files};
+use crate::body::file::SavedBodyVae;
+use crate::body::{BodyVae, Pose, Sets, Views};
+use crate::diffusion::checkpoint::{Checkpoint, load_image_encoder, tensor_files};
+use crate::diffusion::clip::{ClipVision, to_clip_pixels};
+use crate::diffusion::prompt::{EncodedPrompts, PromptEncoder};
+use crate::diffusion::vae::{AutoencoderKl, LatentDistribution};
+use crate::error::{Error, Result};
+
+/// Autoencoder, text encoders, image encoder and body-VAE.
+#[derive(Debug)]
+pub struct Encoders {
+    vae: AutoencoderKl,
+    prompts: PromptEncoder,
+    image: ClipVision,
+    body: SavedBodyVae,
+    spec: CacheSpec,
+}
+
+impl Encoders {
+    /// Those of `base`, the image encoder in the folder `image`, and `body`, for pictures of `size_px`.
+    ///
+    /// # Errors
+    /// Where a file is missing or does not fit, or `size_px` is no multiple of the autoencoder's cell.
+    pub fn load(base: &Checkpoint, image: &Path, body: SavedBodyVae, size_px: usize) -> Result<Self> {
+        let vae = base.vae()?;
+        let cell = vae.config().downscale();
+        if size_px == 0 || !size_px.is_multiple_of(cell) {
+            return Err(Error::Config {
+                file: "base".to_owned(),
+                key: "size_px".to_owned(),
+                value: size_px.to_string(),
+                hint: format!("a multiple of {cell}, the px of a latent cell"),
+            });
+        }
+        let spec = CacheSpec::new(size_px, digest(base, &["vae"])?, text_digest(base)?, image_digest(image)?, body.digest);
+        Ok(Self {
+            vae,
+            prompts: PromptEncoder::load(base)?,
+            image: load_image_encoder(image, DType::F32, &Device::Cpu)?,
+            body,
+            spec,
+        })
+    }
+
+    /// What the cache is made with.
+    pub fn spec(&self) -> &CacheSpec {
+        &self.spec
+    }
+
+    /// Width of the image embeddings.
+    pub fn image_width(&self) -> usize {
+        self.image.config().projection()
+    }
+
+    /// The body-VAE.
+    pub fn body(&self) -> &SavedBodyVae {
+        &self.body
+    }
+
+    /// The distributions of latents of pictures `[n, 3, h, w]` in −1..=1.
+    pub fn latents(&self, pictures: &Tensor) -> Result<LatentDistribution> {
+        self.vae.encode(pictures)
+    }
+
+    /// Embeddings `[n, width]` of the same pictures.
+    pub fn images(&self, pictures: &Tensor) -> Result<Tensor> {
+        let pixels = to_clip_pixels(pictures, self.image.config().image_size())?;
+        Ok(self.image.forward(&pixels)?.image_embeds)
+    }
+
+    /// Text states.
+    pub fn texts(&self, captions: &[&str]) -> Result<EncodedPrompts> {
+        self.prompts.encode(captions)
+    }
+
+}
+
+/// What each of some views says of c_body by itself, without a look at the others: mean and log-variance of its expert,
+/// `[n, latent]` each. `weighted` are planes at the model's `view_px`.
+///
+/// # Errors
+/// Where a shape does not fit.
+pub fn bodies(model: &BodyVae, weighted: &[u8], poses: &[Pose]) -> Result<(Tensor, Tensor)> {
+    let views = Views::new(weighted, model.config().view_px, poses, &Device::Cpu)?;
+    let each = vec![vec![0]; poses.len()];
+    let sets = Sets::new(&views.poses, &each, 1, true, &Device::Cpu)?;
+    let experts = model.experts(&views, &sets, None)?;
+    let flat = |t: &Tensor| -> Result<Tensor> { Ok(t.flatten(0, 1)?.detach()) };
+    Ok((flat(&experts.mean)?, flat(&experts.precision)?.log()?.neg()?))
+}
+
+/// The digest over the weights and configurations of a checkpoint's components.
+fn digest(base: &Checkpoint, components: &[&str]) -> Result<Digest> {
+    let mut files = Vec::new();
+    for component in components {
+        let folder = base.folder().join(component);
+        let stem = if component.starts_with("text") { "model" } else { "diffusion_pytorch_model" };
+        files.push(folder.join("config.json"));
+        files.extend(tensor_files(&folder, stem, false)?);
+    }
+    digest_of_files(&files)
+}
+
+fn text_digest(base: &Checkpoint) -> Result<Digest> {
+    let (mut components, mut tokenizers) = (vec!["text_encoder"], vec!["tokenizer"]);
+    if base.has_second_text_encoder() {
+        components.push("text_encoder_2");
+        tokenizers.push("tokenizer_2");
+    }
+    let names = ["tokenizer.json", "vocab.json", "merges.txt"];
+    let in_folder = |folder: &&str| names.map(|name| base.folder().join(folder).join(name));
+    let files: Vec<PathBuf> = tokenizers.iter().flat_map(in_folder).filter(|path| path.is_file()).collect();
+    Ok(Digest::of(format!("{} {}", digest(base, &components)?, digest_of_files(&files)?)))
+}
+
+fn image_digest(folder: &Path) -> Result<Digest> {
+    let mut files = vec![folder.join("config.json")];
+    files.extend(tensor_files(folder, "model", false)?);
+    digest_of_files(&files)
+}

@@ -1,0 +1,97 @@
+//! A filled cache, read for batches.
+
+use std::path::Path;
+
+use candle_core::{DType, Tensor};
+use snapshot::Photo;
+
+use super::spec::{photo_key, text_key};
+use super::table::Table;
+use crate::error::{Error, Result};
+
+/// The table of photos.
+pub(super) const PHOTOS: &str = "photos";
+/// The table of captions.
+pub(super) const TEXTS: &str = "texts";
+
+/// What the frozen networks made of one photo.
+#[derive(Clone, Debug)]
+pub struct CachedPhoto {
+    /// Mean of the latents, `[c, h, w]`, as the encoder gives them (not scaled).
+    pub latent_mean: Tensor,
+    /// Logarithm of their variance.
+    pub latent_logvar: Tensor,
+    /// CLIP's image embedding, `[width]`.
+    pub image: Tensor,
+    /// Mean of what the view says of c_body, `[latent]`.
+    pub body_mean: Vec<f32>,
+    /// Logarithm of its variance.
+    pub body_log_variance: Vec<f32>,
+}
+
+/// What the text encoders made of one caption.
+#[derive(Clone, Debug)]
+pub struct CachedText {
+    /// `[tokens, cross]`.
+    pub states: Tensor,
+    /// SDXL's pooled text, `[width]`.
+    pub pooled: Option<Tensor>,
+}
+
+/// Photos and captions of a cache.
+#[derive(Debug)]
+pub struct CacheStore {
+    photos: Table,
+    texts: Table,
+}
+
+impl CacheStore {
+    /// The cache in `folder`, which has to hold `photos` and `captions`.
+    ///
+    /// # Errors
+    /// Naming how many are missing.
+    pub fn open<'a>(
+        folder: &Path,
+        photos: impl Iterator<Item = &'a Photo>,
+        captions: impl Iterator<Item = &'a str>,
+    ) -> Result<Self> {
+        let store = Self { photos: Table::open(folder, PHOTOS)?, texts: Table::open(folder, TEXTS)? };
+        let photo_keys: Vec<String> = photos.map(photo_key).collect();
+        let text_keys: Vec<String> = captions.map(text_key).collect();
+        let missing = (store.photos.missing(&photo_keys).len(), store.texts.missing(&text_keys).len());
+        if missing != (0, 0) {
+            let reason = format!(
+                "{} photos and {} captions are missing; `bolid train cache` with the same configuration fills it",
+                missing.0, missing.1
+            );
+            return Err(Error::malformed(folder, reason));
+        }
+        Ok(store)
+    }
+
+    /// A photo's row.
+    pub fn photo(&self, photo: &Photo) -> Result<CachedPhoto> {
+        let key = photo_key(photo);
+        Ok(CachedPhoto {
+            latent_mean: self.photos.read(&key, "latent_mean")?,
+            latent_logvar: self.photos.read(&key, "latent_logvar")?,
+            image: self.photos.read(&key, "image")?,
+            body_mean: self.photos.read(&key, "body_mean")?.to_vec1()?,
+            body_log_variance: self.photos.read(&key, "body_log_variance")?.to_vec1()?,
+        })
+    }
+
+    /// A caption's row, in f32.
+    pub fn text(&self, caption: &str) -> Result<CachedText> {
+        let key = text_key(caption);
+        let pooled = self.texts.has("pooled").then(|| self.texts.read(&key, "pooled")).transpose()?;
+        Ok(CachedText { states: self.texts.read(&key, "states")?.to_dtype(DType::F32)?, pooled })
+    }
+
+    /// What a view says of c_body: mean and log-variance.
+    pub fn body(&self, photo: &Photo) -> Result<(Vec<f32>, Vec<f32>)> {
+        let key = photo_key(photo);
+        let read = |name: &str| -> Result<Vec<f32>> { Ok(self.photos.read(&key, name)?.to_vec1()?) };
+        Ok((read("body_mean")?, read("body_log_variance")?))
+    }
+}
