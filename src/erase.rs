@@ -13,6 +13,7 @@ use snapshot::{Mention, Withdrawn};
 
 use crate::cli::EraseArgs;
 use crate::output::Output;
+use crate::training::adapter::CACHES;
 use crate::training::runs;
 use crate::training::runs::lineage::{self, WithdrawnRun};
 use crate::{locked, prepare};
@@ -145,10 +146,13 @@ async fn finish(catalog: &Catalog) -> Result<Swept> {
     }
     let (more_runs, runs_unknown) = lineage::mark_after(&runs_dir, &snapshots, &erased)?;
     runs.extend(more_runs);
-    // Rebuilt snapshots have catalogs of their own; they are rebuilt again when somebody asks for them.
-    let rebuilt = catalog.workdir().join(locked::FOLDER);
-    if rebuilt.exists() {
-        fs::remove_dir_all(&rebuilt).with_context(|| format!("remove {}", rebuilt.display()))?;
+    // Rebuilt snapshots have catalogs of their own; they are rebuilt again when somebody asks for them. So are caches:
+    // their latents decode to the photos, and their rows do not say whose they are.
+    for made_again in [locked::FOLDER, CACHES] {
+        let folder = catalog.workdir().join(made_again);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
+        }
     }
     let ids: Vec<String> = withdrawal.withdrawn.iter().map(|note| note.id.clone()).collect();
     catalog.forget_snapshots(&ids).await?;

@@ -83,11 +83,15 @@ fn an_erased_person_is_nowhere_in_the_work_folder_and_does_not_come_back() {
     let traces = traces(&place, &slug);
     assert!(traces.len() > 6 && !left(&place.workdir(), &traces).is_empty());
 
+    let cache = place.workdir().join("cache");
+    fs::create_dir_all(cache.join("0123456789ab")).expect("a cache");
+    fs::write(cache.join("0123456789ab/photos-00000.safetensors"), b"latents").expect("a file");
     let identity = format!("demo/{slug}");
     let erased = json_lines(&place.succeed(&["--json", "erase", "--identity", &identity])).remove(0);
     assert_eq!((&erased["identities"], &erased["photos"]), (&1.into(), &6.into()));
     assert_eq!(erased["snapshots_withdrawn"][0], format!("demo-{id}"));
     assert_eq!(left(&place.workdir(), &traces), Vec::<String>::new());
+    assert!(!cache.exists(), "latents decode to photos");
 
     let listed = json_lines(&place.succeed(&["--json", "snapshot", "list"]));
     assert!(listed[0]["withdrawn"].is_array(), "{listed:?}");

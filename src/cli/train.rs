@@ -51,6 +51,9 @@ pub struct HowArgs {
     /// Go on from the newest checkpoint that verifies; a cache always goes on.
     #[arg(long)]
     pub resume: bool,
+    /// Begin, or where this very run is there already, go on with it; nothing is done where it has ended.
+    #[arg(long = "continue", conflicts_with = "resume")]
+    pub go_on: bool,
     /// With --resume: accept that this key differs from the checkpoint's, e.g. `fit.steps` (may be repeated).
     #[arg(long, value_name = "KEY", requires = "resume")]
     pub allow_change: Vec<String>,

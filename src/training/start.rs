@@ -10,9 +10,11 @@ use train::run::{RunFolder, RunSpec};
 use super::runs;
 use crate::cli::HowArgs;
 
-/// A new run's folder, or with `--resume` the one to go on in; one that was withdrawn is refused.
+/// A new run's folder, or with `--resume` the one to go on in, or with `--continue` whichever of both there is. One that
+/// was withdrawn is refused.
 pub fn run(runs_dir: &Path, spec: &RunSpec, config: &str, args: &HowArgs) -> Result<(RunFolder, Resume)> {
-    if args.resume {
+    let is_there = runs_dir.join(format!("{}-{}", spec.name, spec.id())).join("run.json").is_file();
+    if args.resume || (args.go_on && is_there) {
         let folder = RunFolder::resume(runs_dir, spec)?;
         runs::refuse_withdrawn(&folder)?;
         return Ok((folder, Resume::Newest { allow_change: args.allow_change.clone() }));

@@ -3,6 +3,7 @@ mod case;
 
 mod clip;
 mod gaussian_weighting;
+mod lora;
 mod schedulers;
 mod training;
 mod unet;

@@ -256,7 +256,7 @@ fn an_adapter_is_read_back_and_one_of_another_shape_is_refused() -> Result<()> {
     let bench = Bench::new()?;
     let folder = tempfile::tempdir().expect("a folder");
     let facts = BTreeMap::from([("run".to_owned(), "0123456789ab".to_owned())]);
-    file::save(folder.path(), &bench.parameters.values()?, &facts, DType::F32)?;
+    file::save(folder.path(), &bench.parameters.values()?, &facts, DType::F32, None)?;
     let saved = file::load(folder.path(), &bench.unet, &Device::Cpu)?;
     assert_eq!(saved.facts["run"], "0123456789ab");
     let lambdas = Lambdas { reference: 1.0, body: 0.7 };

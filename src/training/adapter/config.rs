@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use photo::range::{OutOfRange, check};
 use serde::{Deserialize, Serialize};
-use train::adapter::{CaptionSettings, DropoutSettings, ObjectiveSettings, SampleSettings};
+use train::adapter::{AdapterSettings, CaptionSettings, DropoutSettings, ObjectiveSettings, SampleSettings};
 use train::fit::FitSettings;
 use train::probe::ProbeConfig;
 
@@ -27,6 +27,9 @@ pub struct AdapterConfig {
     /// The body-VAE.
     #[serde(default)]
     pub body: BodyModel,
+    /// What is trained beside the streams.
+    #[serde(default)]
+    pub adapter: AdapterSettings,
     /// What is said of photos.
     #[serde(default)]
     pub captions: CaptionSettings,
@@ -179,6 +182,7 @@ impl AdapterConfig {
     /// # Errors
     /// Naming the first key that is out of range.
     pub fn check(&self) -> Result<(), OutOfRange> {
+        self.adapter.check()?;
         self.samples.check()?;
         self.dropout.check()?;
         self.objective.check()?;

@@ -10,6 +10,7 @@ use train::adapter::{
 };
 use train::cache::{CachedText, Encoders};
 use train::diffusion::checkpoint::load_clip;
+use train::diffusion::lora::TrainedLora;
 use train::diffusion::sampling::Sampling;
 use train::diffusion::scheduler::SamplerKind;
 use train::diffusion::tokenizer::ClipTokenizer;
@@ -45,7 +46,11 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     };
     let cache = inputs.store(&encoders)?;
     let vae = inputs.base.vae()?;
-    let unet = inputs.base.unet()?.with_checkpointing(config.base.checkpointing);
+    let parameters = Parameters::seeded(config.seed);
+    let lora = config.adapter.lora().map(|(rank, alpha)| {
+        TrainedLora::new(rank, alpha, parameters.builder(DType::F32, &device).pp("lora"))
+    });
+    let unet = inputs.base.unet_with(lora)?.with_checkpointing(config.base.checkpointing);
     let scheduler = inputs.base.scheduler()?;
     let schedule = scheduler.noise_schedule()?;
     let source = AdapterSource {
@@ -69,7 +74,6 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         judge: judge.as_ref(),
         settings: &config.objective,
     };
-    let parameters = Parameters::seeded(config.seed);
     let latent = encoders.body().model.config().latent;
     let adapter = Adapter::new(&unet, encoders.image_width(), latent, &parameters, &device)?;
     Adapter::begin(&unet, &parameters)?;
@@ -110,9 +114,9 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         loss: &|batch, context| Ok(objective.loss(&adapter, batch, context.micro_step)?),
         describe: &|batch| data::describe(&inputs.snapshot, &batch.photos),
         validate: &|context| report.validate(context, &adapter),
-        save_model: &|values, folder| Ok(file::save(folder, values, &facts, DType::F32)?),
-        // The embeddings of a batch may all be dropped.
-        may_be_zero: &|name| name.ends_with("image_proj.proj.weight"),
+        save_model: &|values, folder| Ok(file::save(folder, values, &facts, DType::F32, config.adapter.lora())?),
+        // The embeddings of a batch may all be dropped; A of an update stands behind B, which begins at zero.
+        may_be_zero: &|name| name.ends_with("image_proj.proj.weight") || name.ends_with("lora_A.weight"),
         // A step without the reference stream may be the first after resuming.
         may_be_absent: &|name| name.starts_with("reference."),
     };

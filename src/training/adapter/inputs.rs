@@ -14,14 +14,12 @@ use train::diffusion::checkpoint::{Checkpoint, Hub};
 use train::views::{People, Person};
 use train::{DType, Device};
 
+use super::CACHES;
 use super::config::AdapterConfig;
 use crate::cli::{Global, AdapterArgs};
 use crate::config;
 use crate::training::config::TrainConfigError;
 use crate::training::{data, model};
-
-/// The folder of caches in the work folder.
-const CACHES: &str = "cache";
 
 /// Configuration, snapshot and people.
 pub struct Inputs {
@@ -83,9 +81,11 @@ impl Inputs {
         let (_, own) = inputs.captions_of(&rows)?;
         let template = &inputs.config.captions.template;
         eprintln!(
-            "bolid: {} photos of {} people to train on, {} of people kept to judge by; {own} have a caption of their own{}",
-            rows.len() - inputs.unseen_rows().len(),
+            "bolid: {} photos of {} people to train on, {} held out, {} of other people to judge by; {own} have a caption \
+             of their own{}",
+            inputs.people.people.iter().map(|person| person.views.len()).sum::<usize>(),
             inputs.people.people.len(),
+            inputs.people.people.iter().map(|person| person.held_out.len()).sum::<usize>(),
             inputs.unseen_rows().len(),
             if own < rows.len() { format!(", the others are {template:?}") } else { String::new() }
         );

@@ -10,6 +10,9 @@
 //! | [`export`] | `bolid export adapter` |
 //! | [`card`] | the model card of an export |
 
+/// The folder of caches in the work folder.
+pub const CACHES: &str = "cache";
+
 pub mod cache;
 mod card;
 pub mod config;

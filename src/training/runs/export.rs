@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use train::DType;
 use train::body::file;
@@ -11,6 +11,7 @@ use super::exports;
 use super::find::find_usable;
 use crate::cli::{RunsExportArgs, WeightType};
 use crate::output::Output;
+use crate::training::vae;
 
 #[derive(Serialize)]
 struct Exported {
@@ -23,6 +24,10 @@ struct Exported {
 /// Writes a run's model into a folder of its own, and notes in the run where it went.
 pub fn export(runs_dir: &Path, args: &RunsExportArgs, output: Output) -> Result<()> {
     let run = find_usable(runs_dir, &args.run)?;
+    let kind = &run.record().spec.kind;
+    if kind != vae::KIND {
+        bail!("run `{}` is of the kind {kind}: its files are in its folder `model`, and `bolid export` knows adapters", args.run);
+    }
     let dtype = match args.weights {
         WeightType::F16 => DType::F16,
         WeightType::F32 => DType::F32,

@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use super::model::{Adapter, of_stream};
 use super::stream::{TOKENS, TrainedStream};
 use crate::diffusion::adapter_file::AdapterFile;
+use crate::diffusion::lora::{save_for_diffusers, save_for_kohya};
 use crate::diffusion::tensor_file::TensorFile;
 use crate::diffusion::unet::UNet;
 use crate::error::{Error, Result};
@@ -19,7 +20,13 @@ pub const BODY: &str = "body.safetensors";
 /// The reference stream's file.
 pub const REFERENCE: &str = "ref.safetensors";
 
-/// Writes an adapter's `values` into `folder`, in the type `dtype`, with facts such as the run's id.
+/// The low-rank update of the base in diffusers' layout, where one was trained.
+pub const LORA: &str = "lora.safetensors";
+/// The same in kohya's layout.
+pub const LORA_KOHYA: &str = "lora_kohya.safetensors";
+
+/// Writes an adapter's `values` into `folder`, in the type `dtype`, with facts such as the run's id; `lora_shape` are
+/// rank and α of the base's update.
 ///
 /// # Errors
 /// Where a file is there already or cannot be written.
@@ -28,9 +35,15 @@ pub fn save(
     values: &BTreeMap<String, Tensor>,
     facts: &BTreeMap<String, String>,
     dtype: DType,
+    lora_shape: Option<(usize, f64)>,
 ) -> Result<()> {
     let mut facts = facts.clone();
     facts.insert("format".to_owned(), "pt".to_owned()); // diffusers takes nothing else
+    let lora = of_stream(values, "lora");
+    if let (Some(shape), false) = (lora_shape, lora.is_empty()) {
+        save_for_diffusers(&folder.join(LORA), &lora, shape, &facts)?;
+        save_for_kohya(&folder.join(LORA_KOHYA), &lora, shape, &facts)?;
+    }
     for (stream, file) in [("body", BODY), ("reference", REFERENCE)] {
         let cast = |(name, value): (String, Tensor)| Ok((name, value.to_dtype(dtype)?));
         let of: BTreeMap<String, Tensor> =
@@ -90,13 +103,16 @@ pub fn export(from: &Path, to: &Path, dtype: DType) -> Result<BTreeMap<String, S
     std::fs::create_dir_all(to).map_err(write)?;
     // Written aside: a disk that is full leaves no half of an adapter.
     let aside = TemporaryFolder::create(to, "adapter").map_err(|error| Error::malformed(to, error))?;
-    for name in [BODY, REFERENCE] {
+    let there: Vec<&str> =
+        [BODY, REFERENCE, LORA, LORA_KOHYA].into_iter().filter(|name| from.join(name).is_file()).collect();
+    for name in &there {
+        let facts = TensorFile::open(&from.join(name))?.metadata().clone();
         let cast = |(name, value): (String, Tensor)| Ok((name, value.to_dtype(dtype)?));
         let values = tensors::load(&from.join(name), &Device::Cpu)?.into_iter().map(cast);
         let values = values.collect::<Result<BTreeMap<_, _>>>()?;
         tensors::save(&aside.path().join(name), &values, &facts)?;
     }
-    [BODY, REFERENCE].iter().try_for_each(|name| {
+    there.iter().try_for_each(|name| {
         std::fs::rename(aside.path().join(name), to.join(name)).map_err(write)
     })?;
     Ok(facts)

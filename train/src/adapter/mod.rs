@@ -40,6 +40,6 @@ pub use model::{Adapter, Lambdas};
 pub use objective::{ClipJudge, Objective};
 pub use pictures::{Shot, Studio};
 pub use plan::{Origin, StepPlan, plan};
-pub use settings::{CaptionSettings, DropoutSettings, ObjectiveSettings, SampleSettings};
+pub use settings::{AdapterSettings, CaptionSettings, DropoutSettings, ObjectiveSettings, SampleSettings};
 pub use stream::TrainedStream;
 pub use validation::{Case, CaseErrors, Cases};

@@ -21,6 +21,35 @@ impl Default for CaptionSettings {
     }
 }
 
+/// What is trained beside the two streams.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdapterSettings {
+    /// Rank of a low-rank update of the base's attention (LoRA, arXiv:2106.09685); 0 trains none, and only then a picture
+    /// without streams is the base's to the bit.
+    pub lora_rank: usize,
+    /// α of the update, which counts α/rank; 0 is the rank.
+    pub lora_alpha: f64,
+}
+
+impl AdapterSettings {
+    /// Refuses values out of range.
+    ///
+    /// # Errors
+    /// Naming the key.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let alpha = self.lora_alpha;
+        check("adapter.lora_rank", &self.lora_rank, self.lora_rank <= 1024, "0 to 1024")?;
+        check("adapter.lora_alpha", &alpha, alpha.is_finite() && alpha >= 0.0, "0 or a number above")
+    }
+
+    /// Rank and α, where an update is trained.
+    pub fn lora(&self) -> Option<(usize, f64)> {
+        let alpha = if self.lora_alpha == 0.0 { self.lora_rank as f64 } else { self.lora_alpha };
+        (self.lora_rank > 0).then_some((self.lora_rank, alpha))
+    }
+}
+
 /// Which photos come together in a sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -1,6 +1,7 @@
 //! The parameters of the elementary layers, under diffusers' names, each a thin cover of a [`grad`] function.
 
 use crate::diffusion::Weights;
+use crate::diffusion::lora::LowRank;
 use crate::error::Result;
 use crate::grad;
 use candle_core::{DType, Tensor};
@@ -15,16 +16,37 @@ fn small(weights: &Weights, len: usize, name: &str) -> Result<Tensor> {
 pub struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
+    low_rank: Option<LowRank>,
 }
 
 impl Linear {
     pub fn load(weights: &Weights, input: usize, output: usize) -> Result<Self> {
         let weight = weights.get((output, input), "weight")?;
-        Ok(Self { weight, bias: Some(small(weights, output, "bias")?) })
+        Ok(Self { weight, bias: Some(small(weights, output, "bias")?), low_rank: None })
     }
 
     pub fn load_without_bias(weights: &Weights, input: usize, output: usize) -> Result<Self> {
-        Ok(Self { weight: weights.get((output, input), "weight")?, bias: None })
+        Ok(Self { weight: weights.get((output, input), "weight")?, bias: None, low_rank: None })
+    }
+
+    /// With the trained update of `weights`, where updates are trained.
+    pub fn with_update(self, weights: &Weights) -> Result<Self> {
+        let (output, input) = self.weight.dims2()?;
+        Ok(Self { low_rank: weights.low_rank(input, output)?, ..self })
+    }
+
+    /// Both matrices of its trained update.
+    pub fn update(&self) -> impl Iterator<Item = &Tensor> {
+        self.low_rank.iter().flat_map(|update| [&update.down, &update.up])
+    }
+
+    /// Puts the next two of `tensors` in the place of its trained update's, where it has one.
+    pub fn set_update(&mut self, tensors: &mut impl Iterator<Item = Tensor>) {
+        if let Some(update) = &mut self.low_rank
+            && let (Some(down), Some(up)) = (tensors.next(), tensors.next())
+        {
+            (update.down, update.up) = (down, up);
+        }
     }
 
     /// `[out, in]`.
@@ -33,7 +55,11 @@ impl Linear {
     }
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        grad::linear(x, &self.weight, self.bias.as_ref())
+        let y = grad::linear(x, &self.weight, self.bias.as_ref())?;
+        match &self.low_rank {
+            Some(update) => Ok((y + update.forward(x)?)?),
+            None => Ok(y),
+        }
     }
 }
 

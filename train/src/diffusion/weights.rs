@@ -6,7 +6,7 @@
 
 pub use super::mismatch::TensorMismatch;
 
-use super::lora::Delta;
+use super::lora::{Delta, LowRank, TrainedLora};
 use super::tensor_file::TensorFile;
 use crate::error::Result;
 use candle_core::{DType, Device, Shape, Tensor};
@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Weights {
     source: Arc<Source>,
     prefix: String,
+    trained: Option<TrainedLora>,
 }
 
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl Weights {
             device: device.clone(),
             account: Mutex::default(),
         };
-        Self { source: Arc::new(source), prefix: String::new() }
+        Self { source: Arc::new(source), prefix: String::new(), trained: None }
     }
 
     /// The same tensors with those of `paths` in their place where both have a name: for whole-model overlays such
@@ -112,12 +113,24 @@ impl Weights {
             device: self.source.device.clone(),
             account: Mutex::default(),
         };
-        Self { source: Arc::new(source), prefix: self.prefix.clone() }
+        Self { source: Arc::new(source), prefix: self.prefix.clone(), trained: self.trained.clone() }
+    }
+
+    /// The same tensors, with trained updates beside the layers that take some.
+    #[must_use]
+    pub fn with_trained(&self, lora: Option<TrainedLora>) -> Self {
+        Self { trained: lora, ..self.clone() }
+    }
+
+    /// The trained update of the layer at the prefix, if updates are trained.
+    pub(super) fn low_rank(&self, inputs: usize, outputs: usize) -> Result<Option<LowRank>> {
+        self.trained.as_ref().map(|lora| lora.of(&self.prefix, inputs, outputs)).transpose()
     }
 
     /// The view one step further down: `pp("down_blocks").pp(0)`.
     pub fn pp(&self, part: impl Display) -> Self {
-        Self { source: self.source.clone(), prefix: self.full(&part.to_string()) }
+        let prefix = self.full(&part.to_string());
+        Self { source: self.source.clone(), prefix, trained: self.trained.clone() }
     }
 
     /// The type floating-point tensors are given out in.

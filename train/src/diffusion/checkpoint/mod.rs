@@ -16,7 +16,7 @@ pub use hub::{Hub, wanted_files};
 
 use super::clip::{Clip, ClipText, ClipTextConfig, ClipVision, ClipVisionConfig};
 use super::json::Settings;
-use super::lora::{Lora, Target};
+use super::lora::{Lora, Target, TrainedLora};
 use super::scheduler::SchedulerConfig;
 use super::tokenizer::ClipTokenizer;
 use super::unet::{UNet, UnetConfig};
@@ -74,13 +74,18 @@ impl Checkpoint {
 
     /// The UNet, with overlay and LoRAs.
     pub fn unet(&self) -> Result<UNet> {
+        self.unet_with(None)
+    }
+
+    /// The UNet, with overlay and LoRAs, and with updates that are trained beside the layers of its attention.
+    pub fn unet_with(&self, lora: Option<TrainedLora>) -> Result<UNet> {
         let path = self.folder.join("unet/config.json");
         let config = std::fs::read_to_string(&path).map_err(Error::read(&path))?;
         let mut weights = self.weights("unet", "diffusion_pytorch_model")?;
         if let Some(overlay) = &self.unet_overlay {
             weights = weights.overlaid(&[overlay])?;
         }
-        let weights = self.merged(Target::Unet, weights)?;
+        let weights = self.merged(Target::Unet, weights)?.with_trained(lora);
         let unet = UNet::load(&weights, UnetConfig::from_json(&config)?)?;
         weights.finish()?;
         Ok(unet)

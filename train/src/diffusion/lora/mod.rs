@@ -11,8 +11,11 @@
 mod delta;
 mod key;
 mod original;
+mod trained;
 
 pub(crate) use delta::Delta;
+pub(in crate::diffusion) use trained::LowRank;
+pub use trained::{TrainedLora, save_for_diffusers, save_for_kohya};
 
 use super::tensor_file::TensorFile;
 use super::weights::{TensorMismatch, Weights};

@@ -8,7 +8,7 @@ use crate::grad;
 use candle_core::Tensor;
 
 /// diffusers' `Attention`: queries from the image, keys and values from the image itself (`attn1`) or from tokens (`attn2`).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Attention {
     to_q: Linear,
     to_k: Linear,
@@ -20,14 +20,27 @@ pub struct Attention {
 
 impl Attention {
     fn load(weights: &Weights, width: usize, context: usize, heads: usize) -> Result<Self> {
+        let project = |name: &str, inputs: usize| {
+            let weights = weights.pp(name);
+            Linear::load_without_bias(&weights, inputs, width)?.with_update(&weights)
+        };
+        let out = weights.pp("to_out.0");
         Ok(Self {
-            to_q: Linear::load_without_bias(&weights.pp("to_q"), width, width)?,
-            to_k: Linear::load_without_bias(&weights.pp("to_k"), context, width)?,
-            to_v: Linear::load_without_bias(&weights.pp("to_v"), context, width)?,
-            to_out: Linear::load(&weights.pp("to_out.0"), width, width)?,
+            to_q: project("to_q", width)?,
+            to_k: project("to_k", context)?,
+            to_v: project("to_v", context)?,
+            to_out: Linear::load(&out, width, width)?.with_update(&out)?,
             heads,
             scale: 1.0 / ((width / heads) as f64).sqrt(),
         })
+    }
+
+    fn layers(&self) -> [&Linear; 4] {
+        [&self.to_q, &self.to_k, &self.to_v, &self.to_out]
+    }
+
+    fn layers_mut(&mut self) -> [&mut Linear; 4] {
+        [&mut self.to_q, &mut self.to_k, &mut self.to_v, &mut self.to_out]
     }
 
     fn on_itself(&self, x: &Tensor) -> Result<Tensor> {
@@ -66,7 +79,7 @@ impl Attention {
 }
 
 /// diffusers' `BasicTransformerBlock`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TransformerBlock {
     norm1: LayerNorm,
     attn1: Attention,
@@ -112,6 +125,18 @@ impl TransformerBlock {
     /// Keys and values of the text in its cross-attention.
     pub fn key_value(&self) -> KeyValue {
         KeyValue { key: self.attn2.to_k.weight().clone(), value: self.attn2.to_v.weight().clone() }
+    }
+
+    /// The matrices of the trained updates of its attention.
+    pub fn updates(&self) -> impl Iterator<Item = &Tensor> {
+        [&self.attn1, &self.attn2].into_iter().flat_map(|attention| attention.layers()).flat_map(Linear::update)
+    }
+
+    /// Puts the next of `tensors` in their places, in the same order.
+    pub fn set_updates(&mut self, tensors: &mut impl Iterator<Item = Tensor>) {
+        for attention in [&mut self.attn1, &mut self.attn2] {
+            attention.layers_mut().into_iter().for_each(|layer| layer.set_update(tensors));
+        }
     }
 
     /// `x` is `[b, pixels, width]`.

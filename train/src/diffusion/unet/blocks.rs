@@ -11,7 +11,7 @@ use candle_core::Tensor;
 use std::sync::Arc;
 
 /// `resnets.j`, then `attentions.j` where the block has attention.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Layer {
     resnet: Resnet,
     attention: Option<Transformer>,
@@ -73,11 +73,21 @@ impl Layer {
         let places: Vec<usize> = self.attention.iter().flat_map(Transformer::cross_attention).collect();
         let mut inputs = vec![x, step];
         inputs.extend(skip);
+        // What is trained has to be among the inputs: nothing else gets a gradient.
+        inputs.extend(self.attention.iter().flat_map(Transformer::updates));
+        let updates = self.attention.iter().flat_map(Transformer::updates).count();
         inputs.extend(conditioning.tensors(&places));
         let (layer, skipped, conditioning) = (self.clone(), skip.is_some(), conditioning.clone());
         grad::checkpoint(&inputs, move |inputs| {
             let (skip, rest) = if skipped { (Some(&inputs[2]), &inputs[3..]) } else { (None, &inputs[2..]) };
-            layer.forward(&inputs[0], skip, &inputs[1], &conditioning.with_tensors(&places, rest))
+            let conditioning = conditioning.with_tensors(&places, &rest[updates..]);
+            if updates == 0 {
+                return layer.forward(&inputs[0], skip, &inputs[1], &conditioning);
+            }
+            let mut layer = Self::clone(&layer);
+            let mut trained = rest[..updates].iter().cloned();
+            layer.attention.iter_mut().for_each(|attention| attention.set_updates(&mut trained));
+            layer.forward(&inputs[0], skip, &inputs[1], &conditioning)
         })
     }
 }

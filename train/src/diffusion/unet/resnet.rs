@@ -8,7 +8,7 @@ use crate::grad;
 use candle_core::Tensor;
 
 /// Two 3×3 convolutions with the step embedding added between them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Resnet {
     norm1: GroupNorm,
     conv1: Conv2d,
@@ -50,7 +50,7 @@ impl Resnet {
 }
 
 /// Doubles the resolution, then convolves.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Upsample {
     conv: Conv2d,
 }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::grad;
 use candle_core::Tensor;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Projections {
     /// SD 1.x: before and after the change of layout.
     Conv(Conv2d, Conv2d),
@@ -18,7 +18,7 @@ enum Projections {
 }
 
 /// Normalisation, projection, transformer blocks, projection, residual.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Transformer {
     norm: GroupNorm,
     projections: Projections,
@@ -71,6 +71,16 @@ impl Transformer {
     /// Places of its cross-attention layers in the order of the adapter files.
     pub fn cross_attention(&self) -> impl Iterator<Item = usize> {
         self.blocks.iter().map(TransformerBlock::layer)
+    }
+
+    /// The matrices of the trained updates of its blocks.
+    pub fn updates(&self) -> impl Iterator<Item = &Tensor> {
+        self.blocks.iter().flat_map(TransformerBlock::updates)
+    }
+
+    /// Puts the next of `tensors` in their places, in the same order.
+    pub fn set_updates(&mut self, tensors: &mut impl Iterator<Item = Tensor>) {
+        self.blocks.iter_mut().for_each(|block| block.set_updates(tensors));
     }
 
     /// `x` is `[b, c, h, w]`.

@@ -1,0 +1,195 @@
+//! `train cache`, `train pose-probe`, `train adapter` and `export adapter` as a user runs them: on people drawn into
+//! small tensors, with a base of the golden set's tiny models.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use support::{Workplace, files_below, json_lines, project, text};
+
+/// People of nine views, and what a run of seconds takes.
+const DRAWN: &str = "[data]\nsplit = \"all\"\n\n[data.drawn]\nseed = 5\nfamilies = 4\ntwins = 1\nviews = 9\nsize_px = 64\n\n";
+
+/// A workplace with a base, a body-VAE that was trained for two steps, and the adapter's configuration.
+fn workplace() -> (Workplace, PathBuf) {
+    let place = Workplace::demo(1, 1, 1);
+    let vae = place.path().join("vae.toml");
+    let small = "[model]\nlatent = 16\nview_px = 64\ndecoded_px = 32\nchannels = 16\nwidth = 16\nstrip_width = 16\nheads = 2\n\
+                 decoder_channels = [16, 8]\n\n[views]\npeople = 3\nviews = 4\n\n[fit]\nsteps = 2\nwarmup_steps = 1\n";
+    fs::write(&vae, format!("name = \"small\"\nseed = 3\n\n{DRAWN}{small}")).expect("a configuration");
+    place.succeed(&["train", "vae", "--config", vae.to_str().expect("letters")]);
+    let base = base(place.path());
+    let config = place.path().join("adapter.toml");
+    let base = base.to_str().expect("letters");
+    let rest = format!(
+        "[base]\npath = {base:?}\nsize_px = 64\n\n[body]\nmodel = \"small\"\n\n[samples]\nbatch = 3\nbody_views = 3\n\n\
+         [objective]\nalpha_id = 0.1\n\n[probe.network]\nchannels = 16\nblocks = 1\n\n[probe.fit]\nsteps = 4\nbatch = 4\n\
+         save_every = 2\n\n[validation]\npeople = 2\nphotos = 1\ngrid_bodies = 1\ngrid_steps = 2\n\n[fit]\nsteps = 6\n\
+         warmup_steps = 1\nsave_every = 2\nvalidate_every = 3\n"
+    );
+    fs::write(&config, format!("name = \"tiny\"\nseed = 4\n\n{DRAWN}{rest}")).expect("a configuration");
+    (place, config)
+}
+
+/// The golden set's models as a checkpoint: UNet and VAE of SD 1.5's kind, text and image encoder, a tokenizer of letters.
+fn base(parent: &Path) -> PathBuf {
+    let root = parent.join("base");
+    let golden = project().join("tests/golden");
+    for (part, case, file) in [
+        ("unet", "unet_sd15", "diffusion_pytorch_model.safetensors"),
+        ("vae", "vae_kl", "diffusion_pytorch_model.safetensors"),
+        ("text_encoder", "clip_text", "model.safetensors"),
+        ("image_encoder", "clip_vision", "model.safetensors"),
+    ] {
+        let (from, to) = (golden.join(case), root.join(part));
+        fs::create_dir_all(&to).expect("a folder");
+        fs::copy(from.join("config.json"), to.join("config.json")).expect("a copy");
+        fs::copy(from.join("weights.safetensors"), to.join(file)).expect("a copy");
+    }
+    let write = |path: &str, text: String| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    };
+    let scheduler = r#"{"_class_name": "DDIMScheduler", "beta_end": 0.012, "beta_schedule": "scaled_linear",
+        "beta_start": 0.00085, "num_train_timesteps": 1000, "clip_sample": false, "steps_offset": 1,
+        "set_alpha_to_one": false, "prediction_type": "epsilon"}"#;
+    write("scheduler/scheduler_config.json", scheduler.to_owned());
+    // Every letter by itself, within a word and at its end; whatever else stands in a text is an unknown token.
+    let letters = ('a'..='z').flat_map(|letter| [letter.to_string(), format!("{letter}</w>")]);
+    let tokens = ["<|startoftext|>".to_owned(), "!".to_owned(), "<|endoftext|>".to_owned()].into_iter().chain(letters);
+    let entries: Vec<String> = tokens.enumerate().map(|(id, token)| format!("{token:?}: {id}")).collect();
+    write("tokenizer/vocab.json", format!("{{{}}}", entries.join(", ")));
+    write("tokenizer/merges.txt", "#version: 0.2\n".to_owned());
+    root
+}
+
+fn adapter<'a>(command: &'a str, config: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
+    [&["--json", "train", command, "--config", config.to_str().expect("letters")], more].concat()
+}
+
+fn refused(place: &Workplace, arguments: &[&str], named: &[&str]) {
+    let output = place.run(arguments);
+    let message = text(&output.stderr);
+    assert!(!output.status.success(), "{arguments:?}");
+    for part in named {
+        assert!(message.contains(part), "{arguments:?}: {message}");
+    }
+}
+
+fn run_named(place: &Workplace, name: &str) -> PathBuf {
+    let runs = fs::read_dir(place.workdir().join("runs")).expect("runs").map(|entry| entry.expect("a run").path());
+    let is_named = |path: &PathBuf| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(name));
+    runs.into_iter().find(is_named).unwrap_or_else(|| panic!("a run {name}"))
+}
+
+/// As if the run had been killed after its checkpoint at step `kept`: what came later goes.
+fn kill_after(run: &Path, kept: u64) {
+    for entry in fs::read_dir(run.join("checkpoints")).expect("checkpoints") {
+        let path = entry.expect("a checkpoint").path();
+        let step = path.file_name().and_then(|name| name.to_str()?.strip_prefix("step-")?.parse::<u64>().ok());
+        if step.is_some_and(|step| step > kept) {
+            fs::remove_dir_all(path).expect("it is there");
+        }
+    }
+    fs::remove_dir_all(run.join("model")).expect("a model");
+}
+
+#[test]
+fn a_cache_a_probe_and_an_adapter_end_with_the_same_bytes_however_often_they_are_killed() {
+    let (place, config) = workplace();
+    // In the wrong order: each says what is missing.
+    refused(&place, &adapter("adapter", &config, &[]), &["needs a pose probe", "bolid train pose-probe"]);
+    refused(&place, &adapter("pose-probe", &config, &[]), &["photos and", "bolid train cache"]);
+
+    let filled = json_lines(&place.succeed(&adapter("cache", &config, &[])));
+    assert_eq!((filled[0]["photos"].as_u64(), filled[0]["photos_there"].as_u64()), (Some(36), Some(0)));
+    let caches = place.workdir().join("cache");
+    let whole = files_below(&caches);
+    let again = json_lines(&place.succeed(&adapter("cache", &config, &[])));
+    assert_eq!((again[0]["photos"].as_u64(), again[0]["texts"].as_u64()), (Some(0), Some(0)));
+    for (path, _) in whole.iter().filter(|(path, _)| path.extension().is_some_and(|end| end == "safetensors")) {
+        // A kill leaves the files before the one at hand, and that one half written under another name.
+        let file = caches.join(path);
+        fs::remove_file(&file).expect("it is there");
+        fs::write(file.with_file_name(".tmp-half"), b"half").expect("a file");
+        place.succeed(&adapter("cache", &config, &[]));
+        assert_eq!(files_below(&caches), whole);
+    }
+
+    place.succeed(&adapter("pose-probe", &config, &[]));
+    let probe = run_named(&place, "tiny-probe");
+    let weights = fs::read(probe.join("model/model.safetensors")).expect("a probe");
+    let log = fs::read_to_string(probe.join("log.jsonl")).expect("a log");
+    assert!(log.contains("pck_clean") && log.contains("pck_at_0.5"), "PCK by noise level");
+    kill_after(&probe, 2);
+    place.succeed(&adapter("pose-probe", &config, &["--resume"]));
+    assert_eq!(fs::read(probe.join("model/model.safetensors")).expect("a probe"), weights);
+
+    place.succeed(&adapter("adapter", &config, &[]));
+    let run = run_named(&place, "tiny-");
+    let run = if run.to_string_lossy().contains("probe") { panic!("the adapter's run comes first") } else { run };
+    let model = |name: &str| fs::read(run.join("model").join(name)).expect("a stream");
+    let (body, reference) = (model("body.safetensors"), model("ref.safetensors"));
+    for kept in [2, 4] {
+        kill_after(&run, kept);
+        place.succeed(&adapter("adapter", &config, &["--continue"]));
+        assert!(model("body.safetensors") == body && model("ref.safetensors") == reference);
+    }
+    let page = fs::read_to_string(run.join("report.html")).expect("a report");
+    assert!(page.contains("λ_b = 0.5") && page.contains("held-out photos of trained people"));
+    assert!(run.join("grid.png").is_file());
+    let log = fs::read_to_string(run.join("log.jsonl")).expect("a log");
+    for name in ["seen_right", "seen_stranger", "seen_none", "seen_right_best", "dropped_reference", "diff_q4", "\"id\""] {
+        assert!(log.contains(name), "{name}");
+    }
+
+    let out = place.path().join("exported");
+    let folder = out.to_str().expect("letters");
+    place.succeed(&["export", "adapter", run.to_str().expect("letters"), "--out", folder]);
+    for name in ["body.safetensors", "ref.safetensors", "body.ipadpt", "neg.ipadpt", "README.md"] {
+        assert!(out.join(name).is_file(), "{name}");
+    }
+    let card = fs::read_to_string(out.join("README.md")).expect("a card");
+    assert!(card.contains("snapshot") && card.contains("Licence") && card.contains("seen right best"));
+    let script = project().join("train/tests/python/comfy_rules.py");
+    for name in ["body.safetensors", "ref.safetensors"] {
+        // Widths of the golden UNet's cross-attention layers in the order down, up, middle.
+        let widths = ["16", "16", "16", "16", "32", "32", "32", "32", "32", "16", "16", "16", "16", "16", "16", "32"];
+        let output = Command::new("python3").arg(&script).arg(out.join(name)).arg("32").args(widths).output();
+        let output = output.expect("Python 3 runs");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    refused(&place, &["export", "adapter", run.to_str().expect("letters"), "--out", folder], &["is there already"]);
+    refused(&place, &["export", "adapter", "small", "--out", folder], &["no adapter"]);
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_before_the_first_step() {
+    let (place, config) = workplace();
+    let with = |value: &'static str| adapter("adapter", &config, &["--set", value]);
+    refused(&place, &with("objective.prediction=\"v_prediction\""), &["Epsilon", "objective.prediction"]);
+    refused(&place, &with("validation.prompts=[\"a person\", \" \"]"), &["validation.prompts", "empty line"]);
+    refused(&place, &with("objective.beta_clip=0.1"), &["objective.beta_clip", "base.clip"]);
+    refused(&place, &with("captions.template=\" \""), &["bolid train"]);
+    refused(&place, &with("base.size_px=62"), &["size_px", "62", "multiple of 4"]);
+    refused(&place, &with("base.path=\"nowhere\""), &["base.path", "nowhere"]);
+    refused(&place, &with("base.image_encoder=\"nowhere\""), &["base.image_encoder"]);
+    refused(&place, &with("body.model=\"nobody\""), &["nobody"]);
+    refused(&place, &with("samples.batch=0"), &["samples.batch"]);
+    refused(&place, &with("dropout.body=2"), &["dropout.body"]);
+    refused(&place, &with("objective.alpha_ids=1"), &["alpha_ids", "alpha_id"]);
+    // A cache of another body-VAE is none of this one's.
+    place.succeed(&adapter("cache", &config, &[]));
+    let other = place.path().join("vae.toml");
+    let changed = fs::read_to_string(&other).expect("a configuration").replace("small", "other").replace("seed = 3", "seed = 8");
+    fs::write(&other, changed).expect("a configuration");
+    place.succeed(&["train", "vae", "--config", other.to_str().expect("letters")]);
+    refused(
+        &place,
+        &adapter("adapter", &config, &["--set", "body.model=\"other\"", "--set", "objective.alpha_id=0"]),
+        &["36 photos", "bolid train cache"],
+    );
+}
