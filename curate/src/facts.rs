@@ -35,6 +35,7 @@ pub(crate) fn of(image: &RgbImage, header: &Header, file_bytes: u64) -> ImageFac
         brightness: rounded(brightness as f32),
         perceptual_hash: print.whole.to_string(),
         inner_hash: print.inner.to_string(),
+        ..ImageFacts::default()
     }
 }
 

@@ -8,6 +8,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`decode`] | bytes to an upright RGB photo and the facts of its pixels; limits on size |
+//! | `colour` | what the numbers of a file mean, and the way to sRGB |
 //! | [`hash`] | the perceptual hash of a photo and of its mirror image |
 //! | [`duplicates`] | photos that look the same, among a million |
 //! | [`model`] | `models.toml`, the contract of each role, ONNX Runtime, sessions; the parts of a detector |
@@ -27,6 +28,7 @@
 
 pub mod align;
 mod cascade;
+mod colour;
 pub mod contact_sheet;
 mod copies;
 pub mod decode;

@@ -35,6 +35,7 @@ fn good(hash: u64) -> Measurements {
             brightness: 0.5,
             perceptual_hash: format!("{hash:016x}"),
             inner_hash: format!("{hash:016x}"),
+            ..ImageFacts::default()
         },
         watermark: Some(WatermarkScore { regions: vec![(Region::Frame, 0.02), (Region::BottomRight, 0.1)] }),
         faces: Some(vec![face(400.0)]),

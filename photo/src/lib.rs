@@ -35,6 +35,6 @@ pub use fetch::{FailureClass, FetchOutcome};
 pub use geometry::{Affine, BoundingBox};
 pub use joints::{Joint, Joints};
 pub use rules::{AcrossIdentities, Rules};
-pub use score::{Detection, FaceEmbedding, ImageFacts, Person, WatermarkScore};
+pub use score::{Colours, Detection, FaceEmbedding, ImageFacts, Person, WatermarkScore};
 pub use split::Split;
 pub use verdict::{Reason, Verdict};
