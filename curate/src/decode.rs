@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
-use photo::ImageFacts;
+use photo::{ImageFacts, Unread};
 use serde::Serialize;
 
 use crate::colour::{Colours, exif, png, tiff};
@@ -93,6 +93,9 @@ pub enum DecodeError {
     /// There are no bytes at all.
     #[error("the file is empty")]
     Empty,
+    /// A photo of a kind that is not read.
+    #[error("{0}")]
+    Unread(Unread),
     /// The first bytes belong to no format that is read.
     #[error("the bytes are no JPEG, PNG, WebP, GIF, BMP or TIFF; they begin with {0}")]
     UnknownFormat(String),
@@ -234,6 +237,9 @@ fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str), DecodeError> {
     }
     let format = image::guess_format(bytes).ok();
     format.and_then(|format| Some((format, name(format)?))).ok_or_else(|| {
+        if let Some(kind) = Unread::of(bytes) {
+            return DecodeError::Unread(kind);
+        }
         let head = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>();
         DecodeError::UnknownFormat(head.join(" "))
     })
