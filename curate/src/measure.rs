@@ -23,7 +23,7 @@ use crate::{decode, embed, facts, input, jpeg};
 /// version are never mixed with new ones.
 const VERSION: u32 = 3;
 /// The same for the facts of pixels.
-const FACTS_VERSION: u32 = 4;
+const FACTS_VERSION: u32 = 5;
 
 /// Detections below are not even stored. Rules may ask for any score above; lower ones are noise in this family.
 pub const MIN_STORED_SCORE: f32 = 0.1;
