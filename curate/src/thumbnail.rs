@@ -9,8 +9,8 @@ use image::RgbImage;
 
 use crate::resize::{self, Filter};
 
-/// Pixels along each side, whatever the photo's shape. At 8 px copies that were cut differ as much as some different people
-/// do, at 16 px every photo's row has half a kilobyte more.
+/// Pixels along each side, whatever the photo's shape: a person who takes an eighth of the width still has a row of them.
+/// With 16 every photo's facts would be nearly twice as long.
 pub const SIDE: usize = 12;
 
 /// A photo's colours, row by row.
