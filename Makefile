@@ -135,7 +135,7 @@ check-real: build  ## people counts on labelled real photos; MODELS=DIR PHOTOS=D
 	$(BOLID) check-real --models $(MODELS) --photos $(PHOTOS) --sheet check-real.png
 
 evaluate-duplicates:  ## recall and precision of near-duplicates on people never tuned on; SEED=…
-	cargo run --release --locked --quiet --example near_duplicates -- $(SEED)
+	cargo run --release --locked --quiet -p curate --example near_duplicates -- $(SEED)
 
 evaluate-models:  ## figures of the demo models on people never trained on; SEED=…
 	cargo run --release --locked -p synth --example training_set -- \

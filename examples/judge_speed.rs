@@ -119,6 +119,8 @@ fn facts(sha256: &Digest) -> ImageFacts {
         brightness: 0.4711,
         perceptual_hash: sha256.to_string()[..16].to_owned(),
         inner_hash: sha256.to_string()[16..32].to_owned(),
+        thumbnail: sha256.to_string().repeat(9), // as long as a real one
+        ..ImageFacts::default()
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use photo::{FailureClass, Verdict};
+use photo::unread::UNREAD;
+use photo::{FailureClass, Reason, Unread, Verdict};
 use serde::Serialize;
 use snapshot::{SnapshotRef, Verified};
 
@@ -90,7 +91,30 @@ pub fn show(all: &[Judged], output: Output) -> io::Result<()> {
         total.add(line);
     }
     lines.push(total);
-    output.show_all(&lines, &["identity", "photos", "kept", "dropped", "failed", "why"], IdentityLine::cells)
+    output.show_all(
+        &lines,
+        &["identity", "photos", "kept", "dropped", "failed", "why"],
+        IdentityLine::cells,
+    )?;
+    for (kind, count) in
+        unread(all.iter().flat_map(|judged| &judged.photos).filter_map(|(_, verdict)| verdict.as_ref()))
+    {
+        output.remark(&format!("{count} photo(s) of a kind that is left out: {kind}"))?;
+    }
+    Ok(())
+}
+
+/// How many photos there are of each kind that is not read.
+fn unread<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> BTreeMap<Unread, usize> {
+    let sentences = UNREAD.map(|kind| (kind, kind.to_string()));
+    let mut counts = BTreeMap::new();
+    for reason in verdicts.flat_map(Verdict::reasons) {
+        let Reason::Unreadable { detail } = reason else { continue };
+        for (kind, _) in sentences.iter().filter(|(_, sentence)| sentence == detail) {
+            *counts.entry(*kind).or_default() += 1;
+        }
+    }
+    counts
 }
 
 #[derive(Serialize)]
@@ -121,4 +145,22 @@ pub fn show_snapshot(snapshot: &SnapshotRef, verified: &Verified, output: Output
             line.snapshot, line.photos, line.identities, line.dropped, line.path, line.path
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photos_of_kinds_that_are_not_read_are_counted_by_kind() {
+        let unreadable = |detail: String| Verdict::Drop(vec![Reason::Unreadable { detail }]);
+        let verdicts = [
+            unreadable(Unread::Heic.to_string()),
+            unreadable("jpeg is truncated: the end-of-image marker is missing".to_owned()),
+            unreadable(Unread::Avif.to_string()),
+            Verdict::Keep,
+            unreadable(Unread::Heic.to_string()),
+        ];
+        assert_eq!(unread(verdicts.iter()), BTreeMap::from([(Unread::Heic, 2), (Unread::Avif, 1)]));
+    }
 }

@@ -63,12 +63,26 @@ pub fn load(
     flags: &[String],
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Recipe, ConfigError> {
+    let recipe: Recipe = read(path, flags, "BOLID_", recipe_variables(environment))?;
+    Ok(recipe.relative_to(path.parent().unwrap_or(Path::new(""))))
+}
+
+/// What holds without a recipe, with the environment and the flags over it: nothing is bounded, no size refused.
+pub fn without_recipe(
+    flags: &[String],
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Recipe, ConfigError> {
+    let text = "name = \"site\"\nmodels = \"data/models/models.toml\"\n[rules]\nmin_side = 0\n";
+    overlay(text, Path::new("none"), flags, "BOLID_", recipe_variables(environment))
+}
+
+fn recipe_variables(
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> impl Iterator<Item = (String, String)> {
     let belongs = |name: &str| {
         name.starts_with("BOLID_") && !name.starts_with(TRAINING) && !OTHER_VARIABLES.contains(&name)
     };
-    let variables = environment.into_iter().filter(|(name, _)| belongs(name));
-    let recipe: Recipe = read(path, flags, "BOLID_", variables)?;
-    Ok(recipe.relative_to(path.parent().unwrap_or(Path::new(""))))
+    environment.into_iter().filter(move |(name, _)| belongs(name))
 }
 
 /// Reads a training's configuration and puts the environment and the flags over it.
@@ -89,13 +103,23 @@ fn read<T: DeserializeOwned>(
 ) -> Result<T, ConfigError> {
     let text =
         fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    overlay(&text, path, flags, prefix, variables)
+}
+
+fn overlay<T: DeserializeOwned>(
+    text: &str,
+    path: &Path,
+    flags: &[String],
+    prefix: &str,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<T, ConfigError> {
     let in_file = |error: &toml::de::Error| {
         let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
         let line = before.matches('\n').count() + 1;
         ConfigError::File { path: path.to_owned(), line, message: with_nearest(error.message()) }
     };
-    let mut config: T = toml::from_str(&text).map_err(|error| in_file(&error))?;
-    let mut table: Table = toml::from_str(&text).map_err(|error| in_file(&error))?;
+    let mut config: T = toml::from_str(text).map_err(|error| in_file(&error))?;
+    let mut table: Table = toml::from_str(text).map_err(|error| in_file(&error))?;
 
     let mut variables: Vec<_> = variables
         .map(|(name, value)| (format!("environment variable {name}"), key_of(&name, prefix), value))

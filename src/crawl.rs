@@ -1,5 +1,6 @@
 //! `bolid crawl` and `bolid retry`: photos come in from sites.
 
+use std::env;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use catalog::Catalog;
 use crawler::check::{CheckReport, Finding};
 use crawler::{CrawlReport, CrawlSettings, Event};
 use indicatif::{HumanBytes, ProgressBar};
+use photo::FailureClass;
 use serde::Serialize;
 
 use crate::cli::{CrawlArgs, Global, MannerArgs, RetryArgs, SelectionArgs, SiteArgs};
@@ -15,7 +17,7 @@ use crate::demo::DemoGallery;
 use crate::output::Output;
 use crate::plan::{Plan, Target};
 use crate::recipe::Recipe;
-use crate::{Done, import, open, progress};
+use crate::{Done, config, import, open, progress};
 
 /// Crawls all sites of a recipe and imports its folders; the demo gallery is up while that goes on.
 pub async fn all(catalog: &Arc<Catalog>, plan: &Plan) -> Result<Vec<CrawlReport>> {
@@ -55,19 +57,23 @@ impl Sites {
 
     /// A site named on the command line is asked itself; the demo gallery stands in only for the demo recipe's.
     async fn of_args(args: &SiteArgs) -> Result<Self> {
-        let plan = Plan::load(&args.recipe)?;
         let mut sites = match (&args.site, &args.base_url) {
             (Some(path), base_url) => {
                 let target = Target::load(path, base_url.clone())?;
-                Self { settings: vec![settings(target, &plan.recipe)], demo: None }
+                let recipe = match args.recipe.recipe {
+                    Some(_) => Plan::load(&args.recipe)?.recipe,
+                    None => config::without_recipe(&args.recipe.overrides, env::vars())?,
+                };
+                Self { settings: vec![settings(target, &recipe)], demo: None }
             }
             (None, Some(base_url)) => {
+                let plan = Plan::load(&args.recipe)?;
                 let load = |site: &crate::recipe::Site| Target::load(&site.profile, Some(base_url.clone()));
                 let targets = plan.recipe.sites.iter().map(load).collect::<Result<Vec<_>, _>>()?;
                 let settings = targets.into_iter().map(|target| settings(target, &plan.recipe));
                 Self { settings: settings.collect(), demo: None }
             }
-            (None, None) => Self::of_recipe(&plan).await?,
+            (None, None) => Self::of_recipe(&Plan::load(&args.recipe)?).await?,
         };
         sites.settings.iter_mut().for_each(|settings| set_manners(settings, &args.manners));
         Ok(sites)
@@ -98,12 +104,14 @@ pub fn set_recipe(settings: &mut CrawlSettings, recipe: &Recipe) {
     settings.min_photos = recipe.crawl.min_photos.unwrap_or(0);
     settings.identities.clone_from(&recipe.crawl.identities);
     settings.contact.clone_from(&recipe.crawl.contact);
+    settings.allow_private = recipe.crawl.allow_private;
 }
 
 /// What the command line says of manners.
 pub fn set_manners(settings: &mut CrawlSettings, args: &MannerArgs) {
     settings.contact = args.contact.clone().or_else(|| settings.contact.take());
     settings.delay = args.delay.or(settings.delay);
+    settings.allow_private |= args.allow_private;
 }
 
 /// What the command line says of the photos wanted.
@@ -218,7 +226,15 @@ fn describe(report: &CrawlReport) -> String {
         lines.push(format!("  {photos_due} photos would be downloaded"));
     }
     for (what, counts) in [("pages", &report.pages_failed), ("photos", &report.photos_failed)] {
-        lines.extend(counts.iter().map(|(class, count)| format!("  {count} {what} failed: {class}")));
+        lines.extend(counts.iter().map(|(class, count)| {
+            let what_to_do = match class {
+                FailureClass::Private => {
+                    ", which addresses of strangers do not lead to (see --allow-private)"
+                }
+                _ => "",
+            };
+            format!("  {count} {what} failed: {class}{what_to_do}")
+        }));
     }
     lines.extend(
         report.left.iter().map(|(reason, count)| format!("  {count} left for another run: {reason}")),

@@ -1,5 +1,7 @@
 //! `bolid explain`: one photo's whole way, from its URL to the snapshots it stands in.
 
+use std::fmt::Write;
+
 use anyhow::{Result, bail};
 use catalog::Catalog;
 use catalog::duplicate::GroupMember;
@@ -224,11 +226,21 @@ fn summarise_image(value: &Value) -> String {
     let number = |name: &str| facts[name].as_f64().unwrap_or(0.0);
     let (width, height, format) =
         (number("width"), number("height"), facts["format"].as_str().unwrap_or("?"));
-    format!(
+    let mut text = format!(
         "{width}×{height} px {format}, sharpness {:.0}, brightness {:.2}, perceptual hash {} (inner part {})",
         number("sharpness"),
         number("brightness"),
         facts["perceptual_hash"].as_str().unwrap_or("?"),
         facts["inner_hash"].as_str().unwrap_or("?")
-    )
+    );
+    if let Some(from) = facts["colours"]["converted"].as_str() {
+        let _ = write!(text, "; colours converted to sRGB from “{from}”");
+    }
+    if let Some(why) = facts["colours"]["unusable"].as_str() {
+        let _ = write!(text, "; colours taken as sRGB: {why}");
+    }
+    if facts["lacks_end"].as_bool() == Some(true) {
+        text.push_str("; whole, though the file's end marker is missing");
+    }
+    text
 }

@@ -135,7 +135,9 @@ fn without_bytes(photo: &Scored) -> Option<Verdict> {
             width: photo.row.hint_width.unwrap_or_default(),
             height: photo.row.hint_height.unwrap_or_default(),
         },
-        FailureClass::NotAnImage | FailureClass::Unreadable => Reason::Unreadable { detail: detail() },
+        FailureClass::NotAnImage | FailureClass::Unsupported | FailureClass::Unreadable => {
+            Reason::Unreadable { detail: detail() }
+        }
         _ => return None,
     };
     Some(Verdict::Drop(vec![reason]))

@@ -86,10 +86,25 @@ fn main() -> ExitCode {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::WithFailures) => ExitCode::from(3),
         Err(error) => {
-            eprintln!("bolid: {error:#}");
+            eprintln!("bolid: {}", told(&error));
             ExitCode::from(if is_bad_configuration(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// An error with its causes, each told once: many errors say in their own text what caused them.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.contains(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    text
 }
 
 fn is_bad_configuration(error: &anyhow::Error) -> bool {
@@ -158,16 +173,16 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Erase(args) => erase::run(&*open(global).await?, &args, output).await?,
         Command::Report(args) => {
             let plan = Plan::load(&args.recipe)?;
-            report::run(&*open(global).await?, &plan, &args, output).await?;
+            report::run(&look(global).await?, &plan, &args, output).await?;
         }
         Command::Review(ReviewCommand::Import { file }) => {
             review::import(&*open(global).await?, &file, output).await?;
         }
-        Command::Status => status::run(&*open(global).await?, output).await?,
+        Command::Status => status::run(&look(global).await?, output).await?,
         Command::Explain { photo, recipe } => {
             // Without a usable recipe the photo is still explained; only "the recipe's rules" cannot be marked.
             let plan = Plan::load(&recipe).ok();
-            explain::run(&*open(global).await?, &photo, plan.as_ref(), output).await?;
+            explain::run(&look(global).await?, &photo, plan.as_ref(), output).await?;
         }
         Command::Models(ModelsCommand::List(args)) => models::list(&args.models, output)?,
         Command::Models(ModelsCommand::Verify(args)) => models::verify(&args.models, output)?,
@@ -191,6 +206,22 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::CheckReal(args) => check_real::run(&args, output)?,
     }
     Ok(Done::Well)
+}
+
+/// Opens the catalog for what only looks: also while another process is at work in it, or where nothing may be written.
+async fn look(global: &Global) -> Result<Catalog> {
+    match Catalog::open(&global.workdir).await {
+        Ok(catalog) => {
+            erase::finish_interrupted(&catalog).await?;
+            Ok(catalog)
+        }
+        Err(error) => {
+            let Some(why) = error.why_only_readable() else { return Err(error.into()) };
+            let catalog = Catalog::open_to_read(&global.workdir).await?;
+            eprintln!("bolid: {why}; this is what is stored so far");
+            Ok(catalog)
+        }
+    }
 }
 
 async fn open(global: &Global) -> Result<Arc<Catalog>> {

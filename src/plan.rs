@@ -117,7 +117,7 @@ impl Target {
 impl Plan {
     /// Reads the recipe and the site profiles it names.
     pub fn load(args: &RecipeArgs) -> Result<Self> {
-        let recipe = config::load(&args.recipe, &args.overrides, env::vars())?;
+        let recipe = config::load(args.path(), &args.overrides, env::vars())?;
         let load = |site: &Site| Target::load(&site.profile, site.base_url.clone());
         let sites = recipe.sites.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let plan = Self { recipe, sites };

@@ -116,6 +116,8 @@ pub struct Crawl {
     /// Identities of whom a site shows fewer photos are left out before any download.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_photos: Option<usize>,
+    /// Addresses may lead to this machine and into private networks.
+    pub allow_private: bool,
     /// Whom site owners are told to write to; instead of the profiles'.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
@@ -130,6 +132,7 @@ impl Default for Crawl {
             max_photos: None,
             min_photos: None,
             contact: None,
+            allow_private: false,
         }
     }
 }

@@ -151,7 +151,17 @@ async fn lists_of_urls_are_taken_in_with_captions_and_once() {
         "64",
         "--name",
         "people",
+        "--allow-private",
     ];
+    let refused = run(&place, &import[..import.len() - 1]).await;
+    assert_eq!(refused.status.code(), Some(3));
+    let report = &json_lines(&refused)[0];
+    assert_eq!(
+        (&report["photos_stored"], &report["photos_failed"]["private"]),
+        (&0.into(), &6.into()),
+        "{report}"
+    );
+    assert_eq!(server.log().len(), 0, "a list does not lead to this machine");
     let output = run(&place, &import).await;
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     let report = &json_lines(&output)[0];
@@ -186,4 +196,51 @@ async fn a_host_that_is_not_this_machine_is_not_asked_without_a_contact() {
     let output = run(&place, &["import", list.to_str().unwrap()]).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("photos.example"), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_site_that_is_named_needs_no_recipe_and_no_size_refuses_its_photos() {
+    let (server, place) = (gallery(1).await, place());
+    let (elsewhere, base) = (place.path().to_owned(), server.url.to_string());
+    let run = |more: Vec<&str>| {
+        let mut command = place.command(&["crawl", "--delay", "0ms", "--base-url", &base]);
+        command.args(more).env_remove("BOLID_RECIPE").current_dir(&elsewhere);
+        tokio::task::spawn_blocking(move || command.output().unwrap())
+    };
+    let profile = support::project().join("data/sites/theplace.toml");
+    let output = run(vec!["--site", profile.to_str().unwrap(), "--json"]).await.unwrap();
+    let report = &json_lines(&output)[0];
+    assert_eq!(report["photos_failed"]["too_small"], serde_json::Value::Null, "{report}");
+    assert!(report["photos_stored"].as_u64().unwrap() > 5, "{report}");
+    let output = run(vec![]).await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    assert_eq!(told.matches("No such file").count(), 1, "the cause is told once: {told}");
+}
+
+#[tokio::test]
+async fn a_crawl_at_work_can_be_looked_at() {
+    let (server, place) = (gallery(3).await, place());
+    let base = server.url.to_string();
+    let crawl = [&["crawl", "--base-url", &base], &SITE[..]].concat();
+    let slow: Vec<&str> =
+        crawl.iter().map(|&argument| if argument == "1ms" { "100ms" } else { argument }).collect();
+    let mut child = place.start(&slow);
+    for _ in 0..600 {
+        if server.log().iter().any(|entry| entry.path.starts_with("/files/")) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let status = run(&place, &["--json", "status"]).await;
+    assert_eq!(status.status.code(), Some(0), "{}", text(&status.stderr));
+    assert!(text(&status.stderr).contains("another bolid process is at work"), "{}", text(&status.stderr));
+    let counts = &json_lines(&status)[0];
+    assert_eq!(counts["photos"], 30, "{counts}");
+    let refused = run(&place, &["crawl", "--base-url", &base, "--site", "data/sites/theplace.toml"]).await;
+    assert_eq!(refused.status.code(), Some(1), "two do not write");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let status = run(&place, &["--json", "status"]).await;
+    assert!(text(&status.stderr).is_empty(), "{}", text(&status.stderr));
 }

@@ -81,6 +81,34 @@ fn scores_and_verdicts_are_the_same_on_any_number_of_threads_and_in_any_parts() 
     assert_eq!(stored(&in_parts, &photos), expected, "three photos at a time");
 }
 
+#[test]
+fn what_became_of_a_photos_colours_and_of_its_end_is_stored_and_told() {
+    let place = place("min_side = 1\n");
+    let chart = |name: &str| {
+        let path = support::project().join("curate/tests/fixtures/colour").join(name);
+        (name.to_owned(), fs::read(path).unwrap())
+    };
+    let (wide, srgb, unended) = (chart("p3.jpg"), chart("srgb.jpg"), chart("adobe.jpg"));
+    let unended = ("unended.jpg".to_owned(), unended.1[..unended.1.len() - 2].to_vec());
+    let mut broken = wide.1.clone();
+    let profile = broken.windows(12).position(|window| window == b"ICC_PROFILE\0").unwrap() + 14;
+    broken[profile + 36] = b'x'; // of `acsp`, by which profiles are known
+    let broken = ("broken.jpg".to_owned(), broken);
+    let photos = [wide, srgb, unended, broken];
+    import(&place, &photos);
+    place.succeed(&["measure"]);
+    let told = |photo: &(String, Vec<u8>)| {
+        let explained = place.succeed(&["explain", &photo::Digest::of(&photo.1).to_string()]);
+        text(&explained.stdout)
+    };
+    let [wide, srgb, unended, broken] = photos.each_ref().map(told);
+    assert!(wide.contains("colours converted to sRGB from “Wide P3”"), "{wide}");
+    assert!(!srgb.contains("sRGB") && !srgb.contains("end marker"), "{srgb}");
+    assert!(unended.contains("whole, though the file's end marker is missing"), "{unended}");
+    assert!(unended.contains("from “Wide gamma 2.2”"), "{unended}");
+    assert!(broken.contains("colours taken as sRGB: the colour profile is broken"), "{broken}");
+}
+
 fn is_missing(score: &Value) -> bool {
     score["value"] == "not_measured"
 }

@@ -44,6 +44,11 @@ impl BlobStore {
         Ok(store)
     }
 
+    /// The folder as it is, to read from.
+    pub(crate) fn to_read(root: &Path) -> Self {
+        Self { root: root.to_owned(), next_partial: AtomicU64::new(0), busy: Mutex::default() }
+    }
+
     /// Clears all unfinished blobs: nobody will go on with them.
     pub fn clear_unfinished(&self) -> Result<()> {
         self.clear(|_| true)
@@ -85,6 +90,11 @@ impl BlobStore {
         let begun = self.begin(partial)?;
         fs::write(&path, note).map_err(Error::io("write", &path))?;
         Ok(begun)
+    }
+
+    /// The note of what an earlier run began under `key`.
+    pub fn unfinished_note(&self, key: Digest) -> Option<String> {
+        fs::read_to_string(self.partial_folder().join(key.to_string()).with_extension(NOTE)).ok()
     }
 
     /// Goes on with what an earlier run began under `key`: its note, and the bytes there are, handed to `seen`.
@@ -205,6 +215,17 @@ impl BlobWriter<'_> {
     /// The digest of what came so far.
     pub fn digest(&self) -> Digest {
         Digest::from_bytes(self.hasher.clone().finalize().into())
+    }
+
+    /// Gives the blob up for good, so that nobody goes on with it.
+    pub fn discard(self) {
+        let Self { partial, file, .. } = self;
+        drop(file);
+        if partial.key.is_some() {
+            // What cannot be removed is cleared when the crawl ends.
+            drop(fs::remove_file(partial.path.with_extension(NOTE)));
+            drop(fs::remove_file(&partial.path));
+        }
     }
 
     /// Puts the blob in its place. Without fsync: after a power cut the digest tells a damaged blob.

@@ -35,6 +35,20 @@ pub enum Error {
         /// What went wrong.
         source: sqlx::migrate::MigrateError,
     },
+    /// It can only be read, and its tables are those of another version.
+    #[error(
+        "the tables of {path} are of version {found}, not {expected}: run this bolid once where it may write, and while no \
+         other one is at work",
+        path = .path.display()
+    )]
+    OtherVersion {
+        /// The database file.
+        path: PathBuf,
+        /// The last migration that it has.
+        found: i64,
+        /// The last one of this program.
+        expected: i64,
+    },
     /// A stored value is not what this version writes.
     #[error("read {what} from the catalog: {detail}; the row was changed by hand or by another version")]
     Corrupt {
@@ -54,6 +68,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// Why the catalog cannot be written to, where it may well be read: what a look at it is told beside.
+    pub fn why_only_readable(&self) -> Option<String> {
+        match self {
+            Self::Locked(path) => Some(format!("another bolid process is at work in {}", path.display())),
+            Self::Io { source, path, .. }
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                ) =>
+            {
+                let folder = if path.ends_with(".lock") { path.parent().unwrap_or(path) } else { path };
+                Some(format!("{} may only be read", folder.display()))
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn io(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { operation, path, source }

@@ -122,6 +122,7 @@ impl FetchRecord {
         match class {
             FailureClass::Http4xx => matches!(self.http_status, Some(404 | 410 | 451)),
             FailureClass::NotAnImage
+            | FailureClass::Unsupported
             | FailureClass::Private
             | FailureClass::RedirectRefused
             | FailureClass::NoLink

@@ -13,6 +13,7 @@
 //! | [`page`] | `crawl`, `page`: the frontier | crawl |
 //! | [`fetch`] | `fetch` | crawl, import |
 //! | [`robots`] | `robots` | crawl |
+//! | [`pause`] | `host_pause` | crawl |
 //! | [`blob`] | `blob`, and the files | crawl, import |
 //! | [`measurement`] | `measurement` | measure |
 //! | [`verdict`], [`duplicate`] | `verdict`, `duplicate` | judge |
@@ -36,6 +37,7 @@ pub mod identity;
 pub mod measurement;
 mod open;
 pub mod page;
+pub mod pause;
 pub mod photo;
 pub mod prepared;
 pub mod robots;

@@ -29,8 +29,8 @@ pub struct Catalog {
     pub(crate) reader: SqlitePool,
     pub(crate) tombstones: RwLock<Arc<Tombstones>>,
     blobs: BlobStore,
-    /// Freed by the system when the process ends, however it ends.
-    _lock: File,
+    /// Freed by the system when the process ends, however it ends. `None`: it is only read.
+    _lock: Option<File>,
 }
 
 impl Catalog {
@@ -76,7 +76,48 @@ impl Catalog {
             .await
             .map_err(open)?;
         let blobs = BlobStore::open(&workdir.join("blobs"))?;
-        Ok(Self { workdir: workdir.to_owned(), writer, reader, tombstones, blobs, _lock: lock })
+        Ok(Self { workdir: workdir.to_owned(), writer, reader, tombstones, blobs, _lock: Some(lock) })
+    }
+
+    /// Opens the catalog of a folder that another process writes to, or where nothing may be written. Whatever would
+    /// write fails.
+    pub async fn open_to_read(workdir: &Path) -> Result<Self> {
+        let path = workdir.join("catalog.db");
+        fs::metadata(&path).map_err(Error::io("read", &path))?;
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .read_only(true)
+            // Without a log beside it nobody writes, and the files that SQLite would make beside it are not needed.
+            .immutable(!workdir.join("catalog.db-wal").exists())
+            .pragma("mmap_size", MAPPED_BYTES.to_string())
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        let pool = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options)
+            .await
+            .map_err(Error::db("open the database for reading"))?;
+        let found: i64 =
+            sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&pool)
+                .await
+                .map_err(Error::db("read the version of the tables"))?;
+        let expected = sqlx::migrate!("../migrations").iter().map(|step| step.version).max().unwrap_or(0);
+        if found != expected {
+            return Err(Error::OtherVersion { path, found, expected });
+        }
+        let mut connection = pool.acquire().await.map_err(Error::db("open the database for reading"))?;
+        let tombstones = RwLock::new(Arc::new(Tombstones::load(&mut connection).await?));
+        drop(connection);
+        let blobs = BlobStore::to_read(&workdir.join("blobs"));
+        Ok(Self {
+            workdir: workdir.to_owned(),
+            writer: pool.clone(),
+            reader: pool,
+            tombstones,
+            blobs,
+            _lock: None,
+        })
     }
 
     /// The folder that everything is written under.
@@ -113,5 +154,25 @@ mod tests {
         assert!(matches!(error, Error::Locked(_)), "{error}");
         first.close().await;
         Catalog::open(workdir.path()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_another_process_writes_to_can_be_looked_at_and_not_written() {
+        let workdir = tempfile::tempdir().unwrap();
+        let writes = Catalog::open(workdir.path()).await.unwrap();
+        let half = writes.blobs().writer().unwrap();
+        writes.record_source("list", "/x").await.unwrap();
+        let why = Catalog::open(workdir.path()).await.unwrap_err().why_only_readable().unwrap();
+        assert!(why.contains("another bolid process"), "{why}");
+        let reads = Catalog::open_to_read(workdir.path()).await.unwrap();
+        assert_eq!(reads.source("list").await.unwrap().as_deref(), Some("/x"));
+        writes.record_source("list", "/y").await.unwrap();
+        assert_eq!(reads.source("list").await.unwrap().as_deref(), Some("/y"), "as it is now");
+        assert!(reads.record_source("list", "/z").await.is_err());
+        half.finish().unwrap(); // what was being written is still there
+        writes.close().await;
+        let reads = Catalog::open_to_read(workdir.path()).await.unwrap();
+        assert_eq!(reads.source("list").await.unwrap().as_deref(), Some("/y"), "nobody writes any more");
+        assert!(Catalog::open_to_read(&workdir.path().join("none")).await.is_err());
     }
 }

@@ -1,6 +1,8 @@
 //! The loop: due pages, then due photos; everything is recorded in the catalog as it ends, so that a killed crawl goes
 //! on where it stood.
 
+use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use catalog::Catalog;
@@ -16,6 +18,7 @@ use crate::error::CrawlError;
 use crate::files::Files;
 use crate::profile::Profile;
 use crate::queue::{Due, Queue};
+use crate::reader::Reader;
 use crate::report::{CrawlReport, Event};
 use crate::settings::{CrawlSettings, Source};
 use crate::slug::slug_of;
@@ -42,8 +45,8 @@ pub async fn crawl(
     let visitor = Visitor {
         catalog,
         settings,
-        addresses: &addresses,
         fetcher,
+        reader: settings.source.profile().map(|profile| Reader::new(profile.clone(), addresses)),
         files: Files::default(),
         page_rules: settings.page_rules(),
         file_limits: settings.file_limits(),
@@ -102,12 +105,13 @@ async fn work(
 ) -> Result<CrawlReport, CrawlError> {
     let settings = visitor.settings;
     let mut report = CrawlReport { site: settings.site().to_owned(), ..CrawlReport::default() };
-    let mut in_flight = FuturesUnordered::new();
+    let mut in_flight = InFlight::default();
     let mut pages_in_flight = 0;
     loop {
-        while in_flight.len() + uncommitted.count() < settings.at_once() {
+        // What is being read only takes the processor, and what is about to be stored only the disk.
+        while in_flight.count() + uncommitted.count() < settings.at_once() + visitor.being_read() {
             let was_in_photos = queue.is_in_photos();
-            match queue.next(pages_in_flight).await? {
+            match in_flight.beside(queue.next(pages_in_flight)).await? {
                 Some(Due::Photo(photo))
                     if settings.simulate && settings.refused_by_hint(&photo).is_none() =>
                 {
@@ -120,17 +124,18 @@ async fn work(
                     in_flight.push(visitor.work(due));
                 }
                 None if queue.is_in_photos() && !was_in_photos => {
-                    progress(&Event::PhotosDue(queue.photos_due().await?));
+                    progress(&Event::PhotosDue(in_flight.beside(queue.photos_due()).await?));
                 }
                 None => break,
             }
         }
-        if in_flight.is_empty() && uncommitted.count() == 0 {
+        if in_flight.count() == 0 && uncommitted.count() == 0 {
             break;
         }
         let done = tokio::select! {
-            Some(done) = in_flight.next(), if !in_flight.is_empty() => done?,
+            done = in_flight.next(), if in_flight.count() > 0 => done?,
             () = uncommitted.changed.notified(), if uncommitted.count() > 0 => continue,
+            () = visitor.reading_began() => continue,
             () = notes.closed() => break, // `record` failed, and says why
         };
         let event = match done {
@@ -142,7 +147,7 @@ async fn work(
             }
             Done::Photo { event, id, note } => {
                 uncommitted.count.fetch_add(1, Ordering::Relaxed);
-                if notes.send((id, note)).await.is_err() {
+                if in_flight.beside(notes.send((id, note))).await.is_err() {
                     break; // as above
                 }
                 event
@@ -156,6 +161,52 @@ async fn work(
         progress(&event);
     }
     Ok(report)
+}
+
+/// Work under way, and work that ended while something else was waited for.
+struct InFlight<F: Future> {
+    running: FuturesUnordered<F>,
+    ended: VecDeque<F::Output>,
+}
+
+impl<F: Future> Default for InFlight<F> {
+    fn default() -> Self {
+        Self { running: FuturesUnordered::new(), ended: VecDeque::new() }
+    }
+}
+
+impl<F: Future> InFlight<F> {
+    fn push(&mut self, work: F) {
+        self.running.push(work);
+    }
+
+    fn count(&self) -> usize {
+        self.running.len() + self.ended.len()
+    }
+
+    /// The next that ends. There must be some.
+    async fn next(&mut self) -> F::Output {
+        match self.ended.pop_front() {
+            Some(ended) => ended,
+            None => match self.running.next().await {
+                Some(ended) => ended,
+                None => std::future::pending().await,
+            },
+        }
+    }
+
+    /// Waits for something while the work goes on. Work that stands still may hold connections of the database, and
+    /// whoever waits for one of these then waits for ever.
+    async fn beside<T>(&mut self, awaited: impl Future<Output = T>) -> T {
+        let mut awaited = pin!(awaited);
+        loop {
+            tokio::select! {
+                biased; // what has come is sooner taken than looked for
+                value = &mut awaited => return value,
+                Some(ended) = self.running.next(), if !self.running.is_empty() => self.ended.push_back(ended),
+            }
+        }
+    }
 }
 
 /// Stores how photos ended, as many in one transaction as have come.

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::{Failure, Stop};
-use crate::fetch::{Answer, Fetched, Fetcher};
+use crate::fetch::{Answer, Coding, Fetched, Fetcher};
 use crate::headers::{Validators, conditional, robots_tags, text, validators_of, value_of};
 use crate::permission::{self, Subject};
 use crate::sniff::{SizeLimits, Sniffer};
+use crate::unpack::{Look, is_gzip};
 
 /// What may be stored of what comes.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +42,9 @@ const WORTH_RESUMING_BYTES: u64 = 1 << 20;
 
 /// The part of a photo that has come.
 struct Partial<'s> {
+    /// What came, as it came.
     writer: BlobWriter<'s>,
-    sniffer: Sniffer,
+    look: Look<'s>,
     note: Note,
 }
 
@@ -52,6 +54,9 @@ struct Note {
     validators: Validators,
     /// How long the whole is, where the server says so.
     total: Option<u64>,
+    /// It comes packed.
+    #[serde(default)]
+    is_gzip: bool,
 }
 
 impl Partial<'_> {
@@ -79,7 +84,7 @@ impl Fetcher<'_> {
         wanted: Wanted,
         blobs: &BlobStore,
     ) -> Result<Fetched<Photo>, Stop> {
-        let mut partial = unfinished(url, wanted.limits, blobs)?;
+        let mut partial = self.unfinished(url, wanted.limits, blobs)?;
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -95,7 +100,8 @@ impl Fetcher<'_> {
 
     /// Reads as much of a photo as tells its size, and stores nothing.
     pub async fn peek(&self, url: &Url) -> Result<String, Stop> {
-        let mut answer = self.send(url, request_headers(&Validators::default(), None)).await?;
+        let headers = request_headers(&Validators::default(), None);
+        let mut answer = self.send(url, headers, Coding::Decoded).await?;
         let tags = robots_tags(answer.response.headers());
         if let Some(text) = permission::opt_out(Subject::File, &tags, &[]) {
             return Err((FailureClass::OptOut, text).into());
@@ -120,7 +126,8 @@ impl Fetcher<'_> {
         blobs: &'s BlobStore,
         partial: &mut Option<Partial<'s>>,
     ) -> Result<Fetched<Photo>, Stop> {
-        let answer = match self.send(url, request_headers(conditions, partial.as_ref())).await {
+        let headers = request_headers(conditions, partial.as_ref());
+        let answer = match self.send(url, headers, Coding::AsSent).await {
             // The part is not of the file that is there now.
             Err(Stop::Failed(Failure { http_status: Some(416), .. })) if partial.take().is_some() => {
                 return Err(
@@ -164,24 +171,17 @@ impl Fetcher<'_> {
             Some(_) if status == StatusCode::PARTIAL_CONTENT => return Ok(None), // and `partial` is gone
             old => {
                 drop(old); // frees its key
-                begin(url, &answer, blobs)?
+                self.begin(url, &answer, limits, blobs)?
             }
         };
-        match self.take_body(&mut answer, &mut part, limits).await {
+        match self.take_body(&mut answer, &mut part).await {
             Ok(()) => {}
             Err(stop) => {
                 *partial = Some(part).filter(|part| part.proof().is_some());
                 return Err(stop);
             }
         }
-        part.sniffer.finish(limits)?;
-        if let Some(expected) = sha256
-            && part.writer.digest() != expected
-        {
-            let detail = format!("{} came, which is not {expected}", part.writer.digest());
-            return Err((FailureClass::Changed, detail).into());
-        }
-        let stored = part.writer.finish()?;
+        let stored = part.look.finish(part.writer, sha256)?;
         let permission = std::iter::once(answer.allowed_by)
             .chain(tags.into_iter().map(|tag| format!("X-Robots-Tag: {tag}")))
             .collect::<Vec<_>>()
@@ -190,13 +190,45 @@ impl Fetcher<'_> {
         Ok(Some(Fetched::New(photo, part.note.validators)))
     }
 
-    /// Writes the body as it comes. Each write is a few kilobytes into the page cache, too short to need a thread.
-    async fn take_body(
+    /// A photo whose body is about to come.
+    fn begin<'s>(
         &self,
-        answer: &mut Answer,
-        part: &mut Partial<'_>,
+        url: &Url,
+        answer: &Answer,
         limits: SizeLimits,
-    ) -> Result<(), Stop> {
+        blobs: &'s BlobStore,
+    ) -> Result<Partial<'s>, Stop> {
+        let (headers, total) = (answer.response.headers(), answer.response.content_length());
+        let note = Note { validators: validators_of(headers), total, is_gzip: is_gzip(headers) };
+        let is_long = total.is_some_and(|length| length >= WORTH_RESUMING_BYTES);
+        let writer = match serde_json::to_string(&note) {
+            Ok(text) if is_long && note.validators.proof().is_some() => {
+                blobs.resumable_writer(key(url), &text)?
+            }
+            _ => blobs.writer()?,
+        };
+        let look = Look::new(note.is_gzip, limits, self.settings.limits.photo_bytes, blobs)?;
+        Ok(Partial { writer, look, note })
+    }
+
+    /// The part of a photo that an earlier run left.
+    fn unfinished<'s>(
+        &self,
+        url: &Url,
+        limits: SizeLimits,
+        blobs: &'s BlobStore,
+    ) -> Result<Option<Partial<'s>>, Stop> {
+        let note = blobs.unfinished_note(key(url)).and_then(|note| serde_json::from_str(&note).ok());
+        let Some(note): Option<Note> = note else { return Ok(None) };
+        let mut look = Look::new(note.is_gzip, limits, self.settings.limits.photo_bytes, blobs)?;
+        let mut is_wanted = true;
+        let found = blobs.resume(key(url), |piece| is_wanted &= look.push(piece).is_ok())?;
+        let partial = found.map(|(writer, _)| Partial { writer, look, note });
+        Ok(partial.filter(|part| is_wanted && part.proof().is_some()))
+    }
+
+    /// Writes the body as it comes. Each write is a few kilobytes into the page cache, too short to need a thread.
+    async fn take_body(&self, answer: &mut Answer, part: &mut Partial<'_>) -> Result<(), Stop> {
         let max_bytes = self.settings.limits.photo_bytes;
         let before = part.writer.bytes();
         let declared = answer.response.content_length();
@@ -207,7 +239,7 @@ impl Fetcher<'_> {
         }
         while let Some(piece) = self.piece(answer).await? {
             let piece = piece.as_ref();
-            part.sniffer.push(piece, limits)?;
+            part.look.push(piece)?;
             part.writer.write(piece)?;
             if part.writer.bytes() > max_bytes {
                 return Err(too_large(part.writer.bytes()).into());
@@ -228,32 +260,6 @@ impl Fetcher<'_> {
             },
         }
     }
-}
-
-/// A photo whose body is about to come.
-fn begin<'s>(url: &Url, answer: &Answer, blobs: &'s BlobStore) -> Result<Partial<'s>, Stop> {
-    let total = answer.response.content_length();
-    let note = Note { validators: validators_of(answer.response.headers()), total };
-    let is_long = total.is_some_and(|length| length >= WORTH_RESUMING_BYTES);
-    let writer = match serde_json::to_string(&note) {
-        Ok(text) if is_long && note.validators.proof().is_some() => {
-            blobs.resumable_writer(key(url), &text)?
-        }
-        _ => blobs.writer()?,
-    };
-    Ok(Partial { writer, sniffer: Sniffer::default(), note })
-}
-
-/// The part of a photo that an earlier run left.
-fn unfinished<'s>(url: &Url, limits: SizeLimits, blobs: &'s BlobStore) -> Result<Option<Partial<'s>>, Stop> {
-    let mut sniffer = Sniffer::default();
-    let mut is_wanted = true;
-    let found = blobs.resume(key(url), |piece| is_wanted &= sniffer.push(piece, limits).is_ok())?;
-    let partial = found.and_then(|(writer, note)| {
-        let note = serde_json::from_str(&note).ok()?;
-        Some(Partial { writer, sniffer, note })
-    });
-    Ok(partial.filter(|part| is_wanted && part.proof().is_some()))
 }
 
 /// What the unfinished bytes of an address are kept under.
@@ -297,6 +303,8 @@ fn continues(headers: &HeaderMap, bytes: u64, note: &Note) -> bool {
         && end.checked_add(1) == Some(expected)
         && total.is_none_or(|total| total == expected)
         && proves
+        // A part of a packed body may leave out that it is packed.
+        && (note.is_gzip || !is_gzip(headers))
         && is_same(&note.validators.etag, &came.etag)
         && is_same(&note.validators.last_modified, &came.last_modified)
 }
@@ -321,7 +329,7 @@ mod tests {
 
     fn note() -> Note {
         let validators = Validators { etag: Some("\"a\"".to_owned()), last_modified: Some("Mon".to_owned()) };
-        Note { validators, total: Some(100) }
+        Note { validators, total: Some(100), is_gzip: false }
     }
 
     fn answer(range: &str, others: &[(HeaderName, &str)]) -> HeaderMap {
@@ -361,10 +369,8 @@ mod tests {
 
     #[test]
     fn without_an_etag_the_date_has_to_fit() {
-        let note = Note {
-            validators: Validators { etag: None, last_modified: Some("Mon".to_owned()) },
-            total: Some(100),
-        };
+        let note =
+            Note { validators: Validators { etag: None, last_modified: Some("Mon".to_owned()) }, ..note() };
         let with = |others: &[(HeaderName, &str)]| continues(&answer("bytes 40-99/100", others), 40, &note);
         assert!(with(&[(header::LAST_MODIFIED, "Mon")]));
         assert!(!with(&[]) && !with(&[(header::LAST_MODIFIED, "Tue")]));

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use catalog::identity::NewIdentity;
 use catalog::page::{Found, NewPage, PageKind};
@@ -19,6 +20,10 @@ use crate::profile::Profile;
 use crate::rule::Rule;
 use crate::slug::slug_of;
 use crate::sniff::Refusal;
+use crate::stopwatch::Stopwatch;
+
+/// How long a page may take a processor, parsing and looking for what it lists: one of a thousand cards takes some 20 ms.
+const MAX_TIME: Duration = Duration::from_secs(3);
 
 /// Longer captions are cut: they are sentences, not articles.
 const MAX_CAPTION_CHARS: usize = 1000;
@@ -47,10 +52,10 @@ impl Extractor<'_> {
         } else {
             Subject::PhotoPage
         };
-        let page = self.open(document, subject)?;
+        let (page, mut watch) = self.open_timed(document, subject)?;
         let mut found = match kind {
-            PageKind::Index => self.index(&page, identity_id),
-            PageKind::Identity => self.gallery(&page, identity_id),
+            PageKind::Index => self.index(&page, identity_id, &mut watch)?,
+            PageKind::Identity => self.gallery(&page, identity_id, &mut watch)?,
         };
         found.max_pages = Some(self.profile.limits.pages);
         Ok(found)
@@ -79,31 +84,34 @@ impl Extractor<'_> {
     }
 
     pub(crate) fn open(&self, document: &Document, subject: Subject) -> Result<Page, Refusal> {
+        Ok(self.open_timed(document, subject)?.0)
+    }
+
+    /// The same, and the watch that runs since.
+    fn open_timed(&self, document: &Document, subject: Subject) -> Result<(Page, Stopwatch), Refusal> {
         let (text, encoding) = document.decoded(self.profile.charset.map(|charset| charset.0));
-        let tree = Tree::parse(&text, self.profile.format)?;
+        let mut watch = Stopwatch::start(MAX_TIME);
+        let tree = Tree::parse(&text, self.profile.format, &mut watch)?;
         if let Some(text) = permission::opt_out(subject, &document.robots_tags, &tree.metas()) {
             return Err((FailureClass::OptOut, format!("{}: {text}", document.url)));
         }
         let base = tree.base().and_then(|base| document.url.join(&base).ok());
-        Ok(Page {
-            tree,
-            base: base.unwrap_or_else(|| document.url.clone()),
-            url: document.url.clone(),
-            encoding,
-        })
+        let base = base.unwrap_or_else(|| document.url.clone());
+        Ok((Page { tree, base, url: document.url.clone(), encoding }, watch))
     }
 
     pub(crate) fn follow(&self, page: &Page, link: &str) -> Option<Url> {
         self.addresses.canonical_in(&page.base, link, page.encoding).filter(|url| self.may_enter(url))
     }
 
-    fn index(&self, page: &Page, identity_id: Option<i64>) -> Found {
+    fn index(&self, page: &Page, identity_id: Option<i64>, watch: &mut Stopwatch) -> Result<Found, Refusal> {
         let rules = &self.profile.index;
         let root = page.tree.root();
         let mut found =
             Found { pages: self.pages(page, &rules.pages, PageKind::Index, identity_id), ..Found::default() };
         let mut seen = HashSet::new();
         for card in root.select(&rules.card) {
+            watch.check()?;
             let Some(link) = card.value(&rules.link, Use::Link) else { continue };
             let Some(url) = self.follow(page, &link) else { continue };
             if !seen.insert(url.clone()) {
@@ -141,10 +149,15 @@ impl Extractor<'_> {
         if rules.slug.is_none() {
             tell_apart(&mut found.identities);
         }
-        found
+        Ok(found)
     }
 
-    fn gallery(&self, page: &Page, identity_id: Option<i64>) -> Found {
+    fn gallery(
+        &self,
+        page: &Page,
+        identity_id: Option<i64>,
+        watch: &mut Stopwatch,
+    ) -> Result<Found, Refusal> {
         let rules = &self.profile.gallery;
         let mut found = Found {
             pages: self.pages(page, &rules.pages, PageKind::Identity, identity_id),
@@ -153,6 +166,7 @@ impl Extractor<'_> {
         let cards = page.tree.root().select(&rules.card);
         let mut seen = HashSet::new();
         for card in &cards {
+            watch.check()?;
             let Some(link) = card.value(&rules.link, Use::Link) else { continue };
             let Some(url) = self.follow(page, &link) else { continue };
             if seen.insert(url.clone()) {
@@ -165,7 +179,7 @@ impl Extractor<'_> {
             let url = next_page(&page.url, &parameter.name, parameter.first).into();
             found.pages.push(NewPage { url, kind: PageKind::Identity, identity_id });
         }
-        found
+        Ok(found)
     }
 
     fn photo(&self, card: Node<'_>, source_url: String) -> NewPhoto {

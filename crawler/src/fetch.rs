@@ -23,6 +23,7 @@ use crate::host::{Host, Hosts};
 use crate::pace::PaceSettings;
 use crate::permission::AGENT;
 use crate::profile::Limits;
+use crate::reach::{PublicOnly, Reach};
 use crate::robots::{self, Robots};
 use crate::rule::Pattern;
 use crate::{failure, retry};
@@ -46,8 +47,53 @@ pub struct FetchSettings {
     pub limits: Limits,
     /// A mail address or page of whoever runs the crawl.
     pub contact: Option<String>,
+    /// Which machines may be asked.
+    pub reach: Reach,
     /// A robots.txt older than this is asked for again; at most a day.
     pub fresh_for: Duration,
+}
+
+/// What becomes of a body that is encoded for the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    /// It is decoded as it comes.
+    Decoded,
+    /// It comes as it was sent where that is gzip, so that its bytes can be counted and gone on with.
+    AsSent,
+}
+
+#[derive(Debug)]
+struct Clients {
+    decoding: Client,
+    as_sent: Client,
+}
+
+impl Clients {
+    fn new(settings: &FetchSettings, resolver: Option<Arc<PublicOnly>>) -> Result<Self, CrawlError> {
+        let version = env!("CARGO_PKG_VERSION");
+        let agent = match &settings.contact {
+            Some(contact) => format!("{AGENT}/{version} (+{contact})"),
+            None => format!("{AGENT}/{version}"),
+        };
+        let limits = &settings.limits;
+        let builder = || {
+            let builder = Client::builder()
+                .user_agent(&agent)
+                // Each hop is checked against robots.txt and the site's hosts.
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(Duration::from_millis(limits.connect_ms))
+                .read_timeout(Duration::from_millis(limits.idle_ms))
+                .pool_max_idle_per_host(settings.pace.in_flight);
+            match &resolver {
+                Some(resolver) => builder.dns_resolver(Arc::clone(resolver)),
+                None => builder,
+            }
+        };
+        Ok(Self {
+            decoding: builder().build().map_err(CrawlError::Client)?,
+            as_sent: builder().no_gzip().build().map_err(CrawlError::Client)?,
+        })
+    }
 }
 
 /// A document, or that it is still the same.
@@ -63,8 +109,11 @@ pub enum Fetched<T> {
 #[derive(Debug)]
 pub struct Fetcher<'a> {
     pub(crate) settings: FetchSettings,
-    client: Client,
-    /// Where robots.txt is kept between runs.
+    /// For addresses that may be private.
+    open: Clients,
+    /// For all others.
+    public: Clients,
+    /// Where robots.txt and pauses are kept between runs.
     catalog: Option<&'a Catalog>,
     hosts: Mutex<Hosts>,
 }
@@ -84,22 +133,9 @@ pub(crate) struct Answer {
 impl<'a> Fetcher<'a> {
     /// A client that has asked nothing yet.
     pub fn new(settings: FetchSettings, catalog: Option<&'a Catalog>) -> Result<Self, CrawlError> {
-        let version = env!("CARGO_PKG_VERSION");
-        let agent = match &settings.contact {
-            Some(contact) => format!("{AGENT}/{version} (+{contact})"),
-            None => format!("{AGENT}/{version}"),
-        };
-        let limits = &settings.limits;
-        let client = Client::builder()
-            .user_agent(agent)
-            // Each hop is checked against robots.txt and the site's hosts.
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_millis(limits.connect_ms))
-            .read_timeout(Duration::from_millis(limits.idle_ms))
-            .pool_max_idle_per_host(settings.pace.in_flight)
-            .build()
-            .map_err(CrawlError::Client)?;
-        Ok(Self { settings, client, catalog, hosts: Mutex::default() })
+        let open = Clients::new(&settings, None)?;
+        let public = Clients::new(&settings, Some(Arc::new(PublicOnly::new())))?;
+        Ok(Self { settings, open, public, catalog, hosts: Mutex::default() })
     }
 
     /// Reads a page whole.
@@ -115,7 +151,7 @@ impl<'a> Fetcher<'a> {
     }
 
     async fn document_once(&self, url: &Url, validators: &Validators) -> Result<Fetched<Document>, Stop> {
-        let mut answer = self.send(url, conditional(validators)).await?;
+        let mut answer = self.send(url, conditional(validators), Coding::Decoded).await?;
         if answer.response.status() == StatusCode::NOT_MODIFIED {
             return Ok(Fetched::NotModified);
         }
@@ -143,7 +179,7 @@ impl<'a> Fetcher<'a> {
     }
 
     /// Asks for a document as soon as its host's robots.txt and pace allow it, and follows redirects.
-    pub(crate) async fn send(&self, url: &Url, headers: HeaderMap) -> Result<Answer, Stop> {
+    pub(crate) async fn send(&self, url: &Url, headers: HeaderMap, coding: Coding) -> Result<Answer, Stop> {
         let mut url = url.clone();
         for _ in 0..=self.settings.limits.redirects {
             let wire = self.settings.addresses.to_wire(&url);
@@ -152,7 +188,7 @@ impl<'a> Fetcher<'a> {
             if !decision.allowed {
                 return Err(Stop::Failed(Failure::new(FailureClass::Robots, decision.text)));
             }
-            let (response, deadline, slot) = self.ask(&host, &wire, headers.clone()).await?;
+            let (response, deadline, slot) = self.ask(&host, &wire, headers.clone(), coding).await?;
             if !is_redirect(response.status()) {
                 return Ok(Answer { response, url, deadline, allowed_by: decision.text, _slot: slot });
             }
@@ -187,17 +223,21 @@ impl<'a> Fetcher<'a> {
         host: &Host,
         wire: &Url,
         headers: HeaderMap,
+        coding: Coding,
     ) -> Result<(Response, Instant, OwnedSemaphorePermit), Stop> {
+        let client = self.client(wire, coding)?;
         let slot = host.turn().await?;
         let kind = RequestKind::of(&headers);
         let started = Instant::now();
         let deadline = started + Duration::from_millis(self.settings.limits.total_ms);
-        let sent = timeout_at(deadline, self.client.get(wire.clone()).headers(headers).send()).await;
+        let sent = timeout_at(deadline, client.get(wire.clone()).headers(headers).send()).await;
         let response = match sent {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 let (class, detail) = failure::of_error(&error);
-                host.failed(&detail);
+                if class != FailureClass::Private {
+                    host.failed(&detail);
+                }
                 return Err((class, detail).into());
             }
             Err(_) => {
@@ -220,13 +260,35 @@ impl<'a> Fetcher<'a> {
             FailureClass::Http4xx => host.succeeded(started.elapsed()),
             FailureClass::Throttled => {
                 let default = Duration::from_millis(self.settings.limits.backoff_ms);
-                host.pause(pause.unwrap_or(default), Duration::from_secs(self.settings.limits.wait_s));
+                host.pause(pause.unwrap_or(default), self.longest_wait());
+                if let (Some(pause), Some(catalog)) = (pause.filter(|pause| !pause.is_zero()), self.catalog) {
+                    catalog.record_host_pause(&address::authority(wire), pause).await?;
+                }
             }
             _ => host.failed(&detail),
         }
         let mut failure = Failure::new(class, detail);
         failure.http_status = Some(status.as_u16());
         Err(Stop::Failed(failure))
+    }
+
+    /// The client that may ask an address, if any may.
+    fn client(&self, wire: &Url, coding: Coding) -> Result<&Client, Stop> {
+        self.settings.reach.check(wire)?;
+        if self.settings.contact.is_none() && !address::is_loopback(wire) {
+            // A copy on this machine may still lead to machines of others.
+            let host = wire.host_str().unwrap_or_default().to_owned();
+            return Err(Stop::HostLeft(CrawlError::NoContact { host }.to_string()));
+        }
+        let clients = if self.settings.reach.is_open(wire) { &self.open } else { &self.public };
+        Ok(match coding {
+            Coding::Decoded => &clients.decoding,
+            Coding::AsSent => &clients.as_sent,
+        })
+    }
+
+    fn longest_wait(&self) -> Duration {
+        Duration::from_secs(self.settings.limits.wait_s)
     }
 
     /// The next piece of a body; `None` at its end.
@@ -288,7 +350,7 @@ impl<'a> Fetcher<'a> {
             robots => Arc::new(robots?),
         };
         let delay = robots.crawl_delay.unwrap_or_default();
-        let longest = Duration::from_secs(self.settings.limits.wait_s);
+        let longest = self.longest_wait();
         if delay > longest {
             host.leave(&format!(
                 "its robots.txt asks for {} s between requests, more than `limits.wait_s` = {}",
@@ -309,7 +371,13 @@ impl<'a> Fetcher<'a> {
 
     async fn load_robots(&self, host: &Host) -> Result<Robots, Stop> {
         let stored = match self.catalog {
-            Some(catalog) => catalog.robots(&host.origin).await?,
+            Some(catalog) => {
+                // It asked an earlier process for it.
+                if let Some(left) = catalog.host_pause(&host.authority).await? {
+                    host.pause(left, self.longest_wait());
+                }
+                catalog.robots(&host.origin).await?
+            }
             None => None,
         };
         if let Some(row) = &stored
@@ -359,7 +427,7 @@ impl<'a> Fetcher<'a> {
             Url::parse(&format!("{}/robots.txt", host.origin)).map_err(|error| refused(error.to_string()))?;
         for _ in 0..=self.settings.limits.redirects {
             let headers = conditional(&validators.clone().unwrap_or_default());
-            let (response, deadline, slot) = self.ask(host, &url, headers).await?;
+            let (response, deadline, slot) = self.ask(host, &url, headers, Coding::Decoded).await?;
             let (status, headers) = (response.status(), response.headers());
             if let (StatusCode::NOT_MODIFIED, Some(old)) = (status, old) {
                 return Ok(old.clone());
@@ -368,6 +436,7 @@ impl<'a> Fetcher<'a> {
                 // Rules may be kept elsewhere (RFC 9309, 2.3.1.2).
                 let location = location(headers).unwrap_or_default();
                 url = url.join(&location).map_err(|error| refused(format!("`{location}`: {error}")))?;
+                self.settings.reach.check(&url).map_err(|(_, detail)| refused(detail))?;
                 continue;
             }
             let Validators { etag, last_modified } = validators_of(headers);

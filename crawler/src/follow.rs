@@ -173,8 +173,9 @@ impl Visitor<'_> {
 
     /// Where the photo is, by its page unless that is still the same.
     async fn find_file(&self, photo: &DuePhoto, record: &mut FetchRecord) -> Result<Way, Stop> {
-        let url = parse(&photo.source_url)?;
-        let Some(extractor) = self.extractor().filter(|extractor| extractor.profile.photo.is_some()) else {
+        let mut url = parse(&photo.source_url)?;
+        let Some(reader) = self.reader.as_ref().filter(|reader| reader.has_photo_pages()) else {
+            url.set_fragment(None); // no part of what is asked for
             return Ok(Way::File { url, is_page_new: false });
         };
         let is_read = photo.page_read_by.as_ref() == Some(&self.page_rules);
@@ -206,12 +207,13 @@ impl Visitor<'_> {
             note_page(Some(&self.page_rules));
             Stop::Failed(Failure { attempts: 1, ..Failure::new(class, detail) })
         };
-        let mut links = extractor.photo_links(&document).map_err(&mut refuse)?;
+        let read = |document| reader.read(move |site| site.photo_links(&document));
+        let mut links = read(document).await.map_err(&mut refuse)?;
         if let Some(larger) = links.larger {
             match self.fetcher.document(&larger, &Validators::default()).await? {
                 Fetched::NotModified => return Err(never_asked(&larger)),
                 Fetched::New(document, _) => {
-                    links = extractor.photo_links(&document).map_err(&mut refuse)?;
+                    links = read(document).await.map_err(&mut refuse)?;
                 }
             }
         }

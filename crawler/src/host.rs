@@ -32,7 +32,7 @@ impl Hosts {
         let new = || {
             let pacing = pacings.entry(address::authority(wire));
             let pacing = Arc::clone(pacing.or_insert_with(|| Arc::new(Pacing::new(settings))));
-            Arc::new(Host::new(origin.clone(), pacing))
+            Arc::new(Host::new(origin.clone(), address::authority(wire), pacing))
         };
         Arc::clone(by_origin.entry(origin.clone()).or_insert_with(new))
     }
@@ -43,6 +43,8 @@ impl Hosts {
 pub(crate) struct Host {
     /// `scheme://host:port`.
     pub(crate) origin: String,
+    /// `host:port`, what has a pace of its own.
+    pub(crate) authority: String,
     /// Locked while they are asked for.
     pub(crate) robots: tokio::sync::Mutex<Option<KnownRobots>>,
     pacing: Arc<Pacing>,
@@ -79,8 +81,8 @@ impl Pacing {
 }
 
 impl Host {
-    fn new(origin: String, pacing: Arc<Pacing>) -> Self {
-        Self { origin, robots: tokio::sync::Mutex::default(), pacing }
+    fn new(origin: String, authority: String, pacing: Arc<Pacing>) -> Self {
+        Self { origin, authority, robots: tokio::sync::Mutex::default(), pacing }
     }
 
     /// Waits until a request may start. The request is in flight as long as the permit lives.

@@ -1,17 +1,13 @@
 //! HTML within limits. A parser of HTML takes time with the square of the depth, and a few kilobytes of unclosed
 //! elements make millions: a stranger's page must not stop the crawl, nor fill the memory.
 
-use std::time::{Duration, Instant};
-
 use html5ever::driver;
 use html5ever::tendril::{StrTendril, TendrilSink};
 use photo::FailureClass;
 use scraper::{Html, HtmlTreeSink};
 
 use crate::sniff::Refusal;
-
-/// A page of a thousand cards takes some 20 ms.
-const MAX_TIME: Duration = Duration::from_secs(2);
+use crate::stopwatch::Stopwatch;
 
 /// A gallery's longest pages have some ten thousand elements.
 const MAX_NODES: usize = 200_000;
@@ -27,9 +23,8 @@ const PIECE_BYTES: usize = 16;
 ///
 /// # Errors
 /// `too_large` where it exceeds the limits.
-pub(crate) fn parse(text: &str) -> Result<Html, Refusal> {
+pub(crate) fn parse(text: &str, watch: &mut Stopwatch) -> Result<Html, Refusal> {
     let too_large = |what: String| (FailureClass::TooLarge, format!("the page {what}"));
-    let deadline = Instant::now() + MAX_TIME;
     let mut parser =
         driver::parse_document(HtmlTreeSink::new(Html::new_document()), driver::ParseOpts::default());
     let mut rest = text;
@@ -41,9 +36,7 @@ pub(crate) fn parse(text: &str) -> Result<Html, Refusal> {
         if nodes > MAX_NODES {
             return Err(too_large(format!("has more than {MAX_NODES} nodes")));
         }
-        if Instant::now() > deadline {
-            return Err(too_large(format!("is not parsed within {} ms", MAX_TIME.as_millis())));
-        }
+        watch.check()?;
     }
     let html = parser.finish();
     match depth(&html) {
@@ -72,6 +65,11 @@ fn depth(html: &Html) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    fn parse(text: &str) -> Result<Html, Refusal> {
+        super::parse(text, &mut Stopwatch::start(Duration::from_secs(2)))
+    }
 
     #[test]
     fn a_page_is_parsed_in_pieces_as_it_is_at_once() {

@@ -5,12 +5,15 @@
 //! | [`profile`], [`rule`] | a site as a TOML file | no |
 //! | [`address`] | the site's own address and the mirror that is asked | no |
 //! | [`document`], [`node`], [`extract`], [`slug`] | pages → links, names, sizes, captions | no |
-//! | `html` | a page parsed within limits | clock |
+//! | `html`, `stopwatch` | a page parsed within limits | clock |
+//! | `reader` | page work off the network's thread | no |
 //! | [`robots`], [`permission`] | what a site lets be used | no |
 //! | [`pace`], [`retry`] | when the next request may start | passed in |
+//! | [`reach`] | which machines may be asked | names are resolved |
 //! | [`sniff`] | format and size from a photo's first bytes | no |
 //! | [`fetch`], [`download`] | requests: pages, photos | yes |
 //! | `files` | files that several pages show, each asked for once | no |
+//! | `unpack` | gzip bodies of photos | no |
 //! | [`headers`] | headers as text and back, what a status may answer | no |
 //! | [`list`], [`folder`], `captions` | photos that a list or a folder names, and texts about them | no |
 //! | [`settings`] | what to crawl, and what of it | no |
@@ -47,6 +50,8 @@ pub mod pace;
 pub mod permission;
 pub mod profile;
 mod queue;
+pub mod reach;
+mod reader;
 pub mod refetch;
 pub mod report;
 pub mod retry;
@@ -55,6 +60,8 @@ pub mod rule;
 pub mod settings;
 pub mod slug;
 pub mod sniff;
+mod stopwatch;
+mod unpack;
 mod visit;
 
 pub use check::check;

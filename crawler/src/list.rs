@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use catalog::photo::{Caption, NewPhoto};
 use serde::Deserialize;
 use serde_json::Value;
+use url::Url;
 
 use crate::error::CrawlError;
 use crate::pace::PaceSettings;
@@ -112,7 +113,16 @@ impl Entry {
 
     pub(crate) fn photo(&self) -> NewPhoto {
         let caption = self.caption.clone().map(|(text, source)| Caption { text, source: source.to_owned() });
-        NewPhoto { source_url: self.url(), file_url: Some(self.url()), hint: self.hint, caption }
+        let source_url = self.url();
+        // As it is asked for: lists write one address in several ways.
+        let file_url = match (&self.place, Url::parse(&source_url)) {
+            (Place::Url(_), Ok(mut url)) => {
+                url.set_fragment(None);
+                url.into()
+            }
+            _ => source_url.clone(),
+        };
+        NewPhoto { source_url, file_url: Some(file_url), hint: self.hint, caption }
     }
 }
 
@@ -122,6 +132,8 @@ impl Entry {
 pub struct ListProfile {
     /// A mail address or page of whoever runs the import; required for any host but loopback.
     pub user_agent_contact: Option<String>,
+    /// Its addresses may lead into private networks or to this machine.
+    pub allow_private: bool,
     /// Hosts that files of other hosts may redirect to.
     pub hosts: Vec<String>,
     /// How fast each host is asked.

@@ -8,6 +8,7 @@ use crate::html;
 use crate::profile::Format;
 use crate::rule::{Rule, Select};
 use crate::sniff::Refusal;
+use crate::stopwatch::Stopwatch;
 
 /// A parsed page.
 pub enum Tree {
@@ -37,9 +38,9 @@ pub enum Use {
 
 impl Tree {
     /// Parses a page. HTML always parses, within limits; JSON may not.
-    pub fn parse(text: &str, format: Format) -> Result<Self, Refusal> {
+    pub(crate) fn parse(text: &str, format: Format, watch: &mut Stopwatch) -> Result<Self, Refusal> {
         match format {
-            Format::Html => html::parse(text).map(Self::Html),
+            Format::Html => html::parse(text, watch).map(Self::Html),
             Format::Json => serde_json::from_str(text)
                 .map(Self::Json)
                 .map_err(|error| (FailureClass::NoLink, format!("the answer is no JSON: {error}"))),

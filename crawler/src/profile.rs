@@ -58,6 +58,10 @@ pub struct Profile {
     pub format: Format,
     /// A mail address or page of whoever runs the crawl; required for any host but loopback.
     pub user_agent_contact: Option<String>,
+    /// Its names may lead into private networks or to this machine; otherwise only an address above that says so by
+    /// itself may (`http://127.0.0.1:8080/`).
+    #[serde(default)]
+    pub allow_private: bool,
     /// Other hosts that the site's files may lie on or redirect to.
     #[serde(default)]
     pub hosts: Vec<String>,

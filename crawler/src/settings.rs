@@ -13,6 +13,7 @@ use crate::fetch::{FetchSettings, Fetcher};
 use crate::list::ListProfile;
 use crate::pace::PaceSettings;
 use crate::profile::{Limits, Profile};
+use crate::reach::Reach;
 use crate::rule::Pattern;
 use crate::sniff::{Refusal, SizeLimits, check_size};
 
@@ -71,6 +72,13 @@ impl Source {
         }
     }
 
+    fn allow_private(&self) -> bool {
+        match self {
+            Self::Site(profile) => profile.allow_private,
+            Self::List(_, list) => list.allow_private,
+        }
+    }
+
     fn never(&self) -> &[Pattern] {
         match self {
             Self::Site(profile) => &profile.never,
@@ -95,6 +103,8 @@ pub struct CrawlSettings {
     pub mirror: Option<Url>,
     /// Where the owner of a site reaches whoever crawls it; instead of the profile's.
     pub contact: Option<String>,
+    /// Private networks and this machine may be asked, whoever wrote the address; the profile may say so too.
+    pub allow_private: bool,
     /// The smallest width and height in pixels.
     pub min_side: u32,
     /// What was fetched less than this long ago is not asked for again.
@@ -123,6 +133,7 @@ impl CrawlSettings {
             source,
             mirror: None,
             contact: None,
+            allow_private: false,
             min_side: 0,
             fresh_for: Duration::from_secs(24 * 3600), // as long as RFC 9309 lets robots.txt be kept
             delay: None,
@@ -171,9 +182,16 @@ impl CrawlSettings {
         addresses: Addresses,
         catalog: Option<&'a Catalog>,
     ) -> Result<Fetcher<'a>, CrawlError> {
-        let others =
-            self.source.hosts().iter().filter_map(|host| Url::parse(&format!("http://{host}/")).ok());
-        let stranger = addresses.wire_base().cloned().into_iter().chain(others).find(|url| !is_loopback(url));
+        // A copy on this machine is asked without; should it lead to machines of others, they are not asked.
+        let asked = match addresses.wire_base() {
+            Some(base) if is_loopback(base) => Vec::new(),
+            base => {
+                let others =
+                    self.source.hosts().iter().filter_map(|host| Url::parse(&format!("http://{host}/")).ok());
+                base.cloned().into_iter().chain(others).collect()
+            }
+        };
+        let stranger = asked.into_iter().find(|url| !is_loopback(url));
         if let (None, Some(url)) = (self.contact(), stranger) {
             return Err(CrawlError::NoContact { host: url.host_str().unwrap_or_default().to_owned() });
         }
@@ -181,7 +199,12 @@ impl CrawlSettings {
         if let Some(delay) = self.delay {
             pace.delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         }
+        let reach = Reach::new(self.allow_private || self.source.allow_private());
+        let own = addresses.base().into_iter().chain(addresses.wire_base());
+        let reach = own.fold(reach, Reach::and);
+        let reach = self.source.hosts().iter().fold(reach, |reach, host| reach.and_host(host));
         let settings = FetchSettings {
+            reach,
             addresses,
             never: self.source.never().to_vec(),
             pace,

@@ -1,7 +1,7 @@
 //! What the first bytes of a body say of the photo: format and size, before the rest has come. Pure.
 
 use imagesize::ImageType;
-use photo::FailureClass;
+use photo::{FailureClass, Unread};
 
 /// No photo's header is longer: EXIF, colour profile and preview of a JPEG together stay below 1 MB.
 const MAX_HEADER_BYTES: usize = 1 << 20;
@@ -93,10 +93,13 @@ pub fn check_size(width: u64, height: u64, limits: SizeLimits) -> Result<(), Ref
 }
 
 fn check_format(head: &[u8]) -> Result<(), Refusal> {
+    if let Some(kind) = Unread::of(head) {
+        return Err((FailureClass::Unsupported, kind.to_string()));
+    }
     let refuse = |what: String| Err((FailureClass::NotAnImage, what));
     match kind_of(head) {
         Ok(()) => Ok(()),
-        Err(Some(other)) => refuse(format!("a format that is not read: {other}")),
+        Err(Some(other)) => Err((FailureClass::Unsupported, format!("a format that is not read: {other}"))),
         Err(None) => refuse(format!("the body begins with {}", begin(head))),
     }
 }
@@ -177,6 +180,19 @@ mod tests {
             assert_eq!(sniff(body, 1000).unwrap_err().0, FailureClass::NotAnImage);
         }
         assert!(sniff(b"<!DOCTYPE html>", 5).unwrap_err().1.contains("<!DOCTYPE"));
+    }
+
+    #[test]
+    fn photos_of_kinds_that_are_not_read_are_told_by_name_with_what_to_do() {
+        for (body, name) in [
+            (&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic and more"[..], "HEIC"),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
+            (b"\0\0\0\x0CJXL \r\n\x87\n\0\0\0\0", "JPEG XL"),
+        ] {
+            let (class, detail) = sniff(body, 1000).unwrap_err();
+            assert_eq!(class, FailureClass::Unsupported, "{name}");
+            assert!(detail.starts_with(name) && detail.contains("convert the photos to JPEG"), "{detail}");
+        }
     }
 
     #[test]

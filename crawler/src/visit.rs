@@ -7,13 +7,12 @@ use photo::FailureClass;
 use photo::redact::redacted;
 use url::Url;
 
-use crate::address::Addresses;
 use crate::error::{CrawlError, Failure, Stop};
-use crate::extract::Extractor;
 use crate::fetch::{Fetched, Fetcher};
 use crate::files::Files;
 use crate::headers::Validators;
 use crate::queue::Due;
+use crate::reader::Reader;
 use crate::report::Event;
 use crate::settings::CrawlSettings;
 
@@ -41,9 +40,10 @@ pub(crate) enum Note {
 pub(crate) struct Visitor<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) settings: &'a CrawlSettings,
-    pub(crate) addresses: &'a Addresses,
     pub(crate) fetcher: Fetcher<'a>,
     pub(crate) files: Files,
+    /// Reads pages by the profile's rules, where there are pages.
+    pub(crate) reader: Option<Reader>,
     /// See [`CrawlSettings::page_rules`].
     pub(crate) page_rules: String,
     /// See [`CrawlSettings::file_limits`].
@@ -53,6 +53,19 @@ pub(crate) struct Visitor<'a> {
 }
 
 impl Visitor<'_> {
+    /// How many pieces of work only take the processor at the moment.
+    pub(crate) fn being_read(&self) -> usize {
+        self.reader.as_ref().map_or(0, Reader::busy)
+    }
+
+    /// Waits until another one does.
+    pub(crate) async fn reading_began(&self) {
+        match &self.reader {
+            Some(reader) => reader.began().await,
+            None => std::future::pending().await,
+        }
+    }
+
     pub(crate) async fn work(&self, due: Due) -> Result<Done, CrawlError> {
         match due {
             Due::Page(page) => self.page(&page).await,
@@ -104,8 +117,9 @@ impl Visitor<'_> {
             }
             Err(stop) => return Err(stop),
         };
-        let Some(extractor) = self.extractor() else { return Ok(PageOutcome::Unchanged) }; // lists have no pages
-        let found = match extractor.listing(&document, page.kind, page.identity_id) {
+        let Some(reader) = &self.reader else { return Ok(PageOutcome::Unchanged) }; // lists have no pages
+        let (kind, identity_id) = (page.kind, page.identity_id);
+        let found = match reader.read(move |site| site.listing(&document, kind, identity_id)).await {
             Ok(found) => found,
             Err((class, detail)) => {
                 return Ok(PageOutcome::Failed { class, detail, answer: Some(self.answer(validators)) });
@@ -122,12 +136,6 @@ impl Visitor<'_> {
 
     fn answer(&self, Validators { etag, last_modified }: Validators) -> PageAnswer {
         PageAnswer { etag, last_modified, read_by: self.page_rules.clone() }
-    }
-
-    /// Reads pages by the profile's rules, where there are pages.
-    pub(crate) fn extractor(&self) -> Option<Extractor<'_>> {
-        let profile = self.settings.source.profile()?;
-        Some(Extractor { profile, addresses: self.addresses })
     }
 }
 

@@ -270,6 +270,7 @@ mod tests {
             brightness: 0.5,
             perceptual_hash: "0".repeat(16),
             inner_hash: "0".repeat(16),
+            ..ImageFacts::default()
         }
     }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use photo::{AcrossIdentities, Digest, Reason};
 use rayon::prelude::*;
 
-use crate::duplicates::{Place, stars};
+use crate::duplicates::{Place, Sight, stars_where};
 use crate::hash::Fingerprint;
 
 /// Copies count as equally sharp down to this share of the sharpest one's Laplacian variance: darkening by 7 % takes
@@ -64,24 +64,37 @@ pub struct Member {
     look: usize,
 }
 
+/// What a second look sees of a photo; one without is compared by its hashes alone. It is made when it is asked for, which
+/// is rare: kept for a million photos it would take gigabytes.
+pub(crate) type SightOf<'a> = &'a (dyn Fn(&Look) -> Option<Sight> + Sync);
+
 /// Groups over all identities. `looks`: the best first.
-pub(crate) fn groups(looks: &[Look], max_distance: u32) -> Vec<Group> {
-    let prints: Vec<Fingerprint> = looks.iter().map(|look| look.print).collect();
+pub(crate) fn groups(looks: &[Look], max_distance: u32, sight: SightOf) -> Vec<Group> {
     let all: Vec<usize> = (0..looks.len()).collect();
-    by_centre(looks, &all, &stars(&prints, max_distance))
+    by_centre(looks, &all, &places(looks, &all, max_distance, sight))
 }
 
 /// Groups of each identity alone.
-pub(crate) fn groups_apart(looks: &[Look], max_distance: u32) -> Vec<Group> {
+pub(crate) fn groups_apart(looks: &[Look], max_distance: u32, sight: SightOf) -> Vec<Group> {
     let mut galleries: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (place, look) in looks.iter().enumerate() {
         galleries.entry(look.gallery).or_default().push(place);
     }
-    let groups = galleries.into_par_iter().flat_map_iter(|(_, chosen)| {
-        let prints: Vec<Fingerprint> = chosen.iter().map(|&place| looks[place].print).collect();
-        by_centre(looks, &chosen, &stars(&prints, max_distance))
-    });
+    let groups = galleries
+        .into_par_iter()
+        .flat_map_iter(|(_, chosen)| by_centre(looks, &chosen, &places(looks, &chosen, max_distance, sight)));
     groups.collect()
+}
+
+/// Where the looks `chosen` stand among themselves.
+fn places(looks: &[Look], chosen: &[usize], max_distance: u32, sight: SightOf) -> Vec<Place> {
+    let prints: Vec<Fingerprint> = chosen.iter().map(|&place| looks[place].print).collect();
+    stars_where(&prints, max_distance, |photo, centre, mirrored| {
+        let (photo, centre) = (&looks[chosen[photo]], &looks[chosen[centre]]);
+        // The same bytes under two people are the same, whatever else is known of them.
+        photo.sha256 == centre.sha256
+            || sight(photo).zip(sight(centre)).is_none_or(|(photo, centre)| centre.is_same(&photo, mirrored))
+    })
 }
 
 /// The groups of the looks `chosen`, whose places among themselves are `places`.

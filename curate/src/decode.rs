@@ -3,17 +3,19 @@
 //! The header is read first: what is too large is refused before anything is decoded, and a JPEG is decoded at the
 //! smallest of 1/1, 1/2, 1/4 and 1/8 of its size that is large enough for what looks at it ([`Need`]).
 //!
-//! The format is taken from the bytes, never from a name. The EXIF orientation is applied, transparent pixels lie
-//! over white, 16-bit samples are rounded to 8, CMYK is converted. Of an animation the first frame counts.
+//! The format is taken from the bytes, never from a name. Colours are converted to sRGB ([`crate::colour`]), the EXIF
+//! orientation is applied, transparent pixels lie over white, 16-bit samples are rounded to 8. Of an animation the first
+//! frame counts.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
-use photo::ImageFacts;
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use photo::{ImageFacts, Unread};
 use serde::Serialize;
 
+use crate::colour::{Colours, exif, png, tiff};
 use crate::{facts, jpeg};
 
 /// The most pixels a photo may declare. The largest sensors of 2026 have 100 to 150 megapixels; galleries serve far
@@ -23,6 +25,10 @@ pub const MAX_PIXELS: u64 = 100_000_000;
 /// The most bytes a decoder may allocate for one photo: `MAX_PIXELS` with four 8-bit channels, with a little room.
 /// 16-bit photos are therefore limited to about 64 megapixels.
 pub const MAX_DECODED_BYTES: u64 = 512 << 20;
+
+/// Raised whenever the same bytes become other pixels: scores, facts and tensors of another version are never mixed with
+/// new ones. 1: colour profiles are followed; JPEGs that lack nothing but their end marker are read.
+pub(crate) const VERSION: u32 = 1;
 
 /// What a file says of itself before it is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +93,9 @@ pub enum DecodeError {
     /// There are no bytes at all.
     #[error("the file is empty")]
     Empty,
+    /// A photo of a kind that is not read.
+    #[error("{0}")]
+    Unread(Unread),
     /// The first bytes belong to no format that is read.
     #[error("the bytes are no JPEG, PNG, WebP, GIF, BMP or TIFF; they begin with {0}")]
     UnknownFormat(String),
@@ -167,19 +176,24 @@ pub fn decode_for(bytes: &[u8], need: Need) -> Result<Photo, DecodeError> {
     // The bytes come from strangers, and the decoders index and subtract a lot: a panic in one of them must cost this
     // one photo, not the run. Nothing outlives the closure, so no half-changed state can be seen afterwards.
     let decoded = catch_unwind(AssertUnwindSafe(|| match format_of(bytes)? {
-        (ImageFormat::Jpeg, _) => {
-            let reduced = (header.eighths < 8).then(|| jpeg::decode_reduced(bytes, header.eighths)).flatten();
-            reduced.map_or_else(|| jpeg::decode(bytes), Ok)
-        }
+        (ImageFormat::Jpeg, _) => jpeg::decode(bytes, header.eighths),
         (other, name) => decode_other(bytes, other, name),
     }));
-    let decoded = decoded.unwrap_or_else(|_| Err(panicked(header.format)))?;
-    let mut decoded = DynamicImage::ImageRgb8(decoded);
+    let Decoded { image, colours, lacks_end } = decoded.unwrap_or_else(|_| Err(panicked(header.format)))?;
+    let mut decoded = DynamicImage::ImageRgb8(image);
     let orientation = Orientation::from_exif(header.orientation).unwrap_or(Orientation::NoTransforms);
     decoded.apply_orientation(orientation);
     let image = decoded.into_rgb8();
-    let facts = facts::of(&image, &header, bytes.len() as u64);
+    let facts = ImageFacts { colours, lacks_end, ..facts::of(&image, &header, bytes.len() as u64) };
     Ok(Photo { image, facts })
+}
+
+/// Pixels in sRGB that are not yet upright, and what else a decoder knows of them.
+pub(crate) struct Decoded {
+    pub image: RgbImage,
+    pub colours: Option<photo::Colours>,
+    /// Whether everything is there but the file's end marker.
+    pub lacks_end: bool,
 }
 
 /// Reads what stands in front of the pixels, and refuses what is no photo or is beyond the limits.
@@ -223,6 +237,9 @@ fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str), DecodeError> {
     }
     let format = image::guess_format(bytes).ok();
     format.and_then(|format| Some((format, name(format)?))).ok_or_else(|| {
+        if let Some(kind) = Unread::of(bytes) {
+            return DecodeError::Unread(kind);
+        }
         let head = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>();
         DecodeError::UnknownFormat(head.join(" "))
     })
@@ -278,10 +295,35 @@ fn open<'a>(
     Ok(decoder)
 }
 
-fn decode_other(bytes: &[u8], format: ImageFormat, name: &'static str) -> Result<RgbImage, DecodeError> {
-    let decoder = open(bytes, format, name)?;
-    let decoded = DynamicImage::from_decoder(decoder).map_err(|error| refusal(name, &error))?;
-    Ok(over_white(decoded))
+fn decode_other(bytes: &[u8], format: ImageFormat, name: &'static str) -> Result<Decoded, DecodeError> {
+    let mut decoder = open(bytes, format, name)?;
+    // What cannot be read of the colours is no reason to lose a photo.
+    let profile = match format {
+        ImageFormat::Tiff => tiff::profile(bytes),
+        _ => decoder.icc_profile().ok().flatten(),
+    };
+    let said = match (format, &profile) {
+        (ImageFormat::Png, _) => png::colours(bytes, profile.as_deref()),
+        (_, Some(profile)) => Colours::of_profile(profile),
+        (_, None) => Colours::Srgb,
+    };
+    let said = match (said, decoder.exif_metadata()) {
+        (Colours::Srgb, Ok(Some(block))) if profile.is_none() => exif::colours(&block),
+        (said, _) => said,
+    };
+    if said.is_inks()
+        && let Some((inks, size)) = tiff::inks(bytes)
+        && let (Some(rgb), colours) = said.inks_to_srgb(&inks)
+        && let Some(image) = RgbImage::from_raw(size.0, size.1, rgb)
+    {
+        return Ok(Decoded { image, colours, lacks_end: false });
+    }
+    let has_inks =
+        matches!(decoder.original_color_type(), ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
+    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|error| refusal(name, &error))?;
+    let said = if has_inks { said.of_inks_alone() } else { said };
+    let colours = said.to_srgb(&mut decoded);
+    Ok(Decoded { image: over_white(decoded), colours, lacks_end: false })
 }
 
 fn refusal(format: &'static str, error: &image::ImageError) -> DecodeError {

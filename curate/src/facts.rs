@@ -7,6 +7,7 @@ use photo::score::rounded;
 use crate::decode::{Header, Need};
 use crate::hash::Fingerprint;
 use crate::resize::{self, Filter};
+use crate::thumbnail::Thumbnail;
 
 /// The longer side in px at which sharpness is measured, so that it compares across photo sizes.
 const SHARPNESS_SIDE_PX: u32 = 512;
@@ -35,6 +36,8 @@ pub(crate) fn of(image: &RgbImage, header: &Header, file_bytes: u64) -> ImageFac
         brightness: rounded(brightness as f32),
         perceptual_hash: print.whole.to_string(),
         inner_hash: print.inner.to_string(),
+        thumbnail: Thumbnail::of(&small).to_string(),
+        ..ImageFacts::default()
     }
 }
 

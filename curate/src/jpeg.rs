@@ -4,22 +4,26 @@
 //! its size where that is enough ([`reduced`]); all else is decoded whole.
 
 mod arrangement;
+mod colours;
+mod completeness;
 mod frame;
+mod inks;
 mod reduced;
 mod scan;
 mod segments;
 #[cfg(feature = "turbojpeg")]
 mod turbo;
 
-use image::RgbImage;
 use image::metadata::Orientation;
+use image::{DynamicImage, RgbImage};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use self::segments::segments;
-use crate::decode::{DecodeError, check_size};
+use crate::colour::Colours;
+use crate::decode::{DecodeError, Decoded, check_size};
 
 const FORMAT: &str = "jpeg";
 
@@ -42,10 +46,43 @@ pub(crate) fn header(bytes: &[u8]) -> Result<(u32, u32, Orientation), DecodeErro
     read_header(&mut decoder)
 }
 
-/// Decodes a JPEG to RGB that is not yet upright, at 4/8, 2/8 or 1/8 of its size.
+/// Decodes a JPEG to sRGB that is not yet upright, at `eighths`/8 of its size (8, 4, 2 or 1).
+pub(crate) fn decode(bytes: &[u8], eighths: u32) -> Result<Decoded, DecodeError> {
+    if has_end(bytes) {
+        return decode_ended(bytes, eighths);
+    }
+    let complete = completeness::complete(bytes);
+    let complete = complete.ok_or_else(|| truncated("the end-of-image marker is missing"))?;
+    let ended = [complete, &[0xFF, END_OF_IMAGE]].concat();
+    Ok(Decoded { lacks_end: true, ..decode_ended(&ended, eighths)? })
+}
+
+/// Decodes a JPEG that has an end-of-image marker.
+fn decode_ended(bytes: &[u8], eighths: u32) -> Result<Decoded, DecodeError> {
+    let said = colours::of(bytes);
+    if said.is_inks()
+        && let Some((inks, (width, height))) = inks::read(bytes)?
+        && let (Some(rgb), colours) = said.inks_to_srgb(&inks)
+        && let Some(image) = RgbImage::from_raw(width, height, rgb)
+    {
+        return Ok(Decoded { image, colours, lacks_end: false });
+    }
+    let reduced = (eighths < 8).then(|| decode_reduced(bytes, eighths)).flatten();
+    let image = reduced.map_or_else(|| decode_whole(bytes), Ok)?;
+    let components = if matches!(said, Colours::Srgb) { 3 } else { colours::components(bytes) };
+    let said = if components == 4 { said.of_inks_alone() } else { said };
+    let mut image = DynamicImage::ImageRgb8(image);
+    if components == 1 && said.is_grey() {
+        image = DynamicImage::ImageLuma8(image.into_luma8()); // the three channels are the same
+    }
+    let colours = said.to_srgb(&mut image);
+    Ok(Decoded { image: image.into_rgb8(), colours, lacks_end: false })
+}
+
+/// Decodes at 4/8, 2/8 or 1/8 of the size.
 ///
-/// `None` where the file is not of the plain kind, or odd in any way: [`decode`] says what it is.
-pub(crate) fn decode_reduced(bytes: &[u8], eighths: u32) -> Option<RgbImage> {
+/// `None` where the file is not of the plain kind, or odd in any way: [`decode_whole`] says what it is.
+fn decode_reduced(bytes: &[u8], eighths: u32) -> Option<RgbImage> {
     #[cfg(feature = "turbojpeg")]
     if let Some(image) = turbo::decode(bytes, eighths as usize) {
         return Some(image);
@@ -53,22 +90,26 @@ pub(crate) fn decode_reduced(bytes: &[u8], eighths: u32) -> Option<RgbImage> {
     reduced::decode(bytes, eighths as usize)
 }
 
-/// Decodes a JPEG to RGB that is not yet upright.
+/// Decodes every pixel to RGB, whatever a profile says of it.
 ///
 /// Four-channel files are taken as inverted, Adobe's convention: Photoshop writes no other, and browsers, Pillow and
 /// ImageMagick assume it whether or not the file carries Adobe's marker.
-pub(crate) fn decode(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
-    if !has_end(bytes) {
-        return Err(truncated("the end-of-image marker is missing"));
-    }
+fn decode_whole(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
+    let (pixels, (width, height)) = decode_as(bytes, ColorSpace::RGB)?;
+    RgbImage::from_raw(width, height, pixels).ok_or_else(|| damaged("the size does not fit"))
+}
+
+/// Every sample in a colour space that the decoder knows, and width and height.
+fn decode_as(bytes: &[u8], space: ColorSpace) -> Result<(Vec<u8>, (u32, u32)), DecodeError> {
+    let options = options().jpeg_set_out_colorspace(space);
     // Headers leniently: odd bytes between segments are common and harmless.
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(without_end(bytes)), options());
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(without_end(bytes)), options);
     let (width, height, _) = read_header(&mut decoder)?;
     // The scan strictly: a code that does not exist is damage, not a grey block.
-    decoder.set_options(options().set_strict_mode(true));
-    let mut pixels = vec![0; width as usize * height as usize * 3];
-    decoder.decode_into(&mut pixels).map_err(failed)?;
-    RgbImage::from_raw(width, height, pixels).ok_or_else(|| damaged("the size does not fit"))
+    decoder.set_options(options.set_strict_mode(true));
+    let mut samples = vec![0; width as usize * height as usize * space.num_components()];
+    decoder.decode_into(&mut samples).map_err(failed)?;
+    Ok((samples, (width, height)))
 }
 
 fn options() -> DecoderOptions {

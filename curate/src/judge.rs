@@ -10,11 +10,13 @@ use photo::{AcrossIdentities, Digest, Reason, Rules, Verdict, WatermarkScore};
 use rayon::prelude::*;
 
 use crate::copies::{self, Group, Look};
+use crate::duplicates::Sight;
 use crate::hash::Fingerprint;
 use crate::measure::Measurements;
 use crate::model::Role;
 use crate::people::{Counted, PeopleClass};
 use crate::purity::{self, Divided, Likeness};
+use crate::thumbnail::Thumbnail;
 
 /// The photos of one identity.
 #[derive(Clone, Debug)]
@@ -73,9 +75,10 @@ pub fn judge(galleries: &[Gallery<'_>], rules: &Rules) -> Judgement {
         }
     }
     let looks = looks(galleries, &reasons);
+    let sight = |look: &Look| sight(&galleries[look.gallery].photos[look.photo], &site_rules[look.gallery]);
     let mut groups = match rules.duplicates.across_identities {
-        AcrossIdentities::Ignore => copies::groups_apart(&looks, rules.duplicates.max_distance),
-        _ => copies::groups(&looks, rules.duplicates.max_distance),
+        AcrossIdentities::Ignore => copies::groups_apart(&looks, rules.duplicates.max_distance, &sight),
+        _ => copies::groups(&looks, rules.duplicates.max_distance, &sight),
     };
     for group in &groups {
         let given = copies::reasons(group, &looks, rules.duplicates.across_identities, |gallery| {
@@ -253,6 +256,16 @@ fn looks(galleries: &[Gallery<'_>], reasons: &[Vec<Vec<Reason>>]) -> Vec<Look> {
         a.by_quality(b).then_with(|| identity(a).cmp(identity(b)))
     });
     looks
+}
+
+/// What a second look sees of a photo: its colours, and where its person is, as far as models were asked.
+fn sight(photo: &Candidate<'_>, rules: &Rules) -> Option<Sight> {
+    let measured = photo.measured.ok()?;
+    let thumbnail: Thumbnail = measured.facts.thumbnail.parse().ok()?;
+    let (faces, people) = (measured.faces.as_deref().unwrap_or_default(), measured.people.as_deref());
+    let person = people.and_then(|people| Counted::new(faces, people, rules).main_person());
+    let size = (measured.facts.width, measured.facts.height);
+    Some(Sight::new(&thumbnail, person.map(|person| person.bbox), size))
 }
 
 fn mark_too_few(reasons: &mut [Vec<Reason>], min_photos: usize) {

@@ -8,7 +8,9 @@
 //! | module | what |
 //! |---|---|
 //! | [`decode`] | bytes to an upright RGB photo and the facts of its pixels; limits on size |
+//! | `colour` | what the numbers of a file mean, and the way to sRGB |
 //! | [`hash`] | the perceptual hash of a photo and of its mirror image |
+//! | [`thumbnail`] | a photo at a dozen pixels a side, in colour |
 //! | [`duplicates`] | photos that look the same, among a million |
 //! | [`model`] | `models.toml`, the contract of each role, ONNX Runtime, sessions; the parts of a detector |
 //! | [`input`], [`letterbox`], [`tensor`] | photos to a network's input |
@@ -27,6 +29,7 @@
 
 pub mod align;
 mod cascade;
+mod colour;
 pub mod contact_sheet;
 mod copies;
 pub mod decode;
@@ -49,6 +52,7 @@ pub mod prepare;
 mod purity;
 mod resize;
 pub mod tensor;
+pub mod thumbnail;
 pub mod watermark;
 pub mod yolo;
 

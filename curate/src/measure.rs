@@ -17,13 +17,13 @@ use crate::decode::{DecodeError, Need, Photo, decode_for};
 use crate::demand::Demand;
 use crate::look::Look;
 use crate::model::{Device, ModelEntry, ModelError, Network, Registry, Role, Runtime};
-use crate::{embed, facts, input, jpeg};
+use crate::{decode, embed, facts, input, jpeg};
 
 /// Raised whenever the way from bytes to a model's input, or from its output to scores, changes: scores of another
 /// version are never mixed with new ones.
 const VERSION: u32 = 3;
 /// The same for the facts of pixels.
-const FACTS_VERSION: u32 = 4;
+const FACTS_VERSION: u32 = 5;
 
 /// Detections below are not even stored. Rules may ask for any score above; lower ones are noise in this family.
 pub const MIN_STORED_SCORE: f32 = 0.1;
@@ -322,7 +322,7 @@ pub fn identity(role: Role, models: &[ModelEntry], need: Need, device: Device) -
         }
     };
     let input = (entry.input_size, entry.input_multiple, entry.normalisation);
-    let decoded = (need, jpeg::REDUCING_DECODER);
+    let decoded = (need, jpeg::REDUCING_DECODER, decode::VERSION);
     let alone = (VERSION, role, entry.sha256, input, settings, decoded, device);
     Some(match &entry.exact {
         None => Digest::of_json(&alone),
@@ -332,7 +332,7 @@ pub fn identity(role: Role, models: &[ModelEntry], need: Need, device: Device) -
 
 /// The digest under which the facts of pixels are stored, which need no model, but depend on how photos are decoded.
 pub fn facts_identity(need: Need) -> Digest {
-    Digest::of_json(&(FACTS_VERSION, "facts", need, jpeg::REDUCING_DECODER))
+    Digest::of_json(&(FACTS_VERSION, "facts", need, jpeg::REDUCING_DECODER, decode::VERSION))
 }
 
 /// How large photos have to be decoded for these models and for the facts.

@@ -4,6 +4,7 @@ use image::RgbImage;
 use photo::{Affine, BoundingBox, Digest, Joints, Person};
 use serde::{Deserialize, Serialize};
 
+use crate::decode;
 use crate::gaussian::{GaussianWeights, NoVisibleJoint};
 use crate::resize::{self, Filter, SourceRect};
 
@@ -63,7 +64,7 @@ pub struct SettingsError {
 impl PrepareSettings {
     /// The digest under which prepared tensors are stored.
     pub fn digest(&self) -> Digest {
-        Digest::of_json(&(VERSION, self))
+        Digest::of_json(&(VERSION, decode::VERSION, self))
     }
 
     /// Checks the values against their ranges.

@@ -138,7 +138,8 @@ fn a_jpeg_cut_anywhere_is_refused() {
         [encoded(waves(200, 160), ImageFormat::Jpeg), PROGRESSIVE.to_vec(), with_exif(PROGRESSIVE, 6)]
     {
         decode(&bytes).unwrap();
-        for end in (0..bytes.len()).step_by(bytes.len() / 150 + 1).chain([bytes.len() - 1, bytes.len() - 2]) {
+        // Without the end marker alone nothing is missing.
+        for end in (0..bytes.len() - 2).step_by(bytes.len() / 150 + 1).chain([bytes.len() - 3]) {
             let refused = decode(&bytes[..end]);
             assert!(refused.is_err(), "{end} of {} bytes were taken as a whole photo", bytes.len());
         }
@@ -146,6 +147,72 @@ fn a_jpeg_cut_anywhere_is_refused() {
         assert!(matches!(half, DecodeError::Truncated { .. }), "{half}");
         // bytes behind the end are harmless
         decode(&[&bytes, b"trailer".as_slice()].concat()).unwrap();
+    }
+}
+
+/// JPEGs of every kind that is read.
+fn jpegs() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("4:4:4", jpeg(&scene(640, 480), 92)),
+        ("4:2:0", SUBSAMPLED.to_vec()),
+        ("4:2:2", SUBSAMPLED_ALONG_X.to_vec()),
+        ("restarts", WITH_RESTARTS.to_vec()),
+        ("progressive", PROGRESSIVE_LARGE.to_vec()),
+        ("small and progressive", PROGRESSIVE.to_vec()),
+        ("inks", CMYK.to_vec()),
+        ("inks as YCCK", YCCK.to_vec()),
+    ]
+}
+
+/// Where the scan ends: the marker of the end is the last of the file.
+fn without_end(bytes: &[u8]) -> &[u8] {
+    bytes.strip_suffix(&[0xFF, 0xD9]).expect("nothing stands behind the end")
+}
+
+#[test]
+fn a_jpeg_that_lacks_nothing_but_its_end_marker_is_read_and_told() {
+    for (name, whole) in jpegs() {
+        let right = decode(&whole).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(!right.facts.lacks_end);
+        let cut = without_end(&whole);
+        for bytes in [cut.to_vec(), [cut, &[0xFF]].concat(), [cut, &[0; 512]].concat()] {
+            let photo = decode(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(photo.facts.lacks_end, "{name}");
+            assert!(photo.image == right.image, "{name}: the same pixels");
+            let (reduced, right) = (decode_for(&bytes, HALF).unwrap(), decode_for(&whole, HALF).unwrap());
+            assert!(reduced.image == right.image && reduced.facts.lacks_end, "{name}, reduced");
+        }
+    }
+}
+
+#[test]
+fn a_jpeg_that_lacks_a_single_byte_of_its_last_block_is_truncated() {
+    for (name, whole) in jpegs() {
+        let cut = without_end(&whole);
+        for missing in [1, 2, 3, 5, 9, 20] {
+            // The last byte may hold nothing but the bits that fill it up, and a zero may belong to the byte before it.
+            let Some(bytes) = cut.get(..cut.len() - missing).filter(|_| missing > 2) else { continue };
+            let refused = decode(bytes).map(|_| ()).expect_err(name);
+            assert!(matches!(refused, DecodeError::Truncated { .. }), "{name}, {missing} bytes: {refused}");
+            assert!(decode_for(bytes, HALF).is_err(), "{name}, {missing} bytes, reduced");
+        }
+    }
+}
+
+#[test]
+fn a_progressive_jpeg_without_its_last_scans_is_truncated() {
+    for bytes in [PROGRESSIVE, PROGRESSIVE_LARGE] {
+        let scans: Vec<usize> =
+            bytes.windows(2).enumerate().filter(|(_, pair)| *pair == [0xFF, 0xDA]).map(|at| at.0).collect();
+        assert!(scans.len() > 4);
+        for &end in &scans[1..] {
+            // Up to the tables of the scan, every scan before is whole.
+            let tables = bytes[..end].windows(2).rposition(|pair| pair == [0xFF, 0xC4]).unwrap_or(end);
+            for end in [end, tables.max(scans[0])] {
+                let refused = decode(&bytes[..end]).map(|_| ()).expect_err("scans are missing");
+                assert!(matches!(refused, DecodeError::Truncated { .. }), "{refused}");
+            }
+        }
     }
 }
 
@@ -389,6 +456,10 @@ fn what_is_no_image_is_refused_with_its_first_bytes() {
     assert!(matches!(decode(&[]), Err(DecodeError::Empty)));
     let error = decode(b"<!doctype html><html>").unwrap_err().to_string();
     assert!(error.contains("3c 21 64 6f"), "{error}");
+    for (start, name) in [(&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], "HEIC"), (b"\xFF\x0A\x00\x10", "JPEG XL")] {
+        let error = decode(start).unwrap_err();
+        assert!(matches!(error, DecodeError::Unread(_)) && error.to_string().starts_with(name), "{error}");
+    }
     assert!(decode(&[0xFF, 0xD8, 0xFF]).is_err());
     assert!(decode(&[0xFF, 0xD8, 0xFF, 0xE1, 0xFF, 0xFF, 0, 0]).is_err());
 }

@@ -29,6 +29,7 @@ fn whole(width: u32, mark: f32, people: usize, faces: usize) -> Measurements {
         brightness: 0.5,
         perceptual_hash: "0".repeat(16),
         inner_hash: "0".repeat(16),
+        ..ImageFacts::default()
     };
     Measurements {
         facts,

@@ -35,6 +35,7 @@ fn good(hash: u64) -> Measurements {
             brightness: 0.5,
             perceptual_hash: format!("{hash:016x}"),
             inner_hash: format!("{hash:016x}"),
+            ..ImageFacts::default()
         },
         watermark: Some(WatermarkScore { regions: vec![(Region::Frame, 0.02), (Region::BottomRight, 0.1)] }),
         faces: Some(vec![face(400.0)]),
@@ -250,6 +251,46 @@ fn a_photo_under_two_identities_drops_from_both_unless_the_rules_say_otherwise()
     let judged = judge_both(&ada, &bea, AcrossIdentities::Ignore);
     assert!(judged.verdicts.iter().flatten().all(Verdict::is_keep));
     assert!(judged.groups.is_empty());
+}
+
+/// A wall with the person of [`good`] before it, in a coat of a colour.
+fn before_a_wall(coat: [u8; 3]) -> String {
+    let photo = image::RgbImage::from_fn(300, 400, |x, y| {
+        let is_person = (75..150).contains(&x) && (13..275).contains(&y); // a quarter of the box of `person`
+        image::Rgb(if is_person { coat } else { [236, 236, 232] })
+    });
+    curate::thumbnail::Thumbnail::of(&photo).to_string()
+}
+
+#[test]
+fn different_people_before_one_wall_are_two_photos_however_near_their_hashes() {
+    let (mut ada, mut bea) = two_people();
+    let kept = |ada: &[Photo], bea: &[Photo]| {
+        let judged = judge_both(ada, bea, AcrossIdentities::Drop);
+        (judged.verdicts[0][0].is_keep(), judged.verdicts[1][0].is_keep(), judged.groups.len())
+    };
+    let set =
+        |photo: &mut Photo, coat| photo.measured.as_mut().unwrap().facts.thumbnail = before_a_wall(coat);
+    set(&mut ada[0], [205, 140, 30]);
+    set(&mut bea[0], [30, 30, 34]);
+    assert_eq!(kept(&ada, &bea), (true, true, 0));
+    // The same coat, and what saving again does to it.
+    set(&mut bea[0], [200, 142, 34]);
+    assert_eq!(kept(&ada, &bea), (false, false, 1));
+    // The hashes alone decide where one photo has no thumbnail.
+    bea[0].measured.as_mut().unwrap().facts.thumbnail.clear();
+    assert_eq!(kept(&ada, &bea), (false, false, 1));
+}
+
+#[test]
+fn the_same_bytes_are_the_same_photo_whatever_was_asked_of_them() {
+    let (mut ada, mut bea) = two_people();
+    for (photo, coat) in [(&mut ada[0], [205, 140, 30]), (&mut bea[0], [30, 30, 34])] {
+        photo.measured.as_mut().unwrap().facts.thumbnail = before_a_wall(coat);
+    }
+    bea[0].sha256 = ada[0].sha256;
+    let judged = judge_both(&ada, &bea, AcrossIdentities::Drop);
+    assert!(!judged.verdicts[0][0].is_keep() && !judged.verdicts[1][0].is_keep());
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn photo_of(person: u64, number: u64, alike: f32) -> Photo {
             brightness: 0.5,
             perceptual_hash: format!("{:016x}", 100 * person + number),
             inner_hash: format!("{:016x}", 100 * person + number),
+            ..ImageFacts::default()
         },
         watermark: Some(WatermarkScore { regions: vec![(Region::Frame, 0.02)] }),
         faces: Some(vec![Detection { bbox: face, score: 0.9 }]),

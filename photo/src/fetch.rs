@@ -43,6 +43,8 @@ pub enum FailureClass {
     TooLarge,
     /// The body is no image.
     NotAnImage,
+    /// The body is an image of a kind that is not read.
+    Unsupported,
     /// The body ended before its declared length.
     Truncated,
     /// A redirect leads where the profile does not allow, or in circles.
@@ -60,7 +62,7 @@ pub enum FailureClass {
 }
 
 /// Every class, in the order of the closing table.
-pub const FAILURE_CLASSES: [FailureClass; 22] = [
+pub const FAILURE_CLASSES: [FailureClass; 23] = [
     FailureClass::Dns,
     FailureClass::Connect,
     FailureClass::Tls,
@@ -76,6 +78,7 @@ pub const FAILURE_CLASSES: [FailureClass; 22] = [
     FailureClass::TooSmall,
     FailureClass::TooLarge,
     FailureClass::NotAnImage,
+    FailureClass::Unsupported,
     FailureClass::Truncated,
     FailureClass::RedirectRefused,
     FailureClass::NoLink,
@@ -104,6 +107,7 @@ impl FailureClass {
             Self::TooSmall => "too_small",
             Self::TooLarge => "too_large",
             Self::NotAnImage => "not_an_image",
+            Self::Unsupported => "unsupported",
             Self::Truncated => "truncated",
             Self::RedirectRefused => "redirect_refused",
             Self::NoLink => "no_link",
@@ -135,7 +139,7 @@ impl FailureClass {
 
     /// Whether an answer came whole enough to be refused for what it is, as the same answer would be again.
     pub fn is_refusal(self) -> bool {
-        matches!(self, Self::OptOut | Self::TooSmall | Self::TooLarge | Self::NotAnImage)
+        matches!(self, Self::OptOut | Self::TooSmall | Self::TooLarge | Self::NotAnImage | Self::Unsupported)
     }
 
     /// Whether the photo was left out on purpose, so that nothing is wrong with the run.

@@ -27,6 +27,7 @@ pub mod score;
 pub mod site_rules;
 pub mod split;
 pub mod tiles;
+pub mod unread;
 pub mod verdict;
 
 pub use digest::Digest;
@@ -35,6 +36,7 @@ pub use fetch::{FailureClass, FetchOutcome};
 pub use geometry::{Affine, BoundingBox};
 pub use joints::{Joint, Joints};
 pub use rules::{AcrossIdentities, Rules};
-pub use score::{Detection, FaceEmbedding, ImageFacts, Person, WatermarkScore};
+pub use score::{Colours, Detection, FaceEmbedding, ImageFacts, Person, WatermarkScore};
 pub use split::Split;
+pub use unread::Unread;
 pub use verdict::{Reason, Verdict};

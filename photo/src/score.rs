@@ -48,8 +48,18 @@ impl WatermarkScore {
     }
 }
 
+/// What a file says of its colours, where that is not sRGB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Colours {
+    /// They were converted to sRGB from what is named here.
+    Converted(String),
+    /// They were taken as sRGB, since what the file says cannot be used: why.
+    Unusable(String),
+}
+
 /// What the pixels themselves say, without any model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ImageFacts {
     /// The format of the bytes (not of the name): `jpeg`, `png`, `webp`, …
     pub format: String,
@@ -71,6 +81,16 @@ pub struct ImageFacts {
     pub perceptual_hash: String,
     /// The same of the photo without a narrow margin: a copy that was cut is near it.
     pub inner_hash: String,
+    /// The photo at a dozen pixels a side, as `curate::thumbnail` writes it: photos that the hashes call near are looked at
+    /// again by it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub thumbnail: String,
+    /// What became of the file's colours; `None` where they are sRGB's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colours: Option<Colours>,
+    /// Whether the file has all of its pixels, but not the marker of its end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lacks_end: bool,
 }
 
 /// A score rounded to 4 decimals. Stored scores are rounded, so that the last bits of a sum that depend on the

@@ -1,21 +1,27 @@
 //! What a recipe makes of them: `dataset`, `measure`, `judge`, `prepare`, `snapshot`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 /// The recipe, and single values that override it.
 #[derive(Debug, Clone, Args)]
 pub struct RecipeArgs {
-    /// The recipe (TOML): which sites, which rules, which models.
-    #[arg(long, env = "BOLID_RECIPE", default_value = "data/recipes/demo.toml", value_name = "FILE")]
-    pub recipe: PathBuf,
+    /// The recipe (TOML): which sites, which rules, which models [default: data/recipes/demo.toml; none where --site
+    /// names a site].
+    #[arg(long, env = "BOLID_RECIPE", value_name = "FILE")]
+    pub recipe: Option<PathBuf>,
     /// Override a value of the recipe, e.g. `rules.min_side=800` (may be repeated).
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
 }
 
 impl RecipeArgs {
+    /// The recipe's file.
+    pub fn path(&self) -> &Path {
+        self.recipe.as_deref().unwrap_or(Path::new("data/recipes/demo.toml"))
+    }
+
     /// The same recipe with these values over it.
     pub fn with(mut self, measure: MeasureArgs) -> Self {
         if measure.all {

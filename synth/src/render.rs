@@ -63,6 +63,16 @@ pub fn render(shot: &Shot) -> Rendered {
     render_with(shot, Grain::photo(shot.width as usize, shot.height as usize))
 }
 
+/// How much of each pixel people cover, 0 to 255, row by row: to set them before another background.
+pub fn silhouette(shot: &Shot) -> Vec<u8> {
+    let scene = Scene::new(shot);
+    let (width, height) = (shot.width as usize, shot.height as usize);
+    let view = Layer::new(&scene, &scene.near, width, height, 2);
+    let is_person = |&id: &u32| id != EMPTY && scene.near.surfaces[view.surface(id) as usize].owner != OBJECT;
+    let covered = |at: usize| view.ids(at % width, at / width).iter().filter(|id| is_person(id)).count();
+    (0..width * height).map(|at| (covered(at) * 255 / 4) as u8).collect()
+}
+
 /// Draws a shot as finely as `grain` says.
 pub(crate) fn render_with(shot: &Shot, grain: Grain) -> Rendered {
     let mut scene = Scene::with(shot, grain.coarse);

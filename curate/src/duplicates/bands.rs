@@ -108,16 +108,16 @@ impl Growing {
         }));
     }
 
-    /// The hash among the first `among` that is nearest to one of those asked for, within the distance; of equally near
-    /// ones the one that was added first.
-    pub fn nearest(&self, asked: &Asked, among: usize) -> Option<Near> {
+    /// The hash among the first `among` that is nearest to one of those asked for, within the distance and of those that
+    /// `is_same` lets pass; of equally near ones the one that was added first.
+    pub fn nearest(&self, asked: &Asked, among: usize, is_same: impl Fn(Near) -> bool) -> Option<Near> {
         let mut nearest: Option<Near> = None;
         for &(asked, mirrored) in asked {
             let mut look = |place: u32| {
                 let distance = (asked ^ self.hashes[place as usize]).count_ones();
                 let near = Near { distance, place, mirrored };
                 let is_near = distance <= self.reach.max_distance && (place as usize) < among;
-                if is_near && nearest.is_none_or(|best| near < best) {
+                if is_near && nearest.is_none_or(|best| near < best) && is_same(near) {
                     nearest = Some(near);
                 }
             };
@@ -178,11 +178,12 @@ impl Index {
         }
     }
 
-    /// The nearest hash within the distance; of equally near ones the one that was listed first.
-    pub fn nearest(&self, asked: &Asked) -> Option<Near> {
+    /// The nearest hash within the distance and of those that `is_same` lets pass; of equally near ones the one that was
+    /// listed first.
+    pub fn nearest(&self, asked: &Asked, is_same: impl Fn(Near) -> bool) -> Option<Near> {
         let mut nearest: Option<Near> = None;
         self.each_near(asked, |near| {
-            if nearest.is_none_or(|best| near < best) {
+            if nearest.is_none_or(|best| near < best) && is_same(near) {
                 nearest = Some(near);
             }
         });

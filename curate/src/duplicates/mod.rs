@@ -5,12 +5,18 @@
 //! photo resembles the next and the last one not the first, do not grow. What is a copy of two centres goes to the
 //! nearer one, of two equally near ones to the better.
 //!
+//! **Near is not the same.** What the hashes call near is looked at again, in colour and where the person is, before it
+//! joins.
+//!
 //! | module | what |
 //! |---|---|
 //! | [`bands`] | which stored hashes can be within a distance of a given one |
+//! | [`sight`] | the second look at two photos |
 //! | [`stars`](mod@stars) | the groups |
 
 mod bands;
+mod sight;
 mod stars;
 
-pub use stars::{Place, stars};
+pub use sight::Sight;
+pub use stars::{Place, stars, stars_where};

@@ -25,11 +25,21 @@ pub struct Place {
 
 /// Groups photos, which come best first; gives each one's place. The same on any number of threads.
 pub fn stars(prints: &[Fingerprint], max_distance: u32) -> Vec<Place> {
+    stars_where(prints, max_distance, |_, _, _| true)
+}
+
+/// The same where a photo joins only centres that `is_same` lets pass: by the places of the photo and of the centre, and
+/// whether one of them is mirrored. It is asked of those within the distance.
+pub fn stars_where(
+    prints: &[Fingerprint],
+    max_distance: u32,
+    is_same: impl Fn(usize, usize, bool) -> bool + Sync,
+) -> Vec<Place> {
     let reach = Reach::new(max_distance);
     let mut places = Vec::with_capacity(prints.len());
     let mut centres = Centres::default();
     for (number, block) in prints.chunks(BLOCK).enumerate() {
-        place_block(number * BLOCK, block, &reach, &mut centres, &mut places);
+        place_block(number * BLOCK, block, &reach, &mut centres, &mut places, &is_same);
     }
     places
 }
@@ -65,17 +75,29 @@ fn place_block(
     reach: &Reach,
     centres: &mut Centres,
     places: &mut Vec<Place>,
+    is_same: &(impl Fn(usize, usize, bool) -> bool + Sync),
 ) {
     let before = Index::new(reach, &centres.hashes);
-    let joined: Vec<Option<Near>> =
-        block.par_iter().map(|&print| before.nearest(&asked(print)).map(of_centre)).collect();
+    let nearest_before = |(at, &print): (usize, &Fingerprint)| {
+        let is_same =
+            |near: Near| is_same(first + at, centres.places[of_centre(near).place as usize], near.mirrored);
+        before.nearest(&asked(print), is_same).map(of_centre)
+    };
+    let joined: Vec<Option<Near>> = block.par_iter().enumerate().map(nearest_before).collect();
 
     // What joins no earlier centre joins one of the block's own, or becomes one, in the order of the list.
     let earlier = centres.places.len();
     let mut own = Growing::new(reach);
     let mut own_places: Vec<usize> = Vec::new();
+    // Of the block's own centres, those before the `among`th.
+    let nearest_own = |own: &Growing, own_places: &[usize], at: usize, among: usize| {
+        let is_same = |near: Near| {
+            is_same(first + at, first + own_places[of_centre(near).place as usize], near.mirrored)
+        };
+        own.nearest(&asked(block[at]), among * PARTS, is_same).map(of_centre)
+    };
     for (at, &print) in block.iter().enumerate() {
-        if joined[at].is_none() && own.nearest(&asked(print), own_places.len() * PARTS).is_none() {
+        if joined[at].is_none() && nearest_own(&own, &own_places, at, own_places.len()).is_none() {
             parts(print).into_iter().for_each(|hash| own.push(hash));
             own_places.push(at);
         }
@@ -86,7 +108,7 @@ fn place_block(
         if own_places.get(among) == Some(&at) {
             return Place { centre: first + at, distance: 0, mirrored: false };
         }
-        let own = own.nearest(&asked(block[at]), among * PARTS).map(of_centre);
+        let own = nearest_own(&own, &own_places, at, among);
         let own = own.map(|near| (near.distance, earlier + near.place as usize, near));
         let joined = joined[at].map(|near| (near.distance, near.place as usize, near));
         let (distance, centre, near) = own.into_iter().chain(joined).min().expect("it joined a centre");
@@ -177,6 +199,23 @@ pub(super) mod tests {
             pool.install(|| stars(&prints, 8))
         };
         assert_eq!(on(1), on(3));
+    }
+
+    #[test]
+    fn a_photo_joins_the_nearest_centre_that_is_let_pass() {
+        let hash = |bits: u64| {
+            let hash = PerceptualHash::from_bits(bits);
+            Fingerprint { whole: hash, inner: hash }
+        };
+        let prints = [hash(0), hash(0xFF00), hash(0b1), hash(0xFF01), hash(0)];
+        let centres = |is_same: &(dyn Fn(usize, usize, bool) -> bool + Sync)| -> Vec<usize> {
+            stars_where(&prints, 4, is_same).iter().map(|place| place.centre).collect()
+        };
+        assert_eq!(centres(&|_, _, _| true), [0, 1, 0, 1, 0]);
+        // The third is another one than the first: the fifth, which is near both, joins the third where it may not join the first.
+        assert_eq!(centres(&|a, b, _| (a, b) != (2, 0)), [0, 1, 2, 1, 0]);
+        assert_eq!(centres(&|a, b, _| (a, b) != (2, 0) && (a, b) != (4, 0)), [0, 1, 2, 1, 2]);
+        assert_eq!(centres(&|_, _, _| false), [0, 1, 2, 3, 4]);
     }
 
     #[test]

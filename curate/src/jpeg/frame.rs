@@ -142,7 +142,8 @@ impl<'a> Frame<'a> {
     }
 }
 
-fn read_codes<'a>(mut segment: &'a [u8], tables: &mut [[Option<Codes<'a>>; 4]; 2]) -> Option<()> {
+/// Reads the Huffman tables of a segment.
+pub(super) fn read_codes<'a>(mut segment: &'a [u8], tables: &mut [[Option<Codes<'a>>; 4]; 2]) -> Option<()> {
     while let Some((&place, rest)) = segment.split_first() {
         let (counts, rest) = rest.split_at_checked(16)?;
         let all = counts.iter().map(|&count| usize::from(count)).sum();

@@ -266,6 +266,32 @@ impl<'a> Bits<'a> {
         Some(signed(value, bits))
     }
 
+    /// The next bits as they are, at most 16.
+    pub fn raw(&mut self, bits: u32) -> Option<u32> {
+        self.refill();
+        let value = if bits == 0 { 0 } else { (self.ahead >> (64 - bits)) as u32 };
+        self.skip(bits)?;
+        Some(value)
+    }
+
+    /// What stands behind the last bits, where it is nothing: zeros to the end of a disk's block, the first half of a
+    /// marker. Less than a byte may be left, which fills up the last one.
+    pub fn nothing(&mut self) -> Option<&'a [u8]> {
+        self.refill();
+        let bytes = (self.count / 8) as usize;
+        let unread = (self.ahead << (self.count % 8)).to_be_bytes();
+        let behind = self.bytes.get(self.at - bytes..)?; // none of them is marked as data, if all are zeros
+        let is_nothing = unread[..bytes].iter().all(|&byte| byte == 0)
+            && behind[bytes..].iter().all(|&byte| byte == 0 || byte == 0xFF);
+        is_nothing.then_some(behind)
+    }
+
+    /// The bytes behind the last bits, where a marker stands.
+    pub fn behind(&mut self) -> Option<&'a [u8]> {
+        self.refill();
+        self.bytes.get(self.at..).filter(|_| self.count < 8)
+    }
+
     /// The marker behind the last bits. Less than a byte may be left, which fills up the last one.
     pub fn marker(&mut self) -> Option<u8> {
         self.refill();

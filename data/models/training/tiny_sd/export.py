@@ -1,0 +1,105 @@
+"""Writes the demo base as diffusers lays a Stable Diffusion out, weights as f16.
+
+    python export.py --work DIR --out ../../tiny-sd
+
+What is not trained yet is written as it starts out, so that loaders can be tried early.
+"""
+
+import argparse
+import json
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import DPMSolverMultistepScheduler
+from safetensors.torch import load_file, save_file
+from transformers import CLIPImageProcessor, CLIPTokenizer
+
+import networks
+
+PARTS = {
+    "scheduler": ["diffusers", "DPMSolverMultistepScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "image_encoder": ["transformers", "CLIPVisionModelWithProjection"],
+    "feature_extractor": ["transformers", "CLIPImageProcessor"],
+    "safety_checker": [None, None],
+}
+
+
+def averaged(path: Path) -> dict | None:
+    """The averaged weights of a checkpoint, if it is there."""
+    return torch.load(path)["average"] if path.exists() else None
+
+
+def part(state: dict | None, prefix: str) -> dict | None:
+    """The weights of one of the networks that were trained together."""
+    return state and {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
+
+
+def put(model: torch.nn.Module, state: dict | None, folder: Path) -> None:
+    """Saves a network as f16."""
+    torch.manual_seed(1)
+    if state:
+        model.load_state_dict(state)
+    model.half().save_pretrained(folder)
+
+
+def write(work: Path, out: Path) -> None:
+    """The folder from a work folder's checkpoints (vae.pt, clip.pt, unet.pt, scale.json, tokenizer/)."""
+    shutil.copytree(work / "tokenizer", out / "tokenizer")
+    tokenizer = CLIPTokenizer.from_pretrained(out / "tokenizer")
+    text = networks.text(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
+    clip = averaged(work / "clip.pt")
+    put(text, part(clip, "text."), out / "text_encoder")
+    rename(out / "text_encoder")
+    put(networks.vision(), part(clip, "vision."), out / "image_encoder")
+    side = {"height": networks.LOOK, "width": networks.LOOK}
+    CLIPImageProcessor(size={"shortest_edge": networks.LOOK}, crop_size=side).save_pretrained(out / "feature_extractor")
+    vae = networks.vae()
+    if (work / "scale.json").exists():
+        vae.register_to_config(scaling_factor=json.loads((work / "scale.json").read_text()))
+    put(vae, averaged(work / "vae.pt"), out / "vae")
+    put(networks.unet(), averaged(work / "unet.pt"), out / "unet")
+    DPMSolverMultistepScheduler(**networks.SCHEDULE).save_pretrained(out / "scheduler")
+    index = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.42.1", **PARTS}
+    index |= {"requires_safety_checker": False}
+    (out / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def rename(folder: Path) -> None:
+    """Stable Diffusion's pipeline wants the class without the projection. The tensor stays: CLIP's text half needs it."""
+    config = json.loads((folder / "config.json").read_text())
+    config["architectures"] = ["CLIPTextModel"]
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    weights = load_file(folder / "model.safetensors")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="the folder with the trainings' checkpoints")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    beside = args.out.with_name(args.out.name + ".part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    write(args.work, beside)
+    if args.out.exists():
+        # the card and its pictures stay
+        for item in [item for item in args.out.iterdir() if item.is_file() and item.name != "model_index.json"]:
+            shutil.copy(item, beside)
+        old = args.out.with_name(args.out.name + ".old")
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(args.out, old)
+    os.replace(beside, args.out)
+    shutil.rmtree(args.out.with_name(args.out.name + ".old"), ignore_errors=True)
+    size = sum(file.stat().st_size for file in args.out.rglob("*") if file.is_file())
+    print(f"{args.out}: {size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

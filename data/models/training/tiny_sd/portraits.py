@@ -1,0 +1,42 @@
+"""Reads the portraits that `synth`'s example `training_set` writes: small squares of one person with captions."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+SIDE = 128  # pixels
+CELL = 8  # pixels of a latent's cell, each way
+
+
+class Portraits:
+    """A folder's `portraits.u8` and `portraits.jsonl`. Files that still grow are read as far as they are whole."""
+
+    def __init__(self, folder: Path, most: int | None = None):
+        size = (folder / "portraits.u8").stat().st_size // (SIDE * SIDE * 3)
+        self.rows: list[dict] = []
+        for line in open(folder / "portraits.jsonl"):
+            if len(self.rows) == min(size, most or size) or not line.endswith("\n"):
+                break
+            self.rows.append(json.loads(line))
+        shape = (len(self.rows), SIDE, SIDE, 3)
+        self.pixels = np.memmap(folder / "portraits.u8", np.uint8, "r", shape=shape)
+        self.captions = [row["caption"] for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, index: np.ndarray) -> torch.Tensor:
+        """f32 [n, 3, 128, 128] in -1..1."""
+        raw = torch.from_numpy(self.pixels[index]).permute(0, 3, 1, 2)
+        return raw.contiguous().float() / 127.5 - 1
+
+    def content(self) -> torch.Tensor:
+        """Which cells of the latents hold nothing but the photo: f32 [n, 1, 16, 16] of 0 and 1."""
+        across = SIDE // CELL
+        mask = torch.zeros(len(self), 1, across, across)
+        for i, row in enumerate(self.rows):
+            left, top, right, bottom = row["content"]
+            mask[i, 0, -(-top // CELL) : bottom // CELL, -(-left // CELL) : right // CELL] = 1
+        return mask

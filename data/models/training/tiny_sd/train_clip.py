@@ -1,0 +1,61 @@
+"""Trains the demo base's CLIP by contrast within a batch.
+
+    python train_clip.py --data DIR --work DIR --minutes 12
+    python train_clip.py ... --out clip.pt --frozen-text unet.pt    # vision alone, after the text half went on learning
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import CLIPTokenizer
+
+import vocabulary
+from clip import Clip, contrast, look, shares
+from loop import Run
+from portraits import Portraits
+
+BATCH = 256
+WORDS = 32  # longest caption with begin and end; the text half looks back only, so what follows changes nothing
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="tokenizer/ is made here if missing")
+    parser.add_argument("--out", default="clip.pt")
+    parser.add_argument("--start", help="a checkpoint of the same kind to start from")
+    parser.add_argument("--frozen-text", help="a checkpoint of train_unet.py, whose text half is taken and kept")
+    parser.add_argument("--minutes", type=float, default=12)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    data = Portraits(args.data)
+    folder = args.work / "tokenizer"
+    tokenizer = CLIPTokenizer.from_pretrained(folder) if folder.exists() else vocabulary.write(data.captions, folder)
+    ids = vocabulary.ids(tokenizer, data.captions)[:, :WORDS]
+    model = Clip(tokenizer)
+    if args.start:
+        model.load_state_dict(torch.load(args.work / args.start)["average"])
+    if args.frozen_text:
+        state = torch.load(args.work / args.frozen_text)["average"]
+        held = {key[len("text.") :]: value for key, value in state.items() if key.startswith("text.")}
+        model.text.load_state_dict(held, strict=False)
+        model.text.text_model.requires_grad_(False)
+    plain = ("embedding", "projection", "scale")
+    run = Run(model, args.work / args.out, args.minutes, args.rate, plain, memory=100)
+    np.random.seed(run.step)
+    while not run.is_over:
+        index = np.random.choice(len(data), BATCH, replace=False)
+        image = look(data.batch(index))
+        image = image.flip(3) if np.random.rand() < 0.5 else image
+        logits = run.model(ids[index], image)
+        loss = contrast(logits)
+        first, five = shares(logits.detach())
+        run.descend(loss, {"loss": loss, "first": torch.tensor(first), "five": torch.tensor(five)})
+
+
+if __name__ == "__main__":
+    main()
