@@ -15,8 +15,8 @@ pub use dataset::{DatasetArgs, MeasureArgs, RecipeArgs, SnapshotCommand};
 pub use models::{AddArgs, CheckRealArgs, ModelsCommand, QuantizeArgs};
 pub use review::{EraseArgs, ReportArgs, ReviewCommand};
 pub use train::{
-    AdapterArgs, BodyBenchArgs, EmbeddingFormat, EncodeArgs, ExportAdapterArgs, ExportCommand, HowArgs, RunsCommand, RunsExportArgs, TrainArgs, TrainCommand,
-    WeightType,
+    AdapterArgs, BodyBenchArgs, EmbeddingFormat, EncodeArgs, ExportAdapterArgs, ExportCommand, HowArgs,
+    RunsCommand, RunsExportArgs, TrainArgs, TrainCommand, WeightType,
 };
 
 /// Builds identity datasets of bodies from photo galleries.

@@ -56,9 +56,8 @@ use catalog::Catalog;
 use clap::Parser;
 
 use cli::{
-    Cli, Command, DatasetArgs, Global, ModelsCommand, ReviewCommand, RunsCommand, SnapshotCommand,
-    ExportCommand,
-    TrainCommand,
+    Cli, Command, DatasetArgs, ExportCommand, Global, ModelsCommand, ReviewCommand, RunsCommand,
+    SnapshotCommand, TrainCommand,
 };
 use output::Output;
 use plan::Plan;
@@ -190,9 +189,13 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Models(ModelsCommand::Quantize(args)) => quantize::run(&args, output)?,
         Command::Train(TrainCommand::Vae(args)) => training::vae::run(&args, global, output)?,
         Command::Train(TrainCommand::Cache(args)) => training::adapter::cache::run(&args, global, output)?,
-        Command::Train(TrainCommand::PoseProbe(args)) => training::adapter::probe::run(&args, global, output)?,
+        Command::Train(TrainCommand::PoseProbe(args)) => {
+            training::adapter::probe::run(&args, global, output)?
+        }
         Command::Train(TrainCommand::Adapter(args)) => training::adapter::fit::run(&args, global, output)?,
-        Command::Export(ExportCommand::Adapter(args)) => training::adapter::export::run(&args, global, output)?,
+        Command::Export(ExportCommand::Adapter(args)) => {
+            training::adapter::export::run(&args, global, output)?
+        }
         Command::Encode(args) => return training::encode::run(&args, global, output),
         Command::Bodybench(args) => training::bodybench::run(&args, global, output)?,
         Command::Runs(RunsCommand::List) => training::runs::list(&global.workdir.join("runs"), output)?,

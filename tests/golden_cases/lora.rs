@@ -31,8 +31,10 @@ fn unet(case: &Case, checkpointing: bool) -> (UNet, Parameters) {
     let text = fs::read_to_string(case.path("../unet_sd15/config.json")).expect("a configuration");
     let unet_config = UnetConfig::from_json(&text).expect("a configuration");
     let unet = UNet::load(&weights.with_trained(Some(lora)), unet_config).expect("a UNet");
-    let initial = candle_core::safetensors::load(case.path("lora.safetensors"), &Device::Cpu).expect("the matrices");
-    let strip = |(name, tensor): (String, Tensor)| (name.strip_prefix("unet.").expect("a UNet's").to_owned(), tensor);
+    let initial =
+        candle_core::safetensors::load(case.path("lora.safetensors"), &Device::Cpu).expect("the matrices");
+    let strip =
+        |(name, tensor): (String, Tensor)| (name.strip_prefix("unet.").expect("a UNet's").to_owned(), tensor);
     parameters.set(&initial.into_iter().map(strip).collect()).expect("they fit");
     (unet.with_checkpointing(checkpointing), parameters)
 }
@@ -47,7 +49,8 @@ fn a_dreambooth_step_has_the_losses_gradients_and_matrices_of_the_reference() {
         Tensor::cat(&halves, 0).expect("equal shapes")
     };
     let (latents, noise, text) = (both("latents"), both("noise"), both("encoder_hidden_states"));
-    let timesteps: Vec<usize> = values(&both("timesteps")).into_iter().map(|timestep| timestep as usize).collect();
+    let timesteps: Vec<usize> =
+        values(&both("timesteps")).into_iter().map(|timestep| timestep as usize).collect();
     let settings = Settings::new("config", config.clone()).expect("an object");
     let schedule = NoiseSchedule::from_settings(&settings).expect("a schedule");
     let noisy = schedule.add_noise(&latents, &noise, &timesteps).expect("noise");
@@ -80,14 +83,18 @@ fn a_dreambooth_step_has_the_losses_gradients_and_matrices_of_the_reference() {
             assert!(norm(&apart) <= 1e-3 * norm(expected), "{name}: {} of {}", norm(&apart), norm(expected));
             told.insert(name, expected.clone());
         }
-        let settings = AdamWConfig { weight_decay: number(&config["weight_decay"]), ..AdamWConfig::default() };
+        let settings =
+            AdamWConfig { weight_decay: number(&config["weight_decay"]), ..AdamWConfig::default() };
         let rate = number(&config["lr"]);
-        AdamW::new(named.clone(), settings).and_then(|mut adamw| adamw.step(&gradients, rate)).expect("a step");
+        AdamW::new(named.clone(), settings)
+            .and_then(|mut adamw| adamw.step(&gradients, rate))
+            .expect("a step");
         for (name, var) in &named {
             let (found, expected) = (values(var), &case.output(&format!("after.unet.{name}")).values);
             for ((found, expected), gradient) in found.iter().zip(expected).zip(&told[name.as_str()]) {
                 let Tolerance { atol, rtol } = tolerance("after");
-                let allowed = if gradient.abs() >= TOLD { atol + rtol * f64::from(expected.abs()) } else { 2.0 * rate };
+                let allowed =
+                    if gradient.abs() >= TOLD { atol + rtol * f64::from(expected.abs()) } else { 2.0 * rate };
                 let apart = f64::from((found - expected).abs());
                 assert!(apart <= allowed, "{name}: {found}, expected {expected}, apart by {apart:.2e}");
             }

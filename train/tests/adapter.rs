@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use train::adapter::plan::Dropped;
-use train::adapter::{
-    Adapter, AdapterBatch, ClipJudge, Lambdas, Objective, ObjectiveSettings, file,
-};
+use train::adapter::{Adapter, AdapterBatch, ClipJudge, Lambdas, Objective, ObjectiveSettings, file};
 use train::audit::{Trainable, audit};
 use train::body::Pose;
 use train::diffusion::Weights;
@@ -39,7 +37,8 @@ fn weights(case: &str) -> Result<Weights> {
 /// Values between −1 and 1 that look like noise and are always the same.
 fn noise(shape: &[usize], seed: f64) -> Result<Tensor> {
     let count: usize = shape.iter().product();
-    let value = |i: usize| ((((i as f64 + 1.0) * (12.9898 + seed)).sin() * 43_758.545_3).fract() * 1.7) as f32;
+    let value =
+        |i: usize| ((((i as f64 + 1.0) * (12.9898 + seed)).sin() * 43_758.545_3).fract() * 1.7) as f32;
     Ok(Tensor::from_vec((0..count).map(value).collect::<Vec<_>>(), shape, &Device::Cpu)?)
 }
 
@@ -73,7 +72,8 @@ impl Bench {
         let constants = candle_nn::VarBuilder::from_tensors(constants, DType::F32, &device);
         let probe = PoseProbe::new(&probe_config, &constants)?;
         let vision = vision()?;
-        let captions = BTreeMap::from([("a person".to_owned(), noise(&[vision.config().projection()], 9.0)?)]);
+        let captions =
+            BTreeMap::from([("a person".to_owned(), noise(&[vision.config().projection()], 9.0)?)]);
         let parameters = Parameters::seeded(3);
         let adapter = Adapter::new(&unet, IMAGE, BODY, &parameters, &device)?;
         Adapter::begin(&unet, &parameters)?;
@@ -184,7 +184,11 @@ fn a_term_without_weight_is_not_computed_and_the_sum_is_that_of_the_terms() -> R
 #[test]
 fn the_gradient_of_every_term_is_that_of_finite_differences() -> Result<()> {
     let bench = Bench::new()?;
-    let names = ["body.image_proj.proj.weight", "body.ip_adapter.7.to_k_ip.weight", "reference.ip_adapter.1.to_v_ip.weight"];
+    let names = [
+        "body.image_proj.proj.weight",
+        "body.ip_adapter.7.to_k_ip.weight",
+        "reference.ip_adapter.1.to_v_ip.weight",
+    ];
     let vars: BTreeMap<String, Var> = bench.parameters.named().into_iter().collect();
     for term in ["diff", "id", "clip"] {
         let value = || -> Result<f64> {
@@ -224,7 +228,8 @@ fn without_weight_the_streams_leave_the_base_to_the_bit() -> Result<()> {
     let timesteps: Vec<f64> = batch.timesteps.iter().map(|&timestep| timestep as f64).collect();
     let base = bench.unet.forward(&predicted.noisy, &timesteps, &Conditioning::text(batch.text.clone()))?;
     assert_eq!(predicted.output.flatten_all()?.to_vec1::<f32>()?, base.flatten_all()?.to_vec1::<f32>()?);
-    let some = bench.objective(&settings).predict(&bench.adapter, batch, Lambdas { reference: 0.0, body: 0.5 })?;
+    let some =
+        bench.objective(&settings).predict(&bench.adapter, batch, Lambdas { reference: 0.0, body: 0.5 })?;
     assert_ne!(some.output.flatten_all()?.to_vec1::<f32>()?, base.flatten_all()?.to_vec1::<f32>()?);
     Ok(())
 }
@@ -241,7 +246,8 @@ fn padding_counts_nothing_and_the_rest_is_normalised_by_its_area() -> Result<()>
         let ones = Tensor::ones((SAMPLES, 4, 16, 8), DType::F32, &Device::Cpu)?;
         let off = Tensor::cat(&[(&ones * 2.0)?, ones], 3)?;
         let output = (&bench.batch.noise + off)?;
-        let errors = objective.errors(&bench.batch, &train::adapter::objective::Predicted { output, ..predicted })?;
+        let errors =
+            objective.errors(&bench.batch, &train::adapter::objective::Predicted { output, ..predicted })?;
         Ok(errors.to_vec1()?)
     };
     assert!(errors(&bench)?.iter().all(|error| (error - 2.5).abs() < 1e-5));

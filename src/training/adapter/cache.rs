@@ -8,7 +8,7 @@ use serde::Serialize;
 use train::cache::{Filled, fill};
 
 use super::inputs::Inputs;
-use crate::cli::{Global, AdapterArgs};
+use crate::cli::{AdapterArgs, Global};
 use crate::output::Output;
 use crate::progress;
 

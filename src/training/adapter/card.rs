@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// What the card says, in Markdown with the head that model hubs read.
-pub fn card(name: &str, facts: &BTreeMap<String, String>, numbers: &BTreeMap<String, f64>, person: &str) -> String {
+pub fn card(
+    name: &str,
+    facts: &BTreeMap<String, String>,
+    numbers: &BTreeMap<String, f64>,
+    person: &str,
+) -> String {
     let fact = |key: &str| facts.get(key).map_or("unknown", String::as_str);
     let mut text = format!(
         "---\nlibrary_name: diffusers\nbase_model: {base}\ntags: [ip-adapter, body, text-to-image]\nlicense: other\n---\n\n\

@@ -24,7 +24,7 @@ use train::{DType, Device};
 
 use super::inputs::Inputs;
 use super::probe;
-use crate::cli::{Global, AdapterArgs};
+use crate::cli::{AdapterArgs, Global};
 use crate::output::Output;
 use crate::training::{data, runs, shown, start};
 
@@ -93,7 +93,10 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     let spec = RunSpec {
         kind: KIND.to_owned(),
         name: config.name.clone(),
-        snapshot: SnapshotName { id: inputs.snapshot.id(), name: inputs.snapshot.manifest().spec.name.clone() },
+        snapshot: SnapshotName {
+            id: inputs.snapshot.id(),
+            name: inputs.snapshot.manifest().spec.name.clone(),
+        },
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: config.seed,
         config: json!(config),
@@ -114,7 +117,9 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         loss: &|batch, context| Ok(objective.loss(&adapter, batch, context.micro_step)?),
         describe: &|batch| data::describe(&inputs.snapshot, &batch.photos),
         validate: &|context| report.validate(context, &adapter),
-        save_model: &|values, folder| Ok(file::save(folder, values, &facts, DType::F32, config.adapter.lora())?),
+        save_model: &|values, folder| {
+            Ok(file::save(folder, values, &facts, DType::F32, config.adapter.lora())?)
+        },
         // The embeddings of a batch may all be dropped; A of an update stands behind B, which begins at zero.
         may_be_zero: &|name| name.ends_with("image_proj.proj.weight") || name.ends_with("lora_A.weight"),
         // A step without the reference stream may be the first after resuming.
@@ -126,7 +131,8 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     }
     let (folder, resume) = start::run(inputs.runs_dir(), &spec, &inputs.text, &args.how)?;
     let mut progress = shown::FitProgress::default();
-    let finished = fit::fit(&folder, &parameters, &task, &config.fit, &resume, &mut |event| progress.show(event))?;
+    let finished =
+        fit::fit(&folder, &parameters, &task, &config.fit, &resume, &mut |event| progress.show(event))?;
     progress.finish();
     runs::refuse_withdrawn(&folder)?;
     // Once more, of the model file and the whole log.
@@ -247,8 +253,12 @@ impl<'a> Report<'a> {
             Some((_, _, errors)) => errors.to_vec(),
             None => self.errors(adapter)?,
         };
-        let cases: Vec<(&Case, CaseErrors)> =
-            self.groups.iter().zip(found).flat_map(|(group, errors)| group.cases.iter().zip(errors)).collect();
+        let cases: Vec<(&Case, CaseErrors)> = self
+            .groups
+            .iter()
+            .zip(found)
+            .flat_map(|(group, errors)| group.cases.iter().zip(errors))
+            .collect();
         let latest = latest.map(|(step, numbers, _)| (step, numbers));
         let page = page(run, &self.inputs.text, grid.clone(), &cases, self.photos, latest)?;
         let html = page.to_html();

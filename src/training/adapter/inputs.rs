@@ -16,7 +16,7 @@ use train::{DType, Device};
 
 use super::CACHES;
 use super::config::AdapterConfig;
-use crate::cli::{Global, AdapterArgs};
+use crate::cli::{AdapterArgs, Global};
 use crate::config;
 use crate::training::config::TrainConfigError;
 use crate::training::{data, model};
@@ -51,11 +51,14 @@ impl Inputs {
         if args.how.snapshot.is_some() {
             config.data.drawn = None;
         }
-        config.check().map_err(|source| TrainConfigError::OutOfRange { config: args.config.clone(), source })?;
+        config
+            .check()
+            .map_err(|source| TrainConfigError::OutOfRange { config: args.config.clone(), source })?;
         config.fit.batch = config.samples.batch;
         config.fit.check()?;
         data::check(&args.config, &config.data)?;
-        let text = fs::read_to_string(&args.config).with_context(|| format!("read {}", args.config.display()))?;
+        let text =
+            fs::read_to_string(&args.config).with_context(|| format!("read {}", args.config.display()))?;
         let base = open_base(&config)?;
         let snapshot = data::open(&args.config, &config.data, &global.workdir)?;
         let split = config.data.split.split();
@@ -65,7 +68,8 @@ impl Inputs {
             Some(_) => People::of(&snapshot, None, false)?.people,
             None => Vec::new(),
         };
-        let unseen = others.into_iter().filter(|person| !trained.contains(person.identity.as_str())).collect();
+        let unseen =
+            others.into_iter().filter(|person| !trained.contains(person.identity.as_str())).collect();
         let inputs = Self {
             origins: Origin::of(&snapshot),
             caches_dir: global.workdir.join(CACHES),
@@ -111,7 +115,8 @@ impl Inputs {
 
     /// The rows of everybody: those trained on, held out, and never seen.
     pub fn rows(&self) -> Vec<usize> {
-        let mut rows: Vec<usize> = self.people.people.iter().flat_map(|p| p.views.iter().chain(&p.held_out)).copied().collect();
+        let mut rows: Vec<usize> =
+            self.people.people.iter().flat_map(|p| p.views.iter().chain(&p.held_out)).copied().collect();
         rows.extend(self.unseen_rows());
         rows.sort_unstable();
         rows

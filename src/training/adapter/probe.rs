@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use train::fit::{self, FitSettings, Loss, TaskError, Task, Validation};
+use train::fit::{self, FitSettings, Loss, Task, TaskError, Validation};
 use train::parameters::Parameters;
 use train::probe::file::{self, SavedProbe};
 use train::probe::pck::Base;
@@ -14,7 +14,7 @@ use train::run::{RunSpec, SnapshotName};
 use train::{DType, Device};
 
 use super::inputs::Inputs;
-use crate::cli::{Global, AdapterArgs};
+use crate::cli::{AdapterArgs, Global};
 use crate::output::Output;
 use crate::training::{data, runs, shown, start};
 
@@ -43,8 +43,10 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     shape.check().with_context(|| format!("table `probe.network` of {}", args.config.display()))?;
     let parameters = Parameters::seeded(config.seed);
     let probe = PoseProbe::new(&shape, &parameters.builder(DType::F32, &device))?;
-    let views: Vec<usize> = inputs.people.people.iter().flat_map(|person| person.views.iter().copied()).collect();
-    let mut held_out: Vec<usize> = inputs.people.people.iter().flat_map(|person| person.held_out.iter().copied()).collect();
+    let views: Vec<usize> =
+        inputs.people.people.iter().flat_map(|person| person.views.iter().copied()).collect();
+    let mut held_out: Vec<usize> =
+        inputs.people.people.iter().flat_map(|person| person.held_out.iter().copied()).collect();
     held_out.truncate(JUDGED);
     let fit_settings = &config.probe.fit;
     let source = ProbeSource {
@@ -64,7 +66,10 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     let spec = RunSpec {
         kind: KIND.to_owned(),
         name: format!("{}{SUFFIX}", config.name),
-        snapshot: SnapshotName { id: inputs.snapshot.id(), name: inputs.snapshot.manifest().spec.name.clone() },
+        snapshot: SnapshotName {
+            id: inputs.snapshot.id(),
+            name: inputs.snapshot.manifest().spec.name.clone(),
+        },
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: config.seed,
         config: json!({ "probe": config.probe, "base": config.base, "data": config.data }),
@@ -93,7 +98,10 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
             let batch = source.clean(&held_out)?;
             let (heat, _) = probe_loss(&probe, &batch.latents, &batch.poses)?;
             let mut numbers = BTreeMap::from([("heat".to_owned(), f64::from(heat.to_scalar::<f32>()?))]);
-            numbers.extend(pck(&probe.joints(&batch.latents)?.detach(), &batch.poses)?.map(|pck| ("pck_clean".to_owned(), pck)));
+            numbers.extend(
+                pck(&probe.joints(&batch.latents)?.detach(), &batch.poses)?
+                    .map(|pck| ("pck_clean".to_owned(), pck)),
+            );
             let text = no_text.unsqueeze(0)?.repeat((held_out.len(), 1, 1))?;
             for (alpha, pck) in pck_of_estimates(&probe, &base, &batch, &text)? {
                 numbers.extend(pck.map(|pck| (format!("pck_at_{alpha}"), pck)));
@@ -120,7 +128,8 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     }
     let (folder, resume) = start::run(inputs.runs_dir(), &spec, &inputs.text, &args.how)?;
     let mut progress = shown::FitProgress::default();
-    let finished = fit::fit(&folder, &parameters, &task, &settings, &resume, &mut |event| progress.show(event))?;
+    let finished =
+        fit::fit(&folder, &parameters, &task, &settings, &resume, &mut |event| progress.show(event))?;
     progress.finish();
     runs::refuse_withdrawn(&folder)?;
     output.show(&shown::Trained::new(&folder, &finished), shown::Trained::text)?;
@@ -148,7 +157,10 @@ pub fn load(inputs: &Inputs, vae_digest: &str) -> Result<SavedProbe> {
     };
     let saved = file::load(&folder, &Device::Cpu)?;
     if saved.facts.get(VAE).map(String::as_str) != Some(vae_digest) {
-        bail!("the pose probe in {} reads latents of another autoencoder; train one for this base", folder.display());
+        bail!(
+            "the pose probe in {} reads latents of another autoencoder; train one for this base",
+            folder.display()
+        );
     }
     Ok(saved)
 }

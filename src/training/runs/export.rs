@@ -26,7 +26,10 @@ pub fn export(runs_dir: &Path, args: &RunsExportArgs, output: Output) -> Result<
     let run = find_usable(runs_dir, &args.run)?;
     let kind = &run.record().spec.kind;
     if kind != vae::KIND {
-        bail!("run `{}` is of the kind {kind}: its files are in its folder `model`, and `bolid export` knows adapters", args.run);
+        bail!(
+            "run `{}` is of the kind {kind}: its files are in its folder `model`, and `bolid export` knows adapters",
+            args.run
+        );
     }
     let dtype = match args.weights {
         WeightType::F16 => DType::F16,

@@ -94,7 +94,8 @@ impl AdapterSource<'_> {
     /// Where the cache cannot be read.
     pub fn batch(&self, plan: &StepPlan) -> Result<AdapterBatch> {
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
-        let timesteps = draw_timesteps(self.timesteps, plan.samples.len(), self.objective.stratified, &mut rng);
+        let timesteps =
+            draw_timesteps(self.timesteps, plan.samples.len(), self.objective.stratified, &mut rng);
         let mut samples = Vec::with_capacity(plan.samples.len());
         for (sample, &timestep) in plan.samples.iter().zip(&timesteps) {
             let dropped = sample.dropped;
@@ -149,7 +150,11 @@ impl AdapterSource<'_> {
             let spread = Tensor::from_vec(normals(&mut rng, count, 0.0, 1.0), &shape[..], &Device::Cpu)?;
             let latent = (cached.latent_mean + ((cached.latent_logvar * 0.5)?.exp()? * spread)?)?;
             latents.push(((latent - self.scaling.0)? * self.scaling.1)?);
-            noises.push(Tensor::from_vec(self.noise(channels, height * width, &mut rng), &shape[..], &Device::Cpu)?);
+            noises.push(Tensor::from_vec(
+                self.noise(channels, height * width, &mut rng),
+                &shape[..],
+                &Device::Cpu,
+            )?);
             let caption = self.captions[sample.target];
             let text = if sample.has_text { self.cache.text(caption)? } else { self.no_text.clone() };
             texts.push(text.states);
@@ -167,7 +172,8 @@ impl AdapterSource<'_> {
             poses.push(self.pose(sample.target));
             captions.push(caption.to_owned());
         }
-        let stack = |tensors: &[Tensor]| -> Result<Tensor> { Ok(Tensor::stack(tensors, 0)?.to_device(self.device)?) };
+        let stack =
+            |tensors: &[Tensor]| -> Result<Tensor> { Ok(Tensor::stack(tensors, 0)?.to_device(self.device)?) };
         let latents = stack(&latents)?;
         let (b, _, h, w) = latents.dims4()?;
         let added = match pooled.is_empty() {

@@ -112,8 +112,8 @@ pub fn export(from: &Path, to: &Path, dtype: DType) -> Result<BTreeMap<String, S
         let values = values.collect::<Result<BTreeMap<_, _>>>()?;
         tensors::save(&aside.path().join(name), &values, &facts)?;
     }
-    there.iter().try_for_each(|name| {
-        std::fs::rename(aside.path().join(name), to.join(name)).map_err(write)
-    })?;
+    there
+        .iter()
+        .try_for_each(|name| std::fs::rename(aside.path().join(name), to.join(name)).map_err(write))?;
     Ok(facts)
 }

@@ -33,7 +33,13 @@ impl Adapter {
     ///
     /// # Errors
     /// Where a parameter is there in another shape.
-    pub fn new(unet: &UNet, image: usize, body: usize, parameters: &Parameters, device: &Device) -> Result<Self> {
+    pub fn new(
+        unet: &UNet,
+        image: usize,
+        body: usize,
+        parameters: &Parameters,
+        device: &Device,
+    ) -> Result<Self> {
         let builder = parameters.builder(DType::F32, device);
         Ok(Self {
             reference: TrainedStream::new(unet, image, &builder.pp("reference"))?,
@@ -74,6 +80,7 @@ impl Adapter {
 /// The parameters of one stream among `values` of both, by their names in its file.
 pub fn of_stream(values: &BTreeMap<String, Tensor>, stream: &str) -> BTreeMap<String, Tensor> {
     let prefix = format!("{stream}.");
-    let of = |(name, value): (&String, &Tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), value.clone()));
+    let of =
+        |(name, value): (&String, &Tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), value.clone()));
     values.iter().filter_map(of).collect()
 }

@@ -57,7 +57,12 @@ pub struct GridPlan {
 
 impl GridPlan {
     /// The first so many people of `cases` whose photo is to be predicted.
-    pub fn bodies(cases: &[Case], source: &AdapterSource<'_>, most: usize, views: usize) -> Result<Vec<GridBody>, Error> {
+    pub fn bodies(
+        cases: &[Case],
+        source: &AdapterSource<'_>,
+        most: usize,
+        views: usize,
+    ) -> Result<Vec<GridBody>, Error> {
         let mut bodies: Vec<GridBody> = Vec::new();
         for case in cases {
             if bodies.len() < most && bodies.iter().all(|body| body.identity != case.identity) {
@@ -70,7 +75,12 @@ impl GridPlan {
     }
 
     /// A row for each prompt and body: the person's photo, then a picture for each λ_b.
-    pub fn draw(&self, studio: &Studio<'_>, adapter: &Adapter, photos: ViewReader<'_>) -> Result<Grid, PageError> {
+    pub fn draw(
+        &self,
+        studio: &Studio<'_>,
+        adapter: &Adapter,
+        photos: ViewReader<'_>,
+    ) -> Result<Grid, PageError> {
         let mut rows = Vec::new();
         for (number, (prompt, text)) in self.prompts.iter().enumerate() {
             let shot = |body: &GridBody| Shot {
@@ -119,7 +129,8 @@ pub fn page(
     let record = run.record();
     Ok(Page {
         title: format!("{} {}", record.spec.kind, record.spec.name),
-        lead: "A frozen base with a stream for the body: does it draw the person, and leave the rest alone?".to_owned(),
+        lead: "A frozen base with a stream for the body: does it draw the person, and leave the rest alone?"
+            .to_owned(),
         tiles: curves.tiles(),
         facts: vec![
             ("run".to_owned(), record.id.clone()),
@@ -140,7 +151,10 @@ fn charts(curves: &Curves) -> Vec<Chart> {
         let names = ["right", "stranger", "none"].map(|body| format!("{group}_{body}"));
         curves.validated(title, &names.each_ref().map(String::as_str))
     };
-    let best = curves.validated("share of photos that the right body explains best", &["seen_right_best", "unseen_right_best"]);
+    let best = curves.validated(
+        "share of photos that the right body explains best",
+        &["seen_right_best", "unseen_right_best"],
+    );
     [bodies("seen", "held-out photos of trained people"), bodies("unseen", "people never trained on"), best]
         .into_iter()
         .flatten()

@@ -5,11 +5,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::model::{Adapter, Lambdas};
+use crate::cache::CachedText;
 use crate::diffusion::sampling::Sampling;
 use crate::diffusion::scheduler::SchedulerConfig;
 use crate::diffusion::unet::{Added, UNet};
 use crate::diffusion::vae::AutoencoderKl;
-use crate::cache::CachedText;
 use crate::error::Result;
 use crate::parameters::normals;
 use crate::report::Picture;
@@ -67,7 +67,8 @@ impl Studio<'_> {
         let conditioning = |texts: &[&CachedText], bodies: &Tensor| {
             let states: Vec<&Tensor> = texts.iter().map(|text| &text.states).collect();
             let image = Tensor::zeros((shots.len(), adapter.reference.embed_dim()), DType::F32, device)?;
-            let mut conditioning = adapter.conditioning(&Tensor::stack(&states, 0)?, &image, bodies, lambdas)?;
+            let mut conditioning =
+                adapter.conditioning(&Tensor::stack(&states, 0)?, &image, bodies, lambdas)?;
             conditioning.added = self.added(texts)?;
             Ok::<_, crate::Error>(conditioning)
         };

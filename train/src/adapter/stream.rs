@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
-use candle_nn::init::Init;
 use candle_nn::VarBuilder;
+use candle_nn::init::Init;
 
 use crate::diffusion::adapter_file::{AdapterFile, Projection};
 use crate::diffusion::unet::{KeyValue, Stream, UNet};

@@ -64,7 +64,8 @@ impl Cases {
     /// Held-out photos of people who were trained on: up to `per_person` of each of the first `most` who have some. The
     /// stranger is whoever comes next.
     pub fn held_out(people: &[Person], origins: &[Origin], most: usize, per_person: usize) -> Self {
-        let chosen: Vec<&Person> = people.iter().filter(|person| !person.held_out.is_empty()).take(most).collect();
+        let chosen: Vec<&Person> =
+            people.iter().filter(|person| !person.held_out.is_empty()).take(most).collect();
         Self { name: "seen", cases: cases(&chosen, people, origins, per_person, |person| &person.held_out) }
     }
 
@@ -149,10 +150,13 @@ fn cases<'a>(
     let stranger_of = |person: &Person| {
         let place = everybody.iter().position(|other| other.identity == person.identity).unwrap_or_default();
         // A twin differs in nothing but the body, so the next person is of another family where there is one.
-        let family = |identity: &str| identity.rsplit_once('-').map_or(identity.to_owned(), |(f, _)| f.to_owned());
+        let family =
+            |identity: &str| identity.rsplit_once('-').map_or(identity.to_owned(), |(f, _)| f.to_owned());
         let next = (1..everybody.len()).map(|step| &everybody[(place + step) % everybody.len()]);
         let mut next = next.skip_while(|other| family(&other.identity) == family(&person.identity));
-        next.next().or_else(|| everybody.get((place + 1) % everybody.len())).map_or(Vec::new(), |o| o.views.clone())
+        next.next()
+            .or_else(|| everybody.get((place + 1) % everybody.len()))
+            .map_or(Vec::new(), |o| o.views.clone())
     };
     let mut cases = Vec::new();
     for person in chosen {

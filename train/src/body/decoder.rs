@@ -7,12 +7,12 @@ use candle_nn::init::{DEFAULT_KAIMING_NORMAL, ZERO};
 use rayon::prelude::*;
 
 use super::config::{BodyVaeConfig, DRAWN_GRID};
-use crate::layers::{Conv, Linear, NormConv, Residual};
 use super::palette::Palette;
 use super::pose::{POSE_MAPS, Pose};
 use super::views::fold;
 use crate::error::{Error, Result};
 use crate::grad;
+use crate::layers::{Conv, Linear, NormConv, Residual};
 
 /// The decoder.
 #[derive(Clone, Debug)]

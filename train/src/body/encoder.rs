@@ -5,7 +5,6 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
 use super::config::BodyVaeConfig;
-use crate::layers::{Attention, LayerNorm, Linear};
 use super::offsets::{Offsets, refined};
 use super::pose::{POSE_FEATURES, Pose};
 use super::posterior::Experts;
@@ -14,6 +13,7 @@ use super::trunk::{Trunk, pooled};
 use super::views::{Geometry, Sets, Views};
 use crate::error::Result;
 use crate::grad;
+use crate::layers::{Attention, LayerNorm, Linear};
 
 /// log τ lies within ±this, so that no view is ever infinitely sure. An untrained view is as sure as the
 /// prior: were it much less, its mean would not reach the product, and no gradient would reach it.

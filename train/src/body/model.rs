@@ -6,12 +6,12 @@ use candle_nn::VarBuilder;
 use super::config::BodyVaeConfig;
 use super::decoder::Decoder;
 use super::encoder::{Encoded, Encoder};
-use crate::layers::Linear;
 use super::palette::Palette;
 use super::pose::Pose;
 use super::posterior::{Experts, Posterior};
 use super::views::{Sets, Views};
 use crate::error::Result;
+use crate::layers::Linear;
 
 /// Views of one person to a Gaussian over c_body, and c_body in a pose to a picture (paper 4.2).
 #[derive(Clone, Debug)]

@@ -12,10 +12,10 @@
 use candle_core::{D, DType, Tensor};
 use candle_nn::VarBuilder;
 
-use crate::layers::Linear;
 use super::pose::{POOLS, Pose};
 use super::strips::{self, Axes, FACE, LIMB_ENDS, TRUNK};
 use crate::error::Result;
+use crate::layers::Linear;
 
 /// The unit of offsets in shares of the framed square: as far as detectors err.
 const UNIT: f32 = 0.02;

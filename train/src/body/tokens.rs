@@ -5,11 +5,11 @@ use candle_nn::VarBuilder;
 use candle_nn::init::{Init, ZERO};
 
 use super::config::BodyVaeConfig;
-use crate::layers::{LayerNorm, Linear};
 use super::pose::{POOLS, POSE_FEATURES};
 use super::strips;
 use crate::error::Result;
 use crate::grad;
+use crate::layers::{LayerNorm, Linear};
 
 /// Tokens of a view: one per pool, one per strip, and the pose.
 pub(super) const TOKENS: usize = POOLS + strips::STRIPS + 1;

@@ -4,9 +4,9 @@ use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
 
 use super::config::BodyVaeConfig;
-use crate::layers::{Conv, Residual};
 use crate::error::Result;
 use crate::grad;
+use crate::layers::{Conv, Residual};
 
 /// Features on the grid.
 #[derive(Clone, Debug)]

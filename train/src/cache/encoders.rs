@@ -40,7 +40,13 @@ impl Encoders {
                 hint: format!("a multiple of {cell}, the px of a latent cell"),
             });
         }
-        let spec = CacheSpec::new(size_px, digest(base, &["vae"])?, text_digest(base)?, image_digest(image)?, body.digest);
+        let spec = CacheSpec::new(
+            size_px,
+            digest(base, &["vae"])?,
+            text_digest(base)?,
+            image_digest(image)?,
+            body.digest,
+        );
         Ok(Self {
             vae,
             prompts: PromptEncoder::load(base)?,
@@ -80,7 +86,6 @@ impl Encoders {
     pub fn texts(&self, captions: &[&str]) -> Result<EncodedPrompts> {
         self.prompts.encode(captions)
     }
-
 }
 
 /// What each of some views says of c_body by itself, without a look at the others: mean and log-variance of its expert,

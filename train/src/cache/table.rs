@@ -53,7 +53,8 @@ impl Table {
         let path = self.path(self.files.len());
         let metadata = BTreeMap::from([(NAMES.to_owned(), names.join("\n"))]);
         let mut bytes = Vec::new();
-        tensors::write(&mut bytes, rows, &metadata).map_err(|e| Error::Write { path: path.clone(), source: e })?;
+        tensors::write(&mut bytes, rows, &metadata)
+            .map_err(|e| Error::Write { path: path.clone(), source: e })?;
         durable::replace(&path, &bytes).map_err(|error| Error::malformed(&path, error))?;
         self.take(&path)
     }

@@ -51,7 +51,8 @@ pub struct SavedProbe {
 pub fn load(folder: &Path, device: &Device) -> Result<SavedProbe> {
     let path = folder.join(CONFIG);
     let text = fs::read(&path).map_err(Error::read(&path))?;
-    let config: ProbeConfig = serde_json::from_slice(&text).map_err(|error| Error::malformed(&path, error))?;
+    let config: ProbeConfig =
+        serde_json::from_slice(&text).map_err(|error| Error::malformed(&path, error))?;
     config.check().map_err(|error| Error::malformed(&path, error))?;
     let path = folder.join(WEIGHTS);
     let file = TensorFile::open(&path)?;

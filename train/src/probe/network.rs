@@ -105,7 +105,12 @@ impl PoseProbe {
             latents.clone()
         } else {
             let split = latents.reshape(&[n, channels, GRID, factor, GRID, factor][..])?;
-            split.permute([0, 1, 3, 5, 2, 4])?.contiguous()?.reshape((n, channels * factor * factor, GRID, GRID))?
+            split.permute([0, 1, 3, 5, 2, 4])?.contiguous()?.reshape((
+                n,
+                channels * factor * factor,
+                GRID,
+                GRID,
+            ))?
         };
         let mut x = self.first.forward(&folded)?;
         for block in &self.blocks {
@@ -124,7 +129,8 @@ impl PoseProbe {
 pub(super) fn places(logits: &Tensor) -> Result<Tensor> {
     let probabilities = grad::softmax(logits)?;
     let centre = |cell: usize| (cell as f32 + 0.5) / GRID as f32;
-    let centres: Vec<f32> = (0..GRID * GRID).flat_map(|cell| [centre(cell % GRID), centre(cell / GRID)]).collect();
+    let centres: Vec<f32> =
+        (0..GRID * GRID).flat_map(|cell| [centre(cell % GRID), centre(cell / GRID)]).collect();
     let centres = Tensor::from_vec(centres, (GRID * GRID, 2), logits.device())?;
     let (n, joints, cells) = probabilities.dims3()?;
     Ok(probabilities.reshape((n * joints, cells))?.matmul(&centres)?.reshape((n, joints, 2))?)

@@ -23,7 +23,10 @@ pub struct TrainedLora {
 
 impl fmt::Debug for TrainedLora {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrainedLora").field("rank", &self.rank).field("alpha", &self.alpha).finish_non_exhaustive()
+        f.debug_struct("TrainedLora")
+            .field("rank", &self.rank)
+            .field("alpha", &self.alpha)
+            .finish_non_exhaustive()
     }
 }
 
@@ -102,7 +105,10 @@ pub fn save_for_kohya(
         };
         let module = format!("lora_unet_{}", module.replace('.', "_"));
         tensors.insert(format!("{module}.{part}.weight"), value.clone());
-        tensors.insert(format!("{module}.alpha"), Tensor::new(alpha as f32, value.device())?.to_dtype(DType::F32)?);
+        tensors.insert(
+            format!("{module}.alpha"),
+            Tensor::new(alpha as f32, value.device())?.to_dtype(DType::F32)?,
+        );
     }
     let mut facts = facts.clone();
     facts.insert("ss_network_dim".to_owned(), rank.to_string());
