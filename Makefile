@@ -35,7 +35,7 @@ dataset: build  ## crawl, measure, judge, prepare, snapshot; RECIPE=… WORKDIR=
 	$(BOLID) dataset --recipe $(RECIPE) --workdir $(WORKDIR)
 
 # Each part goes on where it was stopped, and does nothing where it has ended.
-train: build  ## the whole way to an adapter on the demo snapshot, 20 minutes on two cores; TRAIN=… ADAPTER=… WORKDIR=…
+train: build  ## the whole way to an adapter on the demo snapshot, needs the base of ADAPTER; TRAIN=… ADAPTER=… WORKDIR=…
 	@ls $(WORKDIR)/snapshots/demo-*/manifest.json > /dev/null 2>&1 || $(MAKE) --no-print-directory dataset
 	$(BOLID) train vae --config $(TRAIN) --workdir $(WORKDIR) --continue
 	$(BOLID) train cache --config $(ADAPTER) --workdir $(WORKDIR)

@@ -190,11 +190,11 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Train(TrainCommand::Vae(args)) => training::vae::run(&args, global, output)?,
         Command::Train(TrainCommand::Cache(args)) => training::adapter::cache::run(&args, global, output)?,
         Command::Train(TrainCommand::PoseProbe(args)) => {
-            training::adapter::probe::run(&args, global, output)?
+            training::adapter::probe::run(&args, global, output)?;
         }
         Command::Train(TrainCommand::Adapter(args)) => training::adapter::fit::run(&args, global, output)?,
         Command::Export(ExportCommand::Adapter(args)) => {
-            training::adapter::export::run(&args, global, output)?
+            training::adapter::export::run(&args, global, output)?;
         }
         Command::Encode(args) => return training::encode::run(&args, global, output),
         Command::Bodybench(args) => training::bodybench::run(&args, global, output)?,

@@ -69,7 +69,7 @@ struct Clients {
 }
 
 impl Clients {
-    fn new(settings: &FetchSettings, resolver: Option<Arc<PublicOnly>>) -> Result<Self, CrawlError> {
+    fn new(settings: &FetchSettings, resolver: Option<&Arc<PublicOnly>>) -> Result<Self, CrawlError> {
         let version = env!("CARGO_PKG_VERSION");
         let agent = match &settings.contact {
             Some(contact) => format!("{AGENT}/{version} (+{contact})"),
@@ -84,7 +84,7 @@ impl Clients {
                 .connect_timeout(Duration::from_millis(limits.connect_ms))
                 .read_timeout(Duration::from_millis(limits.idle_ms))
                 .pool_max_idle_per_host(settings.pace.in_flight);
-            match &resolver {
+            match resolver {
                 Some(resolver) => builder.dns_resolver(Arc::clone(resolver)),
                 None => builder,
             }
@@ -134,7 +134,7 @@ impl<'a> Fetcher<'a> {
     /// A client that has asked nothing yet.
     pub fn new(settings: FetchSettings, catalog: Option<&'a Catalog>) -> Result<Self, CrawlError> {
         let open = Clients::new(&settings, None)?;
-        let public = Clients::new(&settings, Some(Arc::new(PublicOnly::new())))?;
+        let public = Clients::new(&settings, Some(&Arc::new(PublicOnly::new())))?;
         Ok(Self { settings, open, public, catalog, hosts: Mutex::default() })
     }
 

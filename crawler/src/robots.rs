@@ -214,7 +214,7 @@ mod tests {
         let stars = Robots::parse(&format!("user-agent:*\ndisallow:/{}b", "a*".repeat(250_000)), "bolid");
         let path = format!("/{}", "a".repeat(2000));
         assert!((0..100).all(|_| stars.decide(&path).allowed));
-        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     }
 
     #[test]

@@ -107,11 +107,13 @@ impl Gallery {
                 Fault::OtherNames => with_other_names(reply, seed, &host),
                 _ if !flag.load(Ordering::SeqCst) => reply,
                 // Two of three paths fail the first time, and two of three the second time.
-                Fault::Breaks if drawn(seed, &format!("{} {count}", request.path)) % 3 > 0 && *count < 3 => {
+                Fault::Breaks
+                    if !drawn(seed, &format!("{} {count}", request.path)).is_multiple_of(3) && *count < 3 =>
+                {
                     broken(seed, &request.path, reply)
                 }
-                Fault::Throttles if *count == 1 && drawn(seed, &request.path) % 12 == 0 => {
-                    let pause = if drawn(seed, "pause") % 2 == 0 { "0" } else { "-1" };
+                Fault::Throttles if *count == 1 && drawn(seed, &request.path).is_multiple_of(12) => {
+                    let pause = if drawn(seed, "pause").is_multiple_of(2) { "0" } else { "-1" };
                     Reply::status(429).with("Retry-After", pause)
                 }
                 _ => reply,

@@ -7,14 +7,16 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use super::{decode_as, options, read_header};
 use crate::decode::DecodeError;
 
-/// Four inks a pixel, 255 being all of one, with width and height; `None` where the file has other components. Stored values
+/// Four inks a pixel, 255 being all of one, with width and height.
+type Inks = (Vec<u8>, (u32, u32));
+
+/// The inks of a file; `None` where the file has other components. Stored values
 /// are inverted, as everywhere in JPEG ([`super::decode_whole`]).
-pub(super) fn read(bytes: &[u8]) -> Result<Option<(Vec<u8>, (u32, u32))>, DecodeError> {
+pub(super) fn read(bytes: &[u8]) -> Result<Option<Inks>, DecodeError> {
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options());
     read_header(&mut decoder)?;
-    let space = match decoder.input_colorspace() {
-        Some(space @ (ColorSpace::CMYK | ColorSpace::YCCK)) => space,
-        _ => return Ok(None),
+    let Some(space @ (ColorSpace::CMYK | ColorSpace::YCCK)) = decoder.input_colorspace() else {
+        return Ok(None);
     };
     // As stored, since the decoder makes nothing but RGB of one of the two.
     let (mut samples, size) = decode_as(bytes, space)?;

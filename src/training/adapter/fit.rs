@@ -181,6 +181,9 @@ struct Report<'a> {
     grid: GridPlan,
 }
 
+/// A validation that the log does not have yet: its step, its numbers, the errors of each group.
+type Latest<'a> = (u64, &'a BTreeMap<String, f64>, &'a [Vec<CaseErrors>]);
+
 impl<'a> Report<'a> {
     fn new(
         inputs: &'a Inputs,
@@ -242,12 +245,7 @@ impl<'a> Report<'a> {
     }
 
     /// Writes page and grid; `latest` is a validation that the log does not have yet.
-    fn write(
-        &self,
-        run: &RunFolder,
-        adapter: &Adapter,
-        latest: Option<(u64, &BTreeMap<String, f64>, &[Vec<CaseErrors>])>,
-    ) -> Result<Grid> {
+    fn write(&self, run: &RunFolder, adapter: &Adapter, latest: Option<Latest<'_>>) -> Result<Grid> {
         let grid = self.grid.draw(self.studio, adapter, self.photos)?;
         let found = match latest {
             Some((_, _, errors)) => errors.to_vec(),

@@ -76,7 +76,7 @@ pub fn load(folder: &Path, unet: &UNet, device: &Device) -> Result<SavedAdapter>
             let found = file.projection.tokens();
             return Err(Error::malformed(&path, format!("it has {found} tokens; ours have {TOKENS}")));
         }
-        TrainedStream::from_file(file)
+        TrainedStream::from_file(&file)
     };
     Ok(SavedAdapter {
         adapter: Adapter { reference: stream(REFERENCE)?, body: stream(BODY)? },

@@ -48,7 +48,7 @@ impl TrainedStream {
     }
 
     /// The stream of a file, in f32.
-    pub fn from_file(file: AdapterFile) -> Result<Self> {
+    pub fn from_file(file: &AdapterFile) -> Result<Self> {
         let f32 = |tensor: &Tensor| tensor.to_dtype(DType::F32);
         let p = &file.projection;
         let projection = Projection {

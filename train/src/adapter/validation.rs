@@ -18,7 +18,7 @@ const PLACES: [f64; 4] = [0.2, 0.4, 0.6, 0.8];
 /// Samples that are computed at once.
 const BATCH: usize = 16;
 /// What the noise follows from.
-const SEED: u64 = 0x0B0D_1E5;
+const SEED: u64 = 0x00B0_D1E5;
 
 /// One photo to be predicted.
 #[derive(Clone, Debug, PartialEq, Eq)]

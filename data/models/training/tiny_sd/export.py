@@ -40,6 +40,11 @@ def part(state: dict | None, prefix: str) -> dict | None:
     return state and {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
+def without_projection(base: dict) -> dict:
+    """The weights of train_unet.py, which leaves the projection of texts alone."""
+    return {key: value for key, value in base.items() if not key.startswith("text.text_projection.")}
+
+
 def put(model: torch.nn.Module, state: dict | None, folder: Path) -> None:
     """Saves a network as f16."""
     torch.manual_seed(1)
@@ -53,8 +58,9 @@ def write(work: Path, out: Path) -> None:
     shutil.copytree(work / "tokenizer", out / "tokenizer")
     tokenizer = CLIPTokenizer.from_pretrained(out / "tokenizer")
     text = networks.text(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
-    clip = averaged(work / "clip.pt")
-    put(text, part(clip, "text."), out / "text_encoder")
+    clip, base = averaged(work / "clip.pt"), averaged(work / "unet.pt")
+    # the text half as the UNet learned with it; train_clip.py --frozen-text gives it a projection again
+    put(text, part((clip or {}) | without_projection(base or {}), "text.") or None, out / "text_encoder")
     rename(out / "text_encoder")
     put(networks.vision(), part(clip, "vision."), out / "image_encoder")
     side = {"height": networks.LOOK, "width": networks.LOOK}
@@ -63,7 +69,7 @@ def write(work: Path, out: Path) -> None:
     if (work / "scale.json").exists():
         vae.register_to_config(scaling_factor=json.loads((work / "scale.json").read_text()))
     put(vae, averaged(work / "vae.pt"), out / "vae")
-    put(networks.unet(), averaged(work / "unet.pt"), out / "unet")
+    put(networks.unet(), part(base, "unet."), out / "unet")
     DPMSolverMultistepScheduler(**networks.SCHEDULE).save_pretrained(out / "scheduler")
     index = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.42.1", **PARTS}
     index |= {"requires_safety_checker": False}

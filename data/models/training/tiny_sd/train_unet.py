@@ -25,6 +25,7 @@ from portraits import Portraits
 BATCH = 32
 EMPTY = 0.1  # share of captions that are left out, for guidance
 GAMMA = 5  # Hang et al., 2023: levels with a higher signal-to-noise ratio count no more than at this one
+FULL = 0.8  # share of pictures without bars: what is asked for when drawing, while bars have only to be borne
 LOOK_EVERY = 100  # steps after which new shards of latents are looked for
 
 
@@ -48,11 +49,13 @@ class Latents:
         shards = [load_file(path) for path in sorted((work / "latents").glob("*.safetensors"))]
         self.mean, self.std, self.content = (torch.cat([s[key] for s in shards]) for key in ("mean", "std", "content"))
         self.ids = ids[: len(self.mean)]
+        full = self.content.flatten(1).all(1).double().numpy()
+        self.chances = FULL * full / full.sum() + (1 - FULL) * (1 - full) / (1 - full).sum()
         self.scale = float((work / "scale.json").read_text())
 
     def batch(self, n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Samples of latents, which cells count, token ids."""
-        index = torch.from_numpy(np.random.choice(len(self.mean), n, replace=False))
+        index = torch.from_numpy(np.random.choice(len(self.mean), n, replace=False, p=self.chances))
         sample = self.mean[index] + self.std[index] * torch.randn_like(self.std[index])
         return sample * self.scale, self.content[index], self.ids[index]
 

@@ -129,10 +129,7 @@ impl TransformerBlock {
 
     /// The matrices of the trained updates of its attention.
     pub fn updates(&self) -> impl Iterator<Item = &Tensor> {
-        [&self.attn1, &self.attn2]
-            .into_iter()
-            .flat_map(|attention| attention.layers())
-            .flat_map(Linear::update)
+        [&self.attn1, &self.attn2].into_iter().flat_map(Attention::layers).flat_map(Linear::update)
     }
 
     /// Puts the next of `tensors` in their places, in the same order.
