@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use catalog::Catalog;
 use crawler::list::{self, BadRow, Entry, Place};
 use crawler::{CrawlReport, CrawlSettings, List, ListProfile, Source};
+use url::{Host, Url};
 
 use crate::cli::{Global, ImportArgs};
 use crate::crawl::{Watch, set_manners, set_recipe, set_selection, show};
@@ -105,10 +106,40 @@ async fn take_in(
     let unmatched =
         list.unmatched_captions.iter().map(|photo| format!("a caption for {photo}, which is not there"));
     tell(path, "captions", unmatched);
+    let settings = naming_own_server(settings, &list);
     let watch = Watch::new("import");
-    let report = crawler::import(catalog, &list, settings, &|event| watch.see(event)).await;
+    let report = crawler::import(catalog, &list, &settings, &|event| watch.see(event)).await;
     let wanted = watch.finish();
     Ok((report.with_context(|| format!("import {}", path.display()))?, wanted))
+}
+
+/// A list is written by strangers and leads to no private address among public ones. One whose addresses are all of a
+/// single server on this machine is that server's own list: it may be asked, at this port and no other.
+fn naming_own_server(settings: &CrawlSettings, list: &List) -> CrawlSettings {
+    let mut settings = settings.clone();
+    if let (Source::List(_, profile), Some(server)) = (&mut settings.source, own_server(list)) {
+        profile.hosts.push(server);
+    }
+    settings
+}
+
+/// The server on this machine, `host:port`, that every address of a list leads to; `None` where any leads elsewhere.
+fn own_server(list: &List) -> Option<String> {
+    let of_place = |entry: &Entry| match &entry.place {
+        Place::Url(text) => Url::parse(text).ok(), // what is no address is asked nowhere
+        Place::File(_) => None,
+    };
+    let server = |url: &Url| {
+        let is_here = match url.host()? {
+            Host::Ipv4(ip) => ip.is_loopback(),
+            Host::Ipv6(ip) => ip.is_loopback(),
+            Host::Domain(name) => name == "localhost",
+        };
+        is_here.then(|| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)))?
+    };
+    let mut servers = list.entries.iter().filter_map(of_place).map(|url| server(&url));
+    let first = servers.next()??;
+    servers.all(|server| server.as_ref() == Some(&first)).then_some(first)
 }
 
 /// What is wrong with rows or captions is told one by one up to a number; all are counted in the report.
@@ -146,4 +177,38 @@ fn read_list(path: &Path) -> Result<List> {
         return Ok(list);
     }
     Ok(list::read(path)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(urls: &[&str]) -> List {
+        let entry = |url: &&str| Entry {
+            place: Place::Url((*url).to_owned()),
+            file: None,
+            identity: None,
+            caption: None,
+            hint: None,
+        };
+        List { entries: urls.iter().map(entry).collect(), ..List::default() }
+    }
+
+    #[test]
+    fn a_list_of_one_server_on_this_machine_names_it_and_any_other_list_names_none() {
+        let own =
+            own_server(&list(&["http://u:p@127.0.0.1:9/a.jpg", "no address", "http://127.0.0.1:9/b.jpg"]));
+        assert_eq!(own.as_deref(), Some("127.0.0.1:9"));
+        assert_eq!(own_server(&list(&["http://[::1]:9/a.jpg"])).as_deref(), Some("[::1]:9"));
+        for urls in [
+            &["http://127.0.0.1:9/a.jpg", "http://example.org/b.jpg"][..],
+            &["http://127.0.0.1:9/a.jpg", "http://127.0.0.1:10/b.jpg"],
+            &["http://127.0.0.1:9/a.jpg", "http://169.254.169.254/b.jpg"],
+            &["http://192.168.0.1/a.jpg"],
+            &["http://169.254.169.254/a.jpg"],
+            &[],
+        ] {
+            assert_eq!(own_server(&list(urls)), None, "{urls:?}");
+        }
+    }
 }
