@@ -65,7 +65,8 @@ fn of_code_points(points: [u8; 4]) -> Colours {
     let [primaries, transfer, matrix, is_full] = points;
     let known =
         CicpColorPrimaries::try_from(primaries).ok().zip(TransferCharacteristics::try_from(transfer).ok());
-    let Some((color_primaries, transfer_characteristics)) = known.filter(|_| matrix == 0 && is_full == 1)
+    let Some((color_primaries, transfer_characteristics)) =
+        known.filter(|_| matches!(primaries, 1 | 4..=12 | 22) && matrix == 0 && is_full == 1)
     else {
         return Colours::Unusable(format!("{said} are not known"));
     };
