@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{Workplace, files_below, json_lines, project, text};
+use support::{Workplace, files_below, json_lines, project, refused, text};
 
 /// People of nine views, and what a run of seconds takes.
 const DRAWN: &str =
@@ -70,15 +70,6 @@ fn base(parent: &Path) -> PathBuf {
 
 fn adapter<'a>(command: &'a str, config: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
     [&["--json", "train", command, "--config", config.to_str().expect("letters")], more].concat()
-}
-
-fn refused(place: &Workplace, arguments: &[&str], named: &[&str]) {
-    let output = place.run(arguments);
-    let message = text(&output.stderr);
-    assert!(!output.status.success(), "{arguments:?}");
-    for part in named {
-        assert!(message.contains(part), "{arguments:?}: {message}");
-    }
 }
 
 /// The run of this name: its folder ends with its id.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use curate::gaussian::GaussianWeights;
 use photo::{Joint, Joints};
-use support::{Workplace, json_lines, text};
+use support::{Workplace, json_lines, refused};
 use train::body::Pose;
 use train::embedding_file::EmbeddingFile;
 
@@ -26,15 +26,6 @@ fn config(place: &Workplace) -> PathBuf {
 fn train<'a>(config: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
     let config = config.to_str().expect("a path of letters");
     [&["--json", "train", "vae", "--config", config], more].concat()
-}
-
-fn refused(place: &Workplace, arguments: &[&str], named: &[&str]) {
-    let output = place.run(arguments);
-    let message = text(&output.stderr);
-    assert!(!output.status.success(), "{arguments:?}");
-    for part in named {
-        assert!(message.contains(part), "{arguments:?}: {message}");
-    }
 }
 
 fn only_folder(parent: &Path) -> PathBuf {

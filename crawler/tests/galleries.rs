@@ -217,23 +217,9 @@ fn blob_count(folder: &Path) -> usize {
         .sum()
 }
 
-/// `cargo test --release --workspace --test galleries -- --ignored`
+/// Four shapes, three faults, three seeds, each stopped up to three times.
 #[tokio::test]
-#[ignore = "many whole crawls"]
-async fn galleries_end_with_the_server_s_truth_and_are_asked_for_nothing_whole_later() {
-    for (i, shape) in SHAPES.into_iter().enumerate() {
-        for (j, fault) in FAULTS.into_iter().enumerate() {
-            if (i + j) % 2 == 0 {
-                check(shape, fault, (i + j) as u64).await;
-            }
-        }
-    }
-}
-
-/// The same for every shape, fault and seed.
-#[tokio::test]
-#[ignore = "many whole crawls"]
-async fn thirty_six_galleries_end_with_the_server_s_truth() {
+async fn thirty_six_galleries_end_with_the_server_s_truth_and_are_asked_for_nothing_whole_later() {
     for shape in SHAPES {
         for fault in FAULTS {
             for seed in 1..=3 {

@@ -186,12 +186,12 @@ fn a_jpeg_that_lacks_nothing_but_its_end_marker_is_read_and_told() {
 }
 
 #[test]
-fn a_jpeg_that_lacks_a_single_byte_of_its_last_block_is_truncated() {
+fn a_jpeg_that_lacks_the_last_bytes_of_its_last_block_is_truncated() {
     for (name, whole) in jpegs() {
         let cut = without_end(&whole);
-        for missing in [1, 2, 3, 5, 9, 20] {
-            // The last byte may hold nothing but the bits that fill it up, and a zero may belong to the byte before it.
-            let Some(bytes) = cut.get(..cut.len() - missing).filter(|_| missing > 2) else { continue };
+        // The last byte may hold nothing but the bits that fill it up, and a zero may belong to the byte before it.
+        for missing in [3, 5, 9, 20] {
+            let bytes = &cut[..cut.len() - missing];
             let refused = decode(bytes).map(|_| ()).expect_err(name);
             assert!(matches!(refused, DecodeError::Truncated { .. }), "{name}, {missing} bytes: {refused}");
             assert!(decode_for(bytes, HALF).is_err(), "{name}, {missing} bytes, reduced");

@@ -96,6 +96,16 @@ impl Workplace {
     }
 }
 
+/// Runs what has to be refused with a message that names all of `named`.
+pub fn refused(place: &Workplace, arguments: &[&str], named: &[&str]) {
+    let output = place.run(arguments);
+    let message = text(&output.stderr);
+    assert!(!output.status.success(), "{arguments:?}");
+    for part in named {
+        assert!(message.contains(part), "{arguments:?}: {message}");
+    }
+}
+
 /// The project's folder.
 pub fn project() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
