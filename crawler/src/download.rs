@@ -13,7 +13,7 @@ use crate::fetch::{Answer, Coding, Fetched, Fetcher};
 use crate::headers::{Validators, conditional, robots_tags, text, validators_of, value_of};
 use crate::permission::{self, Subject};
 use crate::sniff::{SizeLimits, Sniffer};
-use crate::unpack::{Look, is_gzip};
+use crate::unpack::{BodyInspector, is_gzip};
 
 /// What may be stored of what comes.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ const WORTH_RESUMING_BYTES: u64 = 1 << 20;
 struct Partial<'s> {
     /// What came, as it came.
     writer: BlobWriter<'s>,
-    look: Look<'s>,
+    inspector: BodyInspector<'s>,
     note: Note,
 }
 
@@ -181,7 +181,7 @@ impl Fetcher<'_> {
                 return Err(stop);
             }
         }
-        let stored = part.look.finish(part.writer, sha256)?;
+        let stored = part.inspector.finish(part.writer, sha256)?;
         let permission = std::iter::once(answer.allowed_by)
             .chain(tags.into_iter().map(|tag| format!("X-Robots-Tag: {tag}")))
             .collect::<Vec<_>>()
@@ -207,8 +207,8 @@ impl Fetcher<'_> {
             }
             _ => blobs.writer()?,
         };
-        let look = Look::new(note.is_gzip, limits, self.settings.limits.photo_bytes, blobs)?;
-        Ok(Partial { writer, look, note })
+        let inspector = BodyInspector::new(note.is_gzip, limits, self.settings.limits.photo_bytes, blobs)?;
+        Ok(Partial { writer, inspector, note })
     }
 
     /// The part of a photo that an earlier run left.
@@ -220,10 +220,11 @@ impl Fetcher<'_> {
     ) -> Result<Option<Partial<'s>>, Stop> {
         let note = blobs.unfinished_note(key(url)).and_then(|note| serde_json::from_str(&note).ok());
         let Some(note): Option<Note> = note else { return Ok(None) };
-        let mut look = Look::new(note.is_gzip, limits, self.settings.limits.photo_bytes, blobs)?;
+        let mut inspector =
+            BodyInspector::new(note.is_gzip, limits, self.settings.limits.photo_bytes, blobs)?;
         let mut is_wanted = true;
-        let found = blobs.resume(key(url), |piece| is_wanted &= look.push(piece).is_ok())?;
-        let partial = found.map(|(writer, _)| Partial { writer, look, note });
+        let found = blobs.resume(key(url), |piece| is_wanted &= inspector.push(piece).is_ok())?;
+        let partial = found.map(|(writer, _)| Partial { writer, inspector, note });
         Ok(partial.filter(|part| is_wanted && part.proof().is_some()))
     }
 
@@ -239,7 +240,7 @@ impl Fetcher<'_> {
         }
         while let Some(piece) = self.piece(answer).await? {
             let piece = piece.as_ref();
-            part.look.push(piece)?;
+            part.inspector.push(piece)?;
             part.writer.write(piece)?;
             if part.writer.bytes() > max_bytes {
                 return Err(too_large(part.writer.bytes()).into());

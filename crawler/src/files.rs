@@ -25,7 +25,7 @@ pub(crate) struct FileAnswer {
 }
 
 /// One file: locked while somebody asks for it.
-pub(crate) type Place = Arc<tokio::sync::Mutex<Option<FileEnd>>>;
+pub(crate) type FileSlot = Arc<tokio::sync::Mutex<Option<FileEnd>>>;
 
 /// Files remembered beside the catalog: more than are worked on at once (256) and wait to be committed (64), so that
 /// what is forgotten here is known there.
@@ -39,26 +39,26 @@ pub(crate) struct Files {
 
 #[derive(Debug, Default)]
 struct Recent {
-    by_url: HashMap<String, Place>,
+    by_url: HashMap<String, FileSlot>,
     /// The oldest first.
     order: VecDeque<String>,
 }
 
 impl Files {
-    pub(crate) fn at(&self, url: &Url) -> Place {
+    pub(crate) fn slot(&self, url: &Url) -> FileSlot {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = recent.by_url.get(url.as_str()) {
-            return Arc::clone(place);
+        if let Some(slot) = recent.by_url.get(url.as_str()) {
+            return Arc::clone(slot);
         }
         if recent.order.len() >= REMEMBERED
             && let Some(oldest) = recent.order.pop_front()
         {
             recent.by_url.remove(&oldest);
         }
-        let place = Place::default();
+        let slot = FileSlot::default();
         recent.order.push_back(url.to_string());
-        recent.by_url.insert(url.to_string(), Arc::clone(&place));
-        place
+        recent.by_url.insert(url.to_string(), Arc::clone(&slot));
+        slot
     }
 }
 
@@ -67,13 +67,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_has_one_place_and_old_ones_make_room() {
+    fn a_file_has_one_slot_and_old_ones_make_room() {
         let files = Files::default();
-        let at = |n: usize| files.at(&Url::parse(&format!("http://a.example/{n}")).unwrap());
-        let first = at(0);
-        assert!(Arc::ptr_eq(&first, &at(0)));
-        (1..=REMEMBERED).for_each(|n| drop(at(n)));
-        assert!(!Arc::ptr_eq(&first, &at(0)));
+        let slot = |n: usize| files.slot(&Url::parse(&format!("http://a.example/{n}")).unwrap());
+        let first = slot(0);
+        assert!(Arc::ptr_eq(&first, &slot(0)));
+        (1..=REMEMBERED).for_each(|n| drop(slot(n)));
+        assert!(!Arc::ptr_eq(&first, &slot(0)));
         assert_eq!(files.recent.lock().unwrap().by_url.len(), REMEMBERED);
     }
 }

@@ -123,8 +123,8 @@ impl Visitor<'_> {
 
     /// A file, asked for once, whichever of the photos that show it comes first.
     async fn file(&self, url: &Url, known: Option<&Known>) -> Result<FileEnd, Stop> {
-        let place = self.files.at(url);
-        let mut shared = place.lock().await;
+        let slot = self.files.slot(url);
+        let mut shared = slot.lock().await;
         if let Some(end) = &*shared {
             return Ok(end.clone().map_err(|failure| Failure { attempts: 0, ..failure }));
         }

@@ -23,14 +23,14 @@ pub(crate) fn is_gzip(headers: &HeaderMap) -> bool {
 }
 
 /// What comes, as the photo's own bytes: they are looked at, and unpacked where that is needed.
-pub(crate) struct Look<'s> {
+pub(crate) struct BodyInspector<'s> {
     sniffer: Sniffer,
     unpacked: Option<(MultiGzDecoder<Vec<u8>>, BlobWriter<'s>)>,
     limits: SizeLimits,
     max_bytes: u64,
 }
 
-impl<'s> Look<'s> {
+impl<'s> BodyInspector<'s> {
     pub(crate) fn new(
         is_gzip: bool,
         limits: SizeLimits,
@@ -129,11 +129,11 @@ mod tests {
         let catalog = Catalog::open(folder.path()).await.unwrap();
         let blobs = catalog.blobs();
         let limits = SizeLimits { min_side: 0, max_pixels: u64::MAX };
-        let look = |max_bytes| Look::new(true, limits, max_bytes, blobs).unwrap();
+        let look = |max_bytes| BodyInspector::new(true, limits, max_bytes, blobs).unwrap();
         let bmp = [b"BM".as_slice(), &[7; 9000]].concat();
 
         let body = packed(&bmp);
-        let take = |look: &mut Look<'_>, body: &[u8]| {
+        let take = |look: &mut BodyInspector<'_>, body: &[u8]| {
             let mut came = blobs.writer().unwrap();
             for piece in body.chunks(7) {
                 came.write(piece).unwrap();

@@ -14,7 +14,7 @@ use photo::BoundingBox;
 const QUALITY: u8 = 60;
 
 /// A photo's file, and its person where that is known.
-pub type Photo = (Vec<u8>, Option<BoundingBox>);
+pub type PhotoFile = (Vec<u8>, Option<BoundingBox>);
 
 /// A way of copying: what it does before the copy is saved again, and where a box goes in a photo of that width and height.
 pub struct Change {
@@ -41,13 +41,13 @@ pub const CHANGES: [Change; 7] = [
 ];
 
 /// What photos are compared by, as it is stored.
-pub struct Looked {
+pub struct Descriptor {
     pub print: Fingerprint,
     pub sight: Sight,
 }
 
-impl Looked {
-    pub fn at(photo: &curate::Photo, person: Option<BoundingBox>) -> Result<Self> {
+impl Descriptor {
+    pub fn of(photo: &curate::Photo, person: Option<BoundingBox>) -> Result<Self> {
         let facts = &photo.facts;
         let print = Fingerprint { whole: facts.perceptual_hash.parse()?, inner: facts.inner_hash.parse()? };
         Ok(Self { print, sight: Sight::new(&facts.thumbnail.parse()?, person, (facts.width, facts.height)) })
@@ -56,20 +56,20 @@ impl Looked {
 
 /// A photo and its copies, in the order of [`CHANGES`].
 pub struct Copies {
-    pub original: Looked,
-    pub copies: Vec<Looked>,
+    pub original: Descriptor,
+    pub copies: Vec<Descriptor>,
 }
 
 impl Copies {
     pub fn of(bytes: &[u8], person: Option<BoundingBox>) -> Result<Self> {
         let decoded = curate::decode(bytes)?;
         let size = (decoded.image.width() as f32, decoded.image.height() as f32);
-        let copy = |change: &Change| -> Result<Looked> {
+        let copy = |change: &Change| -> Result<Descriptor> {
             let bytes = saved(&(change.alter)(&decoded.image), QUALITY)?;
-            Looked::at(&curate::decode(&bytes)?, person.map(|of| (change.place)(of, size)))
+            Descriptor::of(&curate::decode(&bytes)?, person.map(|of| (change.place)(of, size)))
         };
         let copies = CHANGES.iter().map(copy).collect::<Result<_>>()?;
-        Ok(Self { original: Looked::at(&decoded, person)?, copies })
+        Ok(Self { original: Descriptor::of(&decoded, person)?, copies })
     }
 }
 

@@ -15,7 +15,7 @@ use photo::Rules;
 use rayon::prelude::*;
 use synth::{Collection, CollectionSpec};
 
-use crate::copy::{CHANGES, Copies, Looked};
+use crate::copy::{CHANGES, Copies, Descriptor};
 
 const PEOPLE: usize = 5;
 const PHOTOS_EACH: usize = 16;
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
                 (files.into_iter().map(|bytes| (bytes, None)).collect(), walls)
             }
         };
-        let copied = |photos: &[copy::Photo]| -> Result<Vec<Copies>> {
+        let copied = |photos: &[copy::PhotoFile]| -> Result<Vec<Copies>> {
             let copies = photos
                 .par_iter()
                 .map(|(bytes, person)| Copies::of(bytes, *person))
@@ -48,7 +48,7 @@ fn main() -> Result<()> {
 }
 
 /// The good photos of a collection, with the box of the person.
-fn synthetic(seed: u64) -> Vec<copy::Photo> {
+fn synthetic(seed: u64) -> Vec<copy::PhotoFile> {
     let spec = CollectionSpec { seed, identities: PEOPLE, photos_per_identity: PHOTOS_EACH };
     let photos = Collection::new(spec).identities.into_iter().flat_map(|person| person.photos);
     let good: Vec<_> = photos.filter(|photo| photo.plant.is_none()).collect();
@@ -71,7 +71,7 @@ fn report(of: &str, photos: &[Copies], max_distance: u32) {
     println!("{of}: {} photos, {} copies of each", photos.len(), CHANGES.len());
     let originals = photos.iter().map(|photo| &photo.original);
     let copies = (0..CHANGES.len()).flat_map(|change| photos.iter().map(move |photo| &photo.copies[change]));
-    let all: Vec<&Looked> = originals.chain(copies).collect();
+    let all: Vec<&Descriptor> = originals.chain(copies).collect();
     let prints: Vec<_> = all.iter().map(|looked| looked.print).collect();
     let is_same =
         |photo: usize, centre: usize, mirrored| all[centre].sight.is_same(&all[photo].sight, mirrored);

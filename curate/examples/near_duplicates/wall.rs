@@ -9,7 +9,7 @@ use synth::body::Body;
 use synth::render::{render, silhouette};
 use synth::scene::{Framing, Shot};
 
-use crate::copy::{Looked, Photo, saved};
+use crate::copy::{Descriptor, PhotoFile, saved};
 
 /// Their pairs are 7140 before each wall.
 const PEOPLE: u64 = 120;
@@ -36,7 +36,7 @@ struct CutOut {
 }
 
 /// Synthetic people, each before every wall.
-pub fn people(seed: u64) -> Vec<Vec<Photo>> {
+pub fn people(seed: u64) -> Vec<Vec<PhotoFile>> {
     let cut = |number: u64| {
         let seed = seed.wrapping_mul(1_000_003).wrapping_add(number);
         let shot = Shot {
@@ -55,7 +55,7 @@ pub fn people(seed: u64) -> Vec<Vec<Photo>> {
 }
 
 /// The middles of photos as ovals, each before every wall.
-pub fn ovals(files: &[Vec<u8>]) -> Result<Vec<Vec<Photo>>> {
+pub fn ovals(files: &[Vec<u8>]) -> Result<Vec<Vec<PhotoFile>>> {
     let cut = |bytes: &Vec<u8>| -> Result<CutOut> {
         let image = curate::decode(bytes)?.image;
         let height = image.height().min(image.width() * 100 / 42);
@@ -72,7 +72,7 @@ pub fn ovals(files: &[Vec<u8>]) -> Result<Vec<Vec<Photo>>> {
     Ok(before_walls(&cut_outs))
 }
 
-fn before_walls(cut_outs: &[CutOut]) -> Vec<Vec<Photo>> {
+fn before_walls(cut_outs: &[CutOut]) -> Vec<Vec<PhotoFile>> {
     let before = |wall: &[[f32; 3]; 2]| {
         let photos = cut_outs.par_iter().filter_map(|of| before_wall(of, *wall));
         photos.map(|(image, person)| (saved(&image, 88).expect("memory holds it"), Some(person))).collect()
@@ -108,11 +108,11 @@ fn before_wall(of: &CutOut, [wall, floor]: [[f32; 3]; 2]) -> Option<(RgbImage, B
 }
 
 /// How many pairs of different people are near by their hashes, and how many after the second look.
-pub fn report(of: &str, walls: &[Vec<Photo>], max_distance: u32) -> Result<()> {
+pub fn report(of: &str, walls: &[Vec<PhotoFile>], max_distance: u32) -> Result<()> {
     let (mut pairs, mut near, mut same) = (0_u32, 0_u32, 0_u32);
     let mut levels = Vec::new();
     for photos in walls {
-        let look = |(bytes, person): &Photo| Looked::at(&curate::decode(bytes)?, *person);
+        let look = |(bytes, person): &PhotoFile| Descriptor::of(&curate::decode(bytes)?, *person);
         let looked = photos.par_iter().map(look).collect::<Result<Vec<_>>>()?;
         for (number, a) in looked.iter().enumerate() {
             for b in &looked[..number] {

@@ -8,6 +8,7 @@
 use super::START_OF_SCAN;
 use super::frame::Codes;
 use super::scan::{Bits, Huffman, Run};
+use super::segments::{Segment, next_segment};
 
 /// Markers (second byte; the first is 0xFF).
 const BASELINE: u8 = 0xC0;
@@ -65,17 +66,11 @@ fn walk(mut rest: &[u8]) -> Option<usize> {
     let mut tables: [[Option<Codes>; 4]; 2] = [[None; 4]; 2];
     let mut restart_interval = 0;
     loop {
-        let [0xFF, marker, high, low, behind @ ..] = rest else { return None };
-        if *marker == 0xFF {
-            rest = &rest[1..]; // fill byte
-            continue;
-        }
-        let length = usize::from(u16::from_be_bytes([*high, *low])).checked_sub(2)?;
-        let (segment, behind) = behind.split_at_checked(length)?;
+        let Segment { marker, content: segment, rest: behind } = next_segment(rest)?;
         rest = behind;
-        match *marker {
+        match marker {
             BASELINE | EXTENDED | PROGRESSIVE if picture.is_none() => {
-                picture = Some(Picture::parse(segment, *marker == PROGRESSIVE)?);
+                picture = Some(Picture::parse(segment, marker == PROGRESSIVE)?);
             }
             HUFFMAN_TABLES => super::frame::read_codes(segment, &mut tables)?,
             RESTART_INTERVAL => restart_interval = usize::from(u16::from_be_bytes(segment.try_into().ok()?)),

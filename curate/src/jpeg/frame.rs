@@ -1,5 +1,7 @@
 //! The segments of a plain JPEG in front of its one scan: size, components, tables.
 
+use super::segments::{Segment, next_segment};
+
 /// Markers (second byte; the first is 0xFF).
 const START_OF_IMAGE: [u8; 2] = [0xFF, 0xD8];
 const BASELINE: u8 = 0xC0;
@@ -59,15 +61,9 @@ impl<'a> Frame<'a> {
         let mut restart_interval = 0;
         let (mut is_jfif, mut adobe_transform) = (false, None);
         loop {
-            let [0xFF, marker, high, low, behind @ ..] = rest else { return None };
-            if *marker == 0xFF {
-                rest = &rest[1..]; // fill byte
-                continue;
-            }
-            let length = usize::from(u16::from_be_bytes([*high, *low])).checked_sub(2)?;
-            let (segment, behind) = behind.split_at_checked(length)?;
+            let Segment { marker, content: segment, rest: behind } = next_segment(rest)?;
             rest = behind;
-            match *marker {
+            match marker {
                 BASELINE | EXTENDED if frame.is_none() => frame = Some(Self::of_header(segment)?),
                 HUFFMAN_TABLES => read_codes(segment, &mut tables)?,
                 QUANTISATION_TABLES => read_steps(segment, &mut steps)?,

@@ -1,4 +1,4 @@
-//! The segments of a JPEG up to its first scan, as leniently as decoders walk them.
+//! The segments of a JPEG: up to its first scan as leniently as decoders walk them, or one by one and strictly.
 
 use super::START_OF_SCAN;
 
@@ -32,4 +32,15 @@ pub(super) fn segments(bytes: &[u8]) -> impl Iterator<Item = Segment<'_>> {
             }
         }
     })
+}
+
+/// The segment that begins right here, fill bytes passed over; `None` where none does, or where it is cut.
+pub(super) fn next_segment(mut bytes: &[u8]) -> Option<Segment<'_>> {
+    while let [0xFF, 0xFF, ..] = bytes {
+        bytes = &bytes[1..];
+    }
+    let [0xFF, marker, high, low, behind @ ..] = bytes else { return None };
+    let length = usize::from(u16::from_be_bytes([*high, *low])).checked_sub(2)?;
+    let (content, rest) = behind.split_at_checked(length)?;
+    Some(Segment { marker: *marker, content, rest })
 }
