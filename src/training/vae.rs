@@ -14,7 +14,6 @@ use train::body::{BodyBatch, BodyVae, Pose, file, loss};
 use train::fit::{self, Task, TaskError, Validation};
 use train::parameters::Parameters;
 use train::report::Grid;
-use train::run::events::Picture;
 use train::run::{RunSpec, SnapshotName};
 use train::views::{BatchSource, Measures, People, Person, ViewReader, plan};
 use train::{DType, Device};
@@ -88,7 +87,7 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
             let numbers = held_out.numbers(&model, config.loss.evidence_temperature, &device)?;
             let minimise = numbers.contains_key("held_out").then(|| "held_out".to_owned());
             let page = page(context.run, &held_out, &model, &text, Some((context.step, &numbers)))?;
-            let pictures = page.grids.iter().filter_map(for_tensorboard).collect();
+            let pictures = page.grids.iter().filter_map(Grid::for_tensorboard).collect();
             let html = page.to_html();
             // Again, now that the pictures are there: drawing them took a while.
             runs::refuse_withdrawn(context.run)?;
@@ -115,17 +114,6 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     folder.replace_file(train::report::FILE, html.as_bytes())?;
     output.show(&shown::Trained::new(&folder, &finished), shown::Trained::text)?;
     Ok(())
-}
-
-/// A grid as one picture for TensorBoard; `None` where it is empty.
-fn for_tensorboard(grid: &Grid) -> Option<Picture> {
-    let montage = grid.montage();
-    (montage.width > 0).then(|| Picture {
-        tag: grid.title.clone(),
-        width: montage.width as u32,
-        height: montage.height as u32,
-        png: montage.png(),
-    })
 }
 
 /// The configuration with flags and environment over it, and its text.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use train::adapter::plan::Dropped;
-use train::adapter::{Adapter, AdapterBatch, ClipJudge, Lambdas, Objective, ObjectiveSettings, file};
+use train::adapter::{Adapter, AdapterBatch, ClipJudge, Lambdas, Objective, ObjectiveSettings, Widths, file};
 use train::audit::{Trainable, audit};
 use train::body::Pose;
 use train::diffusion::Weights;
@@ -75,7 +75,7 @@ impl Bench {
         let captions =
             BTreeMap::from([("a person".to_owned(), noise(&[vision.config().projection()], 9.0)?)]);
         let parameters = Parameters::seeded(3);
-        let adapter = Adapter::new(&unet, IMAGE, BODY, &parameters, &device)?;
+        let adapter = Adapter::new(&unet, Widths { image: IMAGE, body: BODY }, &parameters, &device)?;
         Adapter::begin(&unet, &parameters)?;
         let cross = unet.config().cross_attention_dim;
         let mut pose = Pose { joints: [[0.5, 0.5, 1.0]; 17] };

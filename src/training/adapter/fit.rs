@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use train::adapter::page::{GridPlan, page};
 use train::adapter::{
-    Adapter, AdapterBatch, AdapterSource, Case, CaseErrors, Cases, ClipJudge, Objective, Studio, file, plan,
+    Adapter, AdapterBatch, AdapterSource, Case, CaseErrors, Cases, ClipJudge, Objective, Studio, Widths,
+    file, plan,
 };
 use train::cache::{CachedText, Encoders};
 use train::diffusion::checkpoint::load_clip;
@@ -17,8 +18,7 @@ use train::diffusion::tokenizer::ClipTokenizer;
 use train::fit::{self, Task, TaskError, Validation, ValidationContext};
 use train::parameters::Parameters;
 use train::report::{FILE, Grid};
-use train::run::events::Picture;
-use train::run::{RunFolder, RunSpec, SnapshotName};
+use train::run::{RunSpec, SnapshotName};
 use train::views::ViewReader;
 use train::{DType, Device};
 
@@ -53,11 +53,13 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     let unet = inputs.base.unet_with(lora)?.with_checkpointing(config.base.checkpointing);
     let scheduler = inputs.base.scheduler()?;
     let schedule = scheduler.noise_schedule()?;
+    let widths = Widths { image: encoders.image_width(), body: encoders.body().model.config().latent };
     let source = AdapterSource {
         snapshot: &inputs.snapshot,
         cache: &cache,
         captions: &captions,
         no_text: cache.text("")?,
+        widths,
         scaling: (vae.config().shift_factor, vae.config().scaling_factor),
         size_px: config.base.size_px,
         timesteps: schedule.len(),
@@ -74,8 +76,7 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         judge: judge.as_ref(),
         settings: &config.objective,
     };
-    let latent = encoders.body().model.config().latent;
-    let adapter = Adapter::new(&unet, encoders.image_width(), latent, &parameters, &device)?;
+    let adapter = Adapter::new(&unet, widths, &parameters, &device)?;
     Adapter::begin(&unet, &parameters)?;
     let studio = Studio {
         unet: &unet,
@@ -114,7 +115,7 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     };
     let task = Task {
         load: &load,
-        loss: &|batch, context| Ok(objective.loss(&adapter, batch, context.micro_step)?),
+        loss: &|batch, context| Ok(objective.loss(&adapter, batch, context.step)?),
         describe: &|batch| data::describe(&inputs.snapshot, &batch.photos),
         validate: &|context| report.validate(context, &adapter),
         save_model: &|values, folder| {
@@ -135,9 +136,6 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         fit::fit(&folder, &parameters, &task, &config.fit, &resume, &mut |event| progress.show(event))?;
     progress.finish();
     runs::refuse_withdrawn(&folder)?;
-    // Once more, of the model file and the whole log.
-    let saved = file::load(&folder.model_dir(), &unet, &device)?;
-    report.write(&folder, &saved.adapter, None)?;
     output.show(&shown::Trained::new(&folder, &finished), shown::Trained::text)?;
     Ok(())
 }
@@ -180,9 +178,6 @@ struct Report<'a> {
     groups: Vec<Cases>,
     grid: GridPlan,
 }
-
-/// A validation that the log does not have yet: its step, its numbers, the errors of each group.
-type Latest<'a> = (u64, &'a BTreeMap<String, f64>, &'a [Vec<CaseErrors>]);
 
 impl<'a> Report<'a> {
     fn new(
@@ -239,45 +234,33 @@ impl<'a> Report<'a> {
         let numbers: BTreeMap<String, f64> =
             self.groups.iter().zip(&errors).flat_map(|(group, errors)| group.numbers(errors)).collect();
         let minimise = ["unseen_right", "seen_right"].into_iter().find(|name| numbers.contains_key(*name));
-        let grid = self.write(context.run, adapter, Some((context.step, &numbers, &errors)))?;
-        let pictures = for_tensorboard(&grid).into_iter().collect();
+        let grid = self.write(context, adapter, &numbers, &errors)?;
+        let pictures = grid.for_tensorboard().into_iter().collect();
         Ok(Validation { minimise: minimise.map(str::to_owned), numbers, pictures })
     }
 
-    /// Writes page and grid; `latest` is a validation that the log does not have yet.
-    fn write(&self, run: &RunFolder, adapter: &Adapter, latest: Option<Latest<'_>>) -> Result<Grid> {
+    /// Writes page and grid; the log does not have this validation yet.
+    fn write(
+        &self,
+        context: &ValidationContext<'_>,
+        adapter: &Adapter,
+        numbers: &BTreeMap<String, f64>,
+        errors: &[Vec<CaseErrors>],
+    ) -> Result<Grid> {
         let grid = self.grid.draw(self.studio, adapter, self.photos)?;
-        let found = match latest {
-            Some((_, _, errors)) => errors.to_vec(),
-            None => self.errors(adapter)?,
-        };
-        let cases: Vec<(&Case, CaseErrors)> = self
-            .groups
-            .iter()
-            .zip(found)
-            .flat_map(|(group, errors)| group.cases.iter().zip(errors))
-            .collect();
-        let latest = latest.map(|(step, numbers, _)| (step, numbers));
-        let page = page(run, &self.inputs.text, grid.clone(), &cases, self.photos, latest)?;
+        let groups = self.groups.iter().zip(errors);
+        let cases: Vec<(&Case, CaseErrors)> =
+            groups.flat_map(|(group, errors)| group.cases.iter().zip(errors.iter().copied())).collect();
+        let latest = Some((context.step, numbers));
+        let page = page(context.run, &self.inputs.text, grid.clone(), &cases, self.photos, latest)?;
         let html = page.to_html();
         // Again, now that the pictures are there: drawing them took a while.
-        runs::refuse_withdrawn(run)?;
-        run.replace_file(FILE, html.as_bytes())?;
+        runs::refuse_withdrawn(context.run)?;
+        context.run.replace_file(FILE, html.as_bytes())?;
         let montage = grid.montage();
         if montage.width > 0 {
-            run.replace_file(GRID, &montage.png())?;
+            context.run.replace_file(GRID, &montage.png())?;
         }
         Ok(grid)
     }
-}
-
-/// A grid as one picture for TensorBoard; `None` where it is empty.
-fn for_tensorboard(grid: &Grid) -> Option<Picture> {
-    let montage = grid.montage();
-    (montage.width > 0).then(|| Picture {
-        tag: grid.title.clone(),
-        width: montage.width as u32,
-        height: montage.height as u32,
-        png: montage.png(),
-    })
 }

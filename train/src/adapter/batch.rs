@@ -8,6 +8,7 @@ use snapshot::Snapshot;
 
 use super::area::{body_weights, content};
 use super::bodies::Body;
+use super::model::Widths;
 use super::plan::{Dropped, StepPlan};
 use super::settings::ObjectiveSettings;
 use crate::body::Pose;
@@ -58,6 +59,8 @@ pub struct AdapterSource<'a> {
     pub captions: &'a [&'a str],
     /// The text states of the empty caption.
     pub no_text: CachedText,
+    /// Widths of the embeddings: what a null condition is as long as.
+    pub widths: Widths,
     /// From latents as the encoder gives them to those of the UNet: shift and factor.
     pub scaling: (f64, f64),
     /// Side of the pictures in px.
@@ -120,8 +123,7 @@ impl AdapterSource<'_> {
         let read = |&view: &usize| self.cache.body(&photos[view]);
         let said: Vec<(Vec<f32>, Vec<f32>)> = views.iter().map(read).collect::<Result<_>>()?;
         let poses: Vec<Pose> = views.iter().map(|&view| self.pose(view)).collect();
-        let width = said.first().map_or(0, |(mean, _)| mean.len());
-        Ok(Body::of_views(&said, &poses, width))
+        Ok(Body::of_views(&said, &poses, self.widths.body))
     }
 
     /// The batch of given samples; the noise follows from `seed`.
@@ -136,19 +138,19 @@ impl AdapterSource<'_> {
         let photos = self.snapshot.photos();
         for sample in samples {
             let photo = &photos[sample.target];
-            let cached = self.cache.photo(photo)?;
-            let shape = cached.latent_mean.dims().to_vec();
+            let (mean, logvar) = self.cache.latents(photo)?;
+            let shape = mean.dims().to_vec();
             let [channels, height, width] = shape[..] else {
                 return Err(Error::Shape {
                     op: "reading a cache",
                     tensor: "latent_mean".to_owned(),
-                    found: cached.latent_mean.shape().clone(),
+                    found: mean.shape().clone(),
                     expected: "[channels, height, width]".to_owned(),
                 });
             };
             let count = channels * height * width;
             let spread = Tensor::from_vec(normals(&mut rng, count, 0.0, 1.0), &shape[..], &Device::Cpu)?;
-            let latent = (cached.latent_mean + ((cached.latent_logvar * 0.5)?.exp()? * spread)?)?;
+            let latent = (mean + ((logvar * 0.5)?.exp()? * spread)?)?;
             latents.push(((latent - self.scaling.0)? * self.scaling.1)?);
             noises.push(Tensor::from_vec(
                 self.noise(channels, height * width, &mut rng),
@@ -163,11 +165,10 @@ impl AdapterSource<'_> {
             let size = self.size_px as f32;
             time_ids.extend([facts.height as f32, facts.width as f32, 0.0, 0.0, size, size]);
             images.push(match sample.reference {
-                Some(reference) => self.cache.photo(&photos[reference])?.image,
-                None => cached.image.zeros_like()?,
+                Some(reference) => self.cache.image(&photos[reference])?,
+                None => Tensor::zeros(self.widths.image, DType::F32, &Device::Cpu)?,
             });
-            let body_width = cached.body_mean.len();
-            bodies.extend(sample.c_body.clone().unwrap_or_else(|| vec![0.0; body_width]));
+            bodies.extend(sample.c_body.clone().unwrap_or_else(|| vec![0.0; self.widths.body]));
             weights.extend(self.weights(sample.target, height));
             poses.push(self.pose(sample.target));
             captions.push(caption.to_owned());

@@ -99,7 +99,7 @@ pub fn facts(folder: &Path) -> Result<BTreeMap<String, String>> {
 /// Where `from` holds no adapter, or `to` cannot be written.
 pub fn export(from: &Path, to: &Path, dtype: DType) -> Result<BTreeMap<String, String>> {
     let facts = facts(from)?;
-    let write = |source: std::io::Error| Error::Write { path: to.to_owned(), source };
+    let write = |cause: std::io::Error| Error::Write { path: to.to_owned(), cause };
     std::fs::create_dir_all(to).map_err(write)?;
     // Written aside: a disk that is full leaves no half of an adapter.
     let aside = TemporaryFolder::create(to, "adapter").map_err(|error| Error::malformed(to, error))?;

@@ -36,7 +36,7 @@ pub mod validation;
 
 pub use batch::{AdapterBatch, AdapterSource, Sample};
 pub use bodies::Body;
-pub use model::{Adapter, Lambdas};
+pub use model::{Adapter, Lambdas, Widths};
 pub use objective::{ClipJudge, Objective};
 pub use pictures::{Shot, Studio};
 pub use plan::{Origin, StepPlan, plan};

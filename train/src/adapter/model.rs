@@ -18,6 +18,15 @@ pub struct Lambdas {
     pub body: f64,
 }
 
+/// Widths of the embeddings that streams are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widths {
+    /// Of image embeddings.
+    pub image: usize,
+    /// Of c_body.
+    pub body: usize,
+}
+
 /// Both streams.
 #[derive(Clone, Debug)]
 pub struct Adapter {
@@ -28,22 +37,16 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// The adapter of `unet` for image embeddings of width `image` and c_body of width `body`; parameters under
+    /// The adapter of `unet` for embeddings of these widths; parameters under
     /// `reference.` and `body.`.
     ///
     /// # Errors
     /// Where a parameter is there in another shape.
-    pub fn new(
-        unet: &UNet,
-        image: usize,
-        body: usize,
-        parameters: &Parameters,
-        device: &Device,
-    ) -> Result<Self> {
+    pub fn new(unet: &UNet, widths: Widths, parameters: &Parameters, device: &Device) -> Result<Self> {
         let builder = parameters.builder(DType::F32, device);
         Ok(Self {
-            reference: TrainedStream::new(unet, image, &builder.pp("reference"))?,
-            body: TrainedStream::new(unet, body, &builder.pp("body"))?,
+            reference: TrainedStream::new(unet, widths.image, &builder.pp("reference"))?,
+            body: TrainedStream::new(unet, widths.body, &builder.pp("body"))?,
         })
     }
 

@@ -27,5 +27,5 @@ pub mod table;
 pub use encoders::Encoders;
 pub use fill::{FillError, Filled, fill};
 pub use spec::CacheSpec;
-pub use store::{CacheStore, CachedPhoto, CachedText};
+pub use store::{CacheStore, CachedText};
 pub use table::Table;

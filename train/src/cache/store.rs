@@ -14,21 +14,6 @@ pub(super) const PHOTOS: &str = "photos";
 /// The table of captions.
 pub(super) const TEXTS: &str = "texts";
 
-/// What the frozen networks made of one photo.
-#[derive(Clone, Debug)]
-pub struct CachedPhoto {
-    /// Mean of the latents, `[c, h, w]`, as the encoder gives them (not scaled).
-    pub latent_mean: Tensor,
-    /// Logarithm of their variance.
-    pub latent_logvar: Tensor,
-    /// CLIP's image embedding, `[width]`.
-    pub image: Tensor,
-    /// Mean of what the view says of c_body, `[latent]`.
-    pub body_mean: Vec<f32>,
-    /// Logarithm of its variance.
-    pub body_log_variance: Vec<f32>,
-}
-
 /// What the text encoders made of one caption.
 #[derive(Clone, Debug)]
 pub struct CachedText {
@@ -69,16 +54,15 @@ impl CacheStore {
         Ok(store)
     }
 
-    /// A photo's row.
-    pub fn photo(&self, photo: &Photo) -> Result<CachedPhoto> {
+    /// Mean and log-variance of a photo's latents, `[c, h, w]`, as the encoder gives them (not scaled).
+    pub fn latents(&self, photo: &Photo) -> Result<(Tensor, Tensor)> {
         let key = photo_key(photo);
-        Ok(CachedPhoto {
-            latent_mean: self.photos.read(&key, "latent_mean")?,
-            latent_logvar: self.photos.read(&key, "latent_logvar")?,
-            image: self.photos.read(&key, "image")?,
-            body_mean: self.photos.read(&key, "body_mean")?.to_vec1()?,
-            body_log_variance: self.photos.read(&key, "body_log_variance")?.to_vec1()?,
-        })
+        Ok((self.photos.read(&key, "latent_mean")?, self.photos.read(&key, "latent_logvar")?))
+    }
+
+    /// CLIP's embedding of a photo, `[width]`.
+    pub fn image(&self, photo: &Photo) -> Result<Tensor> {
+        self.photos.read(&photo_key(photo), "image")
     }
 
     /// A caption's row, in f32.

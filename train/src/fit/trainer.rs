@@ -28,6 +28,9 @@ pub(super) enum Outcome {
     NotFinite { what: &'static str, value: f64, batch: String },
 }
 
+/// Sums of the terms by name, and in how many batches each was.
+type Terms = BTreeMap<&'static str, (f64, u32)>;
+
 /// What of a batch is not finite, and its value.
 type NotFinite = (&'static str, f64);
 
@@ -100,7 +103,7 @@ impl<'a, B> Trainer<'a, B> {
     ) -> Result<Outcome, FitError> {
         let count = self.settings.accumulate;
         let mut sum: Option<(GradStore, f64)> = None;
-        let (mut loss, mut terms) = (0.0, BTreeMap::new());
+        let (mut loss, mut terms) = (0.0, Terms::new());
         let mut refused = None;
         for micro_step in step * count..(step + 1) * count {
             let batch = next().map_err(|source| FitError::Load { step, micro_step, source })?;
@@ -130,9 +133,8 @@ impl<'a, B> Trainer<'a, B> {
         let rate = self.settings.schedule().at(step);
         self.optimiser.step_scaled(&gradients, rate, share * clipped)?;
         self.ema.update(&self.parameters, self.optimiser.steps())?;
-        for value in terms.values_mut() {
-            *value *= share;
-        }
+        // A term may be missing in some batches of a step: its mean is over those that have it.
+        let terms = terms.into_iter().map(|(name, (sum, count))| (name, sum / f64::from(count))).collect();
         Ok(Outcome::Updated { loss: loss * share, terms, gradient_norm })
     }
 
@@ -142,7 +144,7 @@ impl<'a, B> Trainer<'a, B> {
         batch: &B,
         context: &StepContext,
         loss: &mut f64,
-        terms: &mut BTreeMap<&'static str, f64>,
+        terms: &mut Terms,
     ) -> Result<Result<(GradStore, f64), NotFinite>, FitError> {
         let of_batch = |source: TaskError| FitError::Loss {
             step: context.step,
@@ -171,7 +173,9 @@ impl<'a, B> Trainer<'a, B> {
         self.is_audited = true;
         *loss += total;
         for (name, value) in &found.terms {
-            *terms.entry(*name).or_insert(0.0) += scalar(value)?;
+            let (sum, count) = terms.entry(*name).or_insert((0.0, 0));
+            *sum += scalar(value)?;
+            *count += 1;
         }
         Ok(Ok((gradients, norm)))
     }

@@ -81,7 +81,7 @@ impl ProbeSource<'_> {
     }
 
     fn latent(&self, photo: usize) -> Result<Tensor> {
-        let mean = self.cache.photo(&self.snapshot.photos()[photo])?.latent_mean;
+        let (mean, _) = self.cache.latents(&self.snapshot.photos()[photo])?;
         Ok(((mean - self.scaling.0)? * self.scaling.1)?)
     }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::escape::escape;
 use super::picture::Picture;
+use crate::run::events;
 
 /// Rows of pictures: one row a person, one column a question.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,17 @@ impl Grid {
             }
         }
         Picture::from_rgb(rgb, total_x, total_y, self.title.clone())
+    }
+
+    /// The grid as one picture for TensorBoard; `None` where it is empty.
+    pub fn for_tensorboard(&self) -> Option<events::Picture> {
+        let montage = self.montage();
+        (montage.width > 0).then(|| events::Picture {
+            tag: self.title.clone(),
+            width: montage.width as u32,
+            height: montage.height as u32,
+            png: montage.png(),
+        })
     }
 
     /// The grid as a section.
