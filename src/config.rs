@@ -27,12 +27,12 @@ const OTHER_VARIABLES: [&str; 8] = [
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("read recipe {path}: {source}", path = .path.display())]
+    #[error("read recipe {path}: {cause}", path = .path.display())]
     Read {
         /// The recipe.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A key or value in the file is wrong.
     #[error("recipe {path}, line {line}: {message}", path = .path.display())]
@@ -102,7 +102,7 @@ fn read<T: DeserializeOwned>(
     variables: impl Iterator<Item = (String, String)>,
 ) -> Result<T, ConfigError> {
     let text =
-        fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        fs::read_to_string(path).map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
     overlay(&text, path, flags, prefix, variables)
 }
 

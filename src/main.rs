@@ -85,25 +85,10 @@ fn main() -> ExitCode {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::WithFailures) => ExitCode::from(3),
         Err(error) => {
-            eprintln!("bolid: {}", told(&error));
+            eprintln!("bolid: {error:#}");
             ExitCode::from(if is_bad_configuration(&error) { 2 } else { 1 })
         }
     }
-}
-
-/// An error with its causes, each told once: many errors say in their own text what caused them.
-fn told(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.contains(&cause) {
-            continue;
-        }
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&cause);
-    }
-    text
 }
 
 fn is_bad_configuration(error: &anyhow::Error) -> bool {

@@ -67,21 +67,21 @@ pub enum PlanError {
     /// Faces are to be compared, but there is no one model that does it.
     #[error(
         "recipe `{recipe}` compares the faces of each person (`rules.identity.min_similarity`, or \
-         `detectors.face_embedding`): {source}, or leave that out of the recipe"
+         `detectors.face_embedding`): {cause}, or leave that out of the recipe"
     )]
     FaceEmbedding {
         /// The recipe.
         recipe: String,
         /// What is missing.
-        source: Box<ModelError>,
+        cause: Box<ModelError>,
     },
     /// The settings of `prepare` make no sense.
-    #[error("recipe `{recipe}`: {source}")]
+    #[error("recipe `{recipe}`: {cause}")]
     Prepare {
         /// The recipe.
         recipe: String,
         /// Which, and what is expected.
-        source: curate::prepare::SettingsError,
+        cause: curate::prepare::SettingsError,
     },
 }
 
@@ -142,7 +142,7 @@ impl Plan {
             return Err(PlanError::UnknownSite { recipe, name: name.clone(), known: names.join(", ") });
         }
         self.check_faces()?;
-        self.recipe.prepare.check().map_err(|source| PlanError::Prepare { recipe, source })
+        self.recipe.prepare.check().map_err(|cause| PlanError::Prepare { recipe, cause })
     }
 
     /// Whether what is to be imported is there; commands that import nothing do without it.
@@ -168,7 +168,7 @@ impl Plan {
         }
         let chosen = Registry::read(&self.recipe.models)
             .and_then(|registry| self.choose(&registry, Role::FaceEmbedding).map(drop));
-        chosen.map_err(|source| PlanError::FaceEmbedding { recipe, source: Box::new(source) })
+        chosen.map_err(|cause| PlanError::FaceEmbedding { recipe, cause: Box::new(cause) })
     }
 
     /// The names under which the catalog holds the recipe's photos.

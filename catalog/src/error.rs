@@ -7,33 +7,33 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or folder could not be read or written.
-    #[error("{operation} {path}: {source}{advice}", path = .path.display(), advice = advice(.source))]
+    #[error("{operation} {path}: {cause}{advice}", path = .path.display(), advice = advice(.cause))]
     Io {
         /// What was tried.
         operation: &'static str,
         /// On which file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Another process works in the same folder.
     #[error("another bolid process is at work in {path}; wait for it, or give this one its own --workdir", path = .0.display())]
     Locked(PathBuf),
     /// SQLite refused.
-    #[error("{operation} in the catalog: {source}{advice}", advice = database_advice(.source))]
+    #[error("{operation} in the catalog: {cause}{advice}", advice = database_advice(.cause))]
     Database {
         /// What was tried.
         operation: &'static str,
         /// What SQLite said.
-        source: sqlx::Error,
+        cause: sqlx::Error,
     },
     /// The tables could not be brought to this version.
-    #[error("prepare the tables of {path}: {source}; was it written by a newer bolid?", path = .path.display())]
+    #[error("prepare the tables of {path}: {cause}; was it written by a newer bolid?", path = .path.display())]
     Migrate {
         /// The database file.
         path: PathBuf,
         /// What went wrong.
-        source: sqlx::migrate::MigrateError,
+        cause: sqlx::migrate::MigrateError,
     },
     /// It can only be read, and its tables are those of another version.
     #[error(
@@ -72,9 +72,9 @@ impl Error {
     pub fn why_only_readable(&self) -> Option<String> {
         match self {
             Self::Locked(path) => Some(format!("another bolid process is at work in {}", path.display())),
-            Self::Io { source, path, .. }
+            Self::Io { cause, path, .. }
                 if matches!(
-                    source.kind(),
+                    cause.kind(),
                     io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
                 ) =>
             {
@@ -87,11 +87,11 @@ impl Error {
 
     pub(crate) fn io(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { operation, path, source }
+        move |cause| Self::Io { operation, path, cause }
     }
 
     pub(crate) fn db(operation: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Database { operation, source }
+        move |cause| Self::Database { operation, cause }
     }
 
     pub(crate) fn corrupt(what: impl Into<String>, detail: &impl ToString) -> Self {
@@ -101,9 +101,9 @@ impl Error {
     /// Whether the disk is full: no later item can succeed either.
     pub fn is_disk_full(&self) -> bool {
         match self {
-            Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            Self::Io { cause, .. } => cause.kind() == io::ErrorKind::StorageFull,
             // SQLITE_FULL
-            Self::Database { source: sqlx::Error::Database(error), .. } => {
+            Self::Database { cause: sqlx::Error::Database(error), .. } => {
                 error.code().as_deref() == Some("13")
             }
             _ => false,

@@ -41,7 +41,7 @@ impl Catalog {
         let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => Error::Locked(workdir.to_owned()),
-            TryLockError::Error(source) => Error::Io { operation: "lock", path: lock_path, source },
+            TryLockError::Error(cause) => Error::Io { operation: "lock", path: lock_path, cause },
         })?;
 
         let path = workdir.join("catalog.db");
@@ -61,10 +61,7 @@ impl Catalog {
         let open = Error::db("open the database");
         let writer =
             SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(open)?;
-        sqlx::migrate!("../migrations")
-            .run(&writer)
-            .await
-            .map_err(|source| Error::Migrate { path, source })?;
+        sqlx::migrate!("../migrations").run(&writer).await.map_err(|cause| Error::Migrate { path, cause })?;
         let mut connection = writer.acquire().await.map_err(Error::db("open the database"))?;
         let tombstones = RwLock::new(Arc::new(Tombstones::load(&mut connection).await?));
         drop(connection);

@@ -13,12 +13,12 @@ use crate::rule::{Charset, Pattern, Rule, Select};
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
     /// The file cannot be read.
-    #[error("read the site profile {path}: {source}", path = .path.display())]
+    #[error("read the site profile {path}: {cause}", path = .path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file is no valid profile.
     #[error("site profile {path}: {message}{hint}", path = .path.display())]
@@ -270,7 +270,7 @@ impl ProfileError {
 }
 
 pub(crate) fn read_text(path: &Path) -> Result<String, ProfileError> {
-    std::fs::read_to_string(path).map_err(|source| ProfileError::Read { path: path.to_owned(), source })
+    std::fs::read_to_string(path).map_err(|cause| ProfileError::Read { path: path.to_owned(), cause })
 }
 
 pub(crate) fn parse_toml<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ProfileError> {

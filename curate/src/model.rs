@@ -59,14 +59,14 @@ pub enum ModelError {
         detail: String,
     },
     /// `models.toml` cannot be read or written.
-    #[error("cannot {doing} the model registry `{}`: {source}", path.display())]
+    #[error("cannot {doing} the model registry `{}`: {cause}", path.display())]
     RegistryFile {
         /// `read` or `write`.
         doing: &'static str,
         /// The registry.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// `models.toml` is no registry.
     #[error("`{}` is no model registry: {detail}", path.display())]
@@ -125,14 +125,14 @@ pub enum ModelError {
         names: String,
     },
     /// The model's file cannot be read.
-    #[error("the file `{}` of the model `{name}` cannot be read: {source}", file.display())]
+    #[error("the file `{}` of the model `{name}` cannot be read: {cause}", file.display())]
     File {
         /// The model.
         name: String,
         /// Its file.
         file: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file is not the one that was declared.
     #[error(

@@ -9,22 +9,22 @@ use parquet::errors::ParquetError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system refused.
-    #[error("cannot {action} {path}: {source}", path = path.display())]
+    #[error("cannot {action} {path}: {cause}", path = path.display())]
     Io {
         /// What was tried: `open`, `read`, …
         action: &'static str,
         /// With which file or folder.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A JSON file is not what the format asks for.
-    #[error("{path} is not a snapshot's: {source}", path = path.display())]
+    #[error("{path} is not a snapshot's: {cause}", path = path.display())]
     Json {
         /// The file.
         path: PathBuf,
         /// Where and what.
-        source: serde_json::Error,
+        cause: serde_json::Error,
     },
     /// The format is newer or older than this program.
     #[error("{path} has format version {found}, this program reads version {expected}", path = path.display())]
@@ -37,12 +37,12 @@ pub enum Error {
         expected: u32,
     },
     /// A Parquet file cannot be read.
-    #[error("cannot read the table {path}: {source}", path = path.display())]
+    #[error("cannot read the table {path}: {cause}", path = path.display())]
     Parquet {
         /// The file.
         path: PathBuf,
         /// Where and what.
-        source: ParquetError,
+        cause: ParquetError,
     },
     /// A Parquet file lacks a column, or has other values in it than the format asks for.
     #[error("{path}: {what}", path = path.display())]
@@ -97,14 +97,14 @@ pub enum Error {
 impl Error {
     /// A closure for `map_err` that names the action and the path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source }
+        move |cause| Self::Io { action, path: path.to_owned(), cause }
     }
 
     pub(crate) fn parquet(path: &Path) -> impl Fn(ParquetError) -> Self {
-        move |source| Self::Parquet { path: path.to_owned(), source }
+        move |cause| Self::Parquet { path: path.to_owned(), cause }
     }
 
     pub(crate) fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self {
-        move |source| Self::Json { path: path.to_owned(), source }
+        move |cause| Self::Json { path: path.to_owned(), cause }
     }
 }

@@ -34,14 +34,14 @@ pub enum WriteError {
         path: PathBuf,
     },
     /// The tensors of a photo could not be had.
-    #[error("cannot prepare photo {sha256} of `{identity}`: {source}")]
+    #[error("cannot prepare photo {sha256} of `{identity}`: {cause}")]
     Prepare {
         /// Whose photo.
         identity: String,
         /// Which one.
         sha256: Digest,
         /// Why not.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The tensors of a photo have another size than the spec says.
     #[error(
@@ -198,7 +198,7 @@ impl Writer {
             let (identity, sha256) = (rows.identity.clone(), photo.sha256);
             let PreparedTensors { image, weighted } = match prepare(photo) {
                 Ok(tensors) => tensors,
-                Err(error) => return Err(WriteError::Prepare { identity, sha256, source: error.into() }),
+                Err(error) => return Err(WriteError::Prepare { identity, sha256, cause: error.into() }),
             };
             if image.len() != expected || weighted.len() != expected {
                 let (image, weighted) = (image.len(), weighted.len());
@@ -343,8 +343,8 @@ fn counts_of(photos: &[Photo], dropped: &[Dropped]) -> Counts {
 /// Says it plainly when the system's refusal is a full disk.
 fn disk_full(error: WriteError) -> WriteError {
     match error {
-        WriteError::File(Error::Io { action, path, source })
-            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+        WriteError::File(Error::Io { action, path, cause })
+            if matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
         {
             WriteError::DiskFull { action, path }
         }

@@ -58,7 +58,7 @@ impl EmbeddingFile {
         let metadata = metadata.map(|(key, value)| (key.to_owned(), value));
         let mut file = Vec::new();
         tensors::write(&mut file, &tensors.into_iter().collect::<Result<_>>()?, &BTreeMap::from(metadata))
-            .map_err(|source| Error::Write { path: path.to_owned(), source })?;
+            .map_err(|cause| Error::Write { path: path.to_owned(), cause })?;
         write_whole(path, &file)
     }
 
@@ -124,7 +124,7 @@ fn field<T: std::str::FromStr>(metadata: &HashMap<String, String>, key: &str) ->
 
 /// Writes a file aside, sees it to the disk and moves it into place: no reader, and no crash, meets half of it.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |source| Error::Write { path: path.to_owned(), source };
+    let failed = |cause| Error::Write { path: path.to_owned(), cause };
     let mut aside = path.as_os_str().to_owned();
     aside.push(".part");
     let aside = Path::new(&aside);

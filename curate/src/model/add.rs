@@ -98,7 +98,7 @@ fn declare(registry: &Path, entry: &ModelEntry) -> Result<(), ModelError> {
     let text = match fs::read_to_string(registry) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(source) => return Err(ModelError::RegistryFile { doing: "read", path: path(), source }),
+        Err(cause) => return Err(ModelError::RegistryFile { doing: "read", path: path(), cause }),
     };
     let syntax = |detail: String| ModelError::RegistrySyntax { path: path(), detail };
     let mut document: DocumentMut =
@@ -116,10 +116,10 @@ fn declare(registry: &Path, entry: &ModelEntry) -> Result<(), ModelError> {
             models.push(table);
         }
     }
-    write(registry, &document.to_string()).map_err(|source| ModelError::RegistryFile {
+    write(registry, &document.to_string()).map_err(|cause| ModelError::RegistryFile {
         doing: "write",
         path: path(),
-        source,
+        cause,
     })
 }
 

@@ -311,7 +311,7 @@ impl Network {
 
 /// The bytes of a model's file.
 pub(super) fn read(name: &str, file: &Path) -> Result<Vec<u8>, ModelError> {
-    fs::read(file).map_err(|source| ModelError::File { name: name.to_owned(), file: file.to_owned(), source })
+    fs::read(file).map_err(|cause| ModelError::File { name: name.to_owned(), file: file.to_owned(), cause })
 }
 
 /// The dimensions of the input of an ONNX file, as far as they are fixed: `[n, 3, height, width]`.

@@ -84,10 +84,10 @@ impl Registry {
     /// # Errors
     /// When the file cannot be read, is no registry, or declares a name twice.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = fs::read_to_string(path).map_err(|source| ModelError::RegistryFile {
+        let text = fs::read_to_string(path).map_err(|cause| ModelError::RegistryFile {
             doing: "read",
             path: path.to_owned(),
-            source,
+            cause,
         })?;
         let syntax = |error: toml::de::Error| ModelError::RegistrySyntax {
             path: path.to_owned(),

@@ -50,7 +50,7 @@ pub fn save(
     let json = serde_json::to_vec_pretty(config).map_err(|error| Error::malformed(&path, error))?;
     // A model that is there is left whole.
     let written = fs::File::create_new(&path).and_then(|mut file| file.write_all(&json));
-    written.map_err(|source| Error::Write { path, source })?;
+    written.map_err(|cause| Error::Write { path, cause })?;
     let cast = |(name, value): (&String, &Tensor)| Ok((name.clone(), value.to_dtype(dtype)?));
     let values = values.iter().map(cast).collect::<Result<BTreeMap<_, _>>>()?;
     let mut facts = facts.clone();
@@ -75,7 +75,7 @@ pub fn export(from: &Path, to: &Path, dtype: DType) -> Result<()> {
         return Err(Error::malformed(&there, "it is there already; export to a folder without a model"));
     }
     // Written aside: a disk that is full leaves no half of a model.
-    let write = |source: std::io::Error| Error::Write { path: to.to_owned(), source };
+    let write = |cause: std::io::Error| Error::Write { path: to.to_owned(), cause };
     fs::create_dir_all(to).map_err(write)?;
     let aside = TemporaryFolder::create(to, "model").map_err(|error| Error::malformed(to, error))?;
     save(aside.path(), model.model.config(), &values.into_iter().collect(), &facts, dtype)?;

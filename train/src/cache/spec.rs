@@ -52,7 +52,7 @@ impl CacheSpec {
     pub fn folder(&self, caches_dir: &Path) -> Result<PathBuf> {
         let folder = caches_dir.join(self.id());
         let path = folder.join(FILE);
-        fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+        fs::create_dir_all(&folder).map_err(|cause| Error::Write { path: folder.clone(), cause })?;
         if !path.exists() {
             let json = serde_json::to_vec_pretty(self).map_err(|error| Error::malformed(&path, error))?;
             durable::replace(&path, &json).map_err(|error| Error::malformed(&path, error))?;

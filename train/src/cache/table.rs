@@ -54,7 +54,7 @@ impl Table {
         let metadata = BTreeMap::from([(NAMES.to_owned(), names.join("\n"))]);
         let mut bytes = Vec::new();
         tensors::write(&mut bytes, rows, &metadata)
-            .map_err(|e| Error::Write { path: path.clone(), source: e })?;
+            .map_err(|e| Error::Write { path: path.clone(), cause: e })?;
         durable::replace(&path, &bytes).map_err(|error| Error::malformed(&path, error))?;
         self.take(&path)
     }

@@ -112,7 +112,7 @@ impl AdapterFile {
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         let bytes = safetensors::serialize(tensors.iter().map(|(k, v)| (k.as_str(), v)), Some(metadata));
         let bytes = bytes.map_err(|e| Error::malformed(path, e))?;
-        let failed = |source| Error::Write { path: path.to_owned(), source };
+        let failed = |cause| Error::Write { path: path.to_owned(), cause };
         // A reader never sees half a file: it is written aside and moved.
         let mut aside = path.as_os_str().to_owned();
         aside.push(".part");

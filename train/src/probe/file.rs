@@ -29,7 +29,7 @@ pub fn save(
     let path = folder.join(CONFIG);
     let json = serde_json::to_vec_pretty(config).map_err(|error| Error::malformed(&path, error))?;
     let written = fs::File::create_new(&path).and_then(|mut file| file.write_all(&json));
-    written.map_err(|source| Error::Write { path, source })?;
+    written.map_err(|cause| Error::Write { path, cause })?;
     let mut facts = facts.clone();
     facts.insert("format".to_owned(), FORMAT.to_owned());
     tensors::save(&folder.join(WEIGHTS), values, &facts)

@@ -56,7 +56,7 @@ pub fn save(
     tensors: &BTreeMap<String, Tensor>,
     metadata: &BTreeMap<String, String>,
 ) -> Result<()> {
-    let write_error = |source| Error::Write { path: path.to_owned(), source };
+    let write_error = |cause| Error::Write { path: path.to_owned(), cause };
     let mut out = BufWriter::new(File::create_new(path).map_err(write_error)?);
     write(&mut out, tensors, metadata).map_err(write_error)?;
     let file = out.into_inner().map_err(|error| write_error(error.into_error()))?;
