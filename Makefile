@@ -36,6 +36,8 @@ dataset: build  ## crawl, measure, judge, prepare, snapshot; RECIPE=… WORKDIR=
 
 # Each part goes on where it was stopped, and does nothing where it has ended.
 train: build  ## the whole way to an adapter on the demo snapshot, needs the base of ADAPTER; TRAIN=… ADAPTER=… WORKDIR=…
+	@test "$(ADAPTER)" != data/recipes/adapter-demo.toml || test -d data/models/tiny-sd || { echo "data/models/tiny-sd is \
+	  not there: data/models/training/tiny_sd trains it; or set ADAPTER to a configuration with another base"; exit 1; }
 	@ls $(WORKDIR)/snapshots/demo-*/manifest.json > /dev/null 2>&1 || $(MAKE) --no-print-directory dataset
 	$(BOLID) train vae --config $(TRAIN) --workdir $(WORKDIR) --continue
 	$(BOLID) train cache --config $(ADAPTER) --workdir $(WORKDIR)

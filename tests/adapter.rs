@@ -170,6 +170,32 @@ fn a_cache_a_probe_and_an_adapter_end_with_the_same_bytes_however_often_they_are
         let output = output.expect("Python 3 runs");
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
+    // With an update of the base beside the streams, which is exported as well.
+    let low = [
+        "name=\"low\"",
+        "adapter.lora_rank=2",
+        "objective.alpha_id=0",
+        "fit.steps=2",
+        "base.checkpointing=true",
+    ];
+    let low: Vec<&str> = low.into_iter().flat_map(|value| ["--set", value]).collect();
+    place.succeed(&adapter("adapter", &config, &low));
+    let with_update = place.path().join("with-update");
+    let low = run_named(&place, "low");
+    let arguments = [
+        "export",
+        "adapter",
+        low.to_str().expect("letters"),
+        "--out",
+        with_update.to_str().expect("letters"),
+    ];
+    place.succeed(&arguments);
+    assert!(
+        with_update.join("lora.safetensors").is_file()
+            && with_update.join("lora_kohya.safetensors").is_file()
+    );
+    let exports = fs::read_to_string(low.join("exports.jsonl")).expect("what was exported");
+    assert!(exports.contains("lora_kohya.safetensors"));
     refused(
         &place,
         &["export", "adapter", run.to_str().expect("letters"), "--out", folder],

@@ -7,8 +7,8 @@ in the IP-Adapter layout) and FOLDER/inputs.safetensors. FAMILY is sd15 or tiny.
 
     python unet_speed.py measure FOLDER MODE THREADS ROUNDS
 
-MODE is forward or step (forward and backward). Prints one JSON object: seconds of the fastest round, peak memory. A step
-also writes FOLDER/torch.safetensors: the prediction and some gradients.
+MODE is forward, step (forward and backward) or train (a step of an adapter's training). Prints one JSON object: seconds
+of the fastest round, peak memory. `step` also writes FOLDER/torch.safetensors: the prediction and some gradients.
 """
 import json
 import math
@@ -30,6 +30,9 @@ FAMILIES = {
 # Widths of CLIP ViT-H's image embeddings and of the body's.
 EMBEDDINGS = {"ref": 1024, "body": 756}
 SCALES = [0.7, 0.4]
+# Pictures of a training step, and their latents' side.
+PICTURES = 4
+SIDE = 16
 
 
 def make(folder, family):
@@ -58,7 +61,8 @@ def make(folder, family):
     unet.half().save_pretrained(folder / "unet", variant="fp16")
 
 
-def measure(folder, step, threads, rounds):
+def measure(folder, mode, threads, rounds):
+    step = mode != "forward"
     torch.set_num_threads(threads)
     unet = UNet2DConditionModel.from_pretrained(folder / "unet").eval().requires_grad_(False)
     adapters = []
@@ -83,6 +87,16 @@ def measure(folder, step, threads, rounds):
     latents = x["latents"].requires_grad_(step)
     timesteps = torch.tensor([500])
     images = [x[which][:, None] for which in EMBEDDINGS]
+    optimiser = None
+    if mode == "train":
+        rounds = max(rounds, 3)
+        cut = [x[name].detach()[..., :SIDE, :SIDE].repeat(PICTURES, 1, 1, 1) for name in ("latents", "target")]
+        latents, x["target"] = cut
+        timesteps, x["text"] = timesteps.repeat(PICTURES), x["text"].repeat(PICTURES, 1, 1)
+        images = [image.repeat(PICTURES, 1, 1) for image in images]
+        optimiser = torch.optim.AdamW(trained, lr=1e-4, fused=True)
+
+    found = {}
 
     def run():
         for tensor in [latents, *trained]:
@@ -91,7 +105,11 @@ def measure(folder, step, threads, rounds):
             added = {"image_embeds": images}
             out = unet(latents, timesteps, x["text"], added_cond_kwargs=added).sample
             if step:
-                torch.nn.functional.mse_loss(out, x["target"]).backward()
+                loss = torch.nn.functional.mse_loss(out, x["target"])
+                loss.backward()
+                found["loss"] = loss.item()
+            if optimiser:
+                optimiser.step()
         return out
 
     fastest = math.inf
@@ -99,14 +117,14 @@ def measure(folder, step, threads, rounds):
         start = time.perf_counter()
         out = run()
         fastest = min(fastest, time.perf_counter() - start)
-    if step:
+    if mode == "step":
         first = next(p for p in unet.attn_processors.values() if hasattr(p, "to_k_ip"))
         save_file({"prediction": out.detach().contiguous(), "latents": latents.grad,
                    "ref.1.to_k_ip": first.to_k_ip[0].weight.grad, "body.1.to_v_ip": first.to_v_ip[1].weight.grad},
                   folder / "torch.safetensors")
     status = Path("/proc/self/status").read_text().split("VmHWM:")
     peak = int(status[1].split()[0]) / 2**20 if len(status) > 1 else 0
-    print(json.dumps({"seconds": fastest, "peak_gib": peak, "version": torch.__version__}))
+    print(json.dumps({**found, "seconds": fastest, "peak_gib": peak, "version": torch.__version__}))
 
 
 if __name__ == "__main__":
@@ -114,4 +132,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "make":
         make(folder, sys.argv[3])
     else:
-        measure(folder, sys.argv[3] == "step", int(sys.argv[4]), int(sys.argv[5]))
+        measure(folder, sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

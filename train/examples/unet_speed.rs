@@ -3,6 +3,9 @@
 //!
 //!     cargo run --release -p train --example unet_speed -- PYTHON FOLDER
 //!
+//! A step of an adapter is what a training does: four pictures of 16×16 latents, forward, backward into the streams alone,
+//! AdamW (PyTorch's fused one).
+//!
 //! PYTHON has torch and diffusers; FOLDER takes the random weights (5 GB for the shape of SD 1.5). Every measurement is a
 //! process of its own, so that its peak memory is its own as well.
 
@@ -14,6 +17,7 @@ use std::{env, fs};
 
 use candle_core::{DType, Device, Tensor, Var};
 use serde_json::{Value, json};
+use train::adamw::{AdamW, AdamWConfig};
 use train::diffusion::Weights;
 use train::diffusion::adapter_file::AdapterFile;
 use train::diffusion::unet::{Conditioning, Stream, UNet, UnetConfig};
@@ -22,6 +26,9 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// λ_ref and λ_b, as in unet_speed.py.
 const LAMBDAS: [f64; 2] = [0.7, 0.4];
+/// Pictures of a training step, and their latents' side.
+const PICTURES: usize = 4;
+const SIDE: usize = 16;
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -74,6 +81,9 @@ fn compare(python: &str, folder: &Path) -> Outcome<()> {
         row("forward and backward", &found, Some(&step));
         row("forward and backward, checkpointed", &ours("step-checkpointed")?, Some(&step));
         println!("  relative difference from PyTorch: {}", found["apart"]);
+        let train = theirs("train")?;
+        row(&format!("step of an adapter, PyTorch {version}"), &train, None);
+        row("step of an adapter", &ours("train")?, Some(&train));
     }
     Ok(())
 }
@@ -96,8 +106,8 @@ fn output(command: &mut Command) -> Outcome<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// An adapter file's tensors, as variables where they are trained.
-fn adapter(path: &Path, trained: bool) -> Outcome<AdapterFile> {
+/// An adapter file's tensors; where it is trained, they are the variables that come beside it.
+fn adapter(path: &Path, trained: bool) -> Outcome<(AdapterFile, Vec<Var>)> {
     let mut file = AdapterFile::read(path, &Device::Cpu)?;
     let projection = &mut file.projection;
     let mut tensors = vec![
@@ -107,12 +117,15 @@ fn adapter(path: &Path, trained: bool) -> Outcome<AdapterFile> {
         &mut projection.norm_bias,
     ];
     tensors.extend(file.layers.iter_mut().flat_map(|layer| [&mut layer.key, &mut layer.value]));
+    let mut variables = Vec::new();
     if trained {
         for tensor in tensors {
-            *tensor = Var::from_tensor(tensor)?.into_inner();
+            let variable = Var::from_tensor(tensor)?;
+            *tensor = variable.as_tensor().clone();
+            variables.push(variable);
         }
     }
-    Ok(file)
+    Ok((file, variables))
 }
 
 fn measure(folder: &Path, mode: &str, rounds: usize) -> Outcome<Value> {
@@ -125,16 +138,20 @@ fn measure(folder: &Path, mode: &str, rounds: usize) -> Outcome<Value> {
     weights.finish()?;
     drop(weights);
 
-    let trained = mode.starts_with("step");
+    let trained = mode != "forward" && !half;
     let inputs = candle_core::safetensors::load(folder.join("inputs.safetensors"), &Device::Cpu)?;
     let latents = Var::from_tensor(&inputs["latents"])?;
     let latents = if trained { latents.into_inner() } else { latents.as_detached_tensor() };
     let read = |name: &str| adapter(&folder.join(format!("{name}.safetensors")), trained);
-    let (reference, body) = (read("ref")?, read("body")?);
+    let ((reference, mut variables), (body, others)) = (read("ref")?, read("body")?);
+    variables.extend(others);
     let stream = |adapter: &AdapterFile, name: &str, lambda: f64| -> Outcome<Option<Stream>> {
         let tokens = adapter.projection.forward(&inputs[name])?;
         Ok(Some(Stream { tokens, layers: adapter.layers.clone(), lambda }))
     };
+    if mode == "train" {
+        return train(&unet, &inputs, [&reference, &body], variables, rounds);
+    }
     let mut fastest = f64::INFINITY;
     let mut found = HashMap::new();
     for _ in 0..rounds {
@@ -166,6 +183,41 @@ fn measure(folder: &Path, mode: &str, rounds: usize) -> Outcome<Value> {
         }
     }
     Ok(json!({ "seconds": fastest, "peak_gib": peak_gib(), "apart": apart }))
+}
+
+/// Steps of an adapter's training: as unet_speed.py's `train`.
+fn train(
+    unet: &UNet,
+    inputs: &HashMap<String, Tensor>,
+    adapters: [&AdapterFile; 2],
+    variables: Vec<Var>,
+    rounds: usize,
+) -> Outcome<Value> {
+    let named = variables.into_iter().enumerate().map(|(index, variable)| (index.to_string(), variable));
+    let mut optimiser = AdamW::new(named, AdamWConfig::default())?;
+
+    let four = |name: &str| Tensor::cat(&[&inputs[name]; PICTURES], 0);
+    let part = |name: &str| four(name)?.narrow(2, 0, SIDE)?.narrow(3, 0, SIDE)?.contiguous();
+    let (latents, target) = (part("latents")?, part("target")?);
+    let (text, timesteps) = (four("text")?, [500.0; PICTURES]);
+    let mut fastest = f64::INFINITY;
+    let mut loss = 0.0;
+    for _ in 0..rounds.max(3) {
+        let start = Instant::now();
+        let stream = |adapter: &AdapterFile, name: &str, lambda: f64| -> Outcome<Option<Stream>> {
+            let tokens = adapter.projection.forward(&four(name)?)?;
+            Ok(Some(Stream { tokens, layers: adapter.layers.clone(), lambda }))
+        };
+        let mut conditioning = Conditioning::text(text.clone());
+        conditioning.reference = stream(adapters[0], "ref", LAMBDAS[0])?;
+        conditioning.body = stream(adapters[1], "body", LAMBDAS[1])?;
+        let prediction = unet.forward(&latents, &timesteps, &conditioning)?;
+        let error = (prediction - &target)?.sqr()?.mean_all()?;
+        optimiser.step(&error.backward()?, 1e-4)?;
+        fastest = fastest.min(start.elapsed().as_secs_f64());
+        loss = error.to_scalar::<f32>()?;
+    }
+    Ok(json!({ "seconds": fastest, "peak_gib": peak_gib(), "loss": loss }))
 }
 
 /// The most memory this process has had resident; 0 where the system does not say.

@@ -273,7 +273,10 @@ fn an_adapter_is_read_back_and_one_of_another_shape_is_refused() -> Result<()> {
     };
     assert_eq!(predict(&bench.adapter)?, predict(&saved.adapter)?);
     let half = folder.path().join("half");
-    file::export(folder.path(), &half, DType::F16)?;
+    let (facts, names) = file::export(folder.path(), &half, DType::F16)?;
+    assert_eq!((facts["run"].as_str(), &names[..]), ("0123456789ab", &[file::BODY, file::REFERENCE][..]));
     assert_eq!(file::load(&half, &bench.unet, &Device::Cpu)?.facts["run"], "0123456789ab");
+    fs::remove_file(folder.path().join(file::REFERENCE)).expect("it is there");
+    assert!(file::export(folder.path(), &folder.path().join("again"), DType::F16).is_err());
     Ok(())
 }

@@ -68,7 +68,7 @@ pub struct Base {
     /// A whole CLIP model's folder, for L_CLIP; left out, `clip` in the base's.
     #[serde(default)]
     pub clip: Option<PathBuf>,
-    /// Side of the pictures in px: 512 for SD 1.5, 1024 for SDXL, 128 for the demo base.
+    /// Side of the pictures in px: 512 for SD 1.5, 1024 for SDXL, 64 for the demo base.
     pub size_px: usize,
     /// Gradient checkpointing: a step takes a third longer and far less memory.
     #[serde(default)]

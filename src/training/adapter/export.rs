@@ -9,7 +9,7 @@ use serde::Serialize;
 use snapshot::{Pixels, Snapshot};
 use train::DType;
 use train::adapter::Body;
-use train::adapter::file::{self, BODY, REFERENCE};
+use train::adapter::file::{self, BODY, LORA, LORA_KOHYA, REFERENCE};
 use train::cache::encoders::bodies;
 use train::ipadpt;
 use train::run::{RunFolder, RunLog};
@@ -46,8 +46,8 @@ pub fn run(args: &ExportAdapterArgs, global: &Global, output: Output) -> Result<
     if kind != KIND {
         bail!("run `{}` is a {kind}, no adapter; `bolid runs list` names the adapters", args.run);
     }
-    let names = [BODY, REFERENCE, PERSON, NEGATIVE, CARD];
-    if let Some(there) = names.iter().map(|name| args.out.join(name)).find(|path| path.exists()) {
+    let written = [BODY, REFERENCE, LORA, LORA_KOHYA, PERSON, NEGATIVE, CARD];
+    if let Some(there) = written.iter().map(|name| args.out.join(name)).find(|path| path.exists()) {
         bail!("{} is there already; export to a folder without an adapter", there.display());
     }
     let snapshot = snapshot_of(&run, &global.workdir.join("snapshots"))?;
@@ -57,7 +57,7 @@ pub fn run(args: &ExportAdapterArgs, global: &Global, output: Output) -> Result<
         WeightType::F16 => DType::F16,
         WeightType::F32 => DType::F32,
     };
-    let facts = file::export(&run.model_dir(), &args.out, dtype)
+    let (facts, mut names) = file::export(&run.model_dir(), &args.out, dtype)
         .with_context(|| format!("export the adapter of run `{}` to {}", args.run, args.out.display()))?;
     let width = c_body.len();
     ipadpt::write(&args.out.join(PERSON), &[1, width], &c_body)?;
@@ -65,6 +65,7 @@ pub fn run(args: &ExportAdapterArgs, global: &Global, output: Output) -> Result<
     let text = card(&run.record().spec.name, &facts, &last_validation(&run)?, &person);
     let path = args.out.join(CARD);
     fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    names.extend([PERSON, NEGATIVE, CARD]);
     let files: Vec<PathBuf> = names.iter().map(|name| args.out.join(name)).collect();
     for path in &files {
         runs::exports::note(run.path(), path, "adapter")?;

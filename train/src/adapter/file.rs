@@ -93,27 +93,27 @@ pub fn facts(folder: &Path) -> Result<BTreeMap<String, String>> {
 }
 
 /// Writes the adapter in the folder `from` into the folder `to`, which has none yet, in the type `dtype`. Gives its
-/// facts.
+/// facts and the names of its files.
 ///
 /// # Errors
 /// Where `from` holds no adapter, or `to` cannot be written.
-pub fn export(from: &Path, to: &Path, dtype: DType) -> Result<BTreeMap<String, String>> {
+pub fn export(from: &Path, to: &Path, dtype: DType) -> Result<(BTreeMap<String, String>, Vec<&'static str>)> {
     let facts = facts(from)?;
     let write = |cause: std::io::Error| Error::Write { path: to.to_owned(), cause };
     std::fs::create_dir_all(to).map_err(write)?;
     // Written aside: a disk that is full leaves no half of an adapter.
     let aside = TemporaryFolder::create(to, "adapter").map_err(|error| Error::malformed(to, error))?;
-    let there: Vec<&str> =
-        [BODY, REFERENCE, LORA, LORA_KOHYA].into_iter().filter(|name| from.join(name).is_file()).collect();
-    for name in &there {
+    let updates = [LORA, LORA_KOHYA].into_iter().filter(|name| from.join(name).is_file());
+    let names: Vec<&str> = [BODY, REFERENCE].into_iter().chain(updates).collect();
+    for name in &names {
         let facts = TensorFile::open(&from.join(name))?.metadata().clone();
         let cast = |(name, value): (String, Tensor)| Ok((name, value.to_dtype(dtype)?));
         let values = tensors::load(&from.join(name), &Device::Cpu)?.into_iter().map(cast);
         let values = values.collect::<Result<BTreeMap<_, _>>>()?;
         tensors::save(&aside.path().join(name), &values, &facts)?;
     }
-    there
+    names
         .iter()
         .try_for_each(|name| std::fs::rename(aside.path().join(name), to.join(name)).map_err(write))?;
-    Ok(facts)
+    Ok((facts, names))
 }

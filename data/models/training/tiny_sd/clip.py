@@ -14,7 +14,7 @@ STD = torch.tensor([0.26862954, 0.26130258, 0.27577711])[:, None, None]
 
 
 def look(image: torch.Tensor) -> torch.Tensor:
-    """Pictures [n, 3, 128, 128] in -1..1 -> [n, 3, 64, 64] as CLIP normalises them."""
+    """Pictures [n, 3, height, width] in -1..1 -> [n, 3, 64, 64] as CLIP normalises them."""
     small = F.interpolate(image, size=networks.LOOK, mode="bicubic", antialias=True).clamp(-1, 1)
     return (small / 2 + 0.5 - MEAN) / STD
 

@@ -16,15 +16,16 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from judge import Judge, show
-from portraits import SIDE, Portraits
+from networks import SIDE
+from portraits import Portraits
 
 BATCH = 16
 GOALS = {"person found": 0.90, "colour right, of 11": 0.80}
 
 
 def draw(model: Path, captions: list[str], steps: int, guidance: float, seed: int) -> list[np.ndarray]:
-    """A picture of each caption, u8 [128, 128, 3]. The noise of each is its own, whatever the batch."""
-    pipeline = StableDiffusionPipeline.from_pretrained(model, torch_dtype=torch.float32)
+    """A picture of each caption, u8 [64, 64, 3]. The noise of each is its own, whatever the batch."""
+    pipeline = StableDiffusionPipeline.from_pretrained(str(model), torch_dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     drawn = []
     for first in range(0, len(captions), BATCH):

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from diffusers import DPMSolverMultistepScheduler
 from safetensors.torch import load_file, save_file
-from transformers import CLIPImageProcessor, CLIPTokenizer
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTextConfig, CLIPTokenizer
 
 import networks
 
@@ -40,9 +40,22 @@ def part(state: dict | None, prefix: str) -> dict | None:
     return state and {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
-def without_projection(base: dict) -> dict:
-    """The weights of train_unet.py, which leaves the projection of texts alone."""
-    return {key: value for key, value in base.items() if not key.startswith("text.text_projection.")}
+def text_half(clip: dict | None, base: dict | None) -> dict | None:
+    """The text encoder as the UNet learned with it; train_clip.py trains its projection, which the UNet does not use."""
+    text = part(base, "text.")
+    projection = part(clip, "text.") if clip else None
+    return text and text | {key: projection[key] for key in projection or {} if key.startswith("text_projection.")}
+
+
+def whole_clip(text: CLIPTextConfig) -> CLIPModel:
+    """Both halves, for what compares pictures with captions."""
+    return CLIPModel(CLIPConfig(text.to_dict(), networks.vision().config.to_dict(), projection_dim=networks.WIDTH))
+
+
+def joined(clip: dict) -> dict:
+    """The weights of train_clip.py by the names of a whole CLIP model."""
+    named = {key.split(".", 1)[1]: value for key, value in clip.items() if key.startswith(("text.", "vision."))}
+    return named | {"logit_scale": clip["scale"]}
 
 
 def put(model: torch.nn.Module, state: dict | None, folder: Path) -> None:
@@ -59,12 +72,14 @@ def write(work: Path, out: Path) -> None:
     tokenizer = CLIPTokenizer.from_pretrained(out / "tokenizer")
     text = networks.text(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
     clip, base = averaged(work / "clip.pt"), averaged(work / "unet.pt")
-    # the text half as the UNet learned with it; train_clip.py --frozen-text gives it a projection again
-    put(text, part((clip or {}) | without_projection(base or {}), "text.") or None, out / "text_encoder")
+    put(text, text_half(clip, base), out / "text_encoder")
     rename(out / "text_encoder")
     put(networks.vision(), part(clip, "vision."), out / "image_encoder")
     side = {"height": networks.LOOK, "width": networks.LOOK}
     CLIPImageProcessor(size={"shortest_edge": networks.LOOK}, crop_size=side).save_pretrained(out / "feature_extractor")
+    if clip:
+        put(whole_clip(text.config), joined(clip), out / "clip")
+        shutil.copytree(out / "tokenizer", out / "clip", dirs_exist_ok=True)
     vae = networks.vae()
     if (work / "scale.json").exists():
         vae.register_to_config(scaling_factor=json.loads((work / "scale.json").read_text()))

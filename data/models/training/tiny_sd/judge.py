@@ -105,7 +105,7 @@ class Judge:
         self.spread = np.array(known.get("spread", [1, 1, 1]))
 
     def people(self, image: np.ndarray) -> list[np.ndarray]:
-        """Joints [17, 3] of everyone found in u8 [128, 128, 3], surest first, in its pixels."""
+        """Joints [17, 3] of everyone found in u8 [height, width, 3], surest first, in its pixels."""
         large = np.asarray(Image.fromarray(image).resize((INPUT, INPUT), Image.BICUBIC))
         batch = np.ascontiguousarray(large.transpose(2, 0, 1)[None]).astype(np.float32) / 255
         scale = np.array([image.shape[1] / INPUT, image.shape[0] / INPUT, 1])
@@ -155,8 +155,8 @@ def calibrate(data: Portraits, judge: Judge) -> dict:
     """The median colour of each word's garments of one colour in drawn photos, and how far photos are off it: light
     changes brightness more than hue."""
     seen: dict[str, list[np.ndarray]] = {}
-    for image, caption in zip(data.pixels, data.captions):
-        people = judge.people(np.asarray(image))
+    for image, caption in zip(data.pictures(len(data)), data.captions):
+        people = judge.people(image)
         for garment in garments(caption) if people else []:
             colour = judge.seen(image, people[0], garment) if len(garment.words) == 1 else None
             if colour is not None:
@@ -185,7 +185,7 @@ def main() -> None:
         COLOURS_FILE.write_text(json.dumps(calibrate(Portraits(args.calibrate, args.count), Judge())) + "\n")
     if args.ceiling:
         data = Portraits(args.ceiling, args.count)
-        show(Judge().figures(list(np.asarray(data.pixels)), data.captions))
+        show(Judge().figures(data.pictures(args.count), data.captions))
 
 
 if __name__ == "__main__":

@@ -5,22 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
-SIDE = 128  # pixels
-CELL = 8  # pixels of a latent's cell, each way
+from networks import CELL, SIDE
+
+DRAWN = 128  # pixels of a portrait in the file
 
 
 class Portraits:
     """A folder's `portraits.u8` and `portraits.jsonl`. Files that still grow are read as far as they are whole."""
 
     def __init__(self, folder: Path, most: int | None = None):
-        size = (folder / "portraits.u8").stat().st_size // (SIDE * SIDE * 3)
+        size = (folder / "portraits.u8").stat().st_size // (DRAWN * DRAWN * 3)
         self.rows: list[dict] = []
         for line in open(folder / "portraits.jsonl"):
             if len(self.rows) == min(size, most or size) or not line.endswith("\n"):
                 break
             self.rows.append(json.loads(line))
-        shape = (len(self.rows), SIDE, SIDE, 3)
+        shape = (len(self.rows), DRAWN, DRAWN, 3)
         self.pixels = np.memmap(folder / "portraits.u8", np.uint8, "r", shape=shape)
         self.captions = [row["caption"] for row in self.rows]
 
@@ -28,15 +30,20 @@ class Portraits:
         return len(self.rows)
 
     def batch(self, index: np.ndarray) -> torch.Tensor:
-        """f32 [n, 3, 128, 128] in -1..1."""
+        """f32 [n, 3, 64, 64] in -1..1."""
         raw = torch.from_numpy(self.pixels[index]).permute(0, 3, 1, 2)
-        return raw.contiguous().float() / 127.5 - 1
+        return F.avg_pool2d(raw.contiguous().float(), DRAWN // SIDE) / 127.5 - 1
+
+    def pictures(self, count: int) -> list[np.ndarray]:
+        """The first ones as u8 [64, 64, 3]."""
+        whole = (self.batch(np.arange(min(count, len(self)))) + 1) * 127.5
+        return list(whole.round().byte().permute(0, 2, 3, 1).numpy())
 
     def content(self) -> torch.Tensor:
         """Which cells of the latents hold nothing but the photo: f32 [n, 1, 16, 16] of 0 and 1."""
-        across = SIDE // CELL
+        across, cell = SIDE // CELL, CELL * DRAWN // SIDE
         mask = torch.zeros(len(self), 1, across, across)
         for i, row in enumerate(self.rows):
             left, top, right, bottom = row["content"]
-            mask[i, 0, -(-top // CELL) : bottom // CELL, -(-left // CELL) : right // CELL] = 1
+            mask[i, 0, -(-top // cell) : bottom // cell, -(-left // cell) : right // cell] = 1
         return mask

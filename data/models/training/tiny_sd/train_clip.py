@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import CLIPTokenizer
 
 import vocabulary
 from clip import Clip, contrast, look, shares
@@ -33,8 +32,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(1)
     data = Portraits(args.data)
-    folder = args.work / "tokenizer"
-    tokenizer = CLIPTokenizer.from_pretrained(folder) if folder.exists() else vocabulary.write(data.captions, folder)
+    tokenizer = vocabulary.tokenizer(args.work / "tokenizer", data.captions)
     ids = vocabulary.ids(tokenizer, data.captions)[:, :WORDS]
     model = Clip(tokenizer)
     if args.start:

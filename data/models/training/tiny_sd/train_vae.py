@@ -1,6 +1,6 @@
-"""Trains the demo base's image autoencoder.
+"""Trains the decoder of the demo base's autoencoder; its encoder is computed (principal.py).
 
-    python train_vae.py --data DIR --out vae.pt --minutes 25
+    python train_vae.py --data DIR --out vae.pt --minutes 40
 """
 
 import argparse
@@ -11,13 +11,17 @@ import torch
 from torch.nn import functional as F
 
 import networks
+import principal
 from loop import Run
-from portraits import SIDE, Portraits
+from networks import CELL, SIDE
+from portraits import DRAWN, Portraits
 
-CROP = 64  # early on, more pictures are worth more than whole ones
-WHOLE_FROM = 0.6  # the share of the run after which whole pictures come: normalisations see what they will see
-GUIDED_UNTIL = 0.4  # the share of the run in which latents are pulled to mean colours, less and less
-KL = 2e-4  # per element: latents stay within a few deviations, and smooth enough to be denoised
+BATCH = 12  # whole pictures
+CROP = 32  # pixels; early on, more pictures are worth more than whole ones
+CROPS = 48  # as many pixels as in a batch of whole ones
+WHOLE_FROM = 0.5  # the share of the run after which whole pictures come: normalisations see what they will see
+PERSON = 4.0  # a pixel of the person's box counts so much more than one of the ground
+BLUR = 0.06  # deviation of noise on latents, whose own is 1: about what is left when a picture has been denoised
 
 
 def edges(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -25,18 +29,13 @@ def edges(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return image[..., 1:] - image[..., :-1], image[..., 1:, :] - image[..., :-1, :]
 
 
-def loss_of(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Distances of brightness and colour, and of edges at three sizes: outlines of limbs count more than the plain
-    walls behind."""
-    found, wanted = apart(found), apart(wanted)
-    total = (found - wanted).abs().mean() + 2 * (found - wanted).square().mean()
-    for size in range(3):
-        if size:
-            found, wanted = F.avg_pool2d(found, 2), F.avg_pool2d(wanted, 2)
-            total = total + 0.5 * (found - wanted).abs().mean()
-        for a, b in zip(edges(found), edges(wanted)):
-            total = total + 0.5 * (a - b).abs().mean()
-    return total
+def loss_of(found: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Distances of brightness and colour, and of edges: outlines of limbs count more than the plain walls behind.
+    `weight` [n, 1, height, width] says which pixels count how much."""
+    off = apart(found) - apart(wanted)
+    across, down = edges(off)
+    of_edges = (weight[..., 1:] * across.abs()).mean() + (weight[..., 1:, :] * down.abs()).mean()
+    return (weight * (off.abs() + 2 * off.square())).mean() + 0.5 * of_edges
 
 
 def apart(image: torch.Tensor) -> torch.Tensor:
@@ -46,53 +45,60 @@ def apart(image: torch.Tensor) -> torch.Tensor:
     return torch.stack([grey, r - g, b - grey], 1)
 
 
-def colours(image: torch.Tensor) -> torch.Tensor:
-    """What the first three channels of latents are pulled to at first: mean colours of their cells. Without it, latents
-    tell nothing but brightness for as long as the decoder reads nothing else from them."""
-    return 2 * apart(F.avg_pool2d(image, 8))
+def weights(rows: list[dict]) -> torch.Tensor:
+    """[n, 1, 64, 64]: PERSON in the person's box, 1 elsewhere, over the mean."""
+    weight = torch.ones(len(rows), 1, SIDE, SIDE)
+    for mask, row in zip(weight, rows):
+        left, top, right, bottom = (int(at * SIDE / DRAWN) for at in row["person"])
+        mask[:, top : bottom + 1, left : right + 1] = PERSON
+    return weight / weight.mean()
 
 
-def crop(images: torch.Tensor, rows: list[dict]) -> torch.Tensor:
-    """A part of each picture near the person."""
+def crop(image: torch.Tensor, weight: torch.Tensor, rows: list[dict]) -> tuple[torch.Tensor, torch.Tensor]:
+    """A part of each picture near the person, in whole cells."""
     parts = []
-    for image, row in zip(images, rows):
-        left, top, right, bottom = row["person"]
-        x = np.random.uniform(left, right) - CROP / 2 + np.random.uniform(-16, 16)
-        y = np.random.uniform(top, bottom) - CROP / 2 + np.random.uniform(-16, 16)
-        x, y = (int(np.clip(at, 0, SIDE - CROP)) for at in (x, y))
-        parts.append(image[:, y : y + CROP, x : x + CROP])
-    return torch.stack(parts)
+    for i, row in enumerate(rows):
+        left, top, right, bottom = (at * SIDE / DRAWN for at in row["person"])
+        middle = np.random.uniform(left, right), np.random.uniform(top, bottom)
+        x, y = (int(np.clip(at - CROP / 2, 0, SIDE - CROP)) // CELL * CELL for at in middle)
+        parts.append((image[i, :, y : y + CROP, x : x + CROP], weight[i, :, y : y + CROP, x : x + CROP]))
+    return torch.stack([part for part, _ in parts]), torch.stack([part for _, part in parts])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the checkpoint; an unfinished one is resumed")
-    parser.add_argument("--minutes", type=float, default=25)
+    parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--rate", type=float, default=3e-3)
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(1)
     data = Portraits(args.data)
-    run = Run(networks.vae(), args.out, args.minutes, args.rate, plain=("conv_in", "conv_out", "quant_conv"))
+    components = principal.fit(data)
+    model = networks.vae()
+    principal.put(model, *components)
+    model.encoder.requires_grad_(False)
+    model.quant_conv.requires_grad_(False)
+    model.post_quant_conv.requires_grad_(False)
+    run = Run(model.to(memory_format=torch.channels_last), args.out, args.minutes, args.rate, ("conv_in", "conv_out"))
     np.random.seed(run.step)
     torch.manual_seed(run.step)
     while not run.is_over:
         is_whole = run.progress > WHOLE_FROM
-        index = np.sort(np.random.choice(len(data), 4 if is_whole else 16, replace=False))
-        image = data.batch(index)
+        index = np.sort(np.random.choice(len(data), BATCH if is_whole else CROPS, replace=False))
+        rows = [data.rows[i] for i in index]
+        image, weight = data.batch(index), weights(rows)
         if not is_whole:
-            image = crop(image, [data.rows[i] for i in index])
-        image = image.flip(3) if np.random.rand() < 0.5 else image
-        latents = run.model.encode(image).latent_dist
-        found = run.model.decode(latents.sample()).sample
-        kl = latents.kl().mean() / latents.mean[0].numel()
-        loss = loss_of(found, image)
-        guide = max(0.0, 1 - run.progress / GUIDED_UNTIL)
-        if guide:
-            loss = loss + guide * (latents.mean[:, :3] - colours(image)).square().mean()
+            image, weight = crop(image, weight, rows)
+        if np.random.rand() < 0.5:
+            image, weight = image.flip(3), weight.flip(3)
+        latents = principal.encode(image, *components)
+        latents = latents + BLUR * np.random.rand() * torch.randn_like(latents)
+        found = run.model.decode(latents.contiguous(memory_format=torch.channels_last)).sample
+        loss = loss_of(found, image, weight)
         psnr = -10 * torch.log10((found - image).square().mean() / 4)
-        run.descend(loss + KL * kl, {"loss": loss, "kl": kl, "psnr": psnr})
+        run.descend(loss, {"loss": loss, "psnr": psnr})
 
 
 if __name__ == "__main__":

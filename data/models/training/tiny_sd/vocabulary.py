@@ -67,6 +67,11 @@ def write(captions: list[str], folder: Path) -> CLIPTokenizer:
     return tokenizer
 
 
+def tokenizer(folder: Path, captions: list[str]) -> CLIPTokenizer:
+    """The one of a folder, made from captions if it is not there."""
+    return CLIPTokenizer.from_pretrained(folder) if folder.exists() else write(captions, folder)
+
+
 def ids(tokenizer: CLIPTokenizer, captions: list[str]):
     """int64 [n, 48]."""
     return tokenizer(
