@@ -19,19 +19,19 @@ use crate::plan::{Plan, Target};
 use crate::recipe::Recipe;
 use crate::{Done, config, import, open, progress};
 
-/// Crawls all sites of a recipe and imports its folders; the demo gallery is up while that goes on.
-pub async fn all(catalog: &Arc<Catalog>, plan: &Plan) -> Result<Vec<CrawlReport>> {
-    plan.check_imports()?; // before hours of crawling
+/// Crawls all sites of a recipe, imports its folders, and says what came of each; the demo gallery is up while that goes
+/// on.
+pub async fn all(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Result<()> {
     let sites = Sites::of_recipe(plan).await?;
-    let mut reports = Vec::new();
     for settings in &sites.settings {
-        reports.push(site(catalog, settings).await?.0);
+        let (report, wanted) = site(catalog, settings).await?;
+        show(&report, &wanted, output)?;
     }
     sites.close().await?;
     for found in &plan.recipe.imports {
-        reports.push(import::of_recipe(catalog, found, &plan.recipe).await?);
+        show(&import::of_recipe(catalog, found, &plan.recipe).await?, &[], output)?;
     }
-    Ok(reports)
+    Ok(())
 }
 
 /// The sites that a command speaks of, and the demo gallery where one of them is shown by it.
@@ -266,7 +266,7 @@ fn describe(report: &CrawlReport) -> String {
 /// A kind of files that are not taken in, and for photos of that kind what to do.
 fn passed_over(kind: &str) -> String {
     match kind {
-        "heif" | "heic" | "avif" | "jxl" => format!("{kind}, which is not read; convert them to JPEG or PNG"),
+        "heic" | "avif" | "jpeg xl" => format!("{kind}, which is not read; convert them to JPEG or PNG"),
         "hidden" => "hidden, their names begin with a dot".to_owned(),
         "system" => "left by a system or program, such as bins and thumbnails".to_owned(),
         other => other.to_owned(),

@@ -22,7 +22,7 @@ pub async fn run(
     detectors: &Arc<Detectors>,
     output: Output,
 ) -> Result<Done> {
-    crawl::all(catalog, plan).await?;
+    crawl::all(catalog, plan, output).await?;
     finish(catalog, plan, detectors, output).await
 }
 

@@ -17,28 +17,49 @@ use crate::{Done, open};
 /// `bolid import`.
 pub async fn command(args: &ImportArgs, global: &Global, output: Output) -> Result<Done> {
     let path = &args.path;
-    let name = args.name.clone().or_else(|| name_of(path));
-    let name = name.with_context(|| format!("import {}: it does not exist", path.display()))?;
+    let names = names_of(path).with_context(|| format!("import {}: it does not exist", path.display()))?;
+    let catalog = open(global).await?;
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => choose_name(&catalog, names, path).await?,
+    };
     let mut settings = settings(&name, args.profile.as_deref())?;
     set_manners(&mut settings, &args.manners);
     set_selection(&mut settings, &args.selection);
     settings.min_side = args.min_side;
-    let is_named = args.name.is_some();
-    let (report, wanted) = take_in(&*open(global).await?, path, &settings, is_named).await?;
+    let (report, wanted) = take_in(&catalog, path, &settings).await?;
     show(&report, &wanted, output)?;
     Ok(if report.has_failures() { Done::WithFailures } else { Done::Well })
 }
 
-/// A name that nobody chose must not bring two collections together, in which files of one path replace each other.
-async fn refuse_other_source(catalog: &Catalog, name: &str, path: &Path) -> Result<()> {
-    match catalog.source(name).await? {
-        Some(earlier) if earlier != root_of(path) => bail!(
-            "import {}: `{name}` was imported from {earlier}; give this one a name of its own with --name, or say \
-             --name {name} if it is the same collection in another place",
-            path.display()
-        ),
-        _ => Ok(()),
+/// A name that nobody chose must not bring two collections together, whose people of one name become one and whose files
+/// of one path replace each other: of two lists that differ in their endings alone, the second one's is part of its name.
+async fn choose_name(catalog: &Catalog, names: [String; 2], path: &Path) -> Result<String> {
+    let mut taken = None;
+    for name in names {
+        match catalog.source(&name).await? {
+            Some(earlier) if earlier != root_of(path) => {
+                // One that is there no more may be this one, in another place.
+                let is_gone = !Path::new(&earlier).exists();
+                taken.get_or_insert((name, earlier));
+                if is_gone {
+                    break;
+                }
+            }
+            _ => {
+                if let Some((short, earlier)) = taken {
+                    tracing::warn!("import {}: `{short}` is {earlier}, so this is `{name}`", path.display());
+                }
+                return Ok(name);
+            }
+        }
     }
+    let (name, earlier) = taken.context("a collection without a name")?;
+    bail!(
+        "import {}: `{name}` was imported from {earlier}; give this one a name of its own with --name, or say --name \
+         {name} if it is the same collection in another place",
+        path.display()
+    )
 }
 
 /// Whether the photos that are known of `name` came from `path`, or from a place that is there no more: then this is
@@ -53,18 +74,18 @@ fn root_of(path: &Path) -> String {
     path.canonicalize().unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
-/// What an import is called: a list without its ending, a folder with all of its name, so that `set.1` and `set.2` are
-/// two.
-fn name_of(path: &Path) -> Option<String> {
+/// What an import may be called: a list without its ending, or with it; a folder with all of its name, so that `set.1`
+/// and `set.2` are two.
+fn names_of(path: &Path) -> Option<[String; 2]> {
     let path = path.canonicalize().ok()?;
-    let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
-    name.map(|name| name.to_string_lossy().into_owned())
+    let short = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    Some([short?, path.file_name()?].map(|name| name.to_string_lossy().into_owned()))
 }
 
 /// What a recipe imports.
 pub async fn of_recipe(catalog: &Catalog, import: &Import, recipe: &Recipe) -> Result<CrawlReport> {
     let (settings, _) = source(import, recipe)?;
-    Ok(take_in(catalog, &import.path, &settings, true).await?.0)
+    Ok(take_in(catalog, &import.path, &settings).await?.0)
 }
 
 /// How a recipe's import is done, and what its local files are relative to.
@@ -85,17 +106,13 @@ async fn take_in(
     catalog: &Catalog,
     path: &Path,
     settings: &CrawlSettings,
-    is_named: bool,
 ) -> Result<(CrawlReport, Vec<String>)> {
     let mut list = read(path)?;
     // Paths are relative to the folder or list; addresses on the web are what they are in any list.
     if list.entries.iter().any(|entry| matches!(entry.place, Place::File(_))) {
-        if !is_named {
-            refuse_other_source(catalog, settings.site(), path).await?;
-        }
         list.is_complete = list.bad_rows.is_empty() && is_same_source(catalog, settings.site(), path).await?;
-        catalog.record_source(settings.site(), &root_of(path)).await?;
     }
+    catalog.record_source(settings.site(), &root_of(path)).await?;
     let bad_rows = list.bad_rows.iter().map(|BadRow { line, problem }| format!("line {line}: {problem}"));
     tell(path, "rows", bad_rows);
     tell(

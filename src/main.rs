@@ -118,6 +118,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             if let Some(wanted) = &locked {
                 return locked::run(plan, &snapshots_folder, wanted, global, output).await;
             }
+            plan.check_imports()?; // before models are loaded, a workdir is made, and hours of crawling
             let detectors = plan.detectors()?;
             return dataset::run(&open(global).await?, &plan, &detectors, output).await;
         }

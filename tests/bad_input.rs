@@ -98,6 +98,35 @@ fn two_folders_of_one_name_are_not_brought_together_unasked() {
 }
 
 #[test]
+fn two_lists_whose_names_differ_in_their_endings_alone_do_not_share_their_people() {
+    let place = Workplace::demo(1, 1, 1);
+    let photo = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8, y as u8, 7]));
+    photo.save(place.path().join("1.png")).expect("a photo can be written");
+    let list = |name: &str, rows: &str| {
+        let path = place.path().join(name);
+        fs::write(&path, rows).expect("a list can be written");
+        path.display().to_string()
+    };
+    let lists = [
+        list("people.csv", "file_name,identity\n1.png,Ada\n"),
+        list("people.jsonl", "{\"file_name\": \"1.png\", \"identity\": \"Ada\"}\n"),
+        list("people.txt", "http://127.0.0.1:9/ada/1.png\n"),
+    ];
+    let site = |path: &str| {
+        let lines = json_lines(&place.succeed(&["--json", "import", path, "--simulate"]));
+        lines.iter().find_map(|line| line["site"].as_str().map(str::to_owned))
+    };
+    for _ in 0..2 {
+        let sites = lists.each_ref().map(|path| site(path).unwrap_or_default());
+        assert_eq!(
+            sites,
+            ["people", "people.jsonl", "people.txt"],
+            "and the same when they are imported again"
+        );
+    }
+}
+
+#[test]
 fn an_import_is_the_present_state_of_its_folder_and_what_was_deleted_or_moved_is_counted() {
     let place = Workplace::demo(1, 1, 1);
     let root = place.path().join("photos");
@@ -155,7 +184,10 @@ fn an_imported_folder_of_odd_files_ends_with_a_reason_for_each_and_the_run_goes_
     let output = place.run(&["--json", "dataset"]);
     assert!(matches!(output.status.code(), Some(0 | 3)), "{}", text(&output.stderr));
 
-    let id = json_lines(&output).pop().expect("a snapshot")["id"].as_str().expect("an id").to_owned();
+    let lines = json_lines(&output);
+    let imported = lines.iter().find(|line| line["site"] == "mine").expect("what came of the import");
+    assert!(imported["photos_stored"].as_u64() > Some(0), "{imported}");
+    let id = lines.last().expect("a snapshot")["id"].as_str().expect("an id").to_owned();
     let folder = place.workdir().join(format!("snapshots/mine-{id}"));
     let dropped =
         snapshot::Snapshot::open(&folder).expect("a snapshot").dropped().expect("its dropped photos");

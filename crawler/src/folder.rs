@@ -211,6 +211,8 @@ mod tests {
 
     const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xdb\0C\0";
     const HEIC: &[u8] = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+    const AVIF: &[u8] = b"\0\0\0\x1cftypavif\0\0\0\0mif1avifmiaf";
+    const JPEG_XL: &[u8] = b"\xFF\x0A\xFF\x07\x08\x83\x04\x0C\0\x4B\0\x20";
 
     fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -238,6 +240,8 @@ mod tests {
             ("ada/2.jpg_large", JPEG),
             ("ada/3", JPEG),
             ("ada/4.heic", HEIC),
+            ("ada/4.avif", AVIF),
+            ("ada/4.jxl", JPEG_XL),
             ("ada/5.mp4", b"no photo, whatever it is: 32 bytes"),
             ("ada/3.txt", b"a caption"),
         ]);
@@ -245,7 +249,7 @@ mod tests {
         assert_eq!(urls(&list), ["file:ada/1.jfif", "file:ada/2.jpg_large", "file:ada/3"]);
         let counted: Vec<(&str, u64)> =
             list.passed_over.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
-        assert_eq!(counted, [("heif", 1), ("mp4", 1)]);
+        assert_eq!(counted, [("avif", 1), ("heic", 1), ("jpeg xl", 1), ("mp4", 1)]);
     }
 
     #[test]

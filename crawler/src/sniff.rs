@@ -107,6 +107,9 @@ fn check_format(head: &[u8]) -> Result<(), Refusal> {
 /// Whether the first bytes are those of a photo that can be read; else the format's name in lower case, where it is an
 /// image.
 pub(crate) fn kind_of(head: &[u8]) -> Result<(), Option<String>> {
+    if let Some(kind) = Unread::of(head) {
+        return Err(Some(kind.name().to_lowercase()));
+    }
     match imagesize::image_type(head) {
         Ok(
             ImageType::Jpeg

@@ -101,11 +101,12 @@ class Run:
         if not dist.is_initialized():
             self.used_s = self.clock_s
         elif self.step % MEET_EVERY == 0:
-            flat = torch.nn.utils.parameters_to_vector(self.model.parameters())
-            flat = torch.cat([flat, torch.tensor([self.clock_s])])
+            weights = list(self.model.parameters())
+            flat = torch.cat([*(weight.reshape(-1) for weight in weights), torch.tensor([self.clock_s])])
             dist.all_reduce(flat)
             flat /= dist.get_world_size()
-            torch.nn.utils.vector_to_parameters(flat[:-1], self.model.parameters())
+            for weight, mean in zip(weights, flat[:-1].split([weight.numel() for weight in weights])):
+                weight.copy_(mean.view(weight.shape))
             self.used_s = self.clock_s = flat[-1].item()
 
     @torch.no_grad()
