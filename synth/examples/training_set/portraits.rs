@@ -1,31 +1,40 @@
-//! Photos of one person for the demo base: small squares with captions, cut around the person or between bars.
+//! Photos of one person for the demo base: small squares with captions. Most are of the kind that a small network learns
+//! first: somebody standing before a plain backdrop, all of the square.
 
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 use photo::BoundingBox;
 use rand::Rng;
 use serde_json::{Value, json};
+use synth::backdrop::{Backdrop, Place};
 use synth::{Body, View, noise};
 
 use crate::people::to_image;
 
-/// The demo base's pictures, pixels per side.
+/// The pictures, pixels per side: twice the demo base's.
 const SIDE: u32 = 128;
 /// What is drawn of them: twice as many, to be reduced.
 const DRAWN: u32 = 2 * SIDE;
 /// What `curate` fills bars with by default.
 const BAR: u8 = 0;
+/// Of so many pictures one is of another place than a studio, and in any pose: by turns a square around the person, and a
+/// whole photo of any shape between bars, as `curate` pads it.
+const ANY_EVERY: u64 = 4;
 
-/// Every second time a square around the person, else a whole photo of any shape between bars, as `curate` pads it.
-/// `content` is where the photo is: left, top, right, bottom.
+/// `content` is where the photo is: left, top, right, bottom. `place` ends the caption where it is no studio.
 pub fn sample(seed: u64, index: u64) -> (Vec<u8>, Value) {
     let seed = noise::subseed(seed, index);
     let body = Body::sample(noise::subseed(seed, 50));
-    let is_cut = index.is_multiple_of(2);
-    let view =
-        if is_cut { View::draw_square(seed, &body, DRAWN, 0.5) } else { View::draw(seed, &body, DRAWN, 0.5) };
+    let is_any = index.is_multiple_of(ANY_EVERY);
+    let is_cut = !is_any || index.is_multiple_of(2 * ANY_EVERY);
+    let view = match (is_any, is_cut) {
+        (false, _) => in_studio(seed, &body),
+        (true, true) => View::draw_square(seed, &body, DRAWN, 0.5),
+        (true, false) => View::draw(seed, &body, DRAWN, 0.5),
+    };
     let image = to_image(&view.rendered);
-    let margin = noise::stream(seed, 32).random_range(0.04..0.4);
+    let widest = if is_any { 0.4 } else { 0.12 };
+    let margin = noise::stream(seed, 32).random_range(0.03..widest);
     let [x, y, width, height] = if is_cut {
         square_around(&view.rendered.truth.people[0].bbox, margin)
     } else {
@@ -48,11 +57,48 @@ pub fn sample(seed: u64, index: u64) -> (Vec<u8>, Value) {
     let facts = json!({
         "index": 0,
         "caption": truth.caption,
+        "place": in_words(place(&view)),
         "content": [left, top, left + width, top + height],
         "person": [b.x0, b.y0, b.x1, b.y1],
         "joints": truth.people[0].joints,
     });
     (square.into_raw(), facts)
+}
+
+/// The first view in a studio in which the person stands.
+fn in_studio(seed: u64, body: &Body) -> View {
+    (0_u64..)
+        .map(|attempt| noise::subseed(seed, 2000 + attempt))
+        // told before anything is drawn
+        .filter(|&seed| Backdrop::sample(noise::subseed(seed, 1)).place == Place::Studio)
+        .map(|seed| View::draw_square(seed, body, DRAWN, 0.5))
+        .find(|view| place(view) == Place::Studio && stands(view))
+        .expect("one place of twelve is a studio")
+}
+
+/// Where a view is.
+fn place(view: &View) -> Place {
+    Backdrop::sample(noise::subseed(view.shot.seed, 1)).place
+}
+
+/// Whether both knees are well below the hips.
+fn stands(view: &View) -> bool {
+    let joints = &view.rendered.truth.people[0].joints.0;
+    let y = |joint: usize| joints[joint].y;
+    let torso = (y(11) + y(12) - y(5) - y(6)) / 2.0;
+    (0..2).all(|side| y(13 + side) - y(11 + side) > 0.4 * torso)
+}
+
+/// What a caption says of a place; nothing of a studio, which is what is drawn where no place is asked for.
+fn in_words(place: Place) -> &'static str {
+    match place {
+        Place::Studio => "",
+        Place::Room => " in a room",
+        Place::Street => " on a street",
+        Place::Park => " in a park",
+        Place::Beach => " on a beach",
+        Place::Bokeh => " before blurred lights",
+    }
 }
 
 /// A square part of the drawn square: the person with `margin` of its longer side around it, as far as the photo goes.

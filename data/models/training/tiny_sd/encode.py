@@ -13,8 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import principal
-from networks import SIDE
-from portraits import DRAWN, Portraits
+from portraits import Portraits
 
 SHARD = 1024
 
@@ -37,31 +36,12 @@ def main() -> None:
         if not path.exists():
             image = data.batch(index)
             shard = {"mean": principal.encode(image, *components), "content": content[index],
-                     "mirrored": principal.encode(image.flip(3), *components),
-                     "clutter": clutter(image, [data.rows[i] for i in index])}
+                     "mirrored": principal.encode(image.flip(3), *components)}
             save_file(shard, path.with_suffix(".part"))
             os.replace(path.with_suffix(".part"), path)
         if first == 0:
             measure(path, args.work / "scale.json")
         print(f"{index[-1] + 1} of {len(data)}", flush=True)
-
-
-def clutter(image: torch.Tensor, rows: list[dict]) -> torch.Tensor:
-    """How busy the ground behind each person is: mean difference of neighbouring pixels outside the person's box."""
-    grey = image.mean(1)
-    steps = (grey[:, 1:, 1:] - grey[:, :-1, 1:]).abs() + (grey[:, 1:, 1:] - grey[:, 1:, :-1]).abs()
-    outside = torch.zeros_like(steps)
-    for mask, row in zip(outside, rows):
-        left, top, right, bottom = scaled(row["content"])
-        mask[top + 1 : bottom - 1, left + 1 : right - 1] = 1
-        left, top, right, bottom = scaled(row["person"])
-        mask[top:bottom, left:right] = 0
-    return (steps * outside).sum((1, 2)) / outside.sum((1, 2)).clamp(min=1)
-
-
-def scaled(box: list[float]) -> list[int]:
-    """A box of the file in pixels of the picture."""
-    return [int(at * SIDE / DRAWN) for at in box]
 
 
 def measure(path: Path, out: Path) -> None:

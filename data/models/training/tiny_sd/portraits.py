@@ -24,7 +24,7 @@ class Portraits:
             self.rows.append(json.loads(line))
         shape = (len(self.rows), DRAWN, DRAWN, 3)
         self.pixels = np.memmap(folder / "portraits.u8", np.uint8, "r", shape=shape)
-        self.captions = [row["caption"] for row in self.rows]
+        self.captions = [row["caption"] + row["place"] for row in self.rows]
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,7 +1,6 @@
-"""Trains the demo base's CLIP by contrast within a batch.
+"""Trains the demo base's CLIP by contrast within a batch, its text half being the base's text encoder, which stays as it is.
 
     python train_clip.py --data DIR --work DIR --minutes 12
-    python train_clip.py ... --out clip.pt --frozen-text unet.pt    # vision alone, after the text half went on learning
 """
 
 import argparse
@@ -22,10 +21,7 @@ WORDS = 32  # longest caption with begin and end; the text half looks back only,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="tokenizer/ is made here if missing")
-    parser.add_argument("--out", default="clip.pt")
-    parser.add_argument("--start", help="a checkpoint of the same kind to start from")
-    parser.add_argument("--frozen-text", help="a checkpoint of train_unet.py, whose text half is taken and kept")
+    parser.add_argument("--work", type=Path, required=True, help="with tokenizer/ and unet.pt; clip.pt comes here")
     parser.add_argument("--minutes", type=float, default=12)
     parser.add_argument("--rate", type=float, default=2e-3)
     args = parser.parse_args()
@@ -35,15 +31,11 @@ def main() -> None:
     tokenizer = vocabulary.tokenizer(args.work / "tokenizer", data.captions)
     ids = vocabulary.ids(tokenizer, data.captions)[:, :WORDS]
     model = Clip(tokenizer)
-    if args.start:
-        model.load_state_dict(torch.load(args.work / args.start)["average"])
-    if args.frozen_text:
-        state = torch.load(args.work / args.frozen_text)["average"]
-        held = {key[len("text.") :]: value for key, value in state.items() if key.startswith("text.")}
-        model.text.load_state_dict(held, strict=False)
-        model.text.text_model.requires_grad_(False)
+    base = torch.load(args.work / "unet.pt")["average"]
+    model.text.load_state_dict({key[5:]: value for key, value in base.items() if key.startswith("text.")})
+    model.text.text_model.requires_grad_(False)
     plain = ("embedding", "projection", "scale")
-    run = Run(model, args.work / args.out, args.minutes, args.rate, plain, memory=100)
+    run = Run(model, args.work / "clip.pt", args.minutes, args.rate, plain, memory=100)
     np.random.seed(run.step)
     while not run.is_over:
         index = np.random.choice(len(data), BATCH, replace=False)

@@ -25,11 +25,10 @@ from portraits import DRAWN, Portraits
 
 BATCH = 48
 JOINTS = 5.0  # weight of their heat maps' error: at first a tenth of the loss
+SHORT = 0.15  # share of captions that are shortened
 EMPTY = 0.1  # share of captions that are left out, for guidance
 GAMMA = 5  # Hang et al., 2023: levels with a higher signal-to-noise ratio count no more than at this
 # one, and noise alone counts as well: there the picture as a whole is decided
-PLAIN = 0.75  # share of pictures whose ground is less busy than most: a ground says nothing of the person before it
-FULL = 0.85  # share of pictures without bars: what is asked for when drawing, while bars have only to be borne
 
 
 class Base(nn.Module):
@@ -63,35 +62,28 @@ class Latents:
         shards = [load_file(path) for path in sorted((work / "latents").glob("*.safetensors"))]
         # as they are, then mirrored
         self.mean = torch.stack([torch.cat([s[key] for s in shards]) for key in ("mean", "mirrored")])
-        self.content, clutter = (torch.cat([s[key] for s in shards]) for key in ("content", "clutter"))
-        self.ids = ids[: len(self.content)]
+        self.content = torch.cat([s["content"] for s in shards])
+        self.ids = ids[:, : len(self.content)]
         self.joints = torch.tensor([row["joints"] for row in data.rows[: len(self.content)]])
         self.joints[..., :2] *= networks.SIDE / DRAWN / networks.CELL
-        self.chances = share(self.content.flatten(1).all(1), FULL) * share(clutter < clutter.median(), PLAIN)
-        self.chances /= self.chances.sum()
         self.scale = float((work / "scale.json").read_text())
 
     def batch(self, n: int) -> tuple[torch.Tensor, ...]:
         """Samples of latents, which cells count, token ids, joints [n, 17, 3] in cells."""
-        index = torch.from_numpy(np.random.choice(len(self.content), n, replace=False, p=self.chances))
+        index = torch.from_numpy(np.random.choice(len(self.content), n, replace=False))
         is_mirrored = torch.rand(n) < 0.5
         mean, content, joints = self.mean[is_mirrored.long(), index], self.content[index], self.joints[index]
         content = torch.where(is_mirrored[:, None, None, None], content.flip(3), content)
         joints = torch.where(is_mirrored[:, None, None], mirrored(joints), joints)
         sample = mean + principal.NOISE * torch.randn_like(mean)
-        return sample * self.scale, content, self.ids[index], joints
+        said = torch.where(torch.rand(n) < SHORT, torch.randint(1, len(self.ids), (n,)), 0)
+        return sample * self.scale, content, self.ids[said, index], joints
 
 
 def mirrored(joints: torch.Tensor) -> torch.Tensor:
     """Joints of mirrored pictures, in COCO's order: a left hand becomes a right one."""
     x, y, there = joints[:, [0, *(i + 1 if i % 2 else i - 1 for i in range(1, 17))]].unbind(2)
     return torch.stack([networks.SIDE // networks.CELL - x, y, there], 2)
-
-
-def share(has: torch.Tensor, wanted: float) -> np.ndarray:
-    """Weights that give those with a property a share of all draws, whatever their number."""
-    has = has.double().numpy()
-    return wanted * has / has.sum() + (1 - wanted) * (1 - has) / (1 - has).sum()
 
 
 def heat(joints: torch.Tensor) -> torch.Tensor:
@@ -121,6 +113,17 @@ def loss_of(model: Base, batch: tuple, empty: torch.Tensor, schedule: DDPMSchedu
     return loss, {"loss": loss, "joints": placed, **quarters}
 
 
+def start(model: Base, tokenizer: CLIPTokenizer, work: Path) -> None:
+    """Begins where the training of another folder ended. Words keep what was learned of them, whatever their ids."""
+    state = torch.load(work / "unet.pt")["average"]
+    name = "text.text_model.embeddings.token_embedding.weight"
+    known, ours = CLIPTokenizer.from_pretrained(work / "tokenizer").get_vocab(), model.state_dict()[name].clone()
+    for token, index in tokenizer.get_vocab().items():
+        if token in known:
+            ours[index] = state[name][known[token]]
+    model.load_state_dict(state | {name: ours})
+
+
 def train(rank: int, args: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     if args.workers > 1:
@@ -129,9 +132,13 @@ def train(rank: int, args: argparse.Namespace) -> None:
     torch.manual_seed(1)
     portraits = Portraits(args.data)
     tokenizer = vocabulary.tokenizer(args.work / "tokenizer", portraits.captions)
-    ids = vocabulary.ids(tokenizer, portraits.captions)
+    captions = [(whole, *vocabulary.shorter(row["caption"], row["place"]))
+                for whole, row in zip(portraits.captions, portraits.rows)]
+    ids = torch.stack([vocabulary.ids(tokenizer, list(kind)) for kind in zip(*captions)])
     empty = vocabulary.ids(tokenizer, [""])
     model = Base(tokenizer)
+    if args.start:
+        start(model, tokenizer, args.start)
     model.unet.to(memory_format=torch.channels_last)
     model.text.text_projection.requires_grad_(False)  # says nothing here
     plain = ("embedding", "conv_in", "conv_out", "projection")
@@ -149,6 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="with latents/ and scale.json; tokenizer/ is made here if missing")
+    parser.add_argument("--start", type=Path, help="another work folder, whose unet.pt and tokenizer/ it begins with")
     parser.add_argument("--minutes", type=float, default=65)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--memory", type=int, default=400, help="steps over which the averaged weights forget")
