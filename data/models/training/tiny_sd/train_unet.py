@@ -163,6 +163,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--port", type=int, default=29613, help="on which workers meet, on this machine")
     args = parser.parse_args()
+    vocabulary.tokenizer(args.work / "tokenizer", Portraits(args.data).captions)  # before workers would each make it
     if args.workers == 1:
         train(0, args)
     else:
