@@ -18,12 +18,13 @@ use crate::{Done, open};
 pub async fn command(args: &ImportArgs, global: &Global, output: Output) -> Result<Done> {
     let path = &args.path;
     let names = names_of(path).with_context(|| format!("import {}: it does not exist", path.display()))?;
+    let profile = load_profile(args.profile.as_deref())?;
     let catalog = open(global).await?;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => choose_name(&catalog, names, path).await?,
     };
-    let mut settings = settings(&name, args.profile.as_deref())?;
+    let mut settings = CrawlSettings::of(Source::List(name, profile));
     set_manners(&mut settings, &args.manners);
     set_selection(&mut settings, &args.selection);
     settings.min_side = args.min_side;
@@ -35,14 +36,17 @@ pub async fn command(args: &ImportArgs, global: &Global, output: Output) -> Resu
 /// A name that nobody chose must not bring two collections together, whose people of one name become one and whose files
 /// of one path replace each other: of two lists that differ in their endings alone, the second one's is part of its name.
 async fn choose_name(catalog: &Catalog, names: [String; 2], path: &Path) -> Result<String> {
+    let file_name = names[1].clone();
     let mut taken = None;
     for name in names {
         match catalog.source(&name).await? {
             Some(earlier) if earlier != root_of(path) => {
-                // One that is there no more may be this one, in another place.
-                let is_gone = !Path::new(&earlier).exists();
+                // One of the same file name has to be told apart by its user, and one that is there no more may be
+                // this one, in another place.
+                let earlier_path = Path::new(&earlier);
+                let is_refused = earlier_path.ends_with(&file_name) || !earlier_path.exists();
                 taken.get_or_insert((name, earlier));
-                if is_gone {
+                if is_refused {
                     break;
                 }
             }
@@ -90,16 +94,16 @@ pub async fn of_recipe(catalog: &Catalog, import: &Import, recipe: &Recipe) -> R
 
 /// How a recipe's import is done, and what its local files are relative to.
 pub fn source(import: &Import, recipe: &Recipe) -> Result<(CrawlSettings, PathBuf)> {
-    let mut settings = settings(&import.name, import.profile.as_deref())?;
+    let profile = load_profile(import.profile.as_deref())?;
+    let mut settings = CrawlSettings::of(Source::List(import.name.clone(), profile));
     set_recipe(&mut settings, recipe);
     let path = &import.path;
     let root = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) };
     Ok((settings, root.to_owned()))
 }
 
-fn settings(name: &str, profile: Option<&Path>) -> Result<CrawlSettings> {
-    let profile = profile.map(ListProfile::load).transpose()?.unwrap_or_default();
-    Ok(CrawlSettings::of(Source::List(name.to_owned(), profile)))
+fn load_profile(path: Option<&Path>) -> Result<ListProfile> {
+    Ok(path.map(ListProfile::load).transpose()?.unwrap_or_default())
 }
 
 async fn take_in(

@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 
-use support::{Workplace, json_lines, project, text};
+use support::{Workplace, json_lines, project, refused, text};
 
 fn models_in(place: &Workplace, change: impl Fn(&str) -> String) -> String {
     let folder = place.path().join("models");
@@ -124,6 +124,9 @@ fn two_lists_whose_names_differ_in_their_endings_alone_do_not_share_their_people
             "and the same when they are imported again"
         );
     }
+    fs::create_dir(place.path().join("elsewhere")).expect("a folder can be made");
+    let other = list("elsewhere/people.csv", "url,identity\nhttp://127.0.0.1:9/ada/2.png,Ada\n");
+    refused(&place, &["import", &other, "--simulate"], &["people.csv", "--name"]);
 }
 
 #[test]

@@ -26,10 +26,10 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     data = Portraits(args.data)
-    components = principal.fit(data)
-    content = data.content()
     folder = args.work / "latents"
     folder.mkdir(parents=True, exist_ok=True)
+    components = principal.of(args.work, data)
+    content = data.content()
     for first in range(0, len(data), SHARD):
         path = folder / f"{first:06}.safetensors"
         index = np.arange(first, min(first + SHARD, len(data)))

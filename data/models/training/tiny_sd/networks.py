@@ -3,7 +3,7 @@
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-SIDE = 64  # pixels of a picture: a third of the work of 128, and the demo detector still finds everyone
+SIDE = 64  # pixels of a picture: a quarter of the work of 128, and the demo detector still finds everyone
 CELL = 4  # pixels of a latent's cell, each way
 LATENTS = 16  # numbers of a cell, of 48: of 4, too little comes back for the detector to find a person
 TOKENS = 48  # of a caption, begin and end included

@@ -5,9 +5,12 @@ compute them: its residual branches are left at nothing, its strided convolution
 bends is put straight by having each number twice, with both signs, for silu(x) - silu(-x) = x.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from networks import CELL, LATENTS
@@ -33,6 +36,16 @@ def fit(data: Portraits) -> tuple[torch.Tensor, torch.Tensor]:
     rows = rows / (variances**0.5).mean() ** 0.5
     added = -rows @ mean
     return rows.float().reshape(LATENTS, 3, CELL, CELL), added.float()
+
+
+def of(work: Path, data: Portraits) -> tuple[torch.Tensor, torch.Tensor]:
+    """The map of a work folder, fitted the first time: latents and the decoder that reads them have to share it."""
+    path = work / "components.safetensors"
+    if not path.exists():
+        rows, added = fit(data)
+        save_file({"rows": rows.contiguous(), "added": added}, path)
+    held = load_file(path)
+    return held["rows"], held["added"]
 
 
 @torch.no_grad()

@@ -24,7 +24,7 @@ from loop import Run
 from portraits import DRAWN, Portraits
 
 BATCH = 48
-JOINTS = 5.0  # weight of their heat maps' error: at first a tenth of the loss
+JOINTS = 5.0  # weight of their heat maps' error: at first a twentieth of the loss
 SHORT = 0.15  # share of captions that are shortened
 EMPTY = 0.1  # share of captions that are left out, for guidance
 GAMMA = 5  # Hang et al., 2023: levels with a higher signal-to-noise ratio count no more than at this

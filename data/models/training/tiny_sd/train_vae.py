@@ -1,6 +1,6 @@
 """Trains the decoder of the demo base's autoencoder; its encoder is computed (principal.py).
 
-    python train_vae.py --data DIR --out vae.pt --minutes 40
+    python train_vae.py --data DIR --work DIR --minutes 40
 """
 
 import argparse
@@ -68,20 +68,21 @@ def crop(image: torch.Tensor, weight: torch.Tensor, rows: list[dict]) -> tuple[t
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="the checkpoint; an unfinished one is resumed")
+    parser.add_argument("--work", type=Path, required=True, help="vae.pt comes here; an unfinished one is resumed")
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--rate", type=float, default=3e-3)
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(1)
     data = Portraits(args.data)
-    components = principal.fit(data)
+    args.work.mkdir(parents=True, exist_ok=True)
+    components = principal.of(args.work, data)
     model = networks.vae()
     principal.put(model, *components)
     model.encoder.requires_grad_(False)
     model.quant_conv.requires_grad_(False)
     model.post_quant_conv.requires_grad_(False)
-    run = Run(model.to(memory_format=torch.channels_last), args.out, args.minutes, args.rate, ("conv_in", "conv_out"))
+    run = Run(model.to(memory_format=torch.channels_last), args.work / "vae.pt", args.minutes, args.rate, ("conv_in", "conv_out"))
     np.random.seed(run.step)
     torch.manual_seed(run.step)
     while not run.is_over:
