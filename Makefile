@@ -52,12 +52,11 @@ test: $(ORT)  ## run every test
 	cargo test --release --locked --workspace
 
 test-report: $(ORT)  ## the report's page in a browser; needs Chromium
-	cargo test --release --locked --test review -- --ignored
+	cargo test --release --locked --test it review:: -- --ignored
 
 test-python: build  ## files against diffusers, torch, tensorboard, models' export; PYTHON has those, transformers, ultralytics
-	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p train --test interchange -- --ignored
-	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p train --test ipadpt --test fit -- --ignored
-	BOLID_PYTHON=$(PYTHON) cargo test --release --locked --test measure quantized
+	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p train --test it -- --ignored
+	BOLID_PYTHON=$(PYTHON) cargo test --release --locked --test it quantized
 	BOLID=$(BOLID) $(PYTHON) scripts/test_export_models.py
 
 lint:  ## formatting and lints, no warnings allowed

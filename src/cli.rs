@@ -2,6 +2,7 @@
 
 mod crawl;
 mod dataset;
+mod generate;
 mod models;
 mod review;
 mod train;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use crawl::{CrawlArgs, ImportArgs, MannerArgs, RetryArgs, SelectionArgs, SiteArgs};
 pub use dataset::{DatasetArgs, MeasureArgs, RecipeArgs, SnapshotCommand};
+pub use generate::GenerateArgs;
 pub use models::{AddArgs, CheckRealArgs, ModelsCommand, QuantizeArgs};
 pub use review::{EraseArgs, ReportArgs, ReviewCommand};
 pub use train::{
@@ -115,6 +117,8 @@ pub enum Command {
     Export(ExportCommand),
     /// Turn the photos of one person into a Gaussian over c_body.
     Encode(EncodeArgs),
+    /// Draw pictures of a prompt, with a person's body.
+    Generate(Box<GenerateArgs>),
     /// Judge a body-VAE on synthetic people whose bodies are known.
     Bodybench(BodyBenchArgs),
     /// List or show trainings.

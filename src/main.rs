@@ -15,6 +15,7 @@
 //! | [`report`], [`review`] | the page on which people decide; their decisions |
 //! | [`erase`] | a person or a photo goes for good |
 //! | [`training`] | training from snapshots, and what is done with its models |
+//! | [`generate`] | pictures of a prompt and a body |
 //! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
 mod changes;
@@ -27,6 +28,7 @@ mod dataset;
 mod demo;
 mod erase;
 mod explain;
+mod generate;
 mod import;
 mod judge;
 mod locked;
@@ -97,6 +99,7 @@ fn is_bad_configuration(error: &anyhow::Error) -> bool {
             || cause.is::<crawler::ProfileError>()
             || cause.is::<plan::PlanError>()
             || cause.is::<training::config::TrainConfigError>()
+            || cause.is::<generate::RequestError>()
     })
 }
 
@@ -183,6 +186,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             training::adapter::export::run(&args, global, output)?;
         }
         Command::Encode(args) => return training::encode::run(&args, global, output),
+        Command::Generate(args) => return generate::run(&args, global, output),
         Command::Bodybench(args) => training::bodybench::run(&args, global, output)?,
         Command::Runs(RunsCommand::List) => training::runs::list(&global.workdir.join("runs"), output)?,
         Command::Runs(RunsCommand::Show { run }) => {

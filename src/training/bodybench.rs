@@ -42,7 +42,14 @@ pub fn run(args: &BodyBenchArgs, global: &Global, output: Output) -> Result<()> 
     let seed = noise::subseed(args.seed, BENCH_STREAM);
     let bar = progress::stage("bodybench", (PROBE_PEOPLE + 2 * args.people) as u64, "people");
     let side = |seed: u64, families: usize, twins: usize, halves: usize| -> Result<Vec<Person>> {
-        let spec = DrawSpec { seed, families, twins, views: halves * HALF, size_px: bench.size_px };
+        let spec = DrawSpec {
+            seed,
+            families,
+            twins,
+            views: halves * HALF,
+            size_px: bench.size_px,
+            portraits: false,
+        };
         let people = draw::people(&spec);
         let person = |person: &DrawnPerson| {
             let found = bench.person(person, &spec, halves);

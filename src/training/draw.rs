@@ -2,8 +2,10 @@
 //!
 //! A view is a photo of `synth` at twice the tensors' size, its joints disturbed as a detector disturbs them, brought
 //! into the square by `curate::prepare` and reduced by half as training reduces tensors: what the pipeline makes of a
-//! large photo of the same shot (`tests/drawn.rs`), without the large photo, its JPEG and the detectors. The bodies
+//! large photo of the same shot (`tests/it/drawn.rs`), without the large photo, its JPEG and the detectors. The bodies
 //! are not stored: [`people`] draws them again from the spec.
+//!
+//! A spec may ask for portraits instead (`synth::portrait`), which is what the demo base draws.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,6 +21,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use snapshot::{IdentityRows, PhotoRow, PreparedTensors, Scores, SnapshotRef, SnapshotSpec, Writer};
+use synth::disturb::disturb;
+use synth::portrait::{self, Portrait};
 use synth::{Body, PersonTruth, Rendered, View, noise, true_joints};
 use train::body::Pose;
 use train::views::pooling::pool;
@@ -46,6 +50,9 @@ pub struct DrawSpec {
     pub views: usize,
     /// Side of the tensors in px.
     pub size_px: u32,
+    /// Portraits of people who stand in a studio, from head to feet, instead of photos as galleries have them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub portraits: bool,
 }
 
 /// A person whose body is known.
@@ -101,12 +108,22 @@ pub fn people(spec: &DrawSpec) -> Vec<DrawnPerson> {
 pub fn view(person: &DrawnPerson, index: usize, spec: &DrawSpec) -> DrawnView {
     let seed = noise::subseed(person.seed, index as u64);
     let min_score = Rules::default().joints.min_score;
-    let View { rendered, joints, attempt, .. } = View::draw(seed, &person.body, 2 * spec.size_px, min_score);
-    let Rendered { width, height, rgb, mut truth } = rendered;
+    let (image, mut truth, joints, attempt) = if spec.portraits {
+        let Portrait { image, truth, .. } = portrait::draw(seed, &person.body, 2 * spec.size_px);
+        let frame = (image.width() as f32, image.height() as f32);
+        let (seen, rng) = (&truth.people[0], &mut noise::stream(seed, 30));
+        let joints = disturb(&seen.joints, &seen.bbox, frame, rng).gated(min_score);
+        (image, truth, joints, 0)
+    } else {
+        let View { rendered, joints, attempt, .. } =
+            View::draw(seed, &person.body, 2 * spec.size_px, min_score);
+        let Rendered { width, height, rgb, truth } = rendered;
+        (RgbImage::from_raw(width, height, rgb).expect("three bytes a pixel"), truth, joints, attempt)
+    };
+    let (width, height) = image.dimensions();
     let url = format!("synth://{}/{}/{index}/{attempt}", spec.seed, person.identity);
-    let sha256 = Digest::of_json(&(Digest::of(&rgb), &url));
+    let sha256 = Digest::of_json(&(Digest::of(image.as_raw()), &url));
     let truth_of_person = truth.people.swap_remove(0);
-    let image = RgbImage::from_raw(width, height, rgb).expect("three bytes a pixel");
     let seen = Person { bbox: truth_of_person.bbox, score: 1.0, joints };
     let prepared =
         curate::prepare(&image, &seen, &settings(2 * spec.size_px)).expect("a view has a visible joint");
@@ -134,7 +151,13 @@ pub fn true_pose(person: &DrawnPerson, photo: &PhotoRow, spec: &DrawSpec) -> Res
     let (Some(attempt), Some(index)) = (attempt, index) else {
         bail!("{} is not the address of a drawn view; draw the snapshot again", photo.url);
     };
-    let joints = true_joints(noise::subseed(person.seed, index), &person.body, 2 * spec.size_px, attempt);
+    let seed = noise::subseed(person.seed, index);
+    let joints = if spec.portraits {
+        // Where its square was cut is not known before it is drawn.
+        portrait::draw(seed, &person.body, 2 * spec.size_px).truth.people[0].joints
+    } else {
+        true_joints(seed, &person.body, 2 * spec.size_px, attempt)
+    };
     let joints = joints.mapped(&photo.affine);
     let share = |px: f32| (px + 0.5) / spec.size_px as f32;
     Ok(Pose { joints: joints.0.map(|joint| [share(joint.x), share(joint.y), joint.confidence]) })
@@ -272,7 +295,8 @@ mod tests {
     use super::*;
     use snapshot::{Pixels, Snapshot};
 
-    const SPEC: DrawSpec = DrawSpec { seed: 5, families: 3, twins: 2, views: 4, size_px: 48 };
+    const SPEC: DrawSpec =
+        DrawSpec { seed: 5, families: 3, twins: 2, views: 4, size_px: 48, portraits: false };
 
     #[test]
     fn the_same_spec_is_the_same_snapshot_on_any_number_of_threads_and_is_found_again() {
@@ -291,17 +315,34 @@ mod tests {
 
     #[test]
     fn the_snapshot_holds_the_views_as_they_are_in_memory() {
+        holds_the_views(&SPEC);
+    }
+
+    #[test]
+    fn and_portraits_with_feet_and_head_in_them() {
+        let spec = DrawSpec { views: 3, portraits: true, ..SPEC };
+        holds_the_views(&spec);
+        let view = view(&people(&spec)[1], 0, &spec);
+        let joints = view.truth.joints.0;
+        assert!(
+            (view.width, view.height) == (96, 96)
+                && joints.iter().all(|joint| (0.0..96.0).contains(&joint.y))
+        );
+        assert!(view.prepared.person.height() > 0.7 * 48.0, "{:?}", view.prepared.person);
+    }
+
+    fn holds_the_views(spec: &DrawSpec) {
         let folder = tempfile::tempdir().unwrap();
-        let written = Snapshot::open(&snapshot(folder.path(), &SPEC).unwrap().path).unwrap();
-        let people = people(&SPEC);
-        assert_eq!((people.len(), written.photos().len()), (6, 24));
+        let written = Snapshot::open(&snapshot(folder.path(), spec).unwrap().path).unwrap();
+        let people = people(spec);
+        assert_eq!((people.len(), written.photos().len()), (6, 6 * spec.views));
         for person in &people {
-            for index in 0..SPEC.views {
-                let view = view(person, index, &SPEC);
+            for index in 0..spec.views {
+                let view = view(person, index, spec);
                 let photo = written.photos().iter().find(|photo| photo.facts.url == view.url).unwrap();
                 assert_eq!(photo.identity, person.identity);
                 assert_eq!(photo.facts.joints, view.prepared.joints);
-                let pose = true_pose(person, &photo.facts, &SPEC).unwrap();
+                let pose = true_pose(person, &photo.facts, spec).unwrap();
                 let truth = view.truth.joints.mapped(&view.prepared.affine);
                 for (found, truth) in pose.joints.iter().zip(truth.0) {
                     assert!((found[0] * 48.0 - 0.5 - truth.x).abs() < 1e-3, "{found:?} {truth:?}");

@@ -10,6 +10,7 @@
 //! | [`start`] | the folder a training begins or goes on in |
 //! | [`shown`] | what a training shows while it goes |
 //! | [`model`] | the model that a command is to use |
+//! | [`person`] | one person's views, of a snapshot or of photos |
 //! | [`encode`] | `bolid encode` |
 //! | [`bodybench`] | `bolid bodybench` |
 //! | [`runs`] | the trainings of a work folder |
@@ -21,6 +22,7 @@ pub mod data;
 pub mod draw;
 pub mod encode;
 pub mod model;
+pub mod person;
 pub mod runs;
 pub mod shown;
 pub mod start;

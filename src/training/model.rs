@@ -1,10 +1,11 @@
-//! The body-VAE that a command is to use: a run's, or a folder's.
+//! The models that a command is to use: a run's or a folder's body-VAE, a folder's or a repository's base.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use train::Device;
 use train::body::file::{self, SavedBodyVae};
+use train::diffusion::checkpoint::Hub;
 use train::run::RunFolder;
 
 use super::runs;
@@ -31,6 +32,16 @@ pub fn load(runs_dir: &Path, wanted: &str) -> Result<ChosenModel> {
     let run = runs::find_usable(runs_dir, wanted)?;
     let saved = read(&run.model_dir())?;
     Ok(ChosenModel { saved, run: Some(run) })
+}
+
+/// The folder of a base: `name` itself, or a repository's through the cache that all Hugging Face tools share.
+pub fn base_folder(name: &str, revision: &str) -> Result<PathBuf> {
+    let folder = Path::new(name);
+    let is_repository = !folder.exists() && name.split('/').count() == 2 && !name.starts_with(['.', '/']);
+    Ok(match is_repository {
+        true => Hub::from_env().checkpoint(name, revision, false)?,
+        false => folder.to_owned(),
+    })
 }
 
 fn read(folder: &Path) -> Result<SavedBodyVae> {

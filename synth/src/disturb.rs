@@ -4,7 +4,7 @@
 //! the distance is normal, and part of it is common to the joints of a photo, since some photos are hard. It is nearly
 //! as sure of joints that it guesses behind things as of those that it sees, less so where it errs the most, and finds
 //! next to nothing at and beyond the edge of the frame. The figures are those of the project's own pose model on 150
-//! photos of this crate; a test of the package `bolid` holds them against it (`tests/drawn.rs`).
+//! photos of this crate; a test of the package `bolid` holds them against it (`tests/it/drawn.rs`).
 
 use std::f32::consts::TAU;
 

@@ -13,7 +13,7 @@
 //! | [`scene`], [`camera`] | all of it, seen from somewhere |
 //! | [`raster`], `layer`, [`shade`], [`render`](mod@render), [`develop`] | triangles to pixels |
 //! | [`truth`], [`disturb`] | what is known; what a detector would make of it |
-//! | [`view`] | small photos of one person, for training |
+//! | [`view`], [`portrait`] | small photos of one person, for training; squares of somebody who stands |
 //! | [`watermark`], [`strokes`], [`names`] | marks on photos, their letters, invented names |
 //! | [`texture`], [`material`], [`pattern`], [`lettering`] | pictures of surfaces and things, to learn what is no mark |
 //! | [`encode`], [`spoil`] | pixels to files; copies that differ, files that break |
@@ -44,6 +44,7 @@ pub mod mesh;
 pub mod names;
 pub mod noise;
 pub mod pattern;
+pub mod portrait;
 pub mod pose;
 pub mod raster;
 pub mod render;

@@ -89,6 +89,19 @@ pub enum Error {
         /// What the tokenizer said.
         reason: String,
     },
+    /// Latents are NaN or infinite.
+    #[error(
+        "sampling step {step} of {steps} (timestep {timestep}): the latents are not finite; look for NaN in the weights of \
+         base, adapter or LoRA, or lower guidance and λ"
+    )]
+    NotFinite {
+        /// The step, from 1.
+        step: usize,
+        /// Of how many.
+        steps: usize,
+        /// Its timestep.
+        timestep: f64,
+    },
     /// A step's gradients are not where they should be.
     #[error(transparent)]
     Audit(#[from] AuditFailure),

@@ -7,6 +7,7 @@
 //! | [`body`] | the body-VAE: views of one person to a Gaussian over c_body, and back to a picture |
 //! | [`cache`] | what frozen networks make of photos and captions, computed once |
 //! | [`adapter`] | the body adapter: streams beside the text, their objective |
+//! | [`generate`] | pictures of a prompt, a body and a reference |
 //! | [`probe`] | joints read off latents, for the adapter's pose term |
 //! | `layers` | linear, convolution, normalisation, attention, with parameters to train |
 //! | [`parameters`] | the named variables of a model, deterministic from a seed |
@@ -31,6 +32,7 @@ pub mod diffusion;
 pub mod embedding_file;
 pub mod error;
 pub mod fit;
+pub mod generate;
 pub mod grad;
 pub mod ipadpt;
 mod layers;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use train::adapter::page::{GridPlan, page};
 use train::adapter::{
-    Adapter, AdapterBatch, AdapterSource, Case, CaseErrors, Cases, ClipJudge, Objective, Studio, Widths,
+    Adapter, AdapterBatch, AdapterSource, Case, CaseErrors, Cases, ClipJudge, Objective, Pipeline, Widths,
     file, plan,
 };
 use train::cache::{CachedText, Encoders};
@@ -78,19 +78,18 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     };
     let adapter = Adapter::new(&unet, widths, &parameters, &device)?;
     Adapter::begin(&unet, &parameters)?;
-    let studio = Studio {
+    let pipeline = Pipeline {
         unet: &unet,
         vae: &vae,
         scheduler: &scheduler,
-        no_text: &source.no_text,
-        size_px: config.base.size_px,
+        size_px: (config.base.size_px, config.base.size_px),
         sampling: Sampling {
             kind: SamplerKind::DpmSolver,
             steps: config.validation.grid_steps,
             guidance: config.validation.grid_guidance,
         },
     };
-    let report = Report::new(&inputs, &encoders, &source, &objective, &studio)?;
+    let report = Report::new(&inputs, &encoders, &source, &objective, &pipeline)?;
     let spec = RunSpec {
         kind: KIND.to_owned(),
         name: config.name.clone(),
@@ -173,7 +172,7 @@ struct Report<'a> {
     inputs: &'a Inputs,
     source: &'a AdapterSource<'a>,
     objective: &'a Objective<'a>,
-    studio: &'a Studio<'a>,
+    pipeline: &'a Pipeline<'a>,
     photos: ViewReader<'a>,
     groups: Vec<Cases>,
     grid: GridPlan,
@@ -185,7 +184,7 @@ impl<'a> Report<'a> {
         encoders: &Encoders,
         source: &'a AdapterSource<'a>,
         objective: &'a Objective<'a>,
-        studio: &'a Studio<'a>,
+        pipeline: &'a Pipeline<'a>,
     ) -> Result<Self> {
         let judging = &inputs.config.validation;
         let (most, each) = (judging.people, judging.photos);
@@ -214,7 +213,7 @@ impl<'a> Report<'a> {
             inputs,
             source,
             objective,
-            studio,
+            pipeline,
             photos: ViewReader::new(&inputs.snapshot, inputs.config.base.size_px)?,
             groups,
             grid: GridPlan { prompts, bodies, seed: inputs.config.seed },
@@ -247,7 +246,7 @@ impl<'a> Report<'a> {
         numbers: &BTreeMap<String, f64>,
         errors: &[Vec<CaseErrors>],
     ) -> Result<Grid> {
-        let grid = self.grid.draw(self.studio, adapter, self.photos)?;
+        let grid = self.grid.draw(self.pipeline, &self.source.no_text, adapter, self.photos)?;
         let groups = self.groups.iter().zip(errors);
         let cases: Vec<(&Case, CaseErrors)> =
             groups.flat_map(|(group, errors)| group.cases.iter().zip(errors.iter().copied())).collect();

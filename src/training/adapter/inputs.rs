@@ -10,7 +10,7 @@ use snapshot::Snapshot;
 use train::adapter::Origin;
 use train::cache::fill::captions;
 use train::cache::{CacheStore, Encoders};
-use train::diffusion::checkpoint::{Checkpoint, Hub};
+use train::diffusion::checkpoint::Checkpoint;
 use train::views::{People, Person};
 use train::{DType, Device};
 
@@ -165,15 +165,10 @@ impl Inputs {
     }
 }
 
-/// The base of a folder, or of a repository through the cache that all Hugging Face tools share.
+/// The base, which has to predict what is asked for.
 fn open_base(config: &AdapterConfig) -> Result<Checkpoint> {
     let name = &config.base.path;
-    let folder = Path::new(name);
-    let is_repository = !folder.exists() && name.split('/').count() == 2 && !name.starts_with(['.', '/']);
-    let folder = match is_repository {
-        true => Hub::from_env().checkpoint(name, &config.base.revision, false)?,
-        false => folder.to_owned(),
-    };
+    let folder = model::base_folder(name, &config.base.revision)?;
     let base = Checkpoint::open(&folder, DType::F32, &Device::Cpu);
     let base = base.with_context(|| format!("`base.path = {name:?}` is no base in diffusers' layout"))?;
     let (asked, found) = (config.objective.prediction, base.scheduler()?.prediction()?);

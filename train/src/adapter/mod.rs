@@ -17,7 +17,7 @@
 //! | [`model`] | both streams |
 //! | [`objective`] | the loss and its terms |
 //! | [`validation`] | a fixed list of photos with the right body, a stranger's and none |
-//! | [`pictures`] | pictures from fixed noise |
+//! | [`pipeline`] | pictures of a prompt, a body and a reference |
 //! | [`page`](mod@page) | the report of a run |
 //! | [`file`] | both streams on the disk |
 
@@ -28,7 +28,7 @@ pub mod file;
 pub mod model;
 pub mod objective;
 pub mod page;
-pub mod pictures;
+pub mod pipeline;
 pub mod plan;
 pub mod settings;
 pub mod stream;
@@ -38,7 +38,7 @@ pub use batch::{AdapterBatch, AdapterSource, Sample};
 pub use bodies::Body;
 pub use model::{Adapter, Lambdas, Widths};
 pub use objective::{ClipJudge, Objective};
-pub use pictures::{Shot, Studio};
+pub use pipeline::{PictureSpec, Pipeline};
 pub use plan::{Origin, StepPlan, plan};
 pub use settings::{AdapterSettings, CaptionSettings, DropoutSettings, ObjectiveSettings, SampleSettings};
 pub use stream::TrainedStream;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use snapshot::Pixels;
 
 use super::batch::AdapterSource;
-use super::model::Adapter;
-use super::pictures::{Shot, Studio};
+use super::model::{Adapter, Lambdas};
+use super::pipeline::{PictureSpec, Pipeline};
 use super::validation::{Case, CaseErrors};
 use crate::cache::CachedText;
 use crate::error::Error;
@@ -77,21 +77,24 @@ impl GridPlan {
     /// A row for each prompt and body: the person's photo, then a picture for each λ_b.
     pub fn draw(
         &self,
-        studio: &Studio<'_>,
+        pipeline: &Pipeline<'_>,
+        no_text: &CachedText,
         adapter: &Adapter,
         photos: ViewReader<'_>,
     ) -> Result<Grid, PageError> {
         let mut rows = Vec::new();
         for (number, (prompt, text)) in self.prompts.iter().enumerate() {
-            let shot = |body: &GridBody| Shot {
+            let spec = |body: &GridBody| PictureSpec {
                 text: text.clone(),
+                negative: no_text.clone(),
                 c_body: Some(body.c_body.clone()),
+                reference: None,
                 seed: self.seed + number as u64,
             };
-            let shots: Vec<Shot> = self.bodies.iter().map(shot).collect();
+            let specs: Vec<PictureSpec> = self.bodies.iter().map(spec).collect();
             let mut columns: Vec<Vec<Picture>> = Vec::new();
             for lambda in LAMBDAS {
-                columns.push(studio.draw(adapter, &shots, lambda)?);
+                columns.push(pipeline.draw(adapter, &specs, Lambdas { reference: 0.0, body: lambda })?);
             }
             for (place, body) in self.bodies.iter().enumerate() {
                 let planes = photos.read(&[body.photo], Pixels::Image)?;

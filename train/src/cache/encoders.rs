@@ -103,7 +103,7 @@ pub fn bodies(model: &BodyVae, weighted: &[u8], poses: &[Pose]) -> Result<(Tenso
 }
 
 /// The digest over the weights and configurations of a checkpoint's components.
-fn digest(base: &Checkpoint, components: &[&str]) -> Result<Digest> {
+pub(crate) fn digest(base: &Checkpoint, components: &[&str]) -> Result<Digest> {
     let mut files = Vec::new();
     for component in components {
         let folder = base.folder().join(component);
@@ -114,7 +114,8 @@ fn digest(base: &Checkpoint, components: &[&str]) -> Result<Digest> {
     digest_of_files(&files)
 }
 
-fn text_digest(base: &Checkpoint) -> Result<Digest> {
+/// The digest over text encoders and tokenizers.
+pub(crate) fn text_digest(base: &Checkpoint) -> Result<Digest> {
     let (mut components, mut tokenizers) = (vec!["text_encoder"], vec!["tokenizer"]);
     if base.has_second_text_encoder() {
         components.push("text_encoder_2");
@@ -126,7 +127,8 @@ fn text_digest(base: &Checkpoint) -> Result<Digest> {
     Ok(Digest::of(format!("{} {}", digest(base, &components)?, digest_of_files(&files)?)))
 }
 
-fn image_digest(folder: &Path) -> Result<Digest> {
+/// The digest over an image encoder's files.
+pub(crate) fn image_digest(folder: &Path) -> Result<Digest> {
     let mut files = vec![folder.join("config.json")];
     files.extend(tensor_files(folder, "model", false)?);
     digest_of_files(&files)

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use super::scheduler::guidance::guide;
 use super::scheduler::{Sampler, SamplerKind, SchedulerConfig};
 use super::unet::{Conditioning, UNet};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How latents are sampled.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,12 +18,44 @@ pub struct Sampling {
     pub guidance: f64,
 }
 
+/// What a run asks for and tells on its way.
+pub struct Hooks<'a> {
+    /// Standard normal noise of the latents' shape, for the steps of an ancestral method.
+    pub noise: &'a mut dyn FnMut() -> Result<Tensor>,
+    /// Called after each step.
+    pub after_step: &'a mut dyn FnMut(&StepDone<'_>) -> Result<()>,
+}
+
+/// A step that was taken.
+pub struct StepDone<'a> {
+    /// Which, from 1.
+    pub step: usize,
+    /// Of how many.
+    pub steps: usize,
+    input: &'a Tensor,
+    output: &'a Tensor,
+    timestep: f64,
+    config: &'a SchedulerConfig,
+}
+
+impl StepDone<'_> {
+    /// x̂₀: what the network takes the finished latents to be at this step.
+    ///
+    /// # Errors
+    /// Where the schedule's configuration is unusable.
+    pub fn estimate(&self) -> Result<Tensor> {
+        let timesteps = vec![self.timestep.round() as usize; self.input.dim(0)?];
+        let schedule = self.config.noise_schedule()?;
+        schedule.predict_x0(self.output, self.input, &timesteps, self.config.prediction()?)
+    }
+}
+
 impl Sampling {
     /// Latents of `noise` `[b, c, h, w]`, standard normal. `unconditional` is what guidance leads away from. The same
     /// noise gives the same latents; an ancestral method takes its mean.
     ///
     /// # Errors
-    /// Where the schedule does not allow so many steps, or a shape does not fit.
+    /// Where the schedule does not allow so many steps, a shape does not fit, or latents are no longer finite.
     pub fn run(
         &self,
         unet: &UNet,
@@ -32,8 +64,37 @@ impl Sampling {
         conditional: &Conditioning,
         unconditional: &Conditioning,
     ) -> Result<Tensor> {
+        self.sample(unet, config, noise, conditional, unconditional, None)
+    }
+
+    /// The same with fresh noise where the method adds some, and told what happens.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and what a hook fails with.
+    pub fn run_with(
+        &self,
+        unet: &UNet,
+        config: &SchedulerConfig,
+        noise: &Tensor,
+        conditional: &Conditioning,
+        unconditional: &Conditioning,
+        hooks: &mut Hooks<'_>,
+    ) -> Result<Tensor> {
+        self.sample(unet, config, noise, conditional, unconditional, Some(hooks))
+    }
+
+    fn sample(
+        &self,
+        unet: &UNet,
+        config: &SchedulerConfig,
+        noise: &Tensor,
+        conditional: &Conditioning,
+        unconditional: &Conditioning,
+        mut hooks: Option<&mut Hooks<'_>>,
+    ) -> Result<Tensor> {
         let mut sampler = Sampler::new(self.kind, config, self.steps)?;
         let timesteps = sampler.timesteps().to_vec();
+        let steps = timesteps.len();
         let mut latents = (noise * sampler.init_noise_sigma())?;
         for (step, &timestep) in timesteps.iter().enumerate() {
             let input = sampler.scale_input(step, &latents)?;
@@ -43,8 +104,20 @@ impl Sampling {
                 let without = unet.forward(&input, &timesteps, unconditional)?;
                 output = guide(&output, &without, self.guidance)?;
             }
+            let fresh = match &mut hooks {
+                Some(hooks) if sampler.adds_noise(step) => Some((hooks.noise)()?),
+                _ => None,
+            };
             // Without a graph: its memory would grow with every step.
-            latents = sampler.step(step, &output, &latents, None)?.detach();
+            latents = sampler.step(step, &output, &latents, fresh.as_ref())?.detach();
+            // A sum is finite where all of its terms are, but for overflow, which latents are far from.
+            if !latents.sum_all()?.to_dtype(candle_core::DType::F32)?.to_scalar::<f32>()?.is_finite() {
+                return Err(Error::NotFinite { step: step + 1, steps, timestep });
+            }
+            if let Some(hooks) = &mut hooks {
+                let (input, output) = (&input, &output);
+                (hooks.after_step)(&StepDone { step: step + 1, steps, input, output, timestep, config })?;
+            }
         }
         Ok(latents)
     }

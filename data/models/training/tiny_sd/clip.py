@@ -30,8 +30,11 @@ class Clip(nn.Module):
 
     def forward(self, ids: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
         """Logits [pictures, captions]."""
-        texts = F.normalize(self.text(ids).text_embeds, dim=1)
-        pictures = F.normalize(self.vision(pixels).image_embeds, dim=1)
+        return self.compare(self.text(ids).text_embeds, self.vision(pixels).image_embeds)
+
+    def compare(self, texts: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+        """Logits [pictures, captions] of their embeddings."""
+        texts, pictures = F.normalize(texts, dim=1), F.normalize(pictures, dim=1)
         return self.scale.exp().clamp(max=100) * pictures @ texts.T
 
 

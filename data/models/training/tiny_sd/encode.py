@@ -29,13 +29,12 @@ def main() -> None:
     folder = args.work / "latents"
     folder.mkdir(parents=True, exist_ok=True)
     components = principal.of(args.work, data)
-    content = data.content()
     for first in range(0, len(data), SHARD):
         path = folder / f"{first:06}.safetensors"
         index = np.arange(first, min(first + SHARD, len(data)))
         if not path.exists():
             image = data.batch(index)
-            shard = {"mean": principal.encode(image, *components), "content": content[index],
+            shard = {"mean": principal.encode(image, *components),
                      "mirrored": principal.encode(image.flip(3), *components)}
             save_file(shard, path.with_suffix(".part"))
             os.replace(path.with_suffix(".part"), path)
@@ -45,10 +44,8 @@ def main() -> None:
 
 
 def measure(path: Path, out: Path) -> None:
-    """The factor that gives latents a deviation of 1, from cells that show the photo."""
-    held = load_file(path)
-    shown = held["content"].expand_as(held["mean"]) > 0
-    scale = 1 / held["mean"][shown].std().item()
+    """The factor that gives latents a deviation of 1."""
+    scale = 1 / load_file(path)["mean"].std().item()
     print(f"scaling_factor {scale:.5f}")
     out.write_text(json.dumps(round(scale, 5)))
 

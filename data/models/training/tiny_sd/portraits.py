@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from networks import CELL, SIDE
+from networks import SIDE
 
 DRAWN = 128  # pixels of a portrait in the file
 
@@ -24,7 +24,7 @@ class Portraits:
             self.rows.append(json.loads(line))
         shape = (len(self.rows), DRAWN, DRAWN, 3)
         self.pixels = np.memmap(folder / "portraits.u8", np.uint8, "r", shape=shape)
-        self.captions = [row["caption"] + row["place"] for row in self.rows]
+        self.captions = [row["caption"] for row in self.rows]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -38,12 +38,3 @@ class Portraits:
         """The first ones as u8 [64, 64, 3]."""
         whole = (self.batch(np.arange(min(count, len(self)))) + 1) * 127.5
         return list(whole.round().byte().permute(0, 2, 3, 1).numpy())
-
-    def content(self) -> torch.Tensor:
-        """Which cells of the latents hold nothing but the photo: f32 [n, 1, 16, 16] of 0 and 1."""
-        across, cell = SIDE // CELL, CELL * DRAWN // SIDE
-        mask = torch.zeros(len(self), 1, across, across)
-        for i, row in enumerate(self.rows):
-            left, top, right, bottom = row["content"]
-            mask[i, 0, -(-top // cell) : bottom // cell, -(-left // cell) : right // cell] = 1
-        return mask

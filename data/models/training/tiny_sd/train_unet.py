@@ -25,6 +25,9 @@ from portraits import DRAWN, Portraits
 
 BATCH = 48
 JOINTS = 5.0  # weight of their heat maps' error: at first a twentieth of the loss
+COLOURS = 0.1  # weight of the error of colours at joints: it reaches the text encoder alone
+SHOWN = 6  # numbers of a cell that its colour is in: the first of the principal components
+PERSON = 3.0  # a cell of the person's box counts so much more than one of the ground: captions say nothing of the ground
 SHORT = 0.15  # share of captions that are shortened
 EMPTY = 0.1  # share of captions that are left out, for guidance
 GAMMA = 5  # Hang et al., 2023: levels with a higher signal-to-noise ratio count no more than at this
@@ -32,27 +35,30 @@ GAMMA = 5  # Hang et al., 2023: levels with a higher signal-to-noise ratio count
 
 
 class Base(nn.Module):
-    """UNet and text half, and a reader of joints from the features that the last level starts with: that these have to tell
-    where a body is teaches bodies much sooner (as REPA does with another network's features; Yu et al., 2024). It is not
-    part of the base."""
+    """UNet and text half, and two readers that are not part of the base. One reads joints from the features that the last
+    level starts with: that these have to tell where a body is teaches bodies much sooner (as REPA does with another
+    network's features; Yu et al., 2024). The other reads from the text alone which colours are at the joints: without it
+    half an hour teaches the text encoder next to nothing, for noise says more of a picture than its caption does."""
 
     def __init__(self, tokenizer: CLIPTokenizer):
         super().__init__()
         self.unet = networks.unet()
         self.text = networks.text(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
         self.joints = nn.Conv2d(self.unet.config.block_out_channels[1], 17, 1)
+        self.colours = nn.Linear(networks.WIDTH, 17 * SHOWN)
         self.features = None
         self.unet.up_blocks[1].register_forward_hook(self.keep)
 
     def keep(self, _block: nn.Module, _given: tuple, features: torch.Tensor) -> None:
         self.features = features
 
-    def forward(self, noisy: torch.Tensor, times: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The velocity [n, 16, 16, 16], and heat maps of joints [n, 17, 16, 16]."""
+    def forward(self, noisy: torch.Tensor, times: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The velocity [n, 16, 16, 16], heat maps of joints [n, 17, 16, 16], and colours at joints [n, 17, 6]."""
         states = self.text(ids).last_hidden_state
         # pixel by pixel in memory: a tenth faster on processors
         velocity = self.unet(noisy.contiguous(memory_format=torch.channels_last), times, states).sample
-        return velocity, self.joints(self.features)
+        # the last token has seen all others
+        return velocity, self.joints(self.features), self.colours(states[:, -1]).unflatten(1, (17, SHOWN))
 
 
 class Latents:
@@ -62,28 +68,48 @@ class Latents:
         shards = [load_file(path) for path in sorted((work / "latents").glob("*.safetensors"))]
         # as they are, then mirrored
         self.mean = torch.stack([torch.cat([s[key] for s in shards]) for key in ("mean", "mirrored")])
-        self.content = torch.cat([s["content"] for s in shards])
-        self.ids = ids[:, : len(self.content)]
-        self.joints = torch.tensor([row["joints"] for row in data.rows[: len(self.content)]])
+        count = self.mean.shape[1]
+        self.ids = ids[:, :count]
+        self.joints = torch.tensor([row["joints"] for row in data.rows[:count]])
         self.joints[..., :2] *= networks.SIDE / DRAWN / networks.CELL
+        self.weight = weights(data.rows[:count])
         self.scale = float((work / "scale.json").read_text())
 
     def batch(self, n: int) -> tuple[torch.Tensor, ...]:
-        """Samples of latents, which cells count, token ids, joints [n, 17, 3] in cells."""
-        index = torch.from_numpy(np.random.choice(len(self.content), n, replace=False))
+        """Samples of latents, how much each cell counts, token ids, joints [n, 17, 3] in cells."""
+        index = torch.from_numpy(np.random.choice(self.mean.shape[1], n, replace=False))
         is_mirrored = torch.rand(n) < 0.5
-        mean, content, joints = self.mean[is_mirrored.long(), index], self.content[index], self.joints[index]
-        content = torch.where(is_mirrored[:, None, None, None], content.flip(3), content)
+        mean, weight, joints = self.mean[is_mirrored.long(), index], self.weight[index], self.joints[index]
+        weight = torch.where(is_mirrored[:, None, None, None], weight.flip(3), weight)
         joints = torch.where(is_mirrored[:, None, None], mirrored(joints), joints)
         sample = mean + principal.NOISE * torch.randn_like(mean)
         said = torch.where(torch.rand(n) < SHORT, torch.randint(1, len(self.ids), (n,)), 0)
-        return sample * self.scale, content, self.ids[said, index], joints
+        return sample * self.scale, weight, self.ids[said, index], joints
 
 
 def mirrored(joints: torch.Tensor) -> torch.Tensor:
     """Joints of mirrored pictures, in COCO's order: a left hand becomes a right one."""
     x, y, there = joints[:, [0, *(i + 1 if i % 2 else i - 1 for i in range(1, 17))]].unbind(2)
     return torch.stack([networks.SIDE // networks.CELL - x, y, there], 2)
+
+
+def weights(rows: list[dict]) -> torch.Tensor:
+    """[n, 1, 16, 16]: PERSON in the person's box, 1 elsewhere, over the mean."""
+    weight = torch.ones(len(rows), 1, networks.SIDE // networks.CELL, networks.SIDE // networks.CELL)
+    for mask, row in zip(weight, rows):
+        left, top, right, bottom = (int(at * networks.SIDE / DRAWN / networks.CELL) for at in row["person"])
+        mask[:, top : bottom + 1, left : right + 1] = PERSON
+    return weight / weight.mean((1, 2, 3), keepdim=True)
+
+
+def at_joints(latents: torch.Tensor, joints: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The first numbers of the cells that joints are in [n, 17, 6], and which are in the picture and seen [n, 17]."""
+    side = latents.shape[3]
+    x, y = joints[..., 0].floor().long(), joints[..., 1].floor().long()
+    is_there = (x >= 0) & (x < side) & (y >= 0) & (y < side) & (joints[..., 2] > 0)
+    place = y.clamp(0, side - 1) * side + x.clamp(0, side - 1)
+    cells = latents[:, :SHOWN].flatten(2).transpose(1, 2)
+    return cells.gather(1, place[..., None].expand(-1, -1, SHOWN)), is_there
 
 
 def heat(joints: torch.Tensor) -> torch.Tensor:
@@ -96,21 +122,25 @@ def heat(joints: torch.Tensor) -> torch.Tensor:
 
 
 def loss_of(model: Base, batch: tuple, empty: torch.Tensor, schedule: DDPMScheduler) -> tuple[torch.Tensor, dict]:
-    """Error of the predicted velocity over the photo's cells; the times of a batch are spread evenly."""
-    latents, content, ids, joints = batch
+    """Error of the predicted velocity; the times of a batch are spread evenly."""
+    latents, weight, ids, joints = batch
     n = len(latents)
     times = ((torch.randperm(n) + torch.rand(n)) / n * 1000).long()
-    ids = torch.where(torch.rand(n, 1) < EMPTY, empty, ids)
+    is_empty = torch.rand(n, 1) < EMPTY
+    ids = torch.where(is_empty, empty, ids)
     noise = torch.randn_like(latents)
-    found, bumps = model(schedule.add_noise(latents, noise, times), times, ids)
+    found, bumps, told = model(schedule.add_noise(latents, noise, times), times, ids)
     wanted = schedule.get_velocity(latents, noise, times)
-    error = ((found - wanted).square() * content).sum((1, 2, 3)) / (content.sum((1, 2, 3)) * latents.shape[1])
+    error = ((found - wanted).square() * weight).mean((1, 2, 3))
     signal = schedule.alphas_cumprod[times]
     ratio = signal / (1 - signal)
     placed = (signal * (bumps - heat(joints)).square().mean((1, 2, 3))).mean()
-    loss = (error * (ratio.clamp(max=GAMMA) + 1) / (ratio + 1)).mean() + JOINTS * placed
+    seen, is_there = at_joints(latents, joints)
+    is_there = is_there & ~is_empty
+    coloured = ((told - seen).square().mean(2) * is_there).sum() / is_there.sum()
+    loss = (error * (ratio.clamp(max=GAMMA) + 1) / (ratio + 1)).mean() + JOINTS * placed + COLOURS * coloured
     quarters = {f"q{q + 1}": error[times // 250 == q].mean() for q in range(4)}
-    return loss, {"loss": loss, "joints": placed, **quarters}
+    return loss, {"loss": loss, "joints": placed, "colours": coloured, **quarters}
 
 
 def start(model: Base, tokenizer: CLIPTokenizer, work: Path) -> None:
@@ -121,7 +151,7 @@ def start(model: Base, tokenizer: CLIPTokenizer, work: Path) -> None:
     for token, index in tokenizer.get_vocab().items():
         if token in known:
             ours[index] = state[name][known[token]]
-    model.load_state_dict(state | {name: ours})
+    model.load_state_dict(model.state_dict() | state | {name: ours})
 
 
 def train(rank: int, args: argparse.Namespace) -> None:
@@ -132,8 +162,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
     torch.manual_seed(1)
     portraits = Portraits(args.data)
     tokenizer = vocabulary.tokenizer(args.work / "tokenizer", portraits.captions)
-    captions = [(whole, *vocabulary.shorter(row["caption"], row["place"]))
-                for whole, row in zip(portraits.captions, portraits.rows)]
+    captions = [(whole, *vocabulary.shorter(whole)) for whole in portraits.captions]
     ids = torch.stack([vocabulary.ids(tokenizer, list(kind)) for kind in zip(*captions)])
     empty = vocabulary.ids(tokenizer, [""])
     model = Base(tokenizer)

@@ -21,7 +21,7 @@ CROP = 32  # pixels; early on, more pictures are worth more than whole ones
 CROPS = 48  # as many pixels as in a batch of whole ones
 WHOLE_FROM = 0.5  # the share of the run after which whole pictures come: normalisations see what they will see
 PERSON = 4.0  # a pixel of the person's box counts so much more than one of the ground
-BLUR = 0.06  # deviation of noise on latents, whose own is 1: about what is left when a picture has been denoised
+BLUR = 0.25  # deviation of noise on latents, at most; their own is 1: what the UNet leaves of it must not become grain
 
 
 def edges(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -72,10 +72,10 @@ def tokenizer(folder: Path, captions: list[str]) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(folder) if folder.exists() else write(captions, folder)
 
 
-def shorter(caption: str, place: str) -> list[str]:
-    """What people ask for who say less: no clothes, nothing but the sex, not even that; `place` is how the caption ends."""
+def shorter(caption: str) -> list[str]:
+    """What people ask for who say less: no clothes, nothing but the sex, not even that."""
     sex = "woman" if " woman" in caption else "man"
-    return [caption.split(" wearing ")[0] + place, f"a photo of a {sex}{place}", f"a photo of a person{place}"]
+    return [caption.split(" wearing ")[0], f"a photo of a {sex}", "a photo of a person"]
 
 
 def ids(tokenizer: CLIPTokenizer, captions: list[str]):

@@ -1,0 +1,8 @@
+//! All integration tests of this crate are one binary: every further one would link the whole crate again.
+
+mod again;
+mod crawl;
+mod failures;
+mod galleries;
+mod server;
+mod strangers;

@@ -1,0 +1,5 @@
+//! All integration tests of this crate are one binary: every further one would link the whole crate again.
+
+mod common;
+mod verify;
+mod write_and_read;

@@ -1,6 +1,0 @@
-//! Comparison with public reference implementations; `tests/golden/README.md` explains the vectors.
-//!
-//! The folder is the one that `BOLID_GOLDEN` names, otherwise `tests/golden`. Sizes, thresholds, names and tolerances are
-//! read from the cases, so that the tests run on a set of any seed.
-
-mod golden_cases;

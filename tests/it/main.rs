@@ -1,0 +1,24 @@
+//! All integration tests of this crate are one binary: every further one would link the whole crate again.
+
+mod adapter;
+mod bad_input;
+mod crawling;
+mod dataset;
+mod demo_gallery;
+mod drawn;
+mod erase;
+mod generate;
+mod golden;
+mod identity;
+mod interrupted;
+mod judge;
+mod locked;
+mod measure;
+mod planted;
+mod review;
+mod runs;
+#[allow(dead_code)] // crawls as a user runs them need a part of it
+#[path = "../../crawler/tests/it/server/mod.rs"]
+mod server;
+mod support;
+mod training;

@@ -1,0 +1,81 @@
+//! A tiny base, and people drawn into small tensors to train an adapter for it: seconds instead of hours.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Workplace, project};
+
+/// People of nine views, and what a run of seconds takes.
+const DRAWN: &str =
+    "[data]\nsplit = \"all\"\n\n[data.drawn]\nseed = 5\nfamilies = 4\ntwins = 1\nviews = 9\nsize_px = 64\n\n";
+
+/// A workplace with a base, a body-VAE that was trained for two steps, and the adapter's configuration.
+pub fn workplace() -> (Workplace, PathBuf) {
+    let place = Workplace::demo(1, 1, 1);
+    let vae = place.path().join("vae.toml");
+    let small = "[model]\nlatent = 16\nview_px = 64\ndecoded_px = 32\nchannels = 16\nwidth = 16\nstrip_width = 16\nheads = 2\n\
+                 decoder_channels = [16, 8]\n\n[views]\npeople = 3\nviews = 4\n\n[fit]\nsteps = 2\nwarmup_steps = 1\n";
+    fs::write(&vae, format!("name = \"small\"\nseed = 3\n\n{DRAWN}{small}")).expect("a configuration");
+    place.succeed(&["train", "vae", "--config", vae.to_str().expect("letters")]);
+    let base = base(place.path());
+    let config = place.path().join("adapter.toml");
+    let base = base.to_str().expect("letters");
+    let rest = format!(
+        "[base]\npath = {base:?}\nsize_px = 64\n\n[body]\nmodel = \"small\"\n\n[samples]\nbatch = 3\nbody_views = 3\n\n\
+         [objective]\nalpha_id = 0.1\n\n[probe.network]\nchannels = 16\nblocks = 1\n\n[probe.fit]\nsteps = 4\nbatch = 4\n\
+         save_every = 2\n\n[validation]\npeople = 2\nphotos = 1\ngrid_bodies = 1\ngrid_steps = 2\n\n[fit]\nsteps = 6\n\
+         warmup_steps = 1\nsave_every = 2\nvalidate_every = 3\n"
+    );
+    fs::write(&config, format!("name = \"tiny\"\nseed = 4\n\n{DRAWN}{rest}")).expect("a configuration");
+    (place, config)
+}
+
+/// The golden set's models as a checkpoint: UNet and VAE of SD 1.5's kind, text and image encoder, a tokenizer of letters.
+pub fn base(parent: &Path) -> PathBuf {
+    let root = parent.join("base");
+    let golden = project().join("tests/golden");
+    for (part, case, file) in [
+        ("unet", "unet_sd15", "diffusion_pytorch_model.safetensors"),
+        ("vae", "vae_kl", "diffusion_pytorch_model.safetensors"),
+        ("text_encoder", "clip_text", "model.safetensors"),
+        ("image_encoder", "clip_vision", "model.safetensors"),
+    ] {
+        let (from, to) = (golden.join(case), root.join(part));
+        fs::create_dir_all(&to).expect("a folder");
+        fs::copy(from.join("config.json"), to.join("config.json")).expect("a copy");
+        fs::copy(from.join("weights.safetensors"), to.join(file)).expect("a copy");
+    }
+    let write = |path: &str, text: String| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    };
+    let scheduler = r#"{"_class_name": "DDIMScheduler", "beta_end": 0.012, "beta_schedule": "scaled_linear",
+        "beta_start": 0.00085, "num_train_timesteps": 1000, "clip_sample": false, "steps_offset": 1,
+        "set_alpha_to_one": false, "prediction_type": "epsilon"}"#;
+    write("scheduler/scheduler_config.json", scheduler.to_owned());
+    // Every letter by itself, within a word and at its end; whatever else stands in a text is an unknown token.
+    let letters = ('a'..='z').flat_map(|letter| [letter.to_string(), format!("{letter}</w>")]);
+    let tokens =
+        ["<|startoftext|>".to_owned(), "!".to_owned(), "<|endoftext|>".to_owned()].into_iter().chain(letters);
+    let entries: Vec<String> = tokens.enumerate().map(|(id, token)| format!("{token:?}: {id}")).collect();
+    write("tokenizer/vocab.json", format!("{{{}}}", entries.join(", ")));
+    write("tokenizer/merges.txt", "#version: 0.2\n".to_owned());
+    root
+}
+
+/// The arguments of one of the adapter's commands.
+pub fn adapter<'a>(command: &'a str, config: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
+    [&["--json", "train", command, "--config", config.to_str().expect("letters")], more].concat()
+}
+
+/// The run of this name: its folder ends with its id.
+pub fn run_named(place: &Workplace, name: &str) -> PathBuf {
+    let mut runs =
+        fs::read_dir(place.workdir().join("runs")).expect("runs").map(|entry| entry.expect("a run").path());
+    let is_named = |path: &PathBuf| {
+        let file = path.file_name().map(|file| file.to_string_lossy().into_owned());
+        file.is_some_and(|file| file.rsplit_once('-').is_some_and(|(found, _)| found == name))
+    };
+    runs.find(is_named).unwrap_or_else(|| panic!("a run {name}"))
+}

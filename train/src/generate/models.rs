@@ -1,0 +1,176 @@
+//! What pictures are made with, loaded and checked before the first step.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use photo::Digest;
+
+use super::embedding::Embedding;
+use super::settings::{ModelName, ModelNames};
+use crate::adapter::file::{self, BODY, LORA, REFERENCE};
+use crate::adapter::{Adapter, Pipeline};
+use crate::cache::CachedText;
+use crate::cache::encoders::{digest, image_digest, text_digest};
+use crate::cache::spec::digest_of_files;
+use crate::diffusion::checkpoint::{Checkpoint, load_image_encoder};
+use crate::diffusion::clip::{ClipVision, to_clip_pixels};
+use crate::diffusion::prompt::PromptEncoder;
+use crate::diffusion::sampling::Sampling;
+use crate::diffusion::scheduler::SchedulerConfig;
+use crate::diffusion::unet::UNet;
+use crate::diffusion::vae::AutoencoderKl;
+use crate::error::{Error, Result};
+
+/// Where the models are.
+#[derive(Clone, Debug)]
+pub struct ModelFiles {
+    /// What the base is called: a folder or a repository.
+    pub base_name: String,
+    /// The base's folder.
+    pub base: PathBuf,
+    /// A UNet's file laid over the base's, such as SDXL-Lightning's.
+    pub unet: Option<PathBuf>,
+    /// LoRAs of the base, each with its weight.
+    pub loras: Vec<(PathBuf, f64)>,
+    /// An adapter's folder.
+    pub adapter: Option<PathBuf>,
+    /// An image encoder's folder; `image_encoder` in the base's where there is none. Loaded only where it is needed.
+    pub image_encoder: Option<PathBuf>,
+}
+
+/// The models.
+#[derive(Debug)]
+pub struct Models {
+    files: ModelFiles,
+    names: ModelNames,
+    unet: UNet,
+    vae: AutoencoderKl,
+    scheduler: SchedulerConfig,
+    prompts: PromptEncoder,
+    adapter: Option<Adapter>,
+}
+
+impl Models {
+    /// Loads them.
+    ///
+    /// # Errors
+    /// Where a file is missing or does not fit; an adapter of another base is refused by the first width that differs.
+    pub fn load(files: ModelFiles) -> Result<Self> {
+        let device = &Device::Cpu;
+        let mut base = Checkpoint::open(&files.base, DType::F32, device)?;
+        let mut names = ModelNames {
+            base: ModelName { path: files.base_name.clone(), sha256: base_digest(&base)? },
+            ..ModelNames::default()
+        };
+        if let Some(path) = &files.unet {
+            base = base.with_unet(path);
+            names.unet = Some(named(path, std::slice::from_ref(path))?);
+        }
+        for (path, scale) in &files.loras {
+            base = base.with_lora(path, *scale)?;
+            names.loras.push((named(path, std::slice::from_ref(path))?, *scale));
+        }
+        if let Some(folder) = &files.adapter {
+            // Streams that were trained beside an update of the base are nothing without it.
+            let update = Some(folder.join(LORA)).filter(|path| path.is_file());
+            let all = [folder.join(BODY), folder.join(REFERENCE)].into_iter().chain(update.clone());
+            names.adapter = Some(named(folder, &all.collect::<Vec<_>>())?);
+            if let Some(path) = update {
+                base = base.with_lora(&path, 1.0)?;
+            }
+        }
+        let unet = base.unet()?;
+        let adapter = files.adapter.as_ref().map(|folder| file::load(folder, &unet, device)).transpose()?;
+        Ok(Self {
+            vae: base.vae()?,
+            scheduler: base.scheduler()?,
+            prompts: PromptEncoder::load(&base)?,
+            adapter: adapter.map(|saved| saved.adapter),
+            unet,
+            names,
+            files,
+        })
+    }
+
+    /// What they are called.
+    pub fn names(&self) -> &ModelNames {
+        &self.names
+    }
+
+    /// The adapter, where there is one.
+    pub fn adapter(&self) -> Option<&Adapter> {
+        self.adapter.as_ref()
+    }
+
+    /// The base's schedule.
+    pub fn scheduler(&self) -> &SchedulerConfig {
+        &self.scheduler
+    }
+
+    /// The side of the pictures that the autoencoder was trained on, in px.
+    pub fn size_px(&self) -> usize {
+        self.vae.config().sample_size
+    }
+
+    /// Sides of pictures are multiples of this, in px.
+    pub fn cell_px(&self) -> usize {
+        self.vae.config().downscale()
+    }
+
+    /// How a text is read.
+    ///
+    /// # Errors
+    /// Where it cannot be tokenised.
+    pub fn text(&self, text: &str) -> Result<CachedText> {
+        let encoded = self.prompts.encode(&[text])?;
+        let pooled = encoded.pooled.map(|pooled| pooled.squeeze(0)).transpose()?;
+        Ok(CachedText { states: encoded.states.squeeze(0)?, pooled })
+    }
+
+    /// The embedding of a picture: interleaved RGB of `width` × `height`. Its middle square is looked at.
+    ///
+    /// # Errors
+    /// Where there is no image encoder, or its embeddings are not what the adapter was trained with.
+    pub fn embed(&self, name: &str, rgb: &[u8], width: usize, height: usize) -> Result<Embedding> {
+        let folder =
+            self.files.image_encoder.clone().unwrap_or_else(|| self.files.base.join("image_encoder"));
+        if !folder.join("config.json").is_file() {
+            return Err(Error::NotFound { folder, wanted: vec!["config.json".to_owned()] });
+        }
+        let encoder: ClipVision = load_image_encoder(&folder, DType::F32, &Device::Cpu)?;
+        let wanted = self.adapter.as_ref().map(|adapter| adapter.reference.embed_dim());
+        let found = encoder.config().projection();
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
+            let reason =
+                format!("its embeddings have {found} numbers, the adapter's reference stream takes {wanted}");
+            return Err(Error::malformed(&folder, reason));
+        }
+        let pixels = Tensor::from_slice(rgb, (1, height, width, 3), &Device::Cpu)?;
+        let pixels = pixels.permute((0, 3, 1, 2))?.to_dtype(DType::F32)?.affine(2.0 / 255.0, -1.0)?;
+        let pixels = to_clip_pixels(&pixels, encoder.config().image_size())?;
+        Ok(Embedding {
+            name: format!("{name} (image encoder {})", image_digest(&folder)?.short()),
+            values: encoder.forward(&pixels)?.image_embeds.flatten_all()?.to_vec1()?,
+        })
+    }
+
+    /// What draws pictures of this size in this way; `scheduler` is the base's, or a changed one.
+    pub fn pipeline<'a>(
+        &'a self,
+        scheduler: &'a SchedulerConfig,
+        sampling: Sampling,
+        size_px: (usize, usize),
+    ) -> Pipeline<'a> {
+        Pipeline { unet: &self.unet, vae: &self.vae, scheduler, size_px, sampling }
+    }
+}
+
+fn named(path: &Path, files: &[PathBuf]) -> Result<ModelName> {
+    Ok(ModelName { path: path.display().to_string(), sha256: digest_of_files(files)? })
+}
+
+/// Over the files of all networks, and the schedule.
+fn base_digest(base: &Checkpoint) -> Result<Digest> {
+    let scheduler = digest_of_files(&[base.folder().join("scheduler/scheduler_config.json")])?;
+    Ok(Digest::of(format!("{} {} {scheduler}", digest(base, &["unet", "vae"])?, text_digest(base)?)))
+}

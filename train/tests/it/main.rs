@@ -1,0 +1,14 @@
+//! All integration tests of this crate are one binary: every further one would link the whole crate again.
+
+mod adapter;
+mod audit;
+mod body;
+mod bodybench;
+mod checkpoint;
+mod fit;
+mod grad;
+mod interchange;
+mod ipadpt;
+mod tiled_vae;
+mod tokenizer;
+mod views;
