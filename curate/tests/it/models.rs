@@ -275,7 +275,7 @@ fn a_missing_library_says_what_to_run() {
     let program = std::env::current_exe().unwrap();
     let output = std::process::Command::new(program)
         .env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so")
-        .args(["--exact", "what_models_see_comes_back_in_photo_pixels"])
+        .args(["--exact", "models::what_models_see_comes_back_in_photo_pixels"])
         .output()
         .unwrap();
     assert!(!output.status.success());

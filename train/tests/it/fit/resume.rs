@@ -62,7 +62,7 @@ fn a_process_killed_outright_again_and_again_ends_with_the_same_bytes() {
     let mut kills = 0;
     for milliseconds in (20..).step_by(17) {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", "resume::a_slow_training_in_a_process_of_its_own"])
+            .args(["--exact", "fit::resume::a_slow_training_in_a_process_of_its_own"])
             .env(RUNS, &trial.runs)
             .stdout(Stdio::null())
             .spawn()
