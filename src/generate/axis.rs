@@ -1,6 +1,6 @@
 //! The axes of a sheet: `lambda-body=0,0.5,1`.
 
-use super::request::RequestError;
+use super::error::RequestError;
 
 /// What changes along an axis.
 #[derive(Clone, Debug, PartialEq)]

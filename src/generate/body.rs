@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use train::embedding_file::EmbeddingFile;
 use train::generate::Embedding;
+use train::run::RunFolder;
 
 use super::adapter::ChosenAdapter;
 use crate::cli::{GenerateArgs, Global};
@@ -14,8 +15,6 @@ use crate::training::person;
 
 /// The body-VAE where nothing says another.
 const BODY_VAE: &str = "data/models/body-vae";
-/// Views whose features are computed at a time.
-const CHUNK: usize = 16;
 
 /// A body, or whoever comes.
 #[derive(Clone, Debug)]
@@ -39,6 +38,11 @@ impl<'a> Bodies<'a> {
     /// None found yet.
     pub fn new(args: &'a GenerateArgs, global: &'a Global, adapter: Option<&'a ChosenAdapter>) -> Self {
         Self { args, global, adapter, model: None, found: HashMap::new() }
+    }
+
+    /// The run of the body-VAE, where bodies were read with one that is here.
+    pub fn run(&self) -> Option<&RunFolder> {
+        self.model.as_ref()?.run.as_ref()
     }
 
     /// The body that the words of `--body` name.
@@ -118,7 +122,7 @@ impl<'a> Bodies<'a> {
     /// The body-VAE that the adapter was trained with.
     fn model(&mut self) -> Result<&ChosenModel> {
         if self.model.is_none() {
-            let of_run = self.adapter.and_then(|adapter| adapter.body_model.as_deref());
+            let of_run = self.adapter.and_then(ChosenAdapter::body_model);
             let name = self.args.body_model.as_deref().or(of_run).unwrap_or(BODY_VAE);
             let chosen = model::load(&self.global.workdir.join("runs"), name)?;
             self.refuse_other_model(&chosen.saved.digest.to_string())?;
@@ -142,6 +146,6 @@ impl<'a> Bodies<'a> {
 }
 
 fn embedding(model: &ChosenModel, views: &train::body::Views, name: String) -> Result<Embedding> {
-    let posterior = model.saved.model.encode(views, Some(CHUNK))?;
+    let posterior = person::posterior(model, views)?;
     Ok(Embedding { name, values: posterior.mean()?.detach().flatten_all()?.to_vec1()? })
 }

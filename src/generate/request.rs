@@ -3,64 +3,16 @@
 use std::path::PathBuf;
 
 use train::diffusion::scheduler::SamplerKind;
+use train::generate::Settings;
 
 use super::axis::{Axis, Value};
+use super::error::RequestError;
 use crate::cli::GenerateArgs;
 
 /// The largest weight of a stream that still gives pictures.
 const MOST_LAMBDA: f64 = 2.0;
 /// The most pictures of one command: a typing error in a grid must not fill the disk.
-const MOST_PICTURES: usize = 10_000;
-
-/// A request that cannot be carried out: exit code 2.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestError {
-    /// Nothing to draw.
-    #[error("--prompt: it is empty; say what is to be seen, such as \"a photo of a tall woman\"")]
-    EmptyPrompt,
-    /// A number that makes no sense.
-    #[error("--{flag} {value}: {expected}")]
-    Number {
-        /// The flag.
-        flag: &'static str,
-        /// What it was given.
-        value: f64,
-        /// What it takes.
-        expected: String,
-    },
-    /// A side of the pictures.
-    #[error("--{flag} {value}: sides are multiples of {cell} px, from {cell} to 4096")]
-    Side {
-        /// The flag.
-        flag: &'static str,
-        /// What it was given.
-        value: usize,
-        /// A latent's cell, or 8.
-        cell: usize,
-    },
-    /// No such method.
-    #[error("--scheduler: {0}")]
-    Scheduler(String),
-    /// No such spacing.
-    #[error("--spacing {0}: there are leading, linspace, trailing")]
-    Spacing(String),
-    /// A LoRA's weight.
-    #[error("--lora {0}: after the colon comes its weight, a number")]
-    Lora(String),
-    /// An axis.
-    #[error("--grid {text}: {reason}")]
-    Axis {
-        /// What was given.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A body without an adapter.
-    #[error(
-        "--body and --ref need an adapter, and there is none in {0}; name a run or an exported folder with --adapter"
-    )]
-    NoAdapter(String),
-}
+const MOST_PICTURES: usize = 1000;
 
 /// One picture of a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,7 +75,8 @@ impl Request {
         };
         if args.batch == 0 || request.count() > MOST_PICTURES {
             let expected = format!("from 1 to {MOST_PICTURES} pictures");
-            return Err(RequestError::Number { flag: "batch", value: args.batch as f64, expected });
+            let flag = if args.grid.is_empty() { "batch" } else { "grid" };
+            return Err(RequestError::Number { flag, value: request.count() as f64, expected });
         }
         request.cells().iter().try_for_each(check_cell)?;
         Ok(request)
@@ -234,15 +187,31 @@ fn check_side(flag: &'static str, side: Option<usize>, cell: usize) -> Result<()
     }
 }
 
-/// `FILE` or `FILE:WEIGHT`.
-pub fn lora(text: &str) -> Result<(PathBuf, f64), RequestError> {
-    match text.rsplit_once(':') {
+/// LoRAs as `FILE` or `FILE:WEIGHT`.
+pub fn loras(texts: &[String]) -> Result<Vec<(PathBuf, f64)>, RequestError> {
+    let lora = |text: &String| match text.rsplit_once(':') {
         Some((file, scale)) => match scale.parse::<f64>() {
             Ok(scale) if scale.is_finite() => Ok((PathBuf::from(file), scale)),
-            _ => Err(RequestError::Lora(text.to_owned())),
+            _ => Err(RequestError::Lora(text.clone())),
         },
         None => Ok((PathBuf::from(text), 1.0)),
-    }
+    };
+    texts.iter().map(lora).collect()
+}
+
+/// Checks settings that were written in a picture, by the same limits.
+pub fn check(settings: &Settings) -> Result<(), RequestError> {
+    check_side("width", Some(settings.width), 8)?;
+    check_side("height", Some(settings.height), 8)?;
+    check_cell(&Cell {
+        prompt: settings.prompt.clone(),
+        body: None,
+        lambda_body: settings.lambda_body,
+        lambda_ref: settings.lambda_ref,
+        guidance: settings.guidance,
+        steps: settings.steps,
+        seed: settings.seed,
+    })
 }
 
 /// As `--scheduler` takes it.
@@ -252,5 +221,45 @@ pub fn name_of(kind: SamplerKind) -> &'static str {
         SamplerKind::Ddim => "ddim",
         SamplerKind::Euler => "euler",
         SamplerKind::DpmSolver => "dpm++2m",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use train::generate::settings::{ModelName, ModelNames};
+
+    #[test]
+    fn settings_that_a_stranger_wrote_are_held_to_the_same_limits() {
+        let base = ModelName { path: "base".to_owned(), sha256: photo::Digest::of("base") };
+        let good = Settings {
+            prompt: "a person".to_owned(),
+            negative_prompt: String::new(),
+            body: None,
+            reference: None,
+            lambda_body: 1.0,
+            lambda_ref: 1.0,
+            guidance: 4.0,
+            scheduler: "ddim".to_owned(),
+            spacing: None,
+            steps: 25,
+            seed: 1,
+            width: 64,
+            height: 64,
+            models: ModelNames::of_base(base),
+            program_version: String::new(),
+        };
+        assert!(check(&good).is_ok());
+        for (bad, said) in [
+            (Settings { width: 1 << 30, ..good.clone() }, "--width 1073741824"),
+            (Settings { height: 12, ..good.clone() }, "--height 12"),
+            (Settings { steps: usize::MAX, ..good.clone() }, "--steps"),
+            (Settings { guidance: f64::INFINITY, ..good.clone() }, "--guidance inf"),
+            (Settings { lambda_body: -1.0, ..good.clone() }, "--lambda-body -1"),
+            (Settings { prompt: String::new(), ..good.clone() }, "--prompt"),
+        ] {
+            let message = check(&bad).unwrap_err().to_string();
+            assert!(message.contains(said), "{message}");
+        }
     }
 }

@@ -13,9 +13,6 @@ use crate::Done;
 use crate::cli::{EmbeddingFormat, EncodeArgs, Global};
 use crate::output::Output;
 
-/// Views whose features are computed at a time: 16 of 1024 px take about 200 MB.
-const CHUNK: usize = 16;
-
 /// What was written, and from what.
 #[derive(Serialize)]
 struct Encoded {
@@ -45,7 +42,7 @@ pub fn run(args: &EncodeArgs, global: &Global, output: Output) -> Result<Done> {
             args.person
         ),
     };
-    let posterior = chosen.saved.model.encode(&found.views, Some(CHUNK))?;
+    let posterior = person::posterior(&chosen, &found.views)?;
     let file = EmbeddingFile {
         mean: posterior.mean()?.detach().flatten_all()?.to_vec1()?,
         log_variance: posterior.log_variance()?.detach().flatten_all()?.to_vec1()?,

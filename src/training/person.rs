@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use snapshot::{Pixels, Snapshot};
 use train::Device;
-use train::body::{Pose, Views};
+use train::body::{Pose, Posterior, Views};
 use train::views::ViewReader;
 use train::views::pooling::pool;
 
@@ -21,6 +21,8 @@ use crate::plan::Plan;
 
 /// Views of one person that are read at the most (paper, 4.2).
 const MOST_VIEWS: usize = 100;
+/// Views whose features are computed at a time: 16 of 1024 px take about 200 MB.
+const CHUNK: usize = 16;
 
 /// A photo that was not taken.
 #[derive(Serialize)]
@@ -39,6 +41,11 @@ pub struct PersonViews {
     pub views: Views,
     /// The files that were not taken.
     pub passed_over: Vec<PassedOver>,
+}
+
+/// The Gaussian over c_body that `views` say.
+pub fn posterior(chosen: &ChosenModel, views: &Views) -> Result<Posterior> {
+    Ok(chosen.saved.model.encode(views, Some(CHUNK))?)
 }
 
 /// The kept photos of a person of a snapshot.

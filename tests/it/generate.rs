@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::tiny::{adapter, base, workplace};
+use crate::support::tiny::{adapter, base, run_named, workplace};
 use crate::support::{Workplace, json_lines, project, refused};
 
 /// A workplace with a base.
@@ -102,6 +102,14 @@ fn a_body_changes_the_picture_by_its_weight_and_at_zero_it_is_the_bases_to_the_b
     let size = image::image_dimensions(Path::new(&sheet).join("grid.png")).expect("a sheet");
     assert_eq!(size, (3 * 64 + 2 * 2, 2 * 64 + 2));
 
+    // Whoever erases learns where c_body went.
+    let run = run_named(&place, "tiny");
+    let exports = fs::read_to_string(run.join("exports.jsonl")).expect("what was made");
+    assert!(exports.contains("person.png") && exports.contains("again.png") && exports.contains("sheet"));
+    let body_vae =
+        fs::read_to_string(run_named(&place, "small").join("exports.jsonl")).expect("what was made");
+    assert!(body_vae.contains("person.png") && !body_vae.contains("again.png"));
+
     // Another body-VAE's numbers mean something else.
     let other = bytes(&encoded);
     let text = String::from_utf8_lossy(&other).into_owned();
@@ -119,6 +127,10 @@ fn a_body_changes_the_picture_by_its_weight_and_at_zero_it_is_the_bases_to_the_b
     refused(&place, &with("drawn/f00001-9"), &["drawn/f00001-9", "nearest name is drawn/f0000"]);
     refused(&place, &with("seed:x"), &["seed:x", "no seed"]);
     refused(&place, &with("tests/golden/README.md"), &["none of 1 files shows one person"]);
+    let note = r#"{"reason": "erased", "photos": 1, "withdrawn_at_ms": 1}"#;
+    fs::write(run.join("withdrawn.json"), note).expect("a note");
+    refused(&place, &with("seed:1"), &["withdrawn", "erased"]);
+    refused(&place, &["generate", "--from", &at(&place, "1.png"), "--out", &sheet], &["withdrawn"]);
 }
 
 #[test]

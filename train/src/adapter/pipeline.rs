@@ -59,7 +59,8 @@ impl Pipeline<'_> {
         let noise: Vec<Tensor> =
             specs.iter().map(|spec| self.noise(&mut rng(spec))).collect::<Result<_>>()?;
         let noise = Tensor::cat(&noise, 0)?;
-        let latents = self.sampling.run(self.unet, self.scheduler, &noise, &conditional, &unconditional)?;
+        let conditions = (&conditional, &unconditional);
+        let latents = self.sampling.run(self.unet, self.scheduler, &noise, conditions, None)?;
         (0..specs.len()).map(|row| self.picture(&latents.narrow(0, row, 1)?.contiguous()?)).collect()
     }
 
@@ -83,8 +84,8 @@ impl Pipeline<'_> {
             after_step(done.step, done.steps, &|| self.picture(&done.estimate()?.detach()))
         };
         let hooks = &mut Hooks { noise: &mut fresh, after_step: &mut told };
-        let latents =
-            self.sampling.run_with(self.unet, self.scheduler, &noise, &conditional, &unconditional, hooks)?;
+        let conditions = (&conditional, &unconditional);
+        let latents = self.sampling.run(self.unet, self.scheduler, &noise, conditions, Some(hooks))?;
         self.picture(&latents)
     }
 

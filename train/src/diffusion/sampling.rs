@@ -1,6 +1,6 @@
 //! From noise to latents: a sampler, a UNet, guidance.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::scheduler::guidance::guide;
 use super::scheduler::{Sampler, SamplerKind, SchedulerConfig};
@@ -51,47 +51,20 @@ impl StepDone<'_> {
 }
 
 impl Sampling {
-    /// Latents of `noise` `[b, c, h, w]`, standard normal. `unconditional` is what guidance leads away from. The same
-    /// noise gives the same latents; an ancestral method takes its mean.
+    /// Latents of `noise` `[b, c, h, w]`, standard normal. `conditions` are the wanted ones, and those that guidance leads
+    /// away from. Without `hooks` an ancestral method takes its mean. The same noise gives the same latents.
     ///
     /// # Errors
-    /// Where the schedule does not allow so many steps, a shape does not fit, or latents are no longer finite.
+    /// Where the schedule does not allow so many steps, a shape does not fit, latents are no longer finite, or a hook fails.
     pub fn run(
         &self,
         unet: &UNet,
         config: &SchedulerConfig,
         noise: &Tensor,
-        conditional: &Conditioning,
-        unconditional: &Conditioning,
-    ) -> Result<Tensor> {
-        self.sample(unet, config, noise, conditional, unconditional, None)
-    }
-
-    /// The same with fresh noise where the method adds some, and told what happens.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run), and what a hook fails with.
-    pub fn run_with(
-        &self,
-        unet: &UNet,
-        config: &SchedulerConfig,
-        noise: &Tensor,
-        conditional: &Conditioning,
-        unconditional: &Conditioning,
-        hooks: &mut Hooks<'_>,
-    ) -> Result<Tensor> {
-        self.sample(unet, config, noise, conditional, unconditional, Some(hooks))
-    }
-
-    fn sample(
-        &self,
-        unet: &UNet,
-        config: &SchedulerConfig,
-        noise: &Tensor,
-        conditional: &Conditioning,
-        unconditional: &Conditioning,
+        conditions: (&Conditioning, &Conditioning),
         mut hooks: Option<&mut Hooks<'_>>,
     ) -> Result<Tensor> {
+        let (conditional, unconditional) = conditions;
         let mut sampler = Sampler::new(self.kind, config, self.steps)?;
         let timesteps = sampler.timesteps().to_vec();
         let steps = timesteps.len();
@@ -110,8 +83,8 @@ impl Sampling {
             };
             // Without a graph: its memory would grow with every step.
             latents = sampler.step(step, &output, &latents, fresh.as_ref())?.detach();
-            // A sum is finite where all of its terms are, but for overflow, which latents are far from.
-            if !latents.sum_all()?.to_dtype(candle_core::DType::F32)?.to_scalar::<f32>()?.is_finite() {
+            // A sum in f32 is finite where all of its terms are: latents are far from overflowing it.
+            if !latents.to_dtype(DType::F32)?.sum_all()?.to_scalar::<f32>()?.is_finite() {
                 return Err(Error::NotFinite { step: step + 1, steps, timestep });
             }
             if let Some(hooks) = &mut hooks {

@@ -58,10 +58,8 @@ impl Models {
     pub fn load(files: ModelFiles) -> Result<Self> {
         let device = &Device::Cpu;
         let mut base = Checkpoint::open(&files.base, DType::F32, device)?;
-        let mut names = ModelNames {
-            base: ModelName { path: files.base_name.clone(), sha256: base_digest(&base)? },
-            ..ModelNames::default()
-        };
+        let name = ModelName { path: files.base_name.clone(), sha256: base_digest(&base)? };
+        let mut names = ModelNames::of_base(name);
         if let Some(path) = &files.unet {
             base = base.with_unet(path);
             names.unet = Some(named(path, std::slice::from_ref(path))?);

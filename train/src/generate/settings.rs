@@ -44,7 +44,7 @@ pub struct Settings {
 }
 
 /// Which models, by name and by the digest over their files.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelNames {
     /// The base.
@@ -67,9 +67,10 @@ pub struct ModelName {
     pub sha256: Digest,
 }
 
-impl Default for ModelName {
-    fn default() -> Self {
-        Self { path: String::new(), sha256: Digest::of("") }
+impl ModelNames {
+    /// A base alone.
+    pub fn of_base(base: ModelName) -> Self {
+        Self { base, unet: None, loras: Vec::new(), adapter: None }
     }
 }
 
@@ -136,10 +137,10 @@ pub(super) fn example() -> Settings {
         seed: 3,
         width: 64,
         height: 96,
-        models: ModelNames {
-            base: ModelName { path: "data/models/tiny-sd".to_owned(), sha256: Digest::of("base") },
-            ..ModelNames::default()
-        },
+        models: ModelNames::of_base(ModelName {
+            path: "data/models/tiny-sd".to_owned(),
+            sha256: Digest::of("base"),
+        }),
         program_version: "0.1.0".to_owned(),
     }
 }

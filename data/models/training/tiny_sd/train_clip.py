@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from transformers import CLIPTokenizer
 
 import networks
 import vocabulary
@@ -26,7 +27,7 @@ class Taught(Clip):
     """CLIP, and a reader of the colours at joints from what is seen: that is most of what captions tell pictures apart by, and
     contrast alone is slow to find it. It is not part of the base."""
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer: CLIPTokenizer):
         super().__init__(tokenizer)
         self.colours = nn.Linear(networks.WIDTH, 17 * SHOWN)
 
