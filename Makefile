@@ -21,7 +21,7 @@ BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
 .PHONY: help build onnxruntime python dataset train train-vae test test-report test-python lint bench bench-pixels bench-judge \
-  bench-measure bench-import bench-unet bench-vae demo models check-real evaluate-duplicates evaluate-models
+  bench-measure bench-import bench-unet bench-pictures bench-vae demo models check-real evaluate-duplicates evaluate-models
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,9 +35,7 @@ dataset: build  ## crawl, measure, judge, prepare, snapshot; RECIPE=… WORKDIR=
 	$(BOLID) dataset --recipe $(RECIPE) --workdir $(WORKDIR)
 
 # Each part goes on where it was stopped, and does nothing where it has ended.
-train: build  ## the whole way to an adapter on the demo snapshot, needs the base of ADAPTER; TRAIN=… ADAPTER=… WORKDIR=…
-	@test "$(ADAPTER)" != data/recipes/adapter-demo.toml || test -d data/models/tiny-sd || { echo "data/models/tiny-sd is \
-	  not there: data/models/training/tiny_sd trains it; or set ADAPTER to a configuration with another base"; exit 1; }
+train: build  ## the whole way to an adapter on the demo snapshot; TRAIN=… ADAPTER=… WORKDIR=…
 	@ls $(WORKDIR)/snapshots/demo-*/manifest.json > /dev/null 2>&1 || $(MAKE) --no-print-directory dataset
 	$(BOLID) train vae --config $(TRAIN) --workdir $(WORKDIR) --continue
 	$(BOLID) train cache --config $(ADAPTER) --workdir $(WORKDIR)
@@ -63,7 +61,7 @@ lint:  ## formatting and lints, no warnings allowed
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 
-bench: bench-pixels bench-judge bench-measure bench-import bench-unet bench-vae  ## speed beside other ways, in one run each; PYTHON with torch and diffusers, or pip
+bench: bench-pixels bench-judge bench-measure bench-import bench-unet bench-pictures bench-vae  ## speed beside other ways, in one run each; PYTHON with torch and diffusers, or pip
 
 bench-pixels: build
 	cargo run --release --locked --quiet -p curate --example speed
@@ -108,15 +106,36 @@ python: .cache/python/ready  ## a Python of the project's own, for the scripts
 models: build python  ## export published detectors to .cache/models (their licences are their own)
 	.cache/python/bin/python scripts/export_models.py --out .cache/models --bolid $(BOLID)
 
+# ISA=avx2: both sides as on a processor without AVX-512, ours in a build of its own.
+ISA ?= native
+ifeq ($(ISA),avx2)
+bench-unet: export ATEN_CPU_CAPABILITY := avx2
+bench-unet: export ONEDNN_MAX_CPU_ISA := AVX2
+bench-unet: export MKL_ENABLE_INSTRUCTIONS := AVX2
+bench-unet: export CARGO_TARGET_DIR := target/avx2
+KERNELS := --no-default-features
+endif
+
 # PyTorch is large: a PYTHON that has it is used as it is; otherwise it is put into a virtual environment.
-bench-unet:
+bench-unet:  # ISA=avx2
 	@if $(PYTHON) -c 'import torch, diffusers' 2>/dev/null; then python=$(PYTHON); else \
 	  python=.cache/python/bin/python; \
 	  test -x $$python || $(PYTHON) -m venv .cache/python; \
 	  $$python -c 'import torch, diffusers' 2>/dev/null || $$python -m pip install --quiet $(TORCH) || python=; \
 	fi; \
 	if [ -z "$$python" ]; then echo "UNet against PyTorch: skipped, pip cannot get $(TORCH); PYTHON=… names one that has them"; \
-	else cargo run --release --locked --quiet -p train --example unet_speed -- $$python .cache/unet_speed; fi
+	else cargo run --release --locked --quiet -p train $(KERNELS) --example unet_speed -- $$python .cache/unet_speed; fi
+
+# Seconds per picture beside diffusers: the demo base, and SD 1.5's shape.
+bench-pictures:
+	@if $(PYTHON) -c 'import torch, diffusers' 2>/dev/null; then python=$(PYTHON); else \
+	  python=.cache/python/bin/python; \
+	  test -x $$python || $(PYTHON) -m venv .cache/python; \
+	  $$python -c 'import torch, diffusers' 2>/dev/null || $$python -m pip install --quiet $(TORCH) || python=; \
+	fi; \
+	if [ -z "$$python" ]; then echo "pictures against diffusers: skipped, pip cannot get $(TORCH); PYTHON=… names one that has them"; \
+	else cargo run --release --locked --quiet -p train --example picture_speed -- $$python .cache/picture_speed \
+	  data/models/tiny-sd; fi
 
 # A step of the body-VAE beside PyTorch, and views/s from the newest snapshot of WORKDIR, where there is one.
 bench-vae:

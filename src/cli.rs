@@ -2,6 +2,7 @@
 
 mod crawl;
 mod dataset;
+mod evaluate;
 mod generate;
 mod models;
 mod review;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use crawl::{CrawlArgs, ImportArgs, MannerArgs, RetryArgs, SelectionArgs, SiteArgs};
 pub use dataset::{DatasetArgs, MeasureArgs, RecipeArgs, SnapshotCommand};
+pub use evaluate::EvaluateArgs;
 pub use generate::GenerateArgs;
 pub use models::{AddArgs, CheckRealArgs, ModelsCommand, QuantizeArgs};
 pub use review::{EraseArgs, ReportArgs, ReviewCommand};
@@ -119,6 +121,8 @@ pub enum Command {
     Encode(EncodeArgs),
     /// Draw pictures of a prompt, with a person's body.
     Generate(Box<GenerateArgs>),
+    /// Judge an adapter: draw people it never saw, and measure whom the pictures show.
+    Evaluate(Box<EvaluateArgs>),
     /// Judge a body-VAE on synthetic people whose bodies are known.
     Bodybench(BodyBenchArgs),
     /// List or show trainings.

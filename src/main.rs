@@ -28,6 +28,7 @@ mod dataset;
 mod demo;
 mod erase;
 mod explain;
+mod evaluate;
 mod generate;
 mod import;
 mod judge;
@@ -187,6 +188,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         }
         Command::Encode(args) => return training::encode::run(&args, global, output),
         Command::Generate(args) => return generate::run(&args, global, output),
+        Command::Evaluate(args) => return evaluate::run(&args, global, output),
         Command::Bodybench(args) => training::bodybench::run(&args, global, output)?,
         Command::Runs(RunsCommand::List) => training::runs::list(&global.workdir.join("runs"), output)?,
         Command::Runs(RunsCommand::Show { run }) => {

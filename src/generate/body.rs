@@ -79,7 +79,7 @@ impl<'a> Bodies<'a> {
 
     fn of_file(&self, path: &Path) -> Result<Embedding> {
         let file = EmbeddingFile::read(path)?;
-        self.refuse_other_model(&file.model.to_string())?;
+        refuse_other_model(self.adapter, &file.model.to_string())?;
         let name = format!("{} ({} views)", file.identity, file.views);
         Ok(Embedding { name, values: file.mean })
     }
@@ -119,29 +119,38 @@ impl<'a> Bodies<'a> {
         Ok(self.model()?.saved.model.config().latent)
     }
 
-    /// The body-VAE that the adapter was trained with.
+    /// The body-VAE, loaded once.
     fn model(&mut self) -> Result<&ChosenModel> {
         if self.model.is_none() {
-            let of_run = self.adapter.and_then(ChosenAdapter::body_model);
-            let name = self.args.body_model.as_deref().or(of_run).unwrap_or(BODY_VAE);
-            let chosen = model::load(&self.global.workdir.join("runs"), name)?;
-            self.refuse_other_model(&chosen.saved.digest.to_string())?;
-            self.model = Some(chosen);
+            let runs_dir = self.global.workdir.join("runs");
+            self.model = Some(body_vae(&runs_dir, self.adapter, self.args.body_model.as_deref())?);
         }
         self.model.as_ref().context("the body-VAE was just loaded")
     }
+}
 
-    /// The numbers of another body-VAE mean something else.
-    fn refuse_other_model(&self, digest: &str) -> Result<()> {
-        match self.adapter.and_then(ChosenAdapter::body_vae) {
-            Some(wanted) if wanted != digest => bail!(
-                "the body-VAE {} is not the one that the adapter was trained with, {}; name that one with --body-model, or \
-                 encode the photos with it",
-                &digest[..12],
-                &wanted[..wanted.len().min(12)]
-            ),
-            _ => Ok(()),
-        }
+/// The body-VAE called `named`, else the one that the adapter was trained with.
+pub fn body_vae(
+    runs_dir: &Path,
+    adapter: Option<&ChosenAdapter>,
+    named: Option<&str>,
+) -> Result<ChosenModel> {
+    let name = named.or(adapter.and_then(ChosenAdapter::body_model)).unwrap_or(BODY_VAE);
+    let chosen = model::load(runs_dir, name)?;
+    refuse_other_model(adapter, &chosen.saved.digest.to_string())?;
+    Ok(chosen)
+}
+
+/// The numbers of another body-VAE mean something else.
+fn refuse_other_model(adapter: Option<&ChosenAdapter>, digest: &str) -> Result<()> {
+    match adapter.and_then(ChosenAdapter::body_vae) {
+        Some(wanted) if wanted != digest => bail!(
+            "the body-VAE {} is not the one that the adapter was trained with, {}; name that one with --body-model, or \
+             encode the photos with it",
+            &digest[..12],
+            &wanted[..wanted.len().min(12)]
+        ),
+        _ => Ok(()),
     }
 }
 

@@ -37,7 +37,7 @@ pub fn draw(models: &Models, settings: &Settings, preview: Option<&Path>) -> Res
     let pipeline = models.pipeline(&scheduler, sampling, (settings.width, settings.height));
     let spec = PictureSpec {
         text: models.text(&settings.prompt)?,
-        negative: models.text(&settings.negative_prompt)?,
+        negative: models.negative(&settings.negative_prompt)?,
         c_body: settings.body.as_ref().map(|body| body.values.clone()),
         reference: settings.reference.as_ref().map(|reference| reference.values.clone()),
         seed: settings.seed,

@@ -11,9 +11,9 @@
 //! | [`repeat`](mod@repeat) | a picture again, from what is written in it |
 //! | [`destination`] | where pictures go |
 
-mod adapter;
+pub mod adapter;
 mod axis;
-mod body;
+pub mod body;
 mod destination;
 mod draw;
 mod error;
@@ -39,10 +39,12 @@ use body::BodyChoice;
 use destination::Destination;
 use draw::{draw, scheduler_of};
 pub use error::RequestError;
+pub use request::name_of;
 use request::Request;
 
 /// The base where nothing says another.
-const BASE: &str = "data/models/tiny-sd";
+pub const BASE: &str = "data/models/tiny-sd";
+
 /// A picture that was drawn.
 #[derive(Serialize)]
 struct Drawn {
@@ -103,7 +105,7 @@ fn anew(args: &GenerateArgs, global: &Global) -> Result<Vec<Drawn>> {
         lambda_body: args.lambda_body,
         lambda_ref: args.lambda_ref,
         guidance: args.guidance,
-        scheduler: request::name_of(kind).to_owned(),
+        scheduler: name_of(kind).to_owned(),
         spacing: args.spacing.clone(),
         steps: args.steps,
         seed: args.seed,
@@ -171,7 +173,7 @@ fn load(args: &GenerateArgs, base: &str, adapter: Option<&ChosenAdapter>) -> Res
 }
 
 /// The base's folder, which has to be there.
-fn base_folder(base: &str, revision: &str) -> Result<PathBuf> {
+pub fn base_folder(base: &str, revision: &str) -> Result<PathBuf> {
     let folder = model::base_folder(base, revision)?;
     if !folder.is_dir() {
         bail!(

@@ -7,6 +7,7 @@ mod dataset;
 mod demo_gallery;
 mod drawn;
 mod erase;
+mod evaluate;
 mod generate;
 mod golden;
 mod identity;

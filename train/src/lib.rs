@@ -15,6 +15,7 @@
 //! | [`run`] | what a training leaves: its folder, logs, model files, lineage |
 //! | [`report`] | `report.html`: curves and grids |
 //! | [`bodybench`] | how well c_body knows a body: retrieval, linear probes, calibration |
+//! | [`evaluation`] | how good generated pictures and their bodies are: FID, KID, poses, proportions, body score |
 //! | [`embedding_file`] | c_body of one person as a file |
 //! | [`ipadpt`] | embeddings as files that ComfyUI loads |
 //! | [`diffusion`] | Stable Diffusion's networks, files, samplers; adapters in the IP-Adapter layout |
@@ -31,6 +32,7 @@ pub mod cache;
 pub mod diffusion;
 pub mod embedding_file;
 pub mod error;
+pub mod evaluation;
 pub mod fit;
 pub mod generate;
 pub mod grad;

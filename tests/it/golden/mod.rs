@@ -8,6 +8,7 @@ mod case;
 mod clip;
 mod gaussian_weighting;
 mod lora;
+mod metrics;
 mod schedulers;
 mod training;
 mod unet;

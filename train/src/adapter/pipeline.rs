@@ -61,7 +61,7 @@ impl Pipeline<'_> {
         let noise = Tensor::cat(&noise, 0)?;
         let conditions = (&conditional, &unconditional);
         let latents = self.sampling.run(self.unet, self.scheduler, &noise, conditions, None)?;
-        (0..specs.len()).map(|row| self.picture(&latents.narrow(0, row, 1)?.contiguous()?)).collect()
+        (0..specs.len()).map(|row| self.decode(&latents.narrow(0, row, 1)?.contiguous()?)).collect()
     }
 
     /// One picture, with fresh noise where the method adds some. Drawn alone, it is the same to the byte whatever is drawn
@@ -76,17 +76,32 @@ impl Pipeline<'_> {
         lambdas: Lambdas,
         after_step: &mut AfterStep<'_>,
     ) -> Result<Picture> {
-        let (conditional, unconditional) = self.conditions(adapter, &[spec], lambdas)?;
         let rng = &mut rng(spec);
-        let noise = self.noise(rng)?;
-        let mut fresh = || self.noise(rng);
+        let latents = self.latents(adapter, spec, lambdas, &mut || self.noise(rng), after_step)?;
+        self.decode(&latents)
+    }
+
+    /// The latents `[1, c, h, w]` of one picture. The first `noise`, standard normal and of their shape, is what it begins
+    /// with; further ones are for the steps of a method that adds some.
+    ///
+    /// # Errors
+    /// As [`draw`](Self::draw), and what `noise` and `after_step` fail with.
+    pub fn latents(
+        &self,
+        adapter: Option<&Adapter>,
+        spec: &PictureSpec,
+        lambdas: Lambdas,
+        noise: &mut dyn FnMut() -> Result<Tensor>,
+        after_step: &mut AfterStep<'_>,
+    ) -> Result<Tensor> {
+        let (conditional, unconditional) = self.conditions(adapter, &[spec], lambdas)?;
+        let first = noise()?;
         let mut told = |done: &StepDone<'_>| {
-            after_step(done.step, done.steps, &|| self.picture(&done.estimate()?.detach()))
+            after_step(done.step, done.steps, &|| self.decode(&done.estimate()?.detach()))
         };
-        let hooks = &mut Hooks { noise: &mut fresh, after_step: &mut told };
+        let hooks = &mut Hooks { noise, after_step: &mut told };
         let conditions = (&conditional, &unconditional);
-        let latents = self.sampling.run(self.unet, self.scheduler, &noise, conditions, Some(hooks))?;
-        self.picture(&latents)
+        self.sampling.run(self.unet, self.scheduler, &first, conditions, Some(hooks))
     }
 
     /// Standard normal noise of one picture's latents, `[1, c, h, w]`.
@@ -131,8 +146,11 @@ impl Pipeline<'_> {
         ))
     }
 
-    /// Decodes latents `[1, c, h, w]`.
-    fn picture(&self, latents: &Tensor) -> Result<Picture> {
+    /// The picture of latents `[1, c, h, w]`.
+    ///
+    /// # Errors
+    /// Where their shape does not fit.
+    pub fn decode(&self, latents: &Tensor) -> Result<Picture> {
         let planes = self.vae.decode_tiled(&self.vae.unscale(latents)?)?.squeeze(0)?;
         let planes = planes.affine(127.5, 127.5)?.clamp(0.0, 255.0)?.round()?.to_dtype(DType::U8)?;
         let rgb: Vec<u8> = planes.permute((1, 2, 0))?.flatten_all()?.to_vec1()?;

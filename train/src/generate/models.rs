@@ -47,6 +47,7 @@ pub struct Models {
     vae: AutoencoderKl,
     scheduler: SchedulerConfig,
     prompts: PromptEncoder,
+    zeroes_empty_prompt: bool,
     adapter: Option<Adapter>,
 }
 
@@ -83,6 +84,7 @@ impl Models {
             vae: base.vae()?,
             scheduler: base.scheduler()?,
             prompts: PromptEncoder::load(&base)?,
+            zeroes_empty_prompt: base.zeroes_empty_prompt()?,
             adapter: adapter.map(|saved| saved.adapter),
             unet,
             names,
@@ -123,6 +125,19 @@ impl Models {
         let encoded = self.prompts.encode(&[text])?;
         let pooled = encoded.pooled.map(|pooled| pooled.squeeze(0)).transpose()?;
         Ok(CachedText { states: encoded.states.squeeze(0)?, pooled })
+    }
+
+    /// What guidance leads away from: a text, or where that is empty what the base takes for none.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text).
+    pub fn negative(&self, text: &str) -> Result<CachedText> {
+        let read = self.text(text)?;
+        if !text.is_empty() || !self.zeroes_empty_prompt {
+            return Ok(read);
+        }
+        let pooled = read.pooled.map(|pooled| pooled.zeros_like()).transpose()?;
+        Ok(CachedText { states: read.states.zeros_like()?, pooled })
     }
 
     /// The embedding of a picture: interleaved RGB of `width` × `height`. Its middle square is looked at.

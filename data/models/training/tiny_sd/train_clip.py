@@ -15,6 +15,7 @@ import networks
 import vocabulary
 from clip import Clip, contrast, look, shares
 from loop import Run
+from muon import HAS_BF16
 from portraits import Portraits
 from train_unet import SHOWN, Latents, at_joints, mirrored
 
@@ -30,10 +31,15 @@ class Taught(Clip):
     def __init__(self, tokenizer: CLIPTokenizer):
         super().__init__(tokenizer)
         self.colours = nn.Linear(networks.WIDTH, 17 * SHOWN)
+        if HAS_BF16:
+            # PyTorch's fused attention has no fast backward pass in bf16 on processors
+            self.text.set_attn_implementation("eager")
+            self.vision.set_attn_implementation("eager")
 
     def forward(self, ids: torch.Tensor, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits [pictures, captions], and colours at joints [pictures, 17, 6]."""
-        texts, pictures = self.text(ids).text_embeds, self.vision(pixels).image_embeds
+        with torch.autocast("cpu", torch.bfloat16, enabled=HAS_BF16):
+            texts, pictures = self.text(ids).text_embeds.float(), self.vision(pixels).image_embeds.float()
         return self.compare(texts, pictures), self.colours(pictures).unflatten(1, (17, SHOWN))
 
 

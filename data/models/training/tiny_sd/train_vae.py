@@ -13,6 +13,7 @@ from torch.nn import functional as F
 import networks
 import principal
 from loop import Run
+from muon import HAS_BF16
 from networks import CELL, SIDE
 from portraits import DRAWN, Portraits
 
@@ -96,7 +97,8 @@ def main() -> None:
             image, weight = image.flip(3), weight.flip(3)
         latents = principal.encode(image, *components)
         latents = latents + BLUR * np.random.rand() * torch.randn_like(latents)
-        found = run.model.decode(latents.contiguous(memory_format=torch.channels_last)).sample
+        with torch.autocast("cpu", torch.bfloat16, enabled=HAS_BF16):
+            found = run.model.decode(latents.contiguous(memory_format=torch.channels_last)).sample.float()
         loss = loss_of(found, image, weight)
         psnr = -10 * torch.log10((found - image).square().mean() / 4)
         run.descend(loss, {"loss": loss, "psnr": psnr})

@@ -72,6 +72,16 @@ impl Checkpoint {
         self.folder.join("text_encoder_2/config.json").is_file()
     }
 
+    /// Whether guidance leads away from zeros where no negative prompt is given, instead of from the empty prompt: SDXL does,
+    /// diffusers notes it as `force_zeros_for_empty_prompt` in `model_index.json`.
+    pub fn zeroes_empty_prompt(&self) -> Result<bool> {
+        let path = self.folder.join("model_index.json");
+        if !path.is_file() {
+            return Ok(self.has_second_text_encoder());
+        }
+        Settings::read(&path)?.or("force_zeros_for_empty_prompt", self.has_second_text_encoder())
+    }
+
     /// The UNet, with overlay and LoRAs.
     pub fn unet(&self) -> Result<UNet> {
         self.unet_with(None)

@@ -1,0 +1,73 @@
+//! `bolid evaluate`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Who is drawn, how, and what judges.
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// The adapter: a run (id, name or folder) or an exported folder.
+    #[arg(long, value_name = "RUN", default_value = "data/models/adapter")]
+    pub adapter: String,
+    /// A base: a folder in diffusers' layout or a repository id [default: the adapter's].
+    #[arg(long, value_name = "BASE")]
+    pub base: Option<String>,
+    /// The repository's branch, tag or commit.
+    #[arg(long, value_name = "REVISION", default_value = "main")]
+    pub revision: String,
+    /// The body-VAE: a run or a folder with a model [default: the adapter's].
+    #[arg(long, value_name = "RUN")]
+    pub body_model: Option<String>,
+    /// A whole CLIP model's folder [default: `clip` in the base's].
+    #[arg(long, value_name = "FOLDER")]
+    pub clip: Option<PathBuf>,
+    /// The image encoder's folder for the reference stream [default: `image_encoder` in the base's].
+    #[arg(long, value_name = "FOLDER")]
+    pub image_encoder: Option<PathBuf>,
+    /// The people: those of a snapshot that were held out of the training (id, its beginning, name or folder).
+    #[arg(long, value_name = "SNAPSHOT", required_unless_present = "people_seed")]
+    pub snapshot: Option<String>,
+    /// The people: synthetic ones of this seed, whose bodies are known.
+    #[arg(long, value_name = "N", conflicts_with = "snapshot")]
+    pub people_seed: Option<u64>,
+    /// How many people are judged at the most.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub people: usize,
+    /// Photos of each that c_body is made of; as many others are what the pictures are compared with.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub views: usize,
+    /// Prompts, one a line; `{person}` becomes woman, man or person.
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+    /// Pictures of each prompt, each from another seed.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub seeds: u64,
+    /// The first seed: the same noise in every condition.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Weights of the body's stream.
+    #[arg(long, value_name = "X,…", value_delimiter = ',', default_value = "1")]
+    pub lambda_body: Vec<f64>,
+    /// Weights of the reference's stream.
+    #[arg(long, value_name = "X,…", value_delimiter = ',', default_value = "1")]
+    pub lambda_ref: Vec<f64>,
+    /// Classifier-free guidance.
+    #[arg(long, value_name = "X", default_value_t = 3.0)]
+    pub guidance: f64,
+    /// How noise becomes a picture: ddim, euler, dpm++2m [default: the base's].
+    #[arg(long, value_name = "NAME")]
+    pub scheduler: Option<String>,
+    /// Steps.
+    #[arg(long, value_name = "N", default_value_t = 25)]
+    pub steps: usize,
+    /// Also draw so many people whom nobody photographed (`--body seed:N`), and tell them apart; 0: none.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub prior_bodies: usize,
+    /// The folder for evaluation.json and evaluation.html [default: `evaluations/<adapter>` in the work folder].
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// The recipe whose pose model and rules judge.
+    #[command(flatten)]
+    pub recipe: super::RecipeArgs,
+}

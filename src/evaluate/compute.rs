@@ -1,0 +1,280 @@
+//! From what was read off pictures and photos to figures.
+
+use anyhow::Result;
+use train::bodybench::bootstrap::{bootstrap, widen_certainty};
+use train::bodybench::input::Gaussian;
+use train::bodybench::scores::evidence_scores;
+use train::evaluation::{
+    Better, Features, OfIdentity, Similarities, Subsets, body_score, frechet_distance, kernel_distance,
+    limb_ratio_error, width_error,
+};
+
+use super::condition::Condition;
+use super::figures::{
+    Anchors, ConditionFigures, Evaluation, Figure, PriorBodies, Provenance, SetDistance,
+};
+use super::gathered::{Gathered, cosine, mean};
+use super::proportions::{Spreads, distance};
+
+/// Fewer pictures make a Fréchet distance mean little (Heusel et al., arXiv:1706.08500).
+const ENOUGH_FOR_FID: usize = 2048;
+/// What bootstrap and subsets are drawn from.
+const SEED: u64 = 1;
+/// Subsets of a kernel distance, and the largest that they are.
+const SUBSETS: usize = 10;
+const SUBSET: usize = 100;
+/// The share of strangers who are accepted.
+const FAR: f64 = 0.01;
+
+/// Everything that was read, person by person in one order.
+pub struct Judged {
+    /// For each person somebody to be mistaken for.
+    pub strangers: Vec<usize>,
+    /// Photos that c_body was made of.
+    pub given: Vec<Gathered>,
+    /// Other photos.
+    pub held_out: Vec<Gathered>,
+    /// Pictures of everybody in each condition.
+    pub conditions: Vec<(Condition, Vec<Gathered>)>,
+}
+
+impl Evaluation {
+    /// From what was read.
+    pub fn new(provenance: Provenance, judged: &Judged, prior_bodies: Option<PriorBodies>) -> Result<Self> {
+        let spreads = Spreads::of(&judged.given, &judged.held_out);
+        let conditions = judged
+            .conditions
+            .iter()
+            .map(|(condition, found)| condition_figures(*condition, found, judged, &spreads))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            provenance,
+            people: judged.given.len(),
+            anchors: anchors(judged)?,
+            conditions,
+            prior_bodies,
+        })
+    }
+}
+
+fn condition_figures(
+    condition: Condition,
+    found: &[Gathered],
+    judged: &Judged,
+    spreads: &Spreads,
+) -> Result<ConditionFigures> {
+    let held_out = &judged.held_out;
+    let each = |of: &dyn Fn(usize) -> Option<f64>| -> Vec<Option<f64>> { (0..found.len()).map(of).collect() };
+    let limbs = each(&|i| limb_ratio_error(&found[i].limbs, &held_out[i].limbs));
+    let widths = each(&|i| width_error(&found[i].widths, &held_out[i].widths));
+    let leak = |i: usize| {
+        let reference = judged.given[i].grounds.first()?;
+        mean(found[i].grounds.iter().map(|ground| cosine(ground, reference)))
+    };
+    let like = |i: usize| {
+        let of = |one: &Vec<f32>| held_out[i].embeddings.iter().map(|photo| cosine(one, photo)).collect::<Vec<_>>();
+        mean(found[i].embeddings.iter().flat_map(of))
+    };
+    let pictures: usize = found.iter().map(|one| one.pictures.len()).sum();
+    Ok(ConditionFigures {
+        condition: condition.name(),
+        lambda_body: condition.lambda_body,
+        lambda_ref: condition.lambda_ref,
+        pictures: pictures / found.len().max(1),
+        person_found: share_found(found),
+        limb_ratio_error: Figure::over(&limbs, Worst::High),
+        width_error: Figure::over(&widths, Worst::High),
+        body_score: score_of(found, judged, spreads)?,
+        retrieval_at_1: retrieval(&bodies(found), &bodies(held_out))?,
+        tar_at_1_far: accepted(&bodies(found), &bodies(held_out))?,
+        clip_t: Figure::over(&each(&|i| found[i].clip_t), Worst::Low),
+        clip_i: Figure::over(&each(&like), Worst::Low),
+        background_leak: Figure::over(&each(&leak), Worst::High),
+        diversity: Figure::over(&each(&|i| found[i].diversity), Worst::Low),
+        kid: kernel(found, held_out)?,
+        fid: frechet(found, held_out)?,
+    })
+}
+
+fn anchors(judged: &Judged) -> Result<Anchors> {
+    let Judged { strangers, given, held_out, .. } = judged;
+    let over = |of: &dyn Fn(usize) -> Option<f64>| {
+        Figure::over(&(0..given.len()).map(of).collect::<Vec<_>>(), Worst::High)
+    };
+    Ok(Anchors {
+        person_found: (share_found(given) + share_found(held_out)) / 2.0,
+        limb_ratio_error_ceiling: over(&|i| limb_ratio_error(&given[i].limbs, &held_out[i].limbs)),
+        limb_ratio_error_floor: over(&|i| limb_ratio_error(&held_out[strangers[i]].limbs, &held_out[i].limbs)),
+        width_error_ceiling: over(&|i| width_error(&given[i].widths, &held_out[i].widths)),
+        width_error_floor: over(&|i| width_error(&held_out[strangers[i]].widths, &held_out[i].widths)),
+        retrieval_at_1_ceiling: retrieval(&bodies(given), &bodies(held_out))?,
+        retrieval_at_1_chance: 1.0 / given.len().max(1) as f64,
+    })
+}
+
+/// The distances of proportions to a person's other photos: of the pictures, of another person, of the person's own.
+fn score_of(found: &[Gathered], judged: &Judged, spreads: &Spreads) -> Result<Figure> {
+    let Judged { strangers, given, held_out, .. } = judged;
+    let of = |i: usize| OfIdentity {
+        value: distance(&found[i], &held_out[i], spreads),
+        floor: distance(&held_out[strangers[i]], &held_out[i], spreads),
+        ceiling: distance(&given[i], &held_out[i], spreads),
+    };
+    let people: Vec<OfIdentity> = (0..found.len()).map(of).collect();
+    let is_whole = |one: &OfIdentity| one.value.and(one.floor).and(one.ceiling).is_some();
+    if !people.iter().any(is_whole) {
+        return Ok(Figure::NONE);
+    }
+    let score = body_score(&people, Better::Less, SEED)?;
+    let ends = score.normalised.and_then(|normalised| normalised.interval);
+    Ok(Figure {
+        value: score.normalised.map(|normalised| normalised.mean),
+        low: ends.map(|ends| ends[0]),
+        high: ends.map(|ends| ends[1]),
+        worst_tenth: score.normalised.map(|normalised| normalised.worst_tenth),
+        people: score.identities,
+    })
+}
+
+fn share_found(of: &[Gathered]) -> f64 {
+    let (found, all) = of.iter().fold((0, 0), |(found, all), one| (found + one.found, all + one.pictures.len()));
+    found as f64 / all.max(1) as f64
+}
+
+fn bodies(of: &[Gathered]) -> Vec<Option<Gaussian>> {
+    of.iter().map(|one| one.body.clone()).collect()
+}
+
+/// Those of whom something is seen on either side, who they are, and how alike each two are.
+fn similarities(
+    queries: &[Option<Gaussian>],
+    gallery: &[Option<Gaussian>],
+) -> (Vec<usize>, Vec<usize>, Vec<f64>) {
+    let seen = |of: &[Option<Gaussian>]| -> (Vec<usize>, Vec<Gaussian>) {
+        of.iter().enumerate().filter_map(|(who, body)| Some((who, body.clone()?))).unzip()
+    };
+    let ((of_queries, queries), (of_gallery, gallery)) = (seen(queries), seen(gallery));
+    let scores = evidence_scores(&queries, &gallery);
+    (of_queries, of_gallery, scores.iter().flatten().copied().collect())
+}
+
+/// How often a body finds its person; those in whose pictures nobody is seen are not found.
+fn retrieval(queries: &[Option<Gaussian>], gallery: &[Option<Gaussian>]) -> Result<Figure> {
+    let people = queries.len();
+    let (asked, there, values) = similarities(queries, gallery);
+    let mut first = vec![Some(0.0); people];
+    for (row, who) in asked.iter().enumerate() {
+        let row = &values[row * there.len()..][..there.len()];
+        let found = Similarities::new(std::slice::from_ref(who), &there, row)?.first_places();
+        first[*who] = Some(found.map_or(0.0, |found| found.share));
+    }
+    let mut figure = Figure::over(&first, Worst::Low);
+    if let (Some(share), Some(low), Some(high)) = (figure.value, figure.low, figure.high) {
+        let [low, high] = widen_certainty([low, high], share, people);
+        (figure.low, figure.high, figure.worst_tenth) = (Some(low), Some(high), None);
+    }
+    Ok(figure)
+}
+
+/// The share of people accepted where [`FAR`] of strangers are.
+fn accepted(queries: &[Option<Gaussian>], gallery: &[Option<Gaussian>]) -> Result<Option<f64>> {
+    let (asked, there, values) = similarities(queries, gallery);
+    if asked.is_empty() || there.is_empty() {
+        return Ok(None);
+    }
+    let found = Similarities::new(&asked, &there, &values)?.true_accepts(FAR)?;
+    Ok(found.map(|found| found.share))
+}
+
+fn features(of: &[Gathered]) -> Result<Option<Features>> {
+    let Some(width) = of.iter().find_map(|one| one.embeddings.first()).map(Vec::len) else {
+        return Ok(None);
+    };
+    let values: Vec<f32> = of.iter().flat_map(|one| one.embeddings.iter().flatten().copied()).collect();
+    Ok(Some(Features::new(width, &values)?))
+}
+
+fn set_distance(pictures: Option<&Features>, photos: Option<&Features>) -> SetDistance {
+    SetDistance {
+        value: None,
+        deviation: None,
+        network: "clip",
+        pictures: pictures.map_or(0, Features::rows),
+        photos: photos.map_or(0, Features::rows),
+        note: None,
+    }
+}
+
+fn kernel(found: &[Gathered], held_out: &[Gathered]) -> Result<SetDistance> {
+    let (pictures, photos) = (features(found)?, features(held_out)?);
+    let mut distance = set_distance(pictures.as_ref(), photos.as_ref());
+    if let (Some(pictures), Some(photos)) = (&pictures, &photos) {
+        let size = pictures.rows().min(photos.rows()).min(SUBSET);
+        if size >= 2 {
+            let subsets = Subsets { count: SUBSETS, size, seed: SEED };
+            let found = kernel_distance(pictures, photos, subsets)?;
+            (distance.value, distance.deviation) = (Some(found.mean), Some(found.deviation));
+        }
+    }
+    Ok(distance)
+}
+
+fn frechet(found: &[Gathered], held_out: &[Gathered]) -> Result<SetDistance> {
+    let (pictures, photos) = (features(found)?, features(held_out)?);
+    let mut distance = set_distance(pictures.as_ref(), photos.as_ref());
+    if let (Some(pictures), Some(photos)) = (&pictures, &photos) {
+        let least = pictures.rows().min(photos.rows());
+        if least >= 2 {
+            distance.value = Some(frechet_distance(pictures, photos)?);
+        }
+        distance.note = (least < ENOUGH_FOR_FID).then(|| {
+            format!("of {least} pictures; below {ENOUGH_FOR_FID} it is biased upwards: compare sets of one size only")
+        });
+    }
+    Ok(distance)
+}
+
+/// Which end of a figure is bad.
+#[derive(Clone, Copy)]
+enum Worst {
+    High,
+    Low,
+}
+
+impl Figure {
+    /// Nobody has a value.
+    const NONE: Self = Self { value: None, low: None, high: None, worst_tenth: None, people: 0 };
+
+    /// The mean of what is known, with its interval.
+    fn over(values: &[Option<f64>], worst: Worst) -> Self {
+        let known: Vec<f64> = values.iter().flatten().copied().collect();
+        let people = known.len();
+        if people == 0 {
+            return Self::NONE;
+        }
+        let mean_of = |of: &[usize]| of.iter().map(|&i| known[i]).sum::<f64>() / of.len() as f64;
+        let [low, high] = bootstrap(people, SEED, mean_of);
+        let mut sorted = known.clone();
+        sorted.sort_by(f64::total_cmp);
+        if matches!(worst, Worst::High) {
+            sorted.reverse();
+        }
+        sorted.truncate(people.div_ceil(10));
+        let tenth = sorted.iter().sum::<f64>() / sorted.len() as f64;
+        let all: Vec<usize> = (0..people).collect();
+        Self { value: Some(mean_of(&all)), low: Some(low), high: Some(high), worst_tenth: Some(tenth), people }
+    }
+}
+
+impl PriorBodies {
+    /// From the two halves of everybody's pictures.
+    pub fn of(halves: &[(Gathered, Gathered)]) -> Result<Self> {
+        let (queries, gallery): (Vec<_>, Vec<_>) =
+            halves.iter().map(|(query, other)| (query.body.clone(), other.body.clone())).unzip();
+        Ok(Self {
+            count: halves.len(),
+            retrieval_at_1: retrieval(&queries, &gallery)?,
+            chance: 1.0 / halves.len().max(1) as f64,
+        })
+    }
+}

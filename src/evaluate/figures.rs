@@ -1,0 +1,155 @@
+//! What comes out of an evaluation.
+
+use photo::Digest;
+use serde::Serialize;
+use train::generate::settings::ModelNames;
+
+/// The file's name.
+pub const FILE: &str = "evaluation.json";
+
+/// What was evaluated, and how.
+#[derive(Clone, Debug, Serialize)]
+pub struct Provenance {
+    /// The program.
+    pub program_version: String,
+    /// The adapter, as it was named.
+    pub adapter: String,
+    /// The models that draw, with digests.
+    pub models: ModelNames,
+    /// The body-VAE's digest.
+    pub body_vae: Digest,
+    /// CLIP's digest.
+    pub clip: Digest,
+    /// The pose model's identity.
+    pub pose_model: Option<Digest>,
+    /// Who is judged.
+    pub people: String,
+    /// Photos of each that c_body is made of.
+    pub views: usize,
+    /// The prompts.
+    pub prompts: Vec<String>,
+    /// The seeds of each prompt.
+    pub seeds: Vec<u64>,
+    /// Steps of a picture.
+    pub steps: usize,
+    /// Guidance.
+    pub guidance: f64,
+    /// The sampler.
+    pub scheduler: String,
+    /// Side of the pictures, and of the photos beside them, in px.
+    pub size_px: usize,
+}
+
+/// A figure over people.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Figure {
+    /// The mean; null where nobody has a value.
+    pub value: Option<f64>,
+    /// Lower end of the 95 % interval by bootstrap over people.
+    pub low: Option<f64>,
+    /// Its upper end.
+    pub high: Option<f64>,
+    /// The mean over the worst tenth of the people.
+    pub worst_tenth: Option<f64>,
+    /// People with a value.
+    pub people: usize,
+}
+
+/// A distance between sets of pictures.
+#[derive(Clone, Debug, Serialize)]
+pub struct SetDistance {
+    /// The distance; null where there are too few pictures.
+    pub value: Option<f64>,
+    /// Its deviation over subsets, for the kernel distance.
+    pub deviation: Option<f64>,
+    /// Whose features are compared.
+    pub network: &'static str,
+    /// Pictures.
+    pub pictures: usize,
+    /// Photos.
+    pub photos: usize,
+    /// What it is worth.
+    pub note: Option<String>,
+}
+
+/// The figures of one condition.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConditionFigures {
+    /// `text`, `ref`, `body` or `both`.
+    pub condition: &'static str,
+    /// Weight of the body's stream.
+    pub lambda_body: f64,
+    /// Weight of the reference's stream.
+    pub lambda_ref: f64,
+    /// Pictures of each person.
+    pub pictures: usize,
+    /// The share of pictures in which somebody is found.
+    pub person_found: f64,
+    /// Mean relative error of limbs over the torso, against the person's other photos.
+    pub limb_ratio_error: Figure,
+    /// The same of widths at shoulders, waist, hips and thigh.
+    pub width_error: Figure,
+    /// Limbs and widths together: 0 is another person of the same sex and height, 1 the person's own other photos.
+    pub body_score: Figure,
+    /// How often c_body read off the pictures finds the person among all by their other photos.
+    pub retrieval_at_1: Figure,
+    /// The share of people accepted where 1 % of strangers are.
+    pub tar_at_1_far: Option<f64>,
+    /// Mean cosine of pictures and prompts.
+    pub clip_t: Figure,
+    /// Mean cosine of pictures and the person's other photos.
+    pub clip_i: Figure,
+    /// Mean cosine of the pictures' grounds and the reference's: how much of it was copied.
+    pub background_leak: Figure,
+    /// 1 − the mean cosine between pictures of one prompt.
+    pub diversity: Figure,
+    /// Kernel distance to the photos.
+    pub kid: SetDistance,
+    /// Fréchet distance to the photos.
+    pub fid: SetDistance,
+}
+
+/// What the photos say of themselves, judged as the pictures are.
+#[derive(Clone, Debug, Serialize)]
+pub struct Anchors {
+    /// The share of photos in which somebody is found.
+    pub person_found: f64,
+    /// Limbs: the person's other photos.
+    pub limb_ratio_error_ceiling: Figure,
+    /// Limbs: another person.
+    pub limb_ratio_error_floor: Figure,
+    /// Widths: the person's other photos.
+    pub width_error_ceiling: Figure,
+    /// Widths: another person.
+    pub width_error_floor: Figure,
+    /// Retrieval by the person's own photos.
+    pub retrieval_at_1_ceiling: Figure,
+    /// Retrieval by chance.
+    pub retrieval_at_1_chance: f64,
+}
+
+/// People whom nobody photographed.
+#[derive(Clone, Debug, Serialize)]
+pub struct PriorBodies {
+    /// How many.
+    pub count: usize,
+    /// How often half of one's pictures find the other half, of other prompts.
+    pub retrieval_at_1: Figure,
+    /// By chance.
+    pub chance: f64,
+}
+
+/// An evaluation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evaluation {
+    /// What was evaluated, and how.
+    pub provenance: Provenance,
+    /// People judged.
+    pub people: usize,
+    /// What the photos say of themselves.
+    pub anchors: Anchors,
+    /// Each condition.
+    pub conditions: Vec<ConditionFigures>,
+    /// People whom nobody photographed.
+    pub prior_bodies: Option<PriorBodies>,
+}

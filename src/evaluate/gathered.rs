@@ -1,0 +1,120 @@
+//! What all pictures of one person in one condition say together.
+
+use anyhow::Result;
+use photo::Joints;
+use train::bodybench::input::Gaussian;
+use train::evaluation::{LimbRatios, Mask, Widths, limb_ratios, median_widths, silhouette_widths};
+use train::report::Picture;
+
+use super::judge::{Judges, Reading, SeenPerson};
+use super::silhouette::Silhouette;
+
+/// Pictures or photos of one person, and what is seen in them.
+pub struct Gathered {
+    /// The pictures.
+    pub pictures: Vec<Picture>,
+    /// In how many of them a person is found.
+    pub found: usize,
+    /// Limbs over the torso.
+    pub limbs: LimbRatios,
+    /// Widths over the torso.
+    pub widths: Widths,
+    /// c_body as the body-VAE reads it off them; `None` where nobody is found.
+    pub body: Option<Gaussian>,
+    /// CLIP's embedding of each picture.
+    pub embeddings: Vec<Vec<f32>>,
+    /// The same of the pictures with the person painted over.
+    pub grounds: Vec<Vec<f32>>,
+    /// Mean cosine of pictures and their prompts, where there are prompts.
+    pub clip_t: Option<f64>,
+    /// 1 − the mean cosine of pictures of one prompt and different seeds, where there are several.
+    pub diversity: Option<f64>,
+}
+
+impl Gathered {
+    /// Reads `pictures`, of each prompt as many as there are `seeds`; `texts` are the prompts' embeddings, none for photos.
+    pub fn new(
+        pictures: Vec<Picture>,
+        judges: &Judges,
+        texts: &[Vec<f32>],
+        seeds: usize,
+    ) -> Result<Self> {
+        let readings = judges.read(&pictures)?;
+        let seen: Vec<&SeenPerson> =
+            readings.iter().filter_map(|reading| reading.person.as_ref()).collect();
+        let joints: Vec<Joints> = seen.iter().map(|person| person.joints).collect();
+        let widths = pictures.iter().zip(&readings).map(|(picture, reading)| widths(picture, reading));
+        let widths: Vec<Widths> = widths.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        let covered: Vec<Picture> =
+            pictures.iter().zip(&readings).map(|(picture, reading)| cover(picture, reading)).collect();
+        let (limbs, body) = (limb_ratios(&joints)?, judges.body(&seen)?);
+        let found = seen.len();
+        let embeddings: Vec<Vec<f32>> = readings.into_iter().map(|reading| reading.embedding).collect();
+        let of_prompt = embeddings.chunks(seeds.max(1)).zip(texts);
+        let to_text = of_prompt.flat_map(|(of, text)| of.iter().map(|one| cosine(one, text)));
+        Ok(Self {
+            found,
+            limbs,
+            widths: median_widths(&widths),
+            body,
+            grounds: judges.likeness.of_pictures(&covered)?,
+            clip_t: mean(to_text),
+            diversity: mean(embeddings.chunks(seeds.max(1)).filter_map(spread)),
+            pictures,
+            embeddings,
+        })
+    }
+}
+
+fn widths(picture: &Picture, reading: &Reading) -> Result<Option<Widths>> {
+    let person = reading.person.as_ref();
+    let Some(found) = person.and_then(|person| Silhouette::of(picture, &person.joints)) else {
+        return Ok(None);
+    };
+    let mask = Mask::new(found.width, found.height, &found.mask)?;
+    Ok(Some(silhouette_widths(&mask, &found.joints)?))
+}
+
+/// The picture with grey where the person is: what is left is the ground.
+fn cover(picture: &Picture, reading: &Reading) -> Picture {
+    let mut covered = picture.clone();
+    let Some(person) = &reading.person else {
+        return covered;
+    };
+    for (at, pixel) in covered.rgb.chunks_exact_mut(3).enumerate() {
+        let (x, y) = ((at % picture.width) as f32, (at / picture.width) as f32);
+        if (person.bbox.x0..=person.bbox.x1).contains(&x) && (person.bbox.y0..=person.bbox.y1).contains(&y) {
+            pixel.fill(128);
+        }
+    }
+    covered
+}
+
+/// Of two vectors of length 1.
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+/// `None` of none.
+pub fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+/// 1 − the mean cosine of all pairs.
+fn spread(of: &[Vec<f32>]) -> Option<f64> {
+    let pairs = of.iter().enumerate().flat_map(|(i, a)| of[i + 1..].iter().map(move |b| cosine(a, b)));
+    mean(pairs).map(|alike| 1.0 - alike)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_and_spreads_of_nothing_are_none() {
+        assert_eq!(mean(std::iter::empty()), None);
+        assert_eq!(spread(&[vec![1.0, 0.0]]), None);
+        assert_eq!(spread(&[vec![1.0, 0.0], vec![0.0, 1.0], vec![1.0, 0.0]]), Some(1.0 - 1.0 / 3.0));
+    }
+}

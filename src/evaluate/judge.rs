@@ -1,0 +1,146 @@
+//! What networks say of a picture: joints, a body, what it is like.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use curate::people::Counted;
+use curate::{Detectors, PrepareSettings};
+use image::RgbImage;
+use photo::{BoundingBox, Joints, Person, Rules};
+use rayon::prelude::*;
+use train::bodybench::input::Gaussian;
+use train::body::{BodyVae, Pose, Views};
+use train::Device;
+use train::generate::Likeness;
+use train::report::Picture;
+
+/// The head is painted over before a body is read: a face tells people apart by itself. Its radius over the torso's length.
+const HEAD: f32 = 0.45;
+/// What it is painted with.
+const GREY: u8 = 128;
+/// The joints of the head in COCO's order.
+const HEAD_JOINTS: std::ops::Range<usize> = 0..5;
+
+/// The networks.
+pub struct Judges {
+    /// The pose model.
+    pub detectors: Arc<Detectors>,
+    /// Which people and joints count.
+    pub rules: Rules,
+    /// How pictures are brought to the body-VAE.
+    pub prepare: PrepareSettings,
+    /// Reads bodies.
+    pub body_vae: BodyVae,
+    /// Compares pictures with words and with each other.
+    pub likeness: Likeness,
+}
+
+/// What is seen in a picture.
+pub struct Reading {
+    /// What CLIP says of it.
+    pub embedding: Vec<f32>,
+    /// The person, where one is found.
+    pub person: Option<SeenPerson>,
+}
+
+/// A person in a picture.
+pub struct SeenPerson {
+    /// Joints in px of the picture, those below the rule's threshold at confidence 0.
+    pub joints: Joints,
+    /// The box in px of the picture.
+    pub bbox: BoundingBox,
+    /// The pixels without head as the body-VAE takes them, u8 `[3, view_px, view_px]`.
+    weighted: Vec<u8>,
+    pose: Pose,
+}
+
+impl Judges {
+    /// Reads pictures of one size.
+    pub fn read(&self, pictures: &[Picture]) -> Result<Vec<Reading>> {
+        let people: Vec<Option<SeenPerson>> =
+            pictures.par_iter().map(|picture| self.person(picture)).collect::<Result<_>>()?;
+        let embeddings = self.likeness.of_pictures(pictures)?;
+        Ok(embeddings
+            .into_iter()
+            .zip(people)
+            .map(|(embedding, person)| Reading { embedding, person })
+            .collect())
+    }
+
+    fn person(&self, picture: &Picture) -> Result<Option<SeenPerson>> {
+        let photo = curate::decode(&picture.png()).context("read a picture")?;
+        let people = self.detectors.people(&photo)?;
+        let Some(person) = Counted::new(&[], &people, &self.rules).main_person() else {
+            return Ok(None);
+        };
+        let joints = person.joints.gated(self.rules.joints.min_score);
+        let mut image = photo.image;
+        cover_head(&mut image, &joints);
+        // Nobody without a visible joint has a body to be read.
+        let Ok(prepared) = curate::prepare(&image, &Person { joints, ..*person }, &self.prepare) else {
+            return Ok(None);
+        };
+        let pose = Pose::new(&prepared.joints, prepared.size_px as usize);
+        Ok(Some(SeenPerson { joints, bbox: person.bbox, weighted: prepared.weighted, pose }))
+    }
+
+    /// c_body of a person seen in some pictures; `None` where there is none.
+    pub fn body(&self, seen: &[&SeenPerson]) -> Result<Option<Gaussian>> {
+        if seen.is_empty() {
+            return Ok(None);
+        }
+        let planes: Vec<u8> = seen.iter().flat_map(|person| person.weighted.iter().copied()).collect();
+        let poses: Vec<Pose> = seen.iter().map(|person| person.pose).collect();
+        let side = self.body_vae.config().view_px;
+        let views = Views::new(&planes, side, &poses, &Device::Cpu)?;
+        let posterior = self.body_vae.encode(&views, None)?;
+        Ok(Some(Gaussian {
+            mean: posterior.mean()?.detach().flatten_all()?.to_vec1()?,
+            precision: posterior.precision.detach().flatten_all()?.to_vec1()?,
+        }))
+    }
+}
+
+/// Paints a disc over the head, as large as the torso tells; without head or torso there is nothing to paint.
+fn cover_head(image: &mut RgbImage, joints: &Joints) {
+    let middle = |of: &[usize]| {
+        let seen: Vec<_> = of.iter().map(|&i| joints.0[i]).filter(|joint| joint.confidence > 0.0).collect();
+        let n = seen.len() as f32;
+        let sum = |value: fn(&photo::Joint) -> f32| seen.iter().map(value).sum::<f32>() / n;
+        (!seen.is_empty()).then(|| (sum(|joint| joint.x), sum(|joint| joint.y)))
+    };
+    let head: Vec<usize> = HEAD_JOINTS.collect();
+    let (Some(head), Some(shoulders), Some(hips)) = (middle(&head), middle(&[5, 6]), middle(&[11, 12])) else {
+        return;
+    };
+    let radius = HEAD * (shoulders.0 - hips.0).hypot(shoulders.1 - hips.1);
+    for (x, y, pixel) in image.enumerate_pixels_mut() {
+        // Not below the shoulders: they belong to the body.
+        if (y as f32) < shoulders.1 && (x as f32 - head.0).hypot(y as f32 - head.1) < radius {
+            pixel.0 = [GREY; 3];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use photo::Joint;
+
+    #[test]
+    fn the_head_is_covered_down_to_the_shoulders_and_nothing_else() {
+        let mut joints = Joints::default();
+        let at = |x, y| Joint { x, y, confidence: 0.9 };
+        (joints.0[0], joints.0[5], joints.0[6]) = (at(32.0, 10.0), at(26.0, 18.0), at(38.0, 18.0));
+        (joints.0[11], joints.0[12]) = (at(28.0, 38.0), at(36.0, 38.0));
+        let mut image = RgbImage::new(64, 64);
+        cover_head(&mut image, &joints);
+        assert_eq!(image.get_pixel(32, 10).0, [GREY; 3]);
+        assert_eq!(image.get_pixel(32, 3).0, [GREY; 3]);
+        assert_eq!((image.get_pixel(32, 18).0, image.get_pixel(32, 30).0), ([0; 3], [0; 3]));
+        assert_eq!(image.get_pixel(10, 10).0, [0; 3]);
+        let mut unseen = RgbImage::new(64, 64);
+        cover_head(&mut unseen, &Joints::default());
+        assert!(unseen.pixels().all(|pixel| pixel.0 == [0; 3]));
+    }
+}

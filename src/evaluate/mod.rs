@@ -1,0 +1,301 @@
+//! `bolid evaluate`: how well pictures show whom they are to show.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`people`] | who is judged |
+//! | [`condition`] | what pictures are conditioned on |
+//! | [`studio`] | draws them |
+//! | [`judge`] | what networks say of a picture |
+//! | [`silhouette`] | which pixels are the person |
+//! | [`gathered`] | what all pictures of one person in one condition say together |
+//! | [`proportions`] | how far two bodies are apart |
+//! | [`compute`] | from all that to figures |
+//! | [`figures`] | what comes out, `evaluation.json` |
+//! | [`table`](mod@table) | the same for a terminal |
+//! | [`page`] | the same as a page |
+
+mod compute;
+mod condition;
+mod figures;
+mod gathered;
+mod judge;
+mod page;
+mod people;
+mod proportions;
+mod silhouette;
+mod studio;
+mod table;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use train::diffusion::sampling::Sampling;
+use train::generate::{Embedding, Likeness, ModelFiles, Models};
+use train::report::{Grid, Picture, Row};
+
+use crate::Done;
+use crate::cli::{EvaluateArgs, Global};
+use crate::generate::adapter::ChosenAdapter;
+use crate::generate::{BASE, base_folder, body};
+use crate::output::Output;
+use crate::plan::Plan;
+use crate::progress;
+use compute::Judged;
+use condition::Condition;
+use figures::Evaluation;
+use gathered::Gathered;
+use judge::Judges;
+use people::Subject;
+use studio::{PERSON, Sitter, Studio};
+
+/// What is drawn where no --prompts are named: clothes that nobody was seen in, nothing of the body.
+const PROMPTS: [&str; 4] = [
+    "a photo of a {person} wearing a red T-shirt and blue jeans",
+    "a photo of a {person} wearing a white shirt and black trousers",
+    "a photo of a {person} wearing a green sweater and grey trousers",
+    "a photo of a {person} wearing a black T-shirt and beige shorts",
+];
+/// More of them for people whom nobody photographed: half of the pictures have to find the other half.
+const PRIOR_PROMPTS: [&str; 4] = [
+    "a photo of a {person} wearing a yellow sweater and brown trousers",
+    "a photo of a {person} wearing a light blue shirt and jeans",
+    "a photo of a {person} wearing a purple T-shirt and navy trousers",
+    "a photo of a {person} wearing a cream turtleneck and olive trousers",
+];
+/// The largest weight of a stream that still gives pictures.
+const MOST_LAMBDA: f64 = 2.0;
+/// People and columns on the page's sheet.
+const SHEET_PEOPLE: usize = 8;
+
+/// Runs the command.
+pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done> {
+    let prompts = prompts(args)?;
+    check(args)?;
+    let adapter = ChosenAdapter::find(&args.adapter, global)?;
+    let base_name = args.base.clone().or_else(|| adapter.base()).unwrap_or_else(|| BASE.to_owned());
+    let base = base_folder(&base_name, &args.revision)?;
+    let files = ModelFiles {
+        base_name: base_name.clone(),
+        base: base.clone(),
+        unet: None,
+        loras: Vec::new(),
+        adapter: Some(adapter.folder.clone()),
+        image_encoder: args.image_encoder.clone(),
+    };
+    let models = Models::load(files).with_context(|| format!("load the base `{base_name}`"))?;
+    let chosen = body::body_vae(&global.workdir.join("runs"), Some(&adapter), args.body_model.as_deref())?;
+    let clip = args.clip.clone().unwrap_or_else(|| base.join("clip"));
+    let likeness = Likeness::load(&clip).with_context(|| format!("load CLIP from {}", clip.display()))?;
+    let plan = Plan::load(&args.recipe)?;
+    let detectors = plan.detectors()?;
+    let side_px = chosen.saved.model.config().view_px as u32;
+    let mut prepare = plan.recipe.prepare.clone();
+    prepare.sigma_px *= f64::from(side_px) / f64::from(prepare.size_px);
+    prepare.size_px = side_px;
+    let judges = Judges {
+        detectors,
+        rules: plan.recipe.rules.clone(),
+        prepare,
+        body_vae: chosen.saved.model,
+        likeness,
+    };
+    let people = subjects(args, global)?;
+    let scheduler = models.scheduler().clone();
+    let kind = match &args.scheduler {
+        Some(name) => name.parse().map_err(|text: String| anyhow::anyhow!("--scheduler: {text}"))?,
+        None => scheduler.sampler()?,
+    };
+    let sampling = Sampling { kind, steps: args.steps, guidance: args.guidance.max(1.0) };
+    let seeds: Vec<u64> = (0..args.seeds).map(|i| args.seed.wrapping_add(i)).collect();
+    let studio = Studio::new(&models, &scheduler, sampling, prompts.clone(), seeds)?;
+    let conditions = condition::all(&args.lambda_body, &args.lambda_ref);
+
+    let judged = judge_people(&people, &conditions, &studio, &judges, &models)?;
+    let prior = match args.prior_bodies {
+        0 => None,
+        count => Some(prior_bodies(count, args, &models, &scheduler, sampling, &judges)?),
+    };
+    let provenance = figures::Provenance {
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        adapter: args.adapter.clone(),
+        models: models.names().clone(),
+        body_vae: chosen.saved.digest,
+        clip: judges.likeness.digest(),
+        pose_model: judges.detectors.identity(curate::Role::People),
+        people: match args.people_seed {
+            Some(seed) => format!("synthetic people of seed {seed}"),
+            None => format!("held-out people of {}", args.snapshot.clone().unwrap_or_default()),
+        },
+        views: args.views,
+        prompts,
+        seeds: studio.seeds().to_vec(),
+        steps: args.steps,
+        guidance: args.guidance,
+        scheduler: crate::generate::name_of(kind).to_owned(),
+        size_px: studio.side(),
+    };
+    let evaluation = Evaluation::new(provenance, &judged, prior)?;
+    let default = || global.workdir.join("evaluations").join(adapter_name(&args.adapter));
+    let folder = args.out.clone().unwrap_or_else(default);
+    write(&folder, &evaluation, sheet(&people, &judged, &studio)?)?;
+    output.show(&evaluation, table::table)?;
+    eprintln!("bolid: {}", folder.join(page::FILE).display());
+    Ok(Done::Well)
+}
+
+/// The prompts, checked.
+fn prompts(args: &EvaluateArgs) -> Result<Vec<String>> {
+    let Some(path) = &args.prompts else {
+        return Ok(PROMPTS.iter().map(|&prompt| prompt.to_owned()).collect());
+    };
+    let text = fs::read_to_string(path).with_context(|| format!("read the prompts {}", path.display()))?;
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    if let Some(empty) = lines.iter().position(|line| line.trim().is_empty()) {
+        bail!("{}, line {}: an empty prompt; take the line out", path.display(), empty + 1);
+    }
+    if lines.is_empty() {
+        bail!("{}: there is no prompt; write one a line", path.display());
+    }
+    Ok(lines)
+}
+
+fn check(args: &EvaluateArgs) -> Result<()> {
+    for (flag, values) in [("lambda-body", &args.lambda_body), ("lambda-ref", &args.lambda_ref)] {
+        if let Some(wrong) = values.iter().find(|value| !(0.0..=MOST_LAMBDA).contains(*value)) {
+            bail!("--{flag} {wrong}: weights of streams are from 0 to 2; 1 is as trained");
+        }
+    }
+    for (flag, value, least) in [
+        ("people", args.people, 2),
+        ("views", args.views, 1),
+        ("steps", args.steps, 1),
+        ("seeds", args.seeds as usize, 1),
+    ] {
+        if value < least {
+            bail!("--{flag} {value}: {least} or more are needed");
+        }
+    }
+    if args.prior_bodies == 1 {
+        bail!("--prior-bodies 1: one is to be told from another; give 0 or from 2 on");
+    }
+    if !(0.0..=100.0).contains(&args.guidance) {
+        bail!("--guidance {}: from 0 to 100; 3 to 8 are usual, up to 1 is none", args.guidance);
+    }
+    Ok(())
+}
+
+fn subjects(args: &EvaluateArgs, global: &Global) -> Result<Vec<Subject>> {
+    match (&args.snapshot, args.people_seed) {
+        (Some(name), _) => {
+            let path = snapshot::find(&global.workdir.join("snapshots"), name)?;
+            people::of_snapshot(&path, args.people, args.views)
+        }
+        (None, Some(seed)) => Ok(people::drawn(seed, args.people, args.views)),
+        (None, None) => bail!("say who is judged: --snapshot SNAPSHOT or --people-seed N"),
+    }
+}
+
+/// Draws everybody in every condition, and reads pictures and photos alike.
+fn judge_people(
+    people: &[Subject],
+    conditions: &[Condition],
+    studio: &Studio<'_>,
+    judges: &Judges,
+    models: &Models,
+) -> Result<Judged> {
+    let per_person = studio.prompts("").count() * studio.seeds().len();
+    let bar = progress::stage("evaluate", (people.len() * conditions.len() * per_person) as u64, "pictures");
+    let mut judged = Judged {
+        strangers: people::strangers(people),
+        given: Vec::new(),
+        held_out: Vec::new(),
+        conditions: conditions.iter().map(|&condition| (condition, Vec::new())).collect(),
+    };
+    for subject in people {
+        let photos = |views: &[people::View]| -> Result<Gathered> {
+            let pictures: Vec<Picture> =
+                views.iter().map(|view| view.picture(studio.side())).collect::<Result<_>>()?;
+            Gathered::new(pictures, judges, &[], 1)
+        };
+        judged.given.push(photos(&subject.given)?);
+        judged.held_out.push(photos(&subject.held_out)?);
+        let c_body: Vec<f32> =
+            people::posterior(&judges.body_vae, &subject.given)?.mean()?.detach().flatten_all()?.to_vec1()?;
+        let shown = subject.given[0].picture(studio.side())?;
+        let reference = models.embed(&subject.name, &shown.rgb, shown.width, shown.height)?;
+        let sitter = Sitter { noun: subject.noun, body: &c_body, reference: Some(&reference.values) };
+        let texts: Vec<Vec<f32>> =
+            studio.prompts(subject.noun).map(|prompt| judges.likeness.of_text(&prompt)).collect::<Result<_, _>>()?;
+        for (condition, found) in &mut judged.conditions {
+            let pictures = studio.draw(sitter, *condition)?;
+            bar.inc(pictures.len() as u64);
+            found.push(Gathered::new(pictures, judges, &texts, studio.seeds().len())?);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(judged)
+}
+
+/// Whether people whom nobody photographed are the same in every picture: one half of their pictures, of other prompts, has
+/// to find the other.
+fn prior_bodies(
+    count: usize,
+    args: &EvaluateArgs,
+    models: &Models,
+    scheduler: &train::diffusion::scheduler::SchedulerConfig,
+    sampling: Sampling,
+    judges: &Judges,
+) -> Result<figures::PriorBodies> {
+    let prompts: Vec<String> =
+        PROMPTS.iter().chain(&PRIOR_PROMPTS).map(|prompt| prompt.replace(PERSON, "person")).collect();
+    let studio = Studio::new(models, scheduler, sampling, prompts, vec![args.seed])?;
+    let width = models.adapter().map_or(0, |adapter| adapter.body.embed_dim());
+    let condition = Condition { lambda_body: 1.0, lambda_ref: 0.0 };
+    let bar = progress::stage("evaluate", (count * (PROMPTS.len() + PRIOR_PROMPTS.len())) as u64, "prior bodies");
+    let mut halves = Vec::new();
+    for seed in 0..count as u64 {
+        let body = Embedding::of_seed(args.seed.wrapping_add(seed), width).values;
+        let mut pictures = studio.draw(Sitter { noun: "person", body: &body, reference: None }, condition)?;
+        bar.inc(pictures.len() as u64);
+        let other = pictures.split_off(PROMPTS.len());
+        halves.push((Gathered::new(pictures, judges, &[], 1)?, Gathered::new(other, judges, &[], 1)?));
+    }
+    bar.finish_and_clear();
+    figures::PriorBodies::of(&halves)
+}
+
+/// A name for a folder: the last part of what was typed.
+fn adapter_name(typed: &str) -> String {
+    let last = Path::new(typed).file_name().map(|name| name.to_string_lossy().into_owned());
+    last.unwrap_or_else(|| "adapter".to_owned())
+}
+
+/// Some people with a photo, and a picture in every condition.
+fn sheet(people: &[Subject], judged: &Judged, studio: &Studio<'_>) -> Result<Grid> {
+    let columns = ["photo".to_owned(), "another".to_owned()].into_iter();
+    let columns = columns.chain(judged.conditions.iter().map(|(condition, _)| condition.label())).collect();
+    let row = |(index, subject): (usize, &Subject)| -> Result<Row> {
+        let photo = subject.given[0].picture(studio.side())?;
+        let other = subject.held_out[0].picture(studio.side())?;
+        let drawn = judged.conditions.iter().map(|(_, found)| found[index].pictures.first().cloned());
+        let cells = [Some(photo), Some(other)].into_iter().chain(drawn).collect();
+        Ok(Row { label: subject.name.clone(), cells })
+    };
+    let rows = people.iter().enumerate().take(SHEET_PEOPLE).map(row).collect::<Result<_>>()?;
+    Ok(Grid {
+        title: "Pictures".to_owned(),
+        note: "Two photos of each, in clothes of their own; then the first prompt from the same noise in every condition."
+            .to_owned(),
+        columns,
+        rows,
+    })
+}
+
+fn write(folder: &Path, evaluation: &Evaluation, sheet: Grid) -> Result<()> {
+    let doing = || format!("write the evaluation into {}", folder.display());
+    fs::create_dir_all(folder).with_context(doing)?;
+    let text = serde_json::to_string_pretty(evaluation)?;
+    fs::write(folder.join(figures::FILE), text + "\n").with_context(doing)?;
+    fs::write(folder.join(page::FILE), page::page(evaluation, sheet).to_html()).with_context(doing)
+}

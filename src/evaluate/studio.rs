@@ -1,0 +1,100 @@
+//! Draws the pictures that are judged.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, bail};
+use train::adapter::pipeline::PictureSpec;
+use train::adapter::{Adapter, Pipeline};
+use train::diffusion::sampling::Sampling;
+use train::diffusion::scheduler::SchedulerConfig;
+use train::generate::Models;
+use train::report::Picture;
+
+use super::condition::Condition;
+
+/// Pictures drawn at once: the larger matrices take less time each, and their latents are small.
+const BATCH: usize = 8;
+/// What stands for woman, man or person in a prompt.
+pub const PERSON: &str = "{person}";
+
+/// How pictures are drawn.
+pub struct Studio<'a> {
+    models: &'a Models,
+    adapter: &'a Adapter,
+    pipeline: Pipeline<'a>,
+    prompts: Vec<String>,
+    seeds: Vec<u64>,
+}
+
+/// Who is drawn.
+#[derive(Clone, Copy)]
+pub struct Sitter<'a> {
+    /// What [`PERSON`] becomes.
+    pub noun: &'a str,
+    /// c_body.
+    pub body: &'a [f32],
+    /// The reference's embedding.
+    pub reference: Option<&'a [f32]>,
+}
+
+impl<'a> Studio<'a> {
+    /// One for these prompts, each drawn from each of the seeds.
+    pub fn new(
+        models: &'a Models,
+        scheduler: &'a SchedulerConfig,
+        sampling: Sampling,
+        prompts: Vec<String>,
+        seeds: Vec<u64>,
+    ) -> Result<Self> {
+        let side = models.size_px();
+        let adapter = models.adapter().context("an evaluation is of an adapter")?;
+        if prompts.is_empty() || seeds.is_empty() {
+            bail!("nothing is drawn of {} prompts and {} seeds", prompts.len(), seeds.len());
+        }
+        let pipeline = models.pipeline(scheduler, sampling, (side, side));
+        Ok(Self { models, adapter, pipeline, prompts, seeds })
+    }
+
+    /// Pictures of a person in one condition: prompt by prompt, and of each its seeds.
+    pub fn draw(&self, sitter: Sitter<'_>, condition: Condition) -> Result<Vec<Picture>> {
+        let negative = self.models.negative("")?;
+        let mut texts = HashMap::new();
+        for prompt in self.prompts(sitter.noun) {
+            if !texts.contains_key(&prompt) {
+                let text = self.models.text(&prompt)?;
+                texts.insert(prompt, text);
+            }
+        }
+        let of_prompt = |prompt: String| {
+            self.seeds.iter().map(|&seed| PictureSpec {
+                text: texts[&prompt].clone(),
+                negative: negative.clone(),
+                c_body: (condition.lambda_body > 0.0).then(|| sitter.body.to_vec()),
+                reference: sitter.reference.filter(|_| condition.lambda_ref > 0.0).map(<[f32]>::to_vec),
+                seed,
+            })
+            .collect::<Vec<_>>()
+        };
+        let specs: Vec<PictureSpec> = self.prompts(sitter.noun).flat_map(of_prompt).collect();
+        let mut pictures = Vec::with_capacity(specs.len());
+        for part in specs.chunks(BATCH) {
+            pictures.extend(self.pipeline.draw(self.adapter, part, condition.lambdas())?);
+        }
+        Ok(pictures)
+    }
+
+    /// The prompts for somebody.
+    pub fn prompts<'s>(&'s self, noun: &'s str) -> impl Iterator<Item = String> + 's {
+        self.prompts.iter().map(move |prompt| prompt.replace(PERSON, noun))
+    }
+
+    /// Pictures of each prompt.
+    pub fn seeds(&self) -> &[u64] {
+        &self.seeds
+    }
+
+    /// The side of the pictures in px.
+    pub fn side(&self) -> usize {
+        self.pipeline.size_px.0
+    }
+}

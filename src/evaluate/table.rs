@@ -1,0 +1,111 @@
+//! The figures as text for a terminal of 80 columns.
+
+use std::fmt::Write as _;
+
+use super::condition::Condition;
+use super::figures::{ConditionFigures, Evaluation, Figure, SetDistance};
+
+/// Rows of figures, a column for each condition.
+pub fn table(evaluation: &Evaluation) -> String {
+    let mut text = String::new();
+    let provenance = &evaluation.provenance;
+    let _ = writeln!(text, "{} people: {}", evaluation.people, provenance.people);
+    let _ = writeln!(
+        text,
+        "c_body of {} photos; {} prompts × {} seeds, {} steps, guidance {}\n",
+        provenance.views,
+        provenance.prompts.len(),
+        provenance.seeds.len(),
+        provenance.steps,
+        provenance.guidance
+    );
+    for part in evaluation.conditions.chunks(4) {
+        columns(&mut text, part);
+    }
+    let anchors = &evaluation.anchors;
+    let _ = writeln!(text, "photos             the person's own   another person");
+    for (name, own, other) in [
+        ("limb ratio error", &anchors.limb_ratio_error_ceiling, &anchors.limb_ratio_error_floor),
+        ("width error", &anchors.width_error_ceiling, &anchors.width_error_floor),
+    ] {
+        let _ = writeln!(text, "{name:<19}{:<19}{}", with_interval(own), with_interval(other));
+    }
+    let own = with_interval(&anchors.retrieval_at_1_ceiling);
+    let _ = writeln!(text, "{:<19}{own:<19}{:.2} by chance", "retrieval@1", anchors.retrieval_at_1_chance);
+    if let Some(prior) = &evaluation.prior_bodies {
+        let _ = writeln!(
+            text,
+            "\n{} people whom nobody photographed: retrieval@1 {}, {:.2} by chance",
+            prior.count,
+            with_interval(&prior.retrieval_at_1),
+            prior.chance
+        );
+    }
+    if let Some(note) = evaluation.conditions.iter().find_map(|one| one.fid.note.as_ref()) {
+        let _ = writeln!(text, "\nKID and FID are of CLIP's features, not Inception's. FID is {note}.");
+    }
+    text.push_str("In brackets 95 % of draws of people.");
+    text
+}
+
+fn columns(text: &mut String, conditions: &[ConditionFigures]) {
+    type Cell = fn(&ConditionFigures) -> String;
+    let rows: [(&str, Cell); 10] = [
+        ("person found", |one| format!("{:.2}", one.person_found)),
+        ("limb ratio error", |one| with_interval(&one.limb_ratio_error)),
+        ("width error", |one| with_interval(&one.width_error)),
+        ("body score", |one| with_interval(&one.body_score)),
+        ("retrieval@1", |one| with_interval(&one.retrieval_at_1)),
+        ("CLIP-T", |one| short(one.clip_t.value)),
+        ("CLIP-I", |one| short(one.clip_i.value)),
+        ("ground copied", |one| short(one.background_leak.value)),
+        ("diversity", |one| short(one.diversity.value)),
+        ("KID / FID", |one| format!("{} / {}", of_set(&one.kid), of_set(&one.fid))),
+    ];
+    let labels = conditions.iter().map(|one| {
+        Condition { lambda_body: one.lambda_body, lambda_ref: one.lambda_ref }.label()
+    });
+    let _ = writeln!(text, "{:<17}{}", "", labels.map(|label| format!("{label:<15}")).collect::<String>().trim_end());
+    for (name, cell) in rows {
+        let cells: String = conditions.iter().map(|one| format!("{:<15}", cell(one))).collect();
+        let _ = writeln!(text, "{name:<17}{}", cells.trim_end());
+    }
+    text.push('\n');
+}
+
+/// `.061 .055–.068`.
+fn with_interval(figure: &Figure) -> String {
+    match (figure.low, figure.high) {
+        (Some(low), Some(high)) => format!("{} [{}, {}]", short(figure.value), tight(low), tight(high)),
+        _ => short(figure.value),
+    }
+}
+
+fn of_set(distance: &SetDistance) -> String {
+    distance.value.map_or("–".to_owned(), tight)
+}
+
+fn short(value: Option<f64>) -> String {
+    value.map_or("–".to_owned(), tight)
+}
+
+/// Two places, without the zero before the point: a column has 15 characters.
+fn tight(value: f64) -> String {
+    let text = format!("{value:.2}");
+    match text.strip_prefix("-0.") {
+        Some(rest) => format!("-.{rest}"),
+        None => text.strip_prefix("0.").map_or(text.clone(), |rest| format!(".{rest}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_enough_for_a_column() {
+        assert_eq!((tight(0.061), tight(-0.3), tight(1.0)), (".06".into(), "-.30".into(), "1.00".into()));
+        let figure = Figure { value: Some(-0.12), low: Some(-0.2), high: Some(0.1), worst_tenth: None, people: 3 };
+        assert!(with_interval(&figure).chars().count() <= 15, "{}", with_interval(&figure));
+    }
+}

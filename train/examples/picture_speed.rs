@@ -1,0 +1,136 @@
+//! Seconds per picture and peak memory, ours and diffusers' in turn, with the same weights, two streams, prompt, steps,
+//! guidance and number of threads: `make bench`, or
+//!
+//!     cargo run --release -p train --example picture_speed -- PYTHON FOLDER BASE
+//!
+//! BASE is the demo base; beside it, random weights of SD 1.5's shape are written into FOLDER (4 GB). PYTHON has torch,
+//! diffusers and transformers. Every measurement is a process of its own, so that its peak memory is its own as well.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+use std::{env, fs};
+
+use candle_core::Device;
+use serde_json::{Value, json};
+use train::adapter::Lambdas;
+use train::adapter::pipeline::PictureSpec;
+use train::diffusion::sampling::Sampling;
+use train::diffusion::scheduler::SamplerKind;
+use train::generate::models::{ModelFiles, Models};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// As in picture_speed.py.
+const PROMPT: &str = "a photo of a woman";
+const LAMBDAS: Lambdas = Lambdas { reference: 0.7, body: 0.4 };
+const GUIDANCE: f64 = 4.0;
+
+/// What is drawn how often.
+struct Case<'a> {
+    title: &'a str,
+    base: &'a str,
+    steps: usize,
+    side_px: usize,
+    rounds: usize,
+}
+
+fn main() -> Outcome<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["measure", folder, base, rounds, steps, side_px] => {
+            let found = measure(Path::new(folder), base, rounds.parse()?, steps.parse()?, side_px.parse()?)?;
+            println!("{found}");
+            Ok(())
+        }
+        [python, folder, base] => compare(python, Path::new(folder), base),
+        _ => Err("usage: picture_speed PYTHON FOLDER BASE".into()),
+    }
+}
+
+fn compare(python: &str, folder: &Path, demo_base: &str) -> Outcome<()> {
+    let threads = rayon::current_num_threads();
+    println!("A picture with two streams and guidance, {threads} threads, f32; the fastest of several");
+    let shape = folder.join("sd15-base");
+    let shape = shape.to_str().ok_or("a folder with a plain name")?;
+    let demo = Case { title: "demo base, 64 px, 25 steps", base: demo_base, steps: 25, side_px: 64, rounds: 5 };
+    let sd15 = Case { title: "shape of SD 1.5, 256 px, 4 steps", base: shape, steps: 4, side_px: 256, rounds: 1 };
+    for (name, case) in [("demo", demo), ("sd15", sd15)] {
+        let folder = folder.join(name);
+        let folder = folder.to_str().ok_or("a folder with a plain name")?;
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/picture_speed.py");
+        let run_python = |arguments: &[&str]| -> Outcome<String> {
+            output(Command::new(python).arg("-B").arg(&script).args(arguments))
+        };
+        if !Path::new(folder).join("embeddings.safetensors").exists() {
+            run_python(&["make", folder, case.base])?;
+        }
+        let (steps, side) = (case.steps.to_string(), case.side_px.to_string());
+        let rounds = case.rounds.to_string();
+        println!("{}", case.title);
+        let theirs = ["measure", folder, case.base, &threads.to_string(), &rounds, &steps, &side];
+        let theirs: Value = serde_json::from_str(run_python(&theirs)?.lines().last().unwrap_or_default())?;
+        row(&format!("diffusers {}", theirs["version"].as_str().unwrap_or_default()), &theirs, None);
+        let mut ours = Command::new(env::current_exe()?);
+        ours.args(["measure", folder, case.base, &rounds, &steps, &side]);
+        row("bolid", &serde_json::from_str(&output(&mut ours)?)?, Some(&theirs));
+    }
+    Ok(())
+}
+
+fn row(what: &str, measured: &Value, against: Option<&Value>) {
+    let number = |value: &Value, key: &str| value[key].as_f64().unwrap_or(f64::NAN);
+    let (seconds, peak) = (number(measured, "seconds"), number(measured, "peak_gib"));
+    let ratio = against.map_or(String::new(), |other| {
+        let (time, memory) = (seconds / number(other, "seconds"), peak / number(other, "peak_gib"));
+        format!("   {time:.2} of the time, {memory:.2} of the memory")
+    });
+    println!("  {what:<40} {seconds:>8.3} s  {peak:>6.2} GiB{ratio}");
+}
+
+fn output(command: &mut Command) -> Outcome<String> {
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(format!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn measure(folder: &Path, base: &str, rounds: usize, steps: usize, side_px: usize) -> Outcome<Value> {
+    let models = Models::load(ModelFiles {
+        base_name: base.to_owned(),
+        base: base.into(),
+        unet: None,
+        loras: Vec::new(),
+        adapter: Some(folder.join("adapter")),
+        image_encoder: None,
+    })?;
+    let embeddings = candle_core::safetensors::load(folder.join("embeddings.safetensors"), &Device::Cpu)?;
+    let of = |name: &str| embeddings[name].flatten_all()?.to_vec1::<f32>();
+    let sampling = Sampling { kind: SamplerKind::DpmSolver, steps, guidance: GUIDANCE };
+    let pipeline = models.pipeline(models.scheduler(), sampling, (side_px, side_px));
+    let mut fastest = f64::INFINITY;
+    for round in 0..=rounds {
+        let start = Instant::now();
+        let spec = PictureSpec {
+            text: models.text(PROMPT)?,
+            negative: models.negative("")?,
+            c_body: Some(of("body")?),
+            reference: Some(of("ref")?),
+            seed: round as u64,
+        };
+        pipeline.draw_one(models.adapter(), &spec, LAMBDAS, &mut |_, _, _| Ok(()))?;
+        if round > 0 {
+            fastest = fastest.min(start.elapsed().as_secs_f64());
+        }
+    }
+    Ok(json!({ "seconds": fastest, "peak_gib": peak_gib() }))
+}
+
+/// The most memory this process has had resident; 0 where the system does not say.
+fn peak_gib() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: Option<f64> = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
+    kib.unwrap_or(0.0) / 1024.0 / 1024.0
+}
