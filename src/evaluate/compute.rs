@@ -10,11 +10,9 @@ use train::evaluation::{
 };
 
 use super::condition::Condition;
-use super::figures::{
-    Anchors, ConditionFigures, Evaluation, Figure, PriorBodies, Provenance, SetDistance,
-};
-use super::gathered::{Gathered, cosine, mean};
+use super::figures::{Anchors, ConditionFigures, Evaluation, Figure, PriorBodies, Provenance, SetDistance};
 use super::proportions::{Spreads, distance};
+use super::readings::{Readings, cosine, mean};
 
 /// Fewer pictures make a Fréchet distance mean little (Heusel et al., arXiv:1706.08500).
 const ENOUGH_FOR_FID: usize = 2048;
@@ -31,11 +29,11 @@ pub struct Judged {
     /// For each person somebody to be mistaken for.
     pub strangers: Vec<usize>,
     /// Photos that c_body was made of.
-    pub given: Vec<Gathered>,
+    pub given: Vec<Readings>,
     /// Other photos.
-    pub held_out: Vec<Gathered>,
+    pub held_out: Vec<Readings>,
     /// Pictures of everybody in each condition.
-    pub conditions: Vec<(Condition, Vec<Gathered>)>,
+    pub conditions: Vec<(Condition, Vec<Readings>)>,
 }
 
 impl Evaluation {
@@ -59,7 +57,7 @@ impl Evaluation {
 
 fn condition_figures(
     condition: Condition,
-    found: &[Gathered],
+    found: &[Readings],
     judged: &Judged,
     spreads: &Spreads,
 ) -> Result<ConditionFigures> {
@@ -72,7 +70,9 @@ fn condition_figures(
         mean(found[i].grounds.iter().map(|ground| cosine(ground, reference)))
     };
     let like = |i: usize| {
-        let of = |one: &Vec<f32>| held_out[i].embeddings.iter().map(|photo| cosine(one, photo)).collect::<Vec<_>>();
+        let of = |one: &Vec<f32>| {
+            held_out[i].embeddings.iter().map(|photo| cosine(one, photo)).collect::<Vec<_>>()
+        };
         mean(found[i].embeddings.iter().flat_map(of))
     };
     let pictures: usize = found.iter().map(|one| one.pictures.len()).sum();
@@ -104,7 +104,9 @@ fn anchors(judged: &Judged) -> Result<Anchors> {
     Ok(Anchors {
         person_found: (share_found(given) + share_found(held_out)) / 2.0,
         limb_ratio_error_ceiling: over(&|i| limb_ratio_error(&given[i].limbs, &held_out[i].limbs)),
-        limb_ratio_error_floor: over(&|i| limb_ratio_error(&held_out[strangers[i]].limbs, &held_out[i].limbs)),
+        limb_ratio_error_floor: over(&|i| {
+            limb_ratio_error(&held_out[strangers[i]].limbs, &held_out[i].limbs)
+        }),
         width_error_ceiling: over(&|i| width_error(&given[i].widths, &held_out[i].widths)),
         width_error_floor: over(&|i| width_error(&held_out[strangers[i]].widths, &held_out[i].widths)),
         retrieval_at_1_ceiling: retrieval(&bodies(given), &bodies(held_out))?,
@@ -113,7 +115,7 @@ fn anchors(judged: &Judged) -> Result<Anchors> {
 }
 
 /// The distances of proportions to a person's other photos: of the pictures, of another person, of the person's own.
-fn score_of(found: &[Gathered], judged: &Judged, spreads: &Spreads) -> Result<Figure> {
+fn score_of(found: &[Readings], judged: &Judged, spreads: &Spreads) -> Result<Figure> {
     let Judged { strangers, given, held_out, .. } = judged;
     let of = |i: usize| OfIdentity {
         value: distance(&found[i], &held_out[i], spreads),
@@ -136,12 +138,13 @@ fn score_of(found: &[Gathered], judged: &Judged, spreads: &Spreads) -> Result<Fi
     })
 }
 
-fn share_found(of: &[Gathered]) -> f64 {
-    let (found, all) = of.iter().fold((0, 0), |(found, all), one| (found + one.found, all + one.pictures.len()));
+fn share_found(of: &[Readings]) -> f64 {
+    let (found, all) =
+        of.iter().fold((0, 0), |(found, all), one| (found + one.found, all + one.pictures.len()));
     found as f64 / all.max(1) as f64
 }
 
-fn bodies(of: &[Gathered]) -> Vec<Option<Gaussian>> {
+fn bodies(of: &[Readings]) -> Vec<Option<Gaussian>> {
     of.iter().map(|one| one.body.clone()).collect()
 }
 
@@ -186,7 +189,7 @@ fn accepted(queries: &[Option<Gaussian>], gallery: &[Option<Gaussian>]) -> Resul
     Ok(found.map(|found| found.share))
 }
 
-fn features(of: &[Gathered]) -> Result<Option<Features>> {
+fn features(of: &[Readings]) -> Result<Option<Features>> {
     let Some(width) = of.iter().find_map(|one| one.embeddings.first()).map(Vec::len) else {
         return Ok(None);
     };
@@ -205,7 +208,7 @@ fn set_distance(pictures: Option<&Features>, photos: Option<&Features>) -> SetDi
     }
 }
 
-fn kernel(found: &[Gathered], held_out: &[Gathered]) -> Result<SetDistance> {
+fn kernel(found: &[Readings], held_out: &[Readings]) -> Result<SetDistance> {
     let (pictures, photos) = (features(found)?, features(held_out)?);
     let mut distance = set_distance(pictures.as_ref(), photos.as_ref());
     if let (Some(pictures), Some(photos)) = (&pictures, &photos) {
@@ -219,7 +222,7 @@ fn kernel(found: &[Gathered], held_out: &[Gathered]) -> Result<SetDistance> {
     Ok(distance)
 }
 
-fn frechet(found: &[Gathered], held_out: &[Gathered]) -> Result<SetDistance> {
+fn frechet(found: &[Readings], held_out: &[Readings]) -> Result<SetDistance> {
     let (pictures, photos) = (features(found)?, features(held_out)?);
     let mut distance = set_distance(pictures.as_ref(), photos.as_ref());
     if let (Some(pictures), Some(photos)) = (&pictures, &photos) {
@@ -262,13 +265,19 @@ impl Figure {
         sorted.truncate(people.div_ceil(10));
         let tenth = sorted.iter().sum::<f64>() / sorted.len() as f64;
         let all: Vec<usize> = (0..people).collect();
-        Self { value: Some(mean_of(&all)), low: Some(low), high: Some(high), worst_tenth: Some(tenth), people }
+        Self {
+            value: Some(mean_of(&all)),
+            low: Some(low),
+            high: Some(high),
+            worst_tenth: Some(tenth),
+            people,
+        }
     }
 }
 
 impl PriorBodies {
     /// From the two halves of everybody's pictures.
-    pub fn of(halves: &[(Gathered, Gathered)]) -> Result<Self> {
+    pub fn of(halves: &[(Readings, Readings)]) -> Result<Self> {
         let (queries, gallery): (Vec<_>, Vec<_>) =
             halves.iter().map(|(query, other)| (query.body.clone(), other.body.clone())).unzip();
         Ok(Self {

@@ -8,9 +8,9 @@ use curate::{Detectors, PrepareSettings};
 use image::RgbImage;
 use photo::{BoundingBox, Joints, Person, Rules};
 use rayon::prelude::*;
-use train::bodybench::input::Gaussian;
-use train::body::{BodyVae, Pose, Views};
 use train::Device;
+use train::body::{BodyVae, Pose, Views};
+use train::bodybench::input::Gaussian;
 use train::generate::Likeness;
 use train::report::Picture;
 
@@ -110,7 +110,8 @@ fn cover_head(image: &mut RgbImage, joints: &Joints) {
         (!seen.is_empty()).then(|| (sum(|joint| joint.x), sum(|joint| joint.y)))
     };
     let head: Vec<usize> = HEAD_JOINTS.collect();
-    let (Some(head), Some(shoulders), Some(hips)) = (middle(&head), middle(&[5, 6]), middle(&[11, 12])) else {
+    let (Some(head), Some(shoulders), Some(hips)) = (middle(&head), middle(&[5, 6]), middle(&[11, 12]))
+    else {
         return;
     };
     let radius = HEAD * (shoulders.0 - hips.0).hypot(shoulders.1 - hips.1);

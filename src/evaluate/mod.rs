@@ -4,10 +4,10 @@
 //! |---|---|
 //! | [`people`] | who is judged |
 //! | [`condition`] | what pictures are conditioned on |
-//! | [`studio`] | draws them |
+//! | [`renderer`] | draws them |
 //! | [`judge`] | what networks say of a picture |
 //! | [`silhouette`] | which pixels are the person |
-//! | [`gathered`] | what all pictures of one person in one condition say together |
+//! | [`readings`] | what all pictures of one person in one condition say together |
 //! | [`proportions`] | how far two bodies are apart |
 //! | [`compute`] | from all that to figures |
 //! | [`figures`] | what comes out, `evaluation.json` |
@@ -17,13 +17,13 @@
 mod compute;
 mod condition;
 mod figures;
-mod gathered;
 mod judge;
 mod page;
 mod people;
 mod proportions;
+mod readings;
+mod renderer;
 mod silhouette;
-mod studio;
 mod table;
 
 use std::fs;
@@ -44,10 +44,10 @@ use crate::progress;
 use compute::Judged;
 use condition::Condition;
 use figures::Evaluation;
-use gathered::Gathered;
 use judge::Judges;
 use people::Subject;
-use studio::{PERSON, Sitter, Studio};
+use readings::Readings;
+use renderer::{PERSON, Renderer, SubjectInputs};
 
 /// What is drawn where no --prompts are named: clothes that nobody was seen in, nothing of the body.
 const PROMPTS: [&str; 4] = [
@@ -108,10 +108,10 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
     };
     let sampling = Sampling { kind, steps: args.steps, guidance: args.guidance.max(1.0) };
     let seeds: Vec<u64> = (0..args.seeds).map(|i| args.seed.wrapping_add(i)).collect();
-    let studio = Studio::new(&models, &scheduler, sampling, prompts.clone(), seeds)?;
+    let renderer = Renderer::new(&models, &scheduler, sampling, prompts.clone(), seeds)?;
     let conditions = condition::all(&args.lambda_body, &args.lambda_ref);
 
-    let judged = judge_people(&people, &conditions, &studio, &judges, &models)?;
+    let judged = judge_people(&people, &conditions, &renderer, &judges, &models)?;
     let prior = match args.prior_bodies {
         0 => None,
         count => Some(prior_bodies(count, args, &models, &scheduler, sampling, &judges)?),
@@ -129,16 +129,16 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
         },
         views: args.views,
         prompts,
-        seeds: studio.seeds().to_vec(),
+        seeds: renderer.seeds().to_vec(),
         steps: args.steps,
         guidance: args.guidance,
         scheduler: crate::generate::name_of(kind).to_owned(),
-        size_px: studio.side(),
+        size_px: renderer.side(),
     };
     let evaluation = Evaluation::new(provenance, &judged, prior)?;
     let default = || global.workdir.join("evaluations").join(adapter_name(&args.adapter));
     let folder = args.out.clone().unwrap_or_else(default);
-    write(&folder, &evaluation, sheet(&people, &judged, &studio)?)?;
+    write(&folder, &evaluation, sheet(&people, &judged, &renderer)?)?;
     output.show(&evaluation, table::table)?;
     eprintln!("bolid: {}", folder.join(page::FILE).display());
     Ok(Done::Well)
@@ -200,11 +200,11 @@ fn subjects(args: &EvaluateArgs, global: &Global) -> Result<Vec<Subject>> {
 fn judge_people(
     people: &[Subject],
     conditions: &[Condition],
-    studio: &Studio<'_>,
+    renderer: &Renderer<'_>,
     judges: &Judges,
     models: &Models,
 ) -> Result<Judged> {
-    let per_person = studio.prompts("").count() * studio.seeds().len();
+    let per_person = renderer.prompts("").count() * renderer.seeds().len();
     let bar = progress::stage("evaluate", (people.len() * conditions.len() * per_person) as u64, "pictures");
     let mut judged = Judged {
         strangers: people::strangers(people),
@@ -213,24 +213,26 @@ fn judge_people(
         conditions: conditions.iter().map(|&condition| (condition, Vec::new())).collect(),
     };
     for subject in people {
-        let photos = |views: &[people::View]| -> Result<Gathered> {
+        let photos = |views: &[people::View]| -> Result<Readings> {
             let pictures: Vec<Picture> =
-                views.iter().map(|view| view.picture(studio.side())).collect::<Result<_>>()?;
-            Gathered::new(pictures, judges, &[], 1)
+                views.iter().map(|view| view.picture(renderer.side())).collect::<Result<_>>()?;
+            Readings::new(pictures, judges, &[], 1)
         };
         judged.given.push(photos(&subject.given)?);
         judged.held_out.push(photos(&subject.held_out)?);
         let c_body: Vec<f32> =
             people::posterior(&judges.body_vae, &subject.given)?.mean()?.detach().flatten_all()?.to_vec1()?;
-        let shown = subject.given[0].picture(studio.side())?;
+        let shown = subject.given[0].picture(renderer.side())?;
         let reference = models.embed(&subject.name, &shown.rgb, shown.width, shown.height)?;
-        let sitter = Sitter { noun: subject.noun, body: &c_body, reference: Some(&reference.values) };
-        let texts: Vec<Vec<f32>> =
-            studio.prompts(subject.noun).map(|prompt| judges.likeness.of_text(&prompt)).collect::<Result<_, _>>()?;
+        let inputs = SubjectInputs { noun: subject.noun, body: &c_body, reference: Some(&reference.values) };
+        let texts: Vec<Vec<f32>> = renderer
+            .prompts(subject.noun)
+            .map(|prompt| judges.likeness.of_text(&prompt))
+            .collect::<Result<_, _>>()?;
         for (condition, found) in &mut judged.conditions {
-            let pictures = studio.draw(sitter, *condition)?;
+            let pictures = renderer.draw(inputs, *condition)?;
             bar.inc(pictures.len() as u64);
-            found.push(Gathered::new(pictures, judges, &texts, studio.seeds().len())?);
+            found.push(Readings::new(pictures, judges, &texts, renderer.seeds().len())?);
         }
     }
     bar.finish_and_clear();
@@ -249,17 +251,19 @@ fn prior_bodies(
 ) -> Result<figures::PriorBodies> {
     let prompts: Vec<String> =
         PROMPTS.iter().chain(&PRIOR_PROMPTS).map(|prompt| prompt.replace(PERSON, "person")).collect();
-    let studio = Studio::new(models, scheduler, sampling, prompts, vec![args.seed])?;
+    let renderer = Renderer::new(models, scheduler, sampling, prompts, vec![args.seed])?;
     let width = models.adapter().map_or(0, |adapter| adapter.body.embed_dim());
     let condition = Condition { lambda_body: 1.0, lambda_ref: 0.0 };
-    let bar = progress::stage("evaluate", (count * (PROMPTS.len() + PRIOR_PROMPTS.len())) as u64, "prior bodies");
+    let bar =
+        progress::stage("evaluate", (count * (PROMPTS.len() + PRIOR_PROMPTS.len())) as u64, "prior bodies");
     let mut halves = Vec::new();
     for seed in 0..count as u64 {
         let body = Embedding::of_seed(args.seed.wrapping_add(seed), width).values;
-        let mut pictures = studio.draw(Sitter { noun: "person", body: &body, reference: None }, condition)?;
+        let mut pictures =
+            renderer.draw(SubjectInputs { noun: "person", body: &body, reference: None }, condition)?;
         bar.inc(pictures.len() as u64);
         let other = pictures.split_off(PROMPTS.len());
-        halves.push((Gathered::new(pictures, judges, &[], 1)?, Gathered::new(other, judges, &[], 1)?));
+        halves.push((Readings::new(pictures, judges, &[], 1)?, Readings::new(other, judges, &[], 1)?));
     }
     bar.finish_and_clear();
     figures::PriorBodies::of(&halves)
@@ -272,12 +276,12 @@ fn adapter_name(typed: &str) -> String {
 }
 
 /// Some people with a photo, and a picture in every condition.
-fn sheet(people: &[Subject], judged: &Judged, studio: &Studio<'_>) -> Result<Grid> {
+fn sheet(people: &[Subject], judged: &Judged, renderer: &Renderer<'_>) -> Result<Grid> {
     let columns = ["photo".to_owned(), "another".to_owned()].into_iter();
     let columns = columns.chain(judged.conditions.iter().map(|(condition, _)| condition.label())).collect();
     let row = |(index, subject): (usize, &Subject)| -> Result<Row> {
-        let photo = subject.given[0].picture(studio.side())?;
-        let other = subject.held_out[0].picture(studio.side())?;
+        let photo = subject.given[0].picture(renderer.side())?;
+        let other = subject.held_out[0].picture(renderer.side())?;
         let drawn = judged.conditions.iter().map(|(_, found)| found[index].pictures.first().cloned());
         let cells = [Some(photo), Some(other)].into_iter().chain(drawn).collect();
         Ok(Row { label: subject.name.clone(), cells })

@@ -15,7 +15,8 @@ pub fn page(evaluation: &Evaluation, sheet: Grid) -> Page {
     let text = of(evaluation, "text", None);
     let best = evaluation.conditions.iter().rfind(|one| one.condition == "body");
     let tile = |name: &str, figure: Option<&Figure>| {
-        let value = figure.and_then(|figure| figure.value).map_or("–".to_owned(), |value| format!("{value:.2}"));
+        let value =
+            figure.and_then(|figure| figure.value).map_or("–".to_owned(), |value| format!("{value:.2}"));
         (name.to_owned(), value)
     };
     Page {
@@ -36,7 +37,13 @@ pub fn page(evaluation: &Evaluation, sheet: Grid) -> Page {
             fact("CLIP", provenance.clip.to_string()),
             fact("pose model", provenance.pose_model.map_or("–".to_owned(), |digest| digest.to_string())),
             fact("pictures and photos", format!("{} px", provenance.size_px)),
-            fact("sampler", format!("{}, {} steps, guidance {}", provenance.scheduler, provenance.steps, provenance.guidance)),
+            fact(
+                "sampler",
+                format!(
+                    "{}, {} steps, guidance {}",
+                    provenance.scheduler, provenance.steps, provenance.guidance
+                ),
+            ),
             fact("program", provenance.program_version.clone()),
         ],
         config: table(evaluation),
@@ -73,7 +80,8 @@ fn trade_off(evaluation: &Evaluation) -> Chart {
     };
     Chart {
         title: "Body against words".to_owned(),
-        note: "What the body gains along its weight, and what the agreement with the prompt loses.".to_owned(),
+        note: "What the body gains along its weight, and what the agreement with the prompt loses."
+            .to_owned(),
         x_label: "λ_body".to_owned(),
         series: references.into_iter().flat_map(lines).collect(),
         ..Chart::default()

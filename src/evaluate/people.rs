@@ -141,7 +141,9 @@ pub fn of_snapshot(path: &Path, people: usize, views: usize) -> Result<Vec<Subje
     };
     rows_of
         .iter()
-        .map(|(name, rows)| read(name, &rows[..2 * views]).with_context(|| format!("read the photos of {name}")))
+        .map(|(name, rows)| {
+            read(name, &rows[..2 * views]).with_context(|| format!("read the photos of {name}"))
+        })
         .collect()
 }
 

@@ -2,7 +2,7 @@
 //!
 //! No network is asked: in each row the colours along the limbs say what the person looks like there, the colours far to the
 //! left and right what the ground does, and a pixel belongs to whichever it is nearer to. That needs a ground that is plain
-//! along a row, as studios have it; `bolid evaluate` says how well it does on the photos, beside what it says of pictures.
+//! along a row, as studio photos have it; `bolid evaluate` says how well it does on the photos, beside what it says of pictures.
 
 use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
@@ -101,8 +101,7 @@ type Segment = [(f32, f32); 2];
 /// The limbs that are seen, and the middle line of the torso.
 fn segments(joints: &Joints) -> Vec<Segment> {
     let seen = |i: usize| (joints.0[i].confidence > 0.0).then_some((joints.0[i].x, joints.0[i].y));
-    let mut all: Vec<Segment> =
-        LIMBS.iter().filter_map(|&(a, b)| Some([seen(a)?, seen(b)?])).collect();
+    let mut all: Vec<Segment> = LIMBS.iter().filter_map(|&(a, b)| Some([seen(a)?, seen(b)?])).collect();
     if let (Some(a), Some(b), Some(c), Some(d)) = (seen(5), seen(6), seen(11), seen(12)) {
         let middle = |a: (f32, f32), b: (f32, f32)| ((a.0 + b.0) / 2.0, (a.1 + b.1) / 2.0);
         all.push([middle(a, b), middle(c, d)]);
@@ -129,7 +128,9 @@ mod tests {
     /// A block of one colour from x = 26 to 38 on another, with joints as of somebody who stands.
     fn block(person: [u8; 3], ground: [u8; 3]) -> (Picture, Joints) {
         let rgb = (0..64 * 64)
-            .flat_map(|i| if (26..38).contains(&(i % 64)) && (8..60).contains(&(i / 64)) { person } else { ground })
+            .flat_map(|i| {
+                if (26..38).contains(&(i % 64)) && (8..60).contains(&(i / 64)) { person } else { ground }
+            })
             .collect();
         let mut joints = Joints::default();
         for (i, x, y) in [(5, 36.0, 12.0), (6, 28.0, 12.0), (11, 35.0, 30.0), (12, 29.0, 30.0)] {

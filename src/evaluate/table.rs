@@ -62,10 +62,15 @@ fn columns(text: &mut String, conditions: &[ConditionFigures]) {
         ("diversity", |one| short(one.diversity.value)),
         ("KID / FID", |one| format!("{} / {}", of_set(&one.kid), of_set(&one.fid))),
     ];
-    let labels = conditions.iter().map(|one| {
-        Condition { lambda_body: one.lambda_body, lambda_ref: one.lambda_ref }.label()
-    });
-    let _ = writeln!(text, "{:<17}{}", "", labels.map(|label| format!("{label:<15}")).collect::<String>().trim_end());
+    let labels = conditions
+        .iter()
+        .map(|one| Condition { lambda_body: one.lambda_body, lambda_ref: one.lambda_ref }.label());
+    let _ = writeln!(
+        text,
+        "{:<17}{}",
+        "",
+        labels.map(|label| format!("{label:<15}")).collect::<String>().trim_end()
+    );
     for (name, cell) in rows {
         let cells: String = conditions.iter().map(|one| format!("{:<15}", cell(one))).collect();
         let _ = writeln!(text, "{name:<17}{}", cells.trim_end());
@@ -105,7 +110,8 @@ mod tests {
     #[test]
     fn numbers_are_short_enough_for_a_column() {
         assert_eq!((tight(0.061), tight(-0.3), tight(1.0)), (".06".into(), "-.30".into(), "1.00".into()));
-        let figure = Figure { value: Some(-0.12), low: Some(-0.2), high: Some(0.1), worst_tenth: None, people: 3 };
+        let figure =
+            Figure { value: Some(-0.12), low: Some(-0.2), high: Some(0.1), worst_tenth: None, people: 3 };
         assert!(with_interval(&figure).chars().count() <= 15, "{}", with_interval(&figure));
     }
 }

@@ -39,8 +39,8 @@ use body::BodyChoice;
 use destination::Destination;
 use draw::{draw, scheduler_of};
 pub use error::RequestError;
-pub use request::name_of;
 use request::Request;
+pub use request::name_of;
 
 /// The base where nothing says another.
 pub const BASE: &str = "data/models/tiny-sd";

@@ -1,22 +1,24 @@
-//! `bolid evaluate` as a user runs it, with the demo base and its adapter, on few people in few steps.
+//! `bolid evaluate` as a user runs it, with the demo base and an adapter of a few steps, on few people in few steps.
 
 use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Workplace, json_lines, project, refused};
+use crate::support::tiny::with_demo_adapter;
+use crate::support::{json_lines, refused};
 
 fn with_adapter<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    [&["--json", "evaluate", "--people-seed", "3"][..], more].concat()
+    [&["--json", "evaluate", "--adapter", "few", "--people-seed", "3"][..], more].concat()
 }
 
 #[test]
 fn every_condition_has_every_figure_and_the_same_again() {
-    let place = Workplace::demo(1, 1, 1);
+    let place = with_demo_adapter();
     let out = place.path().join("evaluation").display().to_string();
     let small = ["--people", "3", "--views", "2", "--seeds", "1", "--steps", "6", "--prior-bodies", "2"];
     let run = || -> Value {
-        let printed = place.succeed(&with_adapter(&[&small[..], &["--lambda-body", "0.5,1", "--out", &out]].concat()));
+        let printed =
+            place.succeed(&with_adapter(&[&small[..], &["--lambda-body", "0.5,1", "--out", &out]].concat()));
         json_lines(&printed).remove(0)
     };
     let found = run();
@@ -43,7 +45,7 @@ fn every_condition_has_every_figure_and_the_same_again() {
 
 #[test]
 fn what_cannot_be_evaluated_is_refused_by_name() {
-    let place = Workplace::demo(1, 1, 1);
+    let place = with_demo_adapter();
     let prompts = place.path().join("prompts.txt");
     fs::write(&prompts, "a photo of a {person}\n\na man\n").expect("a file");
     let prompts = prompts.display().to_string();
@@ -54,7 +56,7 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
         (&["--people", "1"], &["--people 1"]),
         (&["--views", "0"], &["--views 0"]),
         (&["--prior-bodies", "1"], &["--prior-bodies 1"]),
-        (&["--adapter", "nowhere"], &["nowhere", "run"]),
+        (&["--body-model", "nowhere"], &["nowhere"]),
         (&["--clip", "nowhere"], &["nowhere"]),
     ];
     for (more, named) in cases {
@@ -62,5 +64,4 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
     }
     refused(&place, &["evaluate"], &["--snapshot"]);
     refused(&place, &["evaluate", "--snapshot", "nowhere"], &["nowhere"]);
-    assert!(project().join("data/models/adapter").is_dir());
 }

@@ -53,8 +53,10 @@ fn compare(python: &str, folder: &Path, demo_base: &str) -> Outcome<()> {
     println!("A picture with two streams and guidance, {threads} threads, f32; the fastest of several");
     let shape = folder.join("sd15-base");
     let shape = shape.to_str().ok_or("a folder with a plain name")?;
-    let demo = Case { title: "demo base, 64 px, 25 steps", base: demo_base, steps: 25, side_px: 64, rounds: 5 };
-    let sd15 = Case { title: "shape of SD 1.5, 256 px, 4 steps", base: shape, steps: 4, side_px: 256, rounds: 1 };
+    let demo =
+        Case { title: "demo base, 64 px, 25 steps", base: demo_base, steps: 25, side_px: 64, rounds: 5 };
+    let sd15 =
+        Case { title: "shape of SD 1.5, 256 px, 4 steps", base: shape, steps: 4, side_px: 256, rounds: 1 };
     for (name, case) in [("demo", demo), ("sd15", sd15)] {
         let folder = folder.join(name);
         let folder = folder.to_str().ok_or("a folder with a plain name")?;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use train::evaluation::frechet::{by_covariances, by_cross_gram};
 use train::evaluation::kernel::squared_mmd;
 use train::evaluation::{
-    Counted, Features, Subsets, frechet_distance, inception_score, kernel_distance, pck, squared_distance,
+    Features, Subsets, WhichJoints, frechet_distance, inception_score, kernel_distance, pck, squared_distance,
 };
 
 use super::case::{Case, Tensor, Tolerance, list, number};
@@ -32,13 +32,15 @@ fn expected<'a>(case: &'a Case, kind: &'a str) -> Vec<(&'a str, &'a Value)> {
 fn check(case: &Case, tolerance: &str, what: &str, found: f64, expected: f64) {
     let Tolerance { atol, rtol } = Tolerance::read(&case.info["tolerance"][tolerance]);
     let off = (found - expected).abs();
-    assert!(off <= atol + rtol * expected.abs(), "{what}: {found}, expected {expected} ± {atol} ± {rtol} of it");
+    assert!(
+        off <= atol + rtol * expected.abs(),
+        "{what}: {found}, expected {expected} ± {atol} ± {rtol} of it"
+    );
 }
 
 /// The two sets that a result is of, such as `a_low_rank`.
 fn sets(case: &Case, name: &str) -> [Features; 2] {
-    let names: Vec<&str> =
-        case.input_names().filter_map(|input| input.strip_prefix("features_")).collect();
+    let names: Vec<&str> = case.input_names().filter_map(|input| input.strip_prefix("features_")).collect();
     let pairs = names.iter().flat_map(|&first| names.iter().map(move |&second| (first, second)));
     let of = pairs.into_iter().find(|(first, second)| format!("{first}_{second}") == name);
     let (first, second) = of.unwrap_or_else(|| panic!("`{name}` names no two of the sets {names:?}"));
@@ -77,7 +79,8 @@ fn inception_scores_are_those_of_the_reference() {
     let case = Case::open(CASE);
     let logits = features(case.input("logits"));
     for (name, reference) in expected(&case, "is") {
-        let splits = name.strip_prefix("splits_").and_then(|splits| splits.parse().ok()).expect("a number of splits");
+        let splits =
+            name.strip_prefix("splits_").and_then(|splits| splits.parse().ok()).expect("a number of splits");
         let score = inception_score(&logits, splits).expect("a score");
         check(&case, "is", name, score.mean, number(&reference["mean"]));
         check(&case, "is", name, score.deviation, number(&reference["std"]));
@@ -107,9 +110,9 @@ fn distances_of_poses_are_those_of_the_reference() {
     let case = Case::open(CASE);
     for (name, reference) in expected(&case, "l_id") {
         let counted = match name {
-            "all_17" => Counted::All,
-            "visible_in_both" => Counted::VisibleInBoth,
-            "invisible_zeroed" => Counted::InvisibleAtOrigin,
+            "all_17" => WhichJoints::All,
+            "visible_in_both" => WhichJoints::VisibleInBoth,
+            "invisible_zeroed" => WhichJoints::InvisibleAtOrigin,
             other => panic!("L_id of `{other}`"),
         };
         for ((of, generated), reference) in people(&case).iter().zip(list(reference)) {

@@ -30,6 +30,25 @@ pub fn workplace() -> (Workplace, PathBuf) {
     (place, config)
 }
 
+/// A workplace with the demo base's adapter of a few steps, an adapter's run called `few`.
+pub fn with_demo_adapter() -> Workplace {
+    let place = Workplace::demo(1, 1, 1);
+    let config = place.path().join("few.toml");
+    let drawn = "[data]\nsplit = \"all\"\n\n[data.drawn]\nseed = 5\nfamilies = 4\ntwins = 1\nviews = 6\nsize_px = 128\n\
+                 portraits = true\n\n";
+    let base = project().join("data/models/tiny-sd");
+    let rest = format!(
+        "[base]\npath = {base:?}\nsize_px = 64\n\n[samples]\nbatch = 2\nbody_views = 2\n\n[objective]\n\
+         prediction = \"v_prediction\"\nalpha_id = 0\nbeta_clip = 0\n\n[validation]\npeople = 2\nphotos = 1\n\
+         grid_bodies = 1\ngrid_steps = 1\n\n[fit]\nsteps = 3\nwarmup_steps = 1\nsave_every = 3\nvalidate_every = 3\n"
+    );
+    fs::write(&config, format!("name = \"few\"\nseed = 4\n\n{drawn}{rest}")).expect("a configuration");
+    for command in ["cache", "adapter"] {
+        place.succeed(&adapter(command, &config, &[]));
+    }
+    place
+}
+
 /// The golden set's models as a checkpoint: UNet and VAE of SD 1.5's kind, text and image encoder, a tokenizer of letters.
 pub fn base(parent: &Path) -> PathBuf {
     let root = parent.join("base");

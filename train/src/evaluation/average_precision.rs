@@ -54,7 +54,8 @@ pub fn average_precision(pictures: &[Asked]) -> Result<AveragePrecision, Evaluat
     let ranked = pictures.iter().map(ranked).collect::<Result<Vec<_>, _>>()?;
     let by_threshold = std::array::from_fn(|step| {
         let least = 0.5 + 0.05 * step as f64;
-        let mut detections: Vec<(f64, bool)> = ranked.iter().flat_map(|found| told_apart(found, least)).collect();
+        let mut detections: Vec<(f64, bool)> =
+            ranked.iter().flat_map(|found| told_apart(found, least)).collect();
         // stable, so that equals stay in the order of the pictures
         detections.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         area_under(&detections, pictures.len())
@@ -121,7 +122,8 @@ mod tests {
     }
 
     fn picture(found: &[(f32, f64)]) -> Asked {
-        let found = found.iter().map(|&(shift_px, score)| Detected { joints: person(shift_px, false), score });
+        let found =
+            found.iter().map(|&(shift_px, score)| Detected { joints: person(shift_px, false), score });
         Asked { joints: person(0.0, true), area_px2: 6000.0, found: found.collect() }
     }
 
@@ -129,7 +131,7 @@ mod tests {
     fn the_average_precision_is_that_of_pycocotools() {
         let found: [&[(f32, f64)]; 6] = [
             &[(1.0, 0.9)],
-            &[(8.0, 0.8), (2.0, 0.3)],
+            &[(2.0, 0.3), (8.0, 0.8)],
             &[],
             &[(4.0, 0.6), (40.0, 0.75)],
             &[(3.0, 0.5), (3.0, 0.5)],

@@ -81,7 +81,8 @@ impl Features {
     /// `((i*31 + j*17 + i*j*7 + shift) % 23) / 23`.
     #[cfg(test)]
     pub(super) fn patterned(rows: usize, width: usize, shift: usize, scale: f64) -> Self {
-        let cell = |(i, j): (usize, usize)| scale * ((i * 31 + j * 17 + i * j * 7 + shift) % 23) as f64 / 23.0;
+        let cell =
+            |(i, j): (usize, usize)| scale * ((i * 31 + j * 17 + i * j * 7 + shift) % 23) as f64 / 23.0;
         let cells = (0..rows).flat_map(|i| (0..width).map(move |j| (i, j)));
         Self { rows, width, values: cells.map(cell).collect() }
     }

@@ -41,7 +41,8 @@ fn score(logits: &Features, rows: std::ops::Range<usize>) -> f64 {
     }
     let divergence = |row: &Vec<f64>| -> f64 {
         // p·ln p goes to 0 with p, where ln of the mean may be −∞
-        let term = |(log, mean): (&f64, &f64)| if log.exp() > 0.0 { log.exp() * (log - mean.ln()) } else { 0.0 };
+        let term =
+            |(log, mean): (&f64, &f64)| if log.exp() > 0.0 { log.exp() * (log - mean.ln()) } else { 0.0 };
         row.iter().zip(&mean).map(term).sum()
     };
     (rows.iter().map(divergence).sum::<f64>() / count).exp()

@@ -42,7 +42,11 @@ pub struct KernelDistance {
 /// # Errors
 /// Where the widths differ, a subset has fewer than 2 pictures or more than a set, there is none, or the values
 /// overflow.
-pub fn kernel_distance(a: &Features, b: &Features, subsets: Subsets) -> Result<KernelDistance, EvaluationError> {
+pub fn kernel_distance(
+    a: &Features,
+    b: &Features,
+    subsets: Subsets,
+) -> Result<KernelDistance, EvaluationError> {
     EvaluationError::at_least("subsets", subsets.count, 1)?;
     EvaluationError::at_least("pictures in a subset", subsets.size, 2)?;
     for set in [a, b] {
@@ -51,9 +55,8 @@ pub fn kernel_distance(a: &Features, b: &Features, subsets: Subsets) -> Result<K
     let of_subset = |subset: usize| {
         let mut rng = ChaCha8Rng::seed_from_u64(subsets.seed);
         rng.set_stream(subset as u64);
-        let mut pick = |set: &Features| {
-            set.picked(&index::sample(&mut rng, set.rows(), subsets.size).into_vec())
-        };
+        let mut pick =
+            |set: &Features| set.picked(&index::sample(&mut rng, set.rows(), subsets.size).into_vec());
         let (a, b) = (pick(a), pick(b));
         squared_mmd(&a, &b)
     };

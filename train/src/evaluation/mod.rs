@@ -38,7 +38,7 @@ pub use frechet::frechet_distance;
 pub use inception::{InceptionScore, inception_score};
 pub use kernel::{KernelDistance, Subsets, kernel_distance};
 pub use mask::Mask;
-pub use pose::{Counted, oks, pck, squared_distance};
+pub use pose::{WhichJoints, oks, pck, squared_distance};
 pub use proportions::{LimbRatios, limb_ratio_error, limb_ratios};
 pub use retrieval::{FirstPlaces, Similarities, TrueAccepts};
 pub use score::{Better, BodyScore, Normalised, OfIdentity, body_score};

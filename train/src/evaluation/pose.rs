@@ -17,7 +17,7 @@ pub const SIGMAS: [f64; JOINT_COUNT] = [
 
 /// Which joints a distance is summed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counted {
+pub enum WhichJoints {
     /// All 17, also those without confidence.
     All,
     /// Those that both show.
@@ -34,16 +34,16 @@ pub enum Counted {
 pub fn squared_distance(
     generated: &Joints,
     reference: &Joints,
-    counted: Counted,
+    counted: WhichJoints,
 ) -> Result<f64, EvaluationError> {
     both_finite(generated, reference)?;
     let apart = |a: &Joint, b: &Joint| {
         let square = |from: [f64; 2], to: [f64; 2]| (from[0] - to[0]).powi(2) + (from[1] - to[1]).powi(2);
         let or_origin = |joint: &Joint| if visible(joint) { place(joint) } else { [0.0, 0.0] };
         match counted {
-            Counted::VisibleInBoth if !(visible(a) && visible(b)) => 0.0,
-            Counted::All | Counted::VisibleInBoth => square(place(a), place(b)),
-            Counted::InvisibleAtOrigin => square(or_origin(a), or_origin(b)),
+            WhichJoints::VisibleInBoth if !(visible(a) && visible(b)) => 0.0,
+            WhichJoints::All | WhichJoints::VisibleInBoth => square(place(a), place(b)),
+            WhichJoints::InvisibleAtOrigin => square(or_origin(a), or_origin(b)),
         }
     };
     Ok(generated.0.iter().zip(&reference.0).map(|(a, b)| apart(a, b)).sum())
@@ -75,11 +75,7 @@ pub fn pck(generated: &Joints, reference: &Joints, share: f64) -> Result<Option<
 ///
 /// # Errors
 /// Where `area_px2` is not above 0, or a coordinate is NaN or infinite.
-pub fn oks(
-    generated: &Joints,
-    reference: &Joints,
-    area_px2: f64,
-) -> Result<Option<f64>, EvaluationError> {
+pub fn oks(generated: &Joints, reference: &Joints, area_px2: f64) -> Result<Option<f64>, EvaluationError> {
     above_zero("the area of a person", area_px2)?;
     both_finite(generated, reference)?;
     let (mut sum, mut shown) = (0.0, 0usize);
@@ -111,7 +107,8 @@ fn both_finite(generated: &Joints, reference: &Joints) -> Result<(), EvaluationE
 
 /// Refuses joints of which a number is NaN or infinite, whether visible or not.
 pub(super) fn finite(what: &'static str, joints: &Joints) -> Result<(), EvaluationError> {
-    let values: Vec<f64> = joints.0.iter().flat_map(|&joint| <[f32; 3]>::from(joint)).map(f64::from).collect();
+    let values: Vec<f64> =
+        joints.0.iter().flat_map(|&joint| <[f32; 3]>::from(joint)).map(f64::from).collect();
     EvaluationError::finite(what, 3, &values)
 }
 
@@ -128,8 +125,10 @@ mod tests {
 
     /// 17 joints over 60 × 150 px.
     fn person(shift_px: f32) -> Joints {
-        let at = |k: usize| {
-            Joint { x: 20.0 + (k * 37 % 60) as f32 + shift_px, y: 10.0 + (k * 53 % 150) as f32, confidence: 0.9 }
+        let at = |k: usize| Joint {
+            x: 20.0 + (k * 37 % 60) as f32 + shift_px,
+            y: 10.0 + (k * 53 % 150) as f32,
+            confidence: 0.9,
         };
         Joints(std::array::from_fn(at))
     }
@@ -143,12 +142,12 @@ mod tests {
     fn distances_are_summed_over_the_joints_that_count() {
         let (generated, reference) = (hidden(person(2.0), &[0]), hidden(person(0.0), &[0, 3]));
         let sum = |counted| squared_distance(&generated, &reference, counted).unwrap();
-        assert_eq!(sum(Counted::All), 17.0 * 4.0);
-        assert_eq!(sum(Counted::VisibleInBoth), 15.0 * 4.0);
+        assert_eq!(sum(WhichJoints::All), 17.0 * 4.0);
+        assert_eq!(sum(WhichJoints::VisibleInBoth), 15.0 * 4.0);
         // joint 3 of the generated person stands at (20 + 51 + 2, 10 + 9), far from the corner
-        assert_eq!(sum(Counted::InvisibleAtOrigin), 15.0 * 4.0 + 73.0f64.powi(2) + 19.0f64.powi(2));
+        assert_eq!(sum(WhichJoints::InvisibleAtOrigin), 15.0 * 4.0 + 73.0f64.powi(2) + 19.0f64.powi(2));
         let nobody = Joints::default();
-        assert_eq!(squared_distance(&nobody, &reference, Counted::VisibleInBoth).unwrap(), 0.0);
+        assert_eq!(squared_distance(&nobody, &reference, WhichJoints::VisibleInBoth).unwrap(), 0.0);
     }
 
     #[test]
@@ -192,7 +191,7 @@ mod tests {
     fn what_is_no_place_and_what_is_no_size_are_refused() {
         let (somebody, mut broken) = (person(0.0), person(0.0));
         broken.0[6].y = f32::NAN;
-        let message = squared_distance(&somebody, &broken, Counted::All).unwrap_err().to_string();
+        let message = squared_distance(&somebody, &broken, WhichJoints::All).unwrap_err().to_string();
         assert_eq!(message, "joints of the reference: row 6 holds NaN; finite numbers were expected");
         broken.0[6].y = f32::INFINITY;
         assert!(oks(&broken, &somebody, 10.0).is_err() && pck(&broken, &somebody, 0.1).is_err());

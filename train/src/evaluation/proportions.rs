@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn limbs_are_over_the_torso_and_in_the_order_of_their_names() {
-        let expected = [10.0, 12.0, 11.0, 2504.0f64.sqrt(), 6.0, 21.0, 19.0].map(|length_px| length_px / 50.0);
+        let expected =
+            [10.0, 12.0, 11.0, 2504.0f64.sqrt(), 6.0, 21.0, 19.0].map(|length_px| length_px / 50.0);
         let found = limb_ratios(&[standing()]).unwrap();
         for ((name, found), expected) in LIMB_NAMES.iter().zip(found).zip(expected) {
             assert!((found.unwrap() - expected).abs() < 1e-6, "{name}: {found:?}, expected {expected}");

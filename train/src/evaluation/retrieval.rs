@@ -44,7 +44,11 @@ impl<'a> Similarities<'a> {
     ///
     /// # Errors
     /// Where a side is empty, the number of values is another, or one is NaN or infinite.
-    pub fn new(queries: &'a [usize], gallery: &'a [usize], values: &'a [f64]) -> Result<Self, EvaluationError> {
+    pub fn new(
+        queries: &'a [usize],
+        gallery: &'a [usize],
+        values: &'a [f64],
+    ) -> Result<Self, EvaluationError> {
         EvaluationError::at_least("queries", queries.len(), 1)?;
         EvaluationError::at_least("pictures of a gallery", gallery.len(), 1)?;
         EvaluationError::exactly("similarities", values.len(), queries.len() * gallery.len())?;
@@ -77,7 +81,11 @@ impl<'a> Similarities<'a> {
     pub fn true_accepts(&self, far: f64) -> Result<Option<TrueAccepts>, EvaluationError> {
         if !(0.0..1.0).contains(&far) {
             let expected = "a share from 0 to below 1";
-            return Err(EvaluationError::OutOfRange { what: "the rate of false accepts", value: far, expected });
+            return Err(EvaluationError::OutOfRange {
+                what: "the rate of false accepts",
+                value: far,
+                expected,
+            });
         }
         let (mut genuine, mut impostors) = (Vec::new(), Vec::new());
         for (query, row) in self.rows() {
@@ -132,7 +140,11 @@ mod tests {
     fn pairs() -> (Vec<usize>, Vec<f64>) {
         let value = |pair: usize| {
             let (query, other) = (pair / 10, pair % 10);
-            if query == other { 0.504 + 0.05 * query as f64 } else { 0.01 * (pair - query - usize::from(other > query)) as f64 }
+            if query == other {
+                0.504 + 0.05 * query as f64
+            } else {
+                0.01 * (pair - query - usize::from(other > query)) as f64
+            }
         };
         ((0..10).collect(), (0..100).map(value).collect())
     }

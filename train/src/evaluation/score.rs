@@ -213,9 +213,8 @@ mod tests {
 
     #[test]
     fn nobody_and_values_that_are_none_are_refused() {
-        let refused = |identities: &[OfIdentity]| {
-            body_score(identities, Better::Less, 1).unwrap_err().to_string()
-        };
+        let refused =
+            |identities: &[OfIdentity]| body_score(identities, Better::Less, 1).unwrap_err().to_string();
         let nobody = "identities with a value, a floor and a ceiling: 0 given, at least 1 needed";
         assert_eq!(refused(&[]), nobody);
         assert_eq!(refused(&[OfIdentity { value: None, ..identity(0.0, 1.0, 0.5) }]), nobody);

@@ -203,7 +203,9 @@ mod tests {
 
     #[test]
     fn widths_are_over_the_torso_however_large_a_person_is_and_leans() {
-        for (angle, torso_px, gap) in [(0.0, 100.0, 0.1), (0.4, 100.0, 0.1), (-0.3, 60.0, 0.1), (0.0, 100.0, 0.0)] {
+        for (angle, torso_px, gap) in
+            [(0.0, 100.0, 0.1), (0.4, 100.0, 0.1), (-0.3, 60.0, 0.1), (0.0, 100.0, 0.0)]
+        {
             let found = widths(&pictured(angle, torso_px, gap));
             for ((name, found), expected) in WIDTH_NAMES.iter().zip(found).zip([0.9, 0.6, 0.8, 0.36]) {
                 let off_px = (found.unwrap() - expected) * torso_px;
@@ -249,10 +251,16 @@ mod tests {
 
     #[test]
     fn the_median_leaves_out_views_without_a_width() {
-        let views = [[Some(1.0), None, Some(3.0), None], [Some(2.0), None, None, None], [Some(6.0), Some(5.0), None, None]];
+        let views = [
+            [Some(1.0), None, Some(3.0), None],
+            [Some(2.0), None, None, None],
+            [Some(6.0), Some(5.0), None, None],
+        ];
         let median = median_widths(&views);
         assert_eq!(median, [Some(2.0), Some(5.0), Some(3.0), None]);
-        assert!((width_error(&[Some(2.2), None, Some(3.0), Some(1.0)], &median).unwrap() - 0.05).abs() < 1e-12);
+        assert!(
+            (width_error(&[Some(2.2), None, Some(3.0), Some(1.0)], &median).unwrap() - 0.05).abs() < 1e-12
+        );
         assert_eq!(width_error(&[None; 4], &median), None);
     }
 }

@@ -37,7 +37,7 @@ fn random(shape: &[usize], scale: f64) -> Result<Tensor, candle_core::Error> {
     Tensor::randn(0f32, 1.0, shape, &Device::Cpu)? * scale
 }
 
-fn random_adapter(unet: &UNet, embed: usize) -> Result<AdapterFile, Box<dyn Error>> {
+pub fn random_adapter(unet: &UNet, embed: usize) -> Result<AdapterFile, Box<dyn Error>> {
     let cross = unet.config().cross_attention_dim;
     let scale = |inputs: usize| (inputs as f64).sqrt().recip();
     let layer = |(_, width): &(String, usize)| -> Result<KeyValue, candle_core::Error> {

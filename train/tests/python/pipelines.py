@@ -7,9 +7,9 @@ FOLDER/embeddings.safetensors (ref, body).
 
     python pipelines.py draw FOLDER
 
-Draws as FOLDER/settings.json says, a picture per scheduler; FOLDER/noise.safetensors has `noise` [draws, 1, c, h, w]: the
-first is what every pipeline begins with, the others are what an ancestral scheduler adds. Writes FOLDER/drawn.safetensors:
-NAME.latents and NAME.pixels (0..1) of every scheduler.
+Draws as FOLDER/settings.json says, a picture per scheduler. Writes FOLDER/drawn.safetensors: NAME.latents and NAME.pixels
+(0..1) of every scheduler, and `noise` [steps + 1, 1, c, h, w]: the first is what every pipeline began with, the others are
+what an ancestral scheduler added.
 """
 import json
 import string
@@ -78,7 +78,7 @@ def make(folder, family):
     torch.manual_seed(7)
     vae = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2, block_out_channels=(16, 32),
-        latent_channels=4, norm_num_groups=8, sample_size=32,
+        latent_channels=4, norm_num_groups=8, sample_size=64,  # larger pictures than this are decoded in tiles
     )
     first = tokenizer(folder / "words", "<|endoftext|>")
     parts = dict(vae=vae, unet=unet(family), tokenizer=first, text_encoder=text_encoder(CLIPTextModel, first, "quick_gelu"))
@@ -101,12 +101,13 @@ def make(folder, family):
 
 def draw(folder):
     settings = json.loads((folder / "settings.json").read_text())
-    noise = load_file(folder / "noise.safetensors")["noise"]
+    side = [settings[name] // 2 for name in ("height", "width")]
+    noise = torch.randn(settings["steps"] + 1, 1, 4, *side, generator=torch.Generator().manual_seed(11))
     embeddings = load_file(folder / "embeddings.safetensors")
     is_guided = settings["guidance"] > 1
     index = json.loads((folder / "base" / "model_index.json").read_text())
     kind = StableDiffusionXLPipeline if "XL" in index["_class_name"] else StableDiffusionPipeline
-    drawn = {}
+    drawn = {"noise": noise}
     for name in settings["schedulers"]:
         pipe = kind.from_pretrained(folder / "base")
         pipe.set_progress_bar_config(disable=True)

@@ -49,7 +49,8 @@ def text_half(clip: dict | None, base: dict | None) -> dict | None:
 
 def whole_clip(text: CLIPTextConfig) -> CLIPModel:
     """Both halves, for what compares pictures with captions."""
-    return CLIPModel(CLIPConfig(text.to_dict(), networks.vision().config.to_dict(), projection_dim=networks.WIDTH))
+    vision = networks.vision().config
+    return CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=networks.WIDTH))
 
 
 def joined(clip: dict) -> dict:

@@ -71,7 +71,7 @@ class Base(nn.Module):
 class Latents:
     """The latents, and what goes with them."""
 
-    def __init__(self, work: Path, data: Portraits, ids: torch.Tensor):
+    def __init__(self, work: Path, data: Portraits, ids: torch.Tensor, kept: np.ndarray | None = None):
         shards = [load_file(path) for path in sorted((work / "latents").glob("*.safetensors"))]
         # as they are, then mirrored
         self.mean = torch.stack([torch.cat([s[key] for s in shards]) for key in ("mean", "mirrored")])
@@ -81,10 +81,11 @@ class Latents:
         self.joints[..., :2] *= networks.SIDE / DRAWN / networks.CELL
         self.weight = weights(data.rows[:count])
         self.scale = float((work / "scale.json").read_text())
+        self.kept = np.arange(count) if kept is None else kept[kept < count]
 
     def batch(self, n: int) -> tuple[torch.Tensor, ...]:
         """Samples of latents, how much each cell counts, token ids, joints [n, 17, 3] in cells."""
-        index = torch.from_numpy(np.random.choice(self.mean.shape[1], n, replace=False))
+        index = torch.from_numpy(np.random.choice(self.kept, n, replace=False))
         is_mirrored = torch.rand(n) < 0.5
         mean, weight, joints = self.mean[is_mirrored.long(), index], self.weight[index], self.joints[index]
         weight = torch.where(is_mirrored[:, None, None, None], weight.flip(3), weight)
@@ -178,12 +179,14 @@ def train(rank: int, args: argparse.Namespace) -> None:
         start(model, tokenizer, args.start)
     model.unet.to(memory_format=torch.channels_last)
     model.text.text_projection.requires_grad_(False)  # says nothing here
+    if args.plain:
+        model.text.requires_grad_(False)
     plain = ("embedding", "conv_in", "conv_out", "projection")
     run = Run(model, args.work / "unet.pt", args.minutes, args.rate, plain, memory=args.memory)
     np.random.seed(run.step * 10 + rank)
     torch.manual_seed(run.step * 10 + rank)
     schedule = DDPMScheduler(**networks.SCHEDULE)
-    data = Latents(args.work, portraits, ids)
+    data = Latents(args.work, portraits, ids, portraits.plain() if args.plain else None)
     forward = torch.compile(run.model) if args.compile else run.model
     while not run.is_over:
         loss, parts = loss_of(forward, data.batch(BATCH), empty, schedule)
@@ -195,6 +198,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="with latents/ and scale.json; tokenizer/ is made here if missing")
     parser.add_argument("--start", type=Path, help="another work folder, whose unet.pt and tokenizer/ it begins with")
+    parser.add_argument("--plain", action="store_true",
+                        help="only the easiest half of the pictures (portraits.py), the text encoder as it is")
     parser.add_argument("--minutes", type=float, default=65)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--memory", type=int, default=400, help="steps over which the averaged weights forget")

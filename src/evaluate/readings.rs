@@ -10,7 +10,7 @@ use super::judge::{Judges, Reading, SeenPerson};
 use super::silhouette::Silhouette;
 
 /// Pictures or photos of one person, and what is seen in them.
-pub struct Gathered {
+pub struct Readings {
     /// The pictures.
     pub pictures: Vec<Picture>,
     /// In how many of them a person is found.
@@ -31,17 +31,11 @@ pub struct Gathered {
     pub diversity: Option<f64>,
 }
 
-impl Gathered {
+impl Readings {
     /// Reads `pictures`, of each prompt as many as there are `seeds`; `texts` are the prompts' embeddings, none for photos.
-    pub fn new(
-        pictures: Vec<Picture>,
-        judges: &Judges,
-        texts: &[Vec<f32>],
-        seeds: usize,
-    ) -> Result<Self> {
+    pub fn new(pictures: Vec<Picture>, judges: &Judges, texts: &[Vec<f32>], seeds: usize) -> Result<Self> {
         let readings = judges.read(&pictures)?;
-        let seen: Vec<&SeenPerson> =
-            readings.iter().filter_map(|reading| reading.person.as_ref()).collect();
+        let seen: Vec<&SeenPerson> = readings.iter().filter_map(|reading| reading.person.as_ref()).collect();
         let joints: Vec<Joints> = seen.iter().map(|person| person.joints).collect();
         let widths = pictures.iter().zip(&readings).map(|(picture, reading)| widths(picture, reading));
         let widths: Vec<Widths> = widths.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();

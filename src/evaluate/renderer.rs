@@ -18,7 +18,7 @@ const BATCH: usize = 8;
 pub const PERSON: &str = "{person}";
 
 /// How pictures are drawn.
-pub struct Studio<'a> {
+pub struct Renderer<'a> {
     models: &'a Models,
     adapter: &'a Adapter,
     pipeline: Pipeline<'a>,
@@ -28,7 +28,7 @@ pub struct Studio<'a> {
 
 /// Who is drawn.
 #[derive(Clone, Copy)]
-pub struct Sitter<'a> {
+pub struct SubjectInputs<'a> {
     /// What [`PERSON`] becomes.
     pub noun: &'a str,
     /// c_body.
@@ -37,7 +37,7 @@ pub struct Sitter<'a> {
     pub reference: Option<&'a [f32]>,
 }
 
-impl<'a> Studio<'a> {
+impl<'a> Renderer<'a> {
     /// One for these prompts, each drawn from each of the seeds.
     pub fn new(
         models: &'a Models,
@@ -56,26 +56,28 @@ impl<'a> Studio<'a> {
     }
 
     /// Pictures of a person in one condition: prompt by prompt, and of each its seeds.
-    pub fn draw(&self, sitter: Sitter<'_>, condition: Condition) -> Result<Vec<Picture>> {
+    pub fn draw(&self, inputs: SubjectInputs<'_>, condition: Condition) -> Result<Vec<Picture>> {
         let negative = self.models.negative("")?;
         let mut texts = HashMap::new();
-        for prompt in self.prompts(sitter.noun) {
+        for prompt in self.prompts(inputs.noun) {
             if !texts.contains_key(&prompt) {
                 let text = self.models.text(&prompt)?;
                 texts.insert(prompt, text);
             }
         }
         let of_prompt = |prompt: String| {
-            self.seeds.iter().map(|&seed| PictureSpec {
-                text: texts[&prompt].clone(),
-                negative: negative.clone(),
-                c_body: (condition.lambda_body > 0.0).then(|| sitter.body.to_vec()),
-                reference: sitter.reference.filter(|_| condition.lambda_ref > 0.0).map(<[f32]>::to_vec),
-                seed,
-            })
-            .collect::<Vec<_>>()
+            self.seeds
+                .iter()
+                .map(|&seed| PictureSpec {
+                    text: texts[&prompt].clone(),
+                    negative: negative.clone(),
+                    c_body: (condition.lambda_body > 0.0).then(|| inputs.body.to_vec()),
+                    reference: inputs.reference.filter(|_| condition.lambda_ref > 0.0).map(<[f32]>::to_vec),
+                    seed,
+                })
+                .collect::<Vec<_>>()
         };
-        let specs: Vec<PictureSpec> = self.prompts(sitter.noun).flat_map(of_prompt).collect();
+        let specs: Vec<PictureSpec> = self.prompts(inputs.noun).flat_map(of_prompt).collect();
         let mut pictures = Vec::with_capacity(specs.len());
         for part in specs.chunks(BATCH) {
             pictures.extend(self.pipeline.draw(self.adapter, part, condition.lambdas())?);
