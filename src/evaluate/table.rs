@@ -5,6 +5,11 @@ use std::fmt::Write as _;
 use super::condition::Condition;
 use super::figures::{ConditionFigures, Evaluation, Figure, SetDistance};
 
+/// Conditions side by side.
+const ACROSS: usize = 3;
+/// Characters of a column.
+const COLUMN: usize = 20;
+
 /// Rows of figures, a column for each condition.
 pub fn table(evaluation: &Evaluation) -> String {
     let mut text = String::new();
@@ -19,7 +24,7 @@ pub fn table(evaluation: &Evaluation) -> String {
         provenance.steps,
         provenance.guidance
     );
-    for part in evaluation.conditions.chunks(4) {
+    for part in evaluation.conditions.chunks(ACROSS) {
         columns(&mut text, part);
     }
     let anchors = &evaluation.anchors;
@@ -42,7 +47,7 @@ pub fn table(evaluation: &Evaluation) -> String {
         );
     }
     if let Some(note) = evaluation.conditions.iter().find_map(|one| one.fid.note.as_ref()) {
-        let _ = writeln!(text, "\nKID and FID are of CLIP's features, not Inception's. FID is {note}.");
+        let _ = writeln!(text, "\nKID and FID are of CLIP's features, not Inception's. FID is\n{note}.");
     }
     text.push_str("In brackets 95 % of draws of people.");
     text
@@ -69,16 +74,16 @@ fn columns(text: &mut String, conditions: &[ConditionFigures]) {
         text,
         "{:<17}{}",
         "",
-        labels.map(|label| format!("{label:<15}")).collect::<String>().trim_end()
+        labels.map(|label| format!("{label:<COLUMN$}")).collect::<String>().trim_end()
     );
     for (name, cell) in rows {
-        let cells: String = conditions.iter().map(|one| format!("{:<15}", cell(one))).collect();
+        let cells: String = conditions.iter().map(|one| format!("{:<COLUMN$}", cell(one))).collect();
         let _ = writeln!(text, "{name:<17}{}", cells.trim_end());
     }
     text.push('\n');
 }
 
-/// `.061 .055–.068`.
+/// `.06 [.05, .07]`.
 fn with_interval(figure: &Figure) -> String {
     match (figure.low, figure.high) {
         (Some(low), Some(high)) => format!("{} [{}, {}]", short(figure.value), tight(low), tight(high)),
@@ -94,7 +99,7 @@ fn short(value: Option<f64>) -> String {
     value.map_or("–".to_owned(), tight)
 }
 
-/// Two places, without the zero before the point: a column has 15 characters.
+/// Two places, without the zero before the point: a column is narrow.
 fn tight(value: f64) -> String {
     let text = format!("{value:.2}");
     match text.strip_prefix("-0.") {
@@ -112,6 +117,6 @@ mod tests {
         assert_eq!((tight(0.061), tight(-0.3), tight(1.0)), (".06".into(), "-.30".into(), "1.00".into()));
         let figure =
             Figure { value: Some(-0.12), low: Some(-0.2), high: Some(0.1), worst_tenth: None, people: 3 };
-        assert!(with_interval(&figure).chars().count() <= 15, "{}", with_interval(&figure));
+        assert!(with_interval(&figure).chars().count() < COLUMN, "{}", with_interval(&figure));
     }
 }

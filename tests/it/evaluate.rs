@@ -63,5 +63,6 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
         refused(&place, &with_adapter(more), named);
     }
     refused(&place, &["evaluate"], &["--snapshot"]);
-    refused(&place, &["evaluate", "--snapshot", "nowhere"], &["nowhere"]);
+    refused(&place, &["evaluate", "--adapter", "few", "--snapshot", "nowhere"], &["nowhere"]);
+    refused(&place, &["evaluate", "--adapter", "elsewhere", "--people-seed", "1"], &["elsewhere", "run"]);
 }

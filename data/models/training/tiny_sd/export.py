@@ -85,6 +85,9 @@ def write(work: Path, out: Path) -> None:
     if (work / "scale.json").exists():
         vae.register_to_config(scaling_factor=json.loads((work / "scale.json").read_text()))
     put(vae, averaged(work / "vae.pt"), out / "vae")
+    if (work / "components.safetensors").exists():
+        # what the encoder is made of: a training that goes on from these files needs it for its latents
+        shutil.copy(work / "components.safetensors", out / "vae")
     put(networks.unet(), part(base, "unet."), out / "unet")
     DPMSolverMultistepScheduler(**networks.SCHEDULE).save_pretrained(out / "scheduler")
     index = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.42.1", **PARTS}

@@ -153,8 +153,13 @@ def loss_of(model: nn.Module, batch: tuple, empty: torch.Tensor, schedule: DDPMS
 
 
 def start(model: Base, tokenizer: CLIPTokenizer, work: Path) -> None:
-    """Begins where the training of another folder ended. Words keep what was learned of them, whatever their ids."""
-    state = torch.load(work / "unet.pt")["average"]
+    """Begins where the training of another folder ended, or with a base as export.py wrote it; its readers begin anew then.
+    Words keep what was learned of them, whatever their ids."""
+    if (work / "unet.pt").exists():
+        state = torch.load(work / "unet.pt")["average"]
+    else:
+        files = {"unet.": "unet/diffusion_pytorch_model.safetensors", "text.": "text_encoder/model.safetensors"}
+        state = {part + key: value.float() for part, path in files.items() for key, value in load_file(work / path).items()}
     name = "text.text_model.embeddings.token_embedding.weight"
     known, ours = CLIPTokenizer.from_pretrained(work / "tokenizer").get_vocab(), model.state_dict()[name].clone()
     for token, index in tokenizer.get_vocab().items():
@@ -197,7 +202,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="with latents/ and scale.json; tokenizer/ is made here if missing")
-    parser.add_argument("--start", type=Path, help="another work folder, whose unet.pt and tokenizer/ it begins with")
+    parser.add_argument("--start", type=Path, help="another work folder, or an exported base, that it begins with")
     parser.add_argument("--plain", action="store_true",
                         help="only the easiest half of the pictures (portraits.py), the text encoder as it is")
     parser.add_argument("--minutes", type=float, default=65)
