@@ -92,6 +92,10 @@ def make(folder, family):
             **parts, tokenizer_2=second, text_encoder_2=text_encoder(CLIPTextModelWithProjection, second, "gelu"),
         )
     pipe.save_pretrained(folder / "base")
+    # As published SDXL bases say beside Euler's own keys, so that other schedulers do not clip latents as if they were pixels:
+    # of clipped ones PyTorch's own result in f32 is 5e-4 from that in f64.
+    path = folder / "base/scheduler/scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"clip_sample": False, "set_alpha_to_one": False}))
     (folder / "adapter").mkdir()
     for name, width in EMBEDDINGS.items():
         make_adapter(folder / "base", width)
