@@ -231,7 +231,9 @@ fn frechet(found: &[Readings], held_out: &[Readings]) -> Result<SetDistance> {
             distance.value = Some(frechet_distance(pictures, photos)?);
         }
         distance.note = (least < ENOUGH_FOR_FID).then(|| {
-            format!("of {least} pictures; below {ENOUGH_FOR_FID} it is biased upwards: compare sets of one size")
+            format!(
+                "of {least} pictures; below {ENOUGH_FOR_FID} it is biased upwards: compare sets of one size"
+            )
         });
     }
     Ok(distance)
