@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// The adapter: a run (id, name or folder) or an exported folder.
-    #[arg(long, value_name = "RUN", default_value = "data/models/adapter")]
+    #[arg(long, value_name = "RUN")]
     pub adapter: String,
     /// A base: a folder in diffusers' layout or a repository id [default: the adapter's].
     #[arg(long, value_name = "BASE")]

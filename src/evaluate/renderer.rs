@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use anyhow::{Context, Result, bail};
 use train::adapter::pipeline::PictureSpec;
 use train::adapter::{Adapter, Pipeline};
+use train::cache::CachedText;
 use train::diffusion::sampling::Sampling;
 use train::diffusion::scheduler::SchedulerConfig;
 use train::generate::Models;
@@ -58,13 +59,9 @@ impl<'a> Renderer<'a> {
     /// Pictures of a person in one condition: prompt by prompt, and of each its seeds.
     pub fn draw(&self, inputs: SubjectInputs<'_>, condition: Condition) -> Result<Vec<Picture>> {
         let negative = self.models.negative("")?;
-        let mut texts = HashMap::new();
-        for prompt in self.prompts(inputs.noun) {
-            if !texts.contains_key(&prompt) {
-                let text = self.models.text(&prompt)?;
-                texts.insert(prompt, text);
-            }
-        }
+        let read = |prompt: String| Ok((prompt.clone(), self.models.text(&prompt)?));
+        let texts: HashMap<String, CachedText> =
+            self.prompts(inputs.noun).map(read).collect::<Result<_>>()?;
         let of_prompt = |prompt: String| {
             self.seeds
                 .iter()

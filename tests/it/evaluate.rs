@@ -62,7 +62,8 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
     for (more, named) in cases {
         refused(&place, &with_adapter(more), named);
     }
-    refused(&place, &["evaluate"], &["--snapshot"]);
+    refused(&place, &["evaluate"], &["--adapter"]);
+    refused(&place, &["evaluate", "--adapter", "few"], &["--snapshot"]);
     refused(&place, &["evaluate", "--adapter", "few", "--snapshot", "nowhere"], &["nowhere"]);
     refused(&place, &["evaluate", "--adapter", "elsewhere", "--people-seed", "1"], &["elsewhere", "run"]);
 }
