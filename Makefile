@@ -116,37 +116,30 @@ bench-unet: export CARGO_TARGET_DIR := target/avx2
 KERNELS := --no-default-features
 endif
 
-# PyTorch is large: a PYTHON that has it is used as it is; otherwise it is put into a virtual environment.
-bench-unet:  # ISA=avx2
-	@if $(PYTHON) -c 'import torch, diffusers' 2>/dev/null; then python=$(PYTHON); else \
+# $(call with-torch,IMPORT,PACKAGES,TITLE,COMMAND) runs COMMAND with $$python. PyTorch is large: a PYTHON that has it is used as
+# it is; otherwise it is put into a virtual environment.
+define with-torch
+@if $(PYTHON) -c 'import $(1)' 2>/dev/null; then python=$(PYTHON); else \
 	  python=.cache/python/bin/python; \
 	  test -x $$python || $(PYTHON) -m venv .cache/python; \
-	  $$python -c 'import torch, diffusers' 2>/dev/null || $$python -m pip install --quiet $(TORCH) || python=; \
+	  $$python -c 'import $(1)' 2>/dev/null || $$python -m pip install --quiet $(2) || python=; \
 	fi; \
-	if [ -z "$$python" ]; then echo "UNet against PyTorch: skipped, pip cannot get $(TORCH); PYTHON=… names one that has them"; \
-	else cargo run --release --locked --quiet -p train $(KERNELS) --example unet_speed -- $$python .cache/unet_speed; fi
+	if [ -z "$$python" ]; then echo "$(3): skipped, pip cannot get $(2); PYTHON=… names one that has it"; else $(4); fi
+endef
+
+bench-unet:  # ISA=avx2
+	$(call with-torch,torch; import diffusers,$(TORCH),UNet against PyTorch,cargo run --release --locked --quiet -p train \
+	  $(KERNELS) --example unet_speed -- $$python .cache/unet_speed)
 
 # Seconds per picture beside diffusers: the demo base, and SD 1.5's shape.
 bench-pictures:
-	@if $(PYTHON) -c 'import torch, diffusers' 2>/dev/null; then python=$(PYTHON); else \
-	  python=.cache/python/bin/python; \
-	  test -x $$python || $(PYTHON) -m venv .cache/python; \
-	  $$python -c 'import torch, diffusers' 2>/dev/null || $$python -m pip install --quiet $(TORCH) || python=; \
-	fi; \
-	if [ -z "$$python" ]; then echo "pictures against diffusers: skipped, pip cannot get $(TORCH); PYTHON=… names one that has them"; \
-	else cargo run --release --locked --quiet -p train --example picture_speed -- $$python .cache/picture_speed \
-	  data/models/tiny-sd; fi
+	$(call with-torch,torch; import diffusers,$(TORCH),pictures against diffusers,cargo run --release --locked --quiet -p train \
+	  --example picture_speed -- $$python .cache/picture_speed data/models/tiny-sd)
 
 # A step of the body-VAE beside PyTorch, and views/s from the newest snapshot of WORKDIR, where there is one.
 bench-vae:
-	@if $(PYTHON) -c 'import torch' 2>/dev/null; then python=$(PYTHON); else \
-	  python=.cache/python/bin/python; \
-	  test -x $$python || $(PYTHON) -m venv .cache/python; \
-	  $$python -c 'import torch' 2>/dev/null || $$python -m pip install --quiet $(firstword $(TORCH)) || python=; \
-	fi; \
-	if [ -z "$$python" ]; then echo "body-VAE against PyTorch: skipped, pip cannot get $(firstword $(TORCH)); PYTHON=… names one that has it"; \
-	else cargo run --release --locked --quiet -p train --example vae_speed -- $$python \
-	  $$(ls -td $(WORKDIR)/snapshots/*/ 2>/dev/null | head -1); fi
+	$(call with-torch,torch,$(firstword $(TORCH)),body-VAE against PyTorch,cargo run --release --locked --quiet -p train \
+	  --example vae_speed -- $$python $$(ls -td $(WORKDIR)/snapshots/*/ 2>/dev/null | head -1))
 
 demo: build  ## serve the demo gallery, to look at in a browser
 	$(BOLID) serve-demo

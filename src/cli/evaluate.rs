@@ -25,7 +25,8 @@ pub struct EvaluateArgs {
     /// The image encoder's folder for the reference stream [default: `image_encoder` in the base's].
     #[arg(long, value_name = "FOLDER")]
     pub image_encoder: Option<PathBuf>,
-    /// The people: those of a snapshot that were held out of the training (id, its beginning, name or folder).
+    /// The people: those on the test side of a snapshot (id, its beginning, name or folder); trainings on that side are
+    /// refused.
     #[arg(long, value_name = "SNAPSHOT", required_unless_present = "people_seed")]
     pub snapshot: Option<String>,
     /// The people: synthetic ones of this seed, whose bodies are known.

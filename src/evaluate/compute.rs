@@ -40,10 +40,11 @@ impl Evaluation {
     /// From what was read.
     pub fn new(provenance: Provenance, judged: &Judged, prior_bodies: Option<PriorBodies>) -> Result<Self> {
         let spreads = Spreads::of(&judged.given, &judged.held_out);
+        let photos = features(&judged.held_out)?;
         let conditions = judged
             .conditions
             .iter()
-            .map(|(condition, found)| condition_figures(*condition, found, judged, &spreads))
+            .map(|(condition, found)| condition_figures(*condition, found, judged, &spreads, photos.as_ref()))
             .collect::<Result<_>>()?;
         Ok(Self {
             provenance,
@@ -60,6 +61,7 @@ fn condition_figures(
     found: &[Readings],
     judged: &Judged,
     spreads: &Spreads,
+    photos: Option<&Features>,
 ) -> Result<ConditionFigures> {
     let held_out = &judged.held_out;
     let each = |of: &dyn Fn(usize) -> Option<f64>| -> Vec<Option<f64>> { (0..found.len()).map(of).collect() };
@@ -75,7 +77,8 @@ fn condition_figures(
         };
         mean(found[i].embeddings.iter().flat_map(of))
     };
-    let pictures: usize = found.iter().map(|one| one.pictures.len()).sum();
+    let drawn = features(found)?;
+    let pictures: usize = found.iter().map(|one| one.count).sum();
     Ok(ConditionFigures {
         condition: condition.name(),
         lambda_body: condition.lambda_body,
@@ -91,8 +94,8 @@ fn condition_figures(
         clip_i: Figure::over(&each(&like), Worst::Low),
         background_leak: Figure::over(&each(&leak), Worst::High),
         diversity: Figure::over(&each(&|i| found[i].diversity), Worst::Low),
-        kid: kernel(found, held_out)?,
-        fid: frechet(found, held_out)?,
+        kid: kernel(drawn.as_ref(), photos)?,
+        fid: frechet(drawn.as_ref(), photos)?,
     })
 }
 
@@ -139,8 +142,7 @@ fn score_of(found: &[Readings], judged: &Judged, spreads: &Spreads) -> Result<Fi
 }
 
 fn share_found(of: &[Readings]) -> f64 {
-    let (found, all) =
-        of.iter().fold((0, 0), |(found, all), one| (found + one.found, all + one.pictures.len()));
+    let (found, all) = of.iter().fold((0, 0), |(found, all), one| (found + one.found, all + one.count));
     found as f64 / all.max(1) as f64
 }
 
@@ -208,10 +210,9 @@ fn set_distance(pictures: Option<&Features>, photos: Option<&Features>) -> SetDi
     }
 }
 
-fn kernel(found: &[Readings], held_out: &[Readings]) -> Result<SetDistance> {
-    let (pictures, photos) = (features(found)?, features(held_out)?);
-    let mut distance = set_distance(pictures.as_ref(), photos.as_ref());
-    if let (Some(pictures), Some(photos)) = (&pictures, &photos) {
+fn kernel(pictures: Option<&Features>, photos: Option<&Features>) -> Result<SetDistance> {
+    let mut distance = set_distance(pictures, photos);
+    if let (Some(pictures), Some(photos)) = (pictures, photos) {
         let size = pictures.rows().min(photos.rows()).min(SUBSET);
         if size >= 2 {
             let subsets = Subsets { count: SUBSETS, size, seed: SEED };
@@ -222,10 +223,9 @@ fn kernel(found: &[Readings], held_out: &[Readings]) -> Result<SetDistance> {
     Ok(distance)
 }
 
-fn frechet(found: &[Readings], held_out: &[Readings]) -> Result<SetDistance> {
-    let (pictures, photos) = (features(found)?, features(held_out)?);
-    let mut distance = set_distance(pictures.as_ref(), photos.as_ref());
-    if let (Some(pictures), Some(photos)) = (&pictures, &photos) {
+fn frechet(pictures: Option<&Features>, photos: Option<&Features>) -> Result<SetDistance> {
+    let mut distance = set_distance(pictures, photos);
+    if let (Some(pictures), Some(photos)) = (pictures, photos) {
         let least = pictures.rows().min(photos.rows());
         if least >= 2 {
             distance.value = Some(frechet_distance(pictures, photos)?);
@@ -258,7 +258,8 @@ impl Figure {
             return Self::NONE;
         }
         let mean_of = |of: &[usize]| of.iter().map(|&i| known[i]).sum::<f64>() / of.len() as f64;
-        let [low, high] = bootstrap(people, SEED, mean_of);
+        // One person says nothing of others.
+        let ends = (people > 1).then(|| bootstrap(people, SEED, mean_of));
         let mut sorted = known.clone();
         sorted.sort_by(f64::total_cmp);
         if matches!(worst, Worst::High) {
@@ -269,8 +270,8 @@ impl Figure {
         let all: Vec<usize> = (0..people).collect();
         Self {
             value: Some(mean_of(&all)),
-            low: Some(low),
-            high: Some(high),
+            low: ends.map(|ends| ends[0]),
+            high: ends.map(|ends| ends[1]),
             worst_tenth: Some(tenth),
             people,
         }
@@ -287,5 +288,33 @@ impl PriorBodies {
             retrieval_at_1: retrieval(&queries, &gallery)?,
             chance: 1.0 / halves.len().max(1) as f64,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_of_those_who_have_a_value_and_one_person_has_no_interval() {
+        let some: Vec<Option<f64>> = (0..20).map(|i| Some(f64::from(i))).chain([None; 3]).collect();
+        let figure = Figure::over(&some, Worst::High);
+        assert_eq!((figure.value, figure.worst_tenth, figure.people), (Some(9.5), Some(18.5), 20));
+        assert!(figure.low < figure.value && figure.value < figure.high);
+        assert_eq!(Figure::over(&some, Worst::Low).worst_tenth, Some(0.5));
+        let one = Figure::over(&[None, Some(0.3)], Worst::High);
+        assert_eq!((one.value, one.low, one.high, one.people), (Some(0.3), None, None, 1));
+        assert_eq!(Figure::over(&[None], Worst::Low).value, None);
+    }
+
+    #[test]
+    fn whoever_is_not_seen_is_not_found() {
+        let body = |at: f32| Some(Gaussian { mean: vec![at, -at], precision: vec![9.0, 9.0] });
+        let gallery = [body(2.0), body(-2.0), body(0.1)];
+        let queries = [body(1.9), None, body(-2.1)];
+        let figure = retrieval(&queries, &gallery).expect("figures");
+        assert_eq!((figure.value, figure.people), (Some(1.0 / 3.0), 3));
+        assert_eq!(retrieval(&[None, None], &gallery[..2]).expect("figures").value, Some(0.0));
+        assert_eq!(accepted(&[None], &gallery[..1]).expect("figures"), None);
     }
 }

@@ -45,7 +45,7 @@ pub struct Provenance {
 pub struct Figure {
     /// The mean; null where nobody has a value.
     pub value: Option<f64>,
-    /// Lower end of the 95 % interval by bootstrap over people.
+    /// Lower end of the 95 % interval by bootstrap over people; null of one person.
     pub low: Option<f64>,
     /// Its upper end.
     pub high: Option<f64>,
@@ -81,7 +81,7 @@ pub struct ConditionFigures {
     pub lambda_body: f64,
     /// Weight of the reference's stream.
     pub lambda_ref: f64,
-    /// Pictures of each person.
+    /// Pictures of each person. Limbs and widths are read off those in which somebody is found.
     pub pictures: usize,
     /// The share of pictures in which somebody is found.
     pub person_found: f64,

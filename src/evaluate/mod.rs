@@ -30,9 +30,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use snapshot::Snapshot;
 use train::diffusion::sampling::Sampling;
+use train::diffusion::scheduler::{Sampler, SamplerKind, SchedulerConfig};
 use train::generate::{Embedding, Likeness, ModelFiles, Models};
 use train::report::{Grid, Picture, Row};
+use train::run::RunFolder;
 
 use crate::Done;
 use crate::cli::{EvaluateArgs, Global};
@@ -41,11 +44,12 @@ use crate::generate::{BASE, base_folder, body};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::progress;
+use crate::training::runs;
 use compute::Judged;
 use condition::Condition;
 use figures::Evaluation;
 use judge::Judges;
-use people::Subject;
+use people::{Sides, Subject};
 use readings::Readings;
 use renderer::{PERSON, Renderer, SubjectInputs};
 
@@ -65,7 +69,7 @@ const PRIOR_PROMPTS: [&str; 4] = [
 ];
 /// The largest weight of a stream that still gives pictures.
 const MOST_LAMBDA: f64 = 2.0;
-/// People and columns on the page's sheet.
+/// People on the page's sheet.
 const SHEET_PEOPLE: usize = 8;
 
 /// Runs the command.
@@ -73,6 +77,7 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
     let prompts = prompts(args)?;
     check(args)?;
     let adapter = ChosenAdapter::find(&args.adapter, global)?;
+    let snapshot = args.snapshot.as_deref().map(|name| open(name, global)).transpose()?;
     let base_name = args.base.clone().or_else(|| adapter.base()).unwrap_or_else(|| BASE.to_owned());
     let base = base_folder(&base_name, &args.revision)?;
     let files = ModelFiles {
@@ -85,6 +90,11 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
     };
     let models = Models::load(files).with_context(|| format!("load the base `{base_name}`"))?;
     let chosen = body::body_vae(&global.workdir.join("runs"), Some(&adapter), args.body_model.as_deref())?;
+    if let Some(snapshot) = &snapshot {
+        for run in adapter.run.iter().chain(&chosen.run) {
+            refuse_known_people(run, snapshot)?;
+        }
+    }
     let clip = args.clip.clone().unwrap_or_else(|| base.join("clip"));
     let likeness = Likeness::load(&clip).with_context(|| format!("load CLIP from {}", clip.display()))?;
     let plan = Plan::load(&args.recipe)?;
@@ -100,11 +110,23 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
         body_vae: chosen.saved.model,
         likeness,
     };
-    let people = subjects(args, global)?;
     let scheduler = models.scheduler().clone();
     let kind = match &args.scheduler {
         Some(name) => name.parse().map_err(|text: String| anyhow::anyhow!("--scheduler: {text}"))?,
         None => scheduler.sampler()?,
+    };
+    if kind == SamplerKind::Ddpm {
+        // Pictures that are drawn side by side take the mean of every step.
+        bail!(
+            "the scheduler ddpm adds fresh noise at every step, which is not drawn here: name ddim, euler or dpm++2m"
+        );
+    }
+    Sampler::new(kind, &scheduler, args.steps)?; // refuses what the schedule cannot do before anything is drawn
+    let sides = Sides { picture_px: models.size_px(), view_px: side_px as usize };
+    let people = match (&snapshot, args.people_seed) {
+        (Some(snapshot), _) => people::of_snapshot(snapshot, args.people, args.views, sides)?,
+        (None, Some(seed)) => people::drawn(seed, args.people, args.views, sides)?,
+        (None, None) => bail!("say who is judged: --snapshot SNAPSHOT or --people-seed N"),
     };
     let sampling = Sampling { kind, steps: args.steps, guidance: args.guidance.max(1.0) };
     let seeds: Vec<u64> = (0..args.seeds).map(|i| args.seed.wrapping_add(i)).collect();
@@ -123,9 +145,9 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
         body_vae: chosen.saved.digest,
         clip: judges.likeness.digest(),
         pose_model: judges.detectors.identity(curate::Role::People),
-        people: match args.people_seed {
-            Some(seed) => format!("synthetic people of seed {seed}"),
-            None => format!("held-out people of {}", args.snapshot.clone().unwrap_or_default()),
+        people: match (&snapshot, args.people_seed) {
+            (Some(snapshot), _) => format!("held-out people of {}", snapshot.id()),
+            (None, seed) => format!("synthetic people of seed {}", seed.unwrap_or_default()),
         },
         views: args.views,
         prompts,
@@ -138,7 +160,11 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
     let evaluation = Evaluation::new(provenance, &judged, prior)?;
     let default = || global.workdir.join("evaluations").join(adapter_name(&args.adapter));
     let folder = args.out.clone().unwrap_or_else(default);
-    write(&folder, &evaluation, sheet(&people, &judged, &renderer)?)?;
+    write(&folder, &evaluation, sheet(&people, &judged))?;
+    // The page shows people: whoever erases one learns of it.
+    for run in adapter.run.iter().chain(&chosen.run) {
+        runs::exports::note(run.path(), &folder.join(page::FILE), "evaluation")?;
+    }
     output.show(&evaluation, table::table)?;
     eprintln!("bolid: {}", folder.join(page::FILE).display());
     Ok(Done::Well)
@@ -185,15 +211,24 @@ fn check(args: &EvaluateArgs) -> Result<()> {
     Ok(())
 }
 
-fn subjects(args: &EvaluateArgs, global: &Global) -> Result<Vec<Subject>> {
-    match (&args.snapshot, args.people_seed) {
-        (Some(name), _) => {
-            let path = snapshot::find(&global.workdir.join("snapshots"), name)?;
-            people::of_snapshot(&path, args.people, args.views)
-        }
-        (None, Some(seed)) => Ok(people::drawn(seed, args.people, args.views)),
-        (None, None) => bail!("say who is judged: --snapshot SNAPSHOT or --people-seed N"),
+fn open(name: &str, global: &Global) -> Result<Snapshot> {
+    let path = snapshot::find(&global.workdir.join("snapshots"), name)?;
+    Ok(Snapshot::open(&path)?)
+}
+
+/// Refuses people of the test side where the run was trained on that too.
+fn refuse_known_people(run: &RunFolder, snapshot: &Snapshot) -> Result<()> {
+    let spec = &run.record().spec;
+    let split = spec.config["data"]["split"].as_str().unwrap_or_default();
+    if spec.snapshot.id == snapshot.id() && matches!(split, "all" | "test") {
+        bail!(
+            "run `{}` was trained on the people of snapshot {} who would be judged (`data.split = \"{split}\"`): use \
+             --people-seed, another snapshot, or train with `data.split = \"train\"`",
+            spec.name,
+            snapshot.id()
+        );
     }
+    Ok(())
 }
 
 /// Draws everybody in every condition, and reads pictures and photos alike.
@@ -214,15 +249,14 @@ fn judge_people(
     };
     for subject in people {
         let photos = |views: &[people::View]| -> Result<Readings> {
-            let pictures: Vec<Picture> =
-                views.iter().map(|view| view.picture(renderer.side())).collect::<Result<_>>()?;
-            Readings::new(pictures, judges, &[], 1)
+            let pictures: Vec<Picture> = views.iter().map(|view| view.picture.clone()).collect();
+            Readings::new(&pictures, judges, &[], 1)
         };
         judged.given.push(photos(&subject.given)?);
         judged.held_out.push(photos(&subject.held_out)?);
         let c_body: Vec<f32> =
             people::posterior(&judges.body_vae, &subject.given)?.mean()?.detach().flatten_all()?.to_vec1()?;
-        let shown = subject.given[0].picture(renderer.side())?;
+        let shown = &subject.given[0].picture;
         let reference = models.embed(&subject.name, &shown.rgb, shown.width, shown.height)?;
         let inputs = SubjectInputs { noun: subject.noun, body: &c_body, reference: Some(&reference.values) };
         let texts: Vec<Vec<f32>> = renderer
@@ -232,7 +266,7 @@ fn judge_people(
         for (condition, found) in &mut judged.conditions {
             let pictures = renderer.draw(inputs, *condition)?;
             bar.inc(pictures.len() as u64);
-            found.push(Readings::new(pictures, judges, &texts, renderer.seeds().len())?);
+            found.push(Readings::new(&pictures, judges, &texts, renderer.seeds().len())?);
         }
     }
     bar.finish_and_clear();
@@ -245,7 +279,7 @@ fn prior_bodies(
     count: usize,
     args: &EvaluateArgs,
     models: &Models,
-    scheduler: &train::diffusion::scheduler::SchedulerConfig,
+    scheduler: &SchedulerConfig,
     sampling: Sampling,
     judges: &Judges,
 ) -> Result<figures::PriorBodies> {
@@ -263,7 +297,7 @@ fn prior_bodies(
             renderer.draw(SubjectInputs { noun: "person", body: &body, reference: None }, condition)?;
         bar.inc(pictures.len() as u64);
         let other = pictures.split_off(PROMPTS.len());
-        halves.push((Readings::new(pictures, judges, &[], 1)?, Readings::new(other, judges, &[], 1)?));
+        halves.push((Readings::new(&pictures, judges, &[], 1)?, Readings::new(&other, judges, &[], 1)?));
     }
     bar.finish_and_clear();
     figures::PriorBodies::of(&halves)
@@ -276,24 +310,22 @@ fn adapter_name(typed: &str) -> String {
 }
 
 /// Some people with a photo, and a picture in every condition.
-fn sheet(people: &[Subject], judged: &Judged, renderer: &Renderer<'_>) -> Result<Grid> {
+fn sheet(people: &[Subject], judged: &Judged) -> Grid {
     let columns = ["photo".to_owned(), "another".to_owned()].into_iter();
     let columns = columns.chain(judged.conditions.iter().map(|(condition, _)| condition.label())).collect();
-    let row = |(index, subject): (usize, &Subject)| -> Result<Row> {
-        let photo = subject.given[0].picture(renderer.side())?;
-        let other = subject.held_out[0].picture(renderer.side())?;
-        let drawn = judged.conditions.iter().map(|(_, found)| found[index].pictures.first().cloned());
-        let cells = [Some(photo), Some(other)].into_iter().chain(drawn).collect();
-        Ok(Row { label: subject.name.clone(), cells })
+    let row = |(index, subject): (usize, &Subject)| {
+        let photos = [&subject.given, &subject.held_out].map(|views| Some(views[0].picture.clone()));
+        let drawn = judged.conditions.iter().map(|(_, found)| found[index].first.clone());
+        Row { label: subject.name.clone(), cells: photos.into_iter().chain(drawn).collect() }
     };
-    let rows = people.iter().enumerate().take(SHEET_PEOPLE).map(row).collect::<Result<_>>()?;
-    Ok(Grid {
+    let rows = people.iter().enumerate().take(SHEET_PEOPLE).map(row).collect();
+    Grid {
         title: "Pictures".to_owned(),
         note: "Two photos of each, in clothes of their own; then the first prompt from the same noise in every condition."
             .to_owned(),
         columns,
         rows,
-    })
+    }
 }
 
 fn write(folder: &Path, evaluation: &Evaluation, sheet: Grid) -> Result<()> {

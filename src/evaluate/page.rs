@@ -12,8 +12,9 @@ pub const FILE: &str = "evaluation.html";
 pub fn page(evaluation: &Evaluation, sheet: Grid) -> Page {
     let provenance = &evaluation.provenance;
     let fact = |name: &str, value: String| (name.to_owned(), value);
-    let text = of(evaluation, "text", None);
-    let best = evaluation.conditions.iter().rfind(|one| one.condition == "body");
+    // The last weight that was asked for.
+    let last = |name: &str| evaluation.conditions.iter().rfind(|one| one.condition == name);
+    let (text, body) = (last("text"), last("body"));
     let tile = |name: &str, figure: Option<&Figure>| {
         let value =
             figure.and_then(|figure| figure.value).map_or("–".to_owned(), |value| format!("{value:.2}"));
@@ -26,10 +27,10 @@ pub fn page(evaluation: &Evaluation, sheet: Grid) -> Page {
             evaluation.people, provenance.people
         ),
         tiles: vec![
-            tile("body score", best.map(|one| &one.body_score)),
-            tile("limb error", best.map(|one| &one.limb_ratio_error)),
+            tile("body score", body.map(|one| &one.body_score)),
+            tile("limb error", body.map(|one| &one.limb_ratio_error)),
             tile("… by text alone", text.map(|one| &one.limb_ratio_error)),
-            tile("retrieval@1", best.map(|one| &one.retrieval_at_1)),
+            tile("retrieval@1", body.map(|one| &one.retrieval_at_1)),
         ],
         facts: vec![
             fact("base", format!("{} {}", provenance.models.base.path, provenance.models.base.sha256)),
@@ -51,13 +52,6 @@ pub fn page(evaluation: &Evaluation, sheet: Grid) -> Page {
         grids: vec![sheet],
         ..Page::default()
     }
-}
-
-fn of<'a>(evaluation: &'a Evaluation, name: &str, lambda_ref: Option<f64>) -> Option<&'a ConditionFigures> {
-    evaluation
-        .conditions
-        .iter()
-        .find(|one| one.condition == name && lambda_ref.is_none_or(|lambda| one.lambda_ref == lambda))
 }
 
 /// What is gained in the body, and lost in the words, along λ_body.

@@ -1,9 +1,7 @@
 //! Who is judged: people of a snapshot, or synthetic ones whose bodies are known.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, bail};
-use photo::Joints;
+use photo::Split;
 use rayon::prelude::*;
 use snapshot::{Pixels, Snapshot};
 use synth::noise;
@@ -17,18 +15,23 @@ use crate::training::draw::{self, DrawSpec, DrawnPerson};
 
 /// The people of a seed are drawn from seeds of their own: no evaluation shares people with a training or a bench.
 const STREAM: u64 = 0xE7A1_0A7E;
-/// Side of drawn views in px: twice what the demo base draws, and what the demo body-VAE reads.
-const DRAWN_PX: u32 = 128;
+
+/// Sides in px that photos are brought to: nothing larger of them is kept.
+#[derive(Clone, Copy)]
+pub struct Sides {
+    /// Of pictures.
+    pub picture_px: usize,
+    /// Of the body-VAE's views.
+    pub view_px: usize,
+}
 
 /// A photo as the pipeline prepared it.
 pub struct View {
-    /// Side of the planes in px.
-    size_px: usize,
-    /// u8 `[3, size, size]`.
-    image: Vec<u8>,
-    /// The same, weighted by the joints.
+    /// The photo at the size of the pictures.
+    pub picture: Picture,
+    /// The weighted photo as the body-VAE takes it, u8 `[3, view_px, view_px]`.
     weighted: Vec<u8>,
-    joints: Joints,
+    pose: Pose,
 }
 
 /// Somebody whose pictures are judged.
@@ -45,74 +48,68 @@ pub struct Subject {
     pub held_out: Vec<View>,
 }
 
-impl View {
-    /// The photo at `side` px.
-    pub fn picture(&self, side: usize) -> Result<Picture> {
-        Ok(Picture::from_planes(&self.pooled(&self.image, side)?, side, ""))
-    }
-
-    fn pooled(&self, planes: &[u8], side: usize) -> Result<Vec<u8>> {
-        if side == 0 || !self.size_px.is_multiple_of(side) {
-            bail!("photos of {} px cannot be brought to {side} px: it is no divisor", self.size_px);
-        }
-        let mut pooled = vec![0; 3 * side * side];
-        pool(planes, self.size_px, side, &mut pooled);
-        Ok(pooled)
-    }
-}
-
 /// The Gaussian over c_body that photos say.
 pub fn posterior(model: &BodyVae, views: &[View]) -> Result<Posterior> {
-    let side = model.config().view_px;
-    let mut planes = Vec::with_capacity(views.len() * 3 * side * side);
-    for view in views {
-        planes.extend(view.pooled(&view.weighted, side)?);
-    }
-    let poses: Vec<Pose> = views.iter().map(|view| Pose::new(&view.joints, view.size_px)).collect();
-    Ok(model.encode(&Views::new(&planes, side, &poses, &Device::Cpu)?, None)?)
+    let planes: Vec<u8> = views.iter().flat_map(|view| view.weighted.iter().copied()).collect();
+    let poses: Vec<Pose> = views.iter().map(|view| view.pose).collect();
+    let views = Views::new(&planes, model.config().view_px, &poses, &Device::Cpu)?;
+    Ok(model.encode(&views, None)?)
 }
 
 /// Synthetic people of `seed`.
-pub fn drawn(seed: u64, people: usize, views: usize) -> Vec<Subject> {
+pub fn drawn(seed: u64, people: usize, views: usize, sides: Sides) -> Result<Vec<Subject>> {
+    let size_px = sides.picture_px.max(sides.view_px);
     let spec = DrawSpec {
         seed: noise::subseed(seed, STREAM),
         families: people,
         twins: 1,
         views: 2 * views,
-        size_px: DRAWN_PX,
+        size_px: size_px as u32,
         portraits: true,
     };
-    draw::people(&spec).par_iter().map(|person| subject(person, &spec)).collect()
+    draw::people(&spec).par_iter().map(|person| subject(person, &spec, sides)).collect()
 }
 
-fn subject(person: &DrawnPerson, spec: &DrawSpec) -> Subject {
+fn subject(person: &DrawnPerson, spec: &DrawSpec, sides: Sides) -> Result<Subject> {
     let view = |index| {
         let prepared = draw::view(person, index, spec).prepared;
-        View {
-            size_px: prepared.size_px as usize,
-            image: prepared.image,
-            weighted: prepared.weighted,
-            joints: prepared.joints,
-        }
+        let size_px = prepared.size_px as usize;
+        let image = pooled(&prepared.image, size_px, sides.picture_px)?;
+        Ok(View {
+            picture: Picture::from_planes(&image, sides.picture_px, ""),
+            weighted: pooled(&prepared.weighted, size_px, sides.view_px)?,
+            pose: Pose::new(&prepared.joints, size_px),
+        })
     };
-    let mut given: Vec<View> = (0..spec.views).map(view).collect();
+    let mut given: Vec<View> = (0..spec.views).map(view).collect::<Result<_>>()?;
     let held_out = given.split_off(spec.views / 2);
-    Subject {
+    Ok(Subject {
         name: person.identity.clone(),
         noun: if person.body.woman { "woman" } else { "man" },
         height_m: Some(f64::from(person.body.height_m)),
         given,
         held_out,
+    })
+}
+
+fn pooled(planes: &[u8], from_px: usize, to_px: usize) -> Result<Vec<u8>> {
+    if to_px == 0 || !from_px.is_multiple_of(to_px) {
+        bail!(
+            "drawn photos of {from_px} px cannot be brought to {to_px} px, which is no divisor: one of the base's and the \
+             body-VAE's sizes has to be a multiple of the other"
+        );
     }
+    let mut pooled = vec![0; 3 * to_px * to_px];
+    pool(planes, from_px, to_px, &mut pooled);
+    Ok(pooled)
 }
 
 /// The people of a snapshot's test side with at least `2 · views` photos, in its order.
-pub fn of_snapshot(path: &Path, people: usize, views: usize) -> Result<Vec<Subject>> {
-    let snapshot = Snapshot::open(path)?;
-    let side = snapshot.manifest().spec.size_px as usize;
-    let reader = ViewReader::new(&snapshot, side)?;
+pub fn of_snapshot(snapshot: &Snapshot, people: usize, views: usize, sides: Sides) -> Result<Vec<Subject>> {
+    let images = ViewReader::new(snapshot, sides.picture_px)?;
+    let weighted = ViewReader::new(snapshot, sides.view_px)?;
     let mut rows_of: Vec<(&str, Vec<usize>)> =
-        snapshot.identities(photo::Split::Test).map(|(name, rows)| (name, rows.collect())).collect();
+        snapshot.identities(Split::Test).map(|(name, rows)| (name, rows.collect())).collect();
     let there = rows_of.len();
     rows_of.retain(|(_, rows)| rows.len() >= 2 * views);
     rows_of.truncate(people);
@@ -126,16 +123,19 @@ pub fn of_snapshot(path: &Path, people: usize, views: usize) -> Result<Vec<Subje
         );
     }
     let read = |name: &str, rows: &[usize]| -> Result<Subject> {
-        let (images, weighted) = (reader.read(rows, Pixels::Image)?, reader.read(rows, Pixels::Weighted)?);
-        let length = 3 * side * side;
-        let views_of = rows.iter().zip(images.chunks_exact(length).zip(weighted.chunks_exact(length)));
-        let view = |(row, (image, weighted)): (&usize, (&[u8], &[u8]))| View {
-            size_px: side,
-            image: image.to_vec(),
+        let (image, weighted_planes) =
+            (images.read(rows, Pixels::Image)?, weighted.read(rows, Pixels::Weighted)?);
+        let poses = weighted.poses(rows);
+        let of_rows = image
+            .chunks_exact(3 * sides.picture_px.pow(2))
+            .zip(weighted_planes.chunks_exact(3 * sides.view_px.pow(2)))
+            .zip(poses);
+        let view = |((image, weighted), pose): ((&[u8], &[u8]), Pose)| View {
+            picture: Picture::from_planes(image, sides.picture_px, ""),
             weighted: weighted.to_vec(),
-            joints: snapshot.photos()[*row].facts.joints,
+            pose,
         };
-        let mut given: Vec<View> = views_of.map(view).collect();
+        let mut given: Vec<View> = of_rows.map(view).collect();
         let held_out = given.split_off(views);
         Ok(Subject { name: name.to_owned(), noun: "person", height_m: None, given, held_out })
     };

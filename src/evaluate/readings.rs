@@ -11,8 +11,10 @@ use super::silhouette::Silhouette;
 
 /// Pictures or photos of one person, and what is seen in them.
 pub struct Readings {
-    /// The pictures.
-    pub pictures: Vec<Picture>,
+    /// The first picture, to be looked at.
+    pub first: Option<Picture>,
+    /// How many pictures there are.
+    pub count: usize,
     /// In how many of them a person is found.
     pub found: usize,
     /// Limbs over the torso.
@@ -33,8 +35,8 @@ pub struct Readings {
 
 impl Readings {
     /// Reads `pictures`, of each prompt as many as there are `seeds`; `texts` are the prompts' embeddings, none for photos.
-    pub fn new(pictures: Vec<Picture>, judges: &Judges, texts: &[Vec<f32>], seeds: usize) -> Result<Self> {
-        let readings = judges.read(&pictures)?;
+    pub fn new(pictures: &[Picture], judges: &Judges, texts: &[Vec<f32>], seeds: usize) -> Result<Self> {
+        let readings = judges.read(pictures)?;
         let seen: Vec<&SeenPerson> = readings.iter().filter_map(|reading| reading.person.as_ref()).collect();
         let joints: Vec<Joints> = seen.iter().map(|person| person.joints).collect();
         let widths = pictures.iter().zip(&readings).map(|(picture, reading)| widths(picture, reading));
@@ -54,7 +56,8 @@ impl Readings {
             grounds: judges.likeness.of_pictures(&covered)?,
             clip_t: mean(to_text),
             diversity: mean(embeddings.chunks(seeds.max(1)).filter_map(spread)),
-            pictures,
+            first: pictures.first().cloned(),
+            count: pictures.len(),
             embeddings,
         })
     }

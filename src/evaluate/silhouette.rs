@@ -8,6 +8,7 @@ use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
 use photo::Joints;
 use photo::joints::LIMBS;
+use train::bodybench::baselines::torso;
 use train::report::Picture;
 
 /// The mask is so much finer than the picture: a waist of 8 px is told to a quarter of a pixel.
@@ -44,7 +45,7 @@ impl Silhouette {
             // Pixel centres to pixel centres.
             (joint.x, joint.y) = ((joint.x + 0.5) * scale - 0.5, (joint.y + 0.5) * scale - 0.5);
         }
-        let torso = torso(&joints)?;
+        let torso = torso(&joints)? as f32;
         let segments = segments(&joints);
         let mut mask = vec![false; (width * height) as usize];
         for (y, row) in mask.chunks_exact_mut(width as usize).enumerate() {
@@ -83,17 +84,6 @@ fn fill_row(image: &RgbImage, y: u32, far: &[f32], row: &mut [bool]) {
 fn apart(a: Rgb<u8>, b: Rgb<u8>) -> f32 {
     let square = |i: usize| (f32::from(a.0[i]) - f32::from(b.0[i])).powi(2);
     (square(0) + square(1) + square(2)).sqrt()
-}
-
-/// The torso's length: the middle of the shoulders to the middle of the hips.
-fn torso(joints: &Joints) -> Option<f32> {
-    let middle = |a: usize, b: usize| {
-        let (a, b) = (joints.0[a], joints.0[b]);
-        (a.confidence > 0.0 && b.confidence > 0.0).then_some(((a.x + b.x) / 2.0, (a.y + b.y) / 2.0))
-    };
-    let (shoulders, hips) = (middle(5, 6)?, middle(11, 12)?);
-    let length = (shoulders.0 - hips.0).hypot(shoulders.1 - hips.1);
-    (length >= 1.0).then_some(length)
 }
 
 type Segment = [(f32, f32); 2];

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::tiny::with_demo_adapter;
+use crate::support::tiny::{run_named, with_demo_adapter};
 use crate::support::{json_lines, refused};
 
 fn with_adapter<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -41,6 +41,9 @@ fn every_condition_has_every_figure_and_the_same_again() {
     let page = fs::read_to_string(format!("{out}/evaluation.html")).expect("the page");
     assert!(page.contains("body score") && page.contains("data:image/jpeg"));
     assert_eq!(run(), found);
+    // The page shows people.
+    let exports = fs::read_to_string(run_named(&place, "few").join("exports.jsonl")).expect("what was made");
+    assert!(exports.contains("evaluation.html"));
 }
 
 #[test]
@@ -49,7 +52,7 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
     let prompts = place.path().join("prompts.txt");
     fs::write(&prompts, "a photo of a {person}\n\na man\n").expect("a file");
     let prompts = prompts.display().to_string();
-    let cases: [(&[&str], &[&str]); 8] = [
+    let cases: [(&[&str], &[&str]); 10] = [
         (&["--prompts", &prompts], &["prompts.txt, line 2", "empty"]),
         (&["--prompts", "nowhere.txt"], &["nowhere.txt"]),
         (&["--lambda-body", "7"], &["--lambda-body 7", "0 to 2"]),
@@ -58,6 +61,8 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
         (&["--prior-bodies", "1"], &["--prior-bodies 1"]),
         (&["--body-model", "nowhere"], &["nowhere"]),
         (&["--clip", "nowhere"], &["nowhere"]),
+        (&["--scheduler", "ddpm"], &["ddpm", "euler"]),
+        (&["--steps", "1001"], &["1001"]),
     ];
     for (more, named) in cases {
         refused(&place, &with_adapter(more), named);
@@ -65,5 +70,7 @@ fn what_cannot_be_evaluated_is_refused_by_name() {
     refused(&place, &["evaluate"], &["--adapter"]);
     refused(&place, &["evaluate", "--adapter", "few"], &["--snapshot"]);
     refused(&place, &["evaluate", "--adapter", "few", "--snapshot", "nowhere"], &["nowhere"]);
+    let known = ["evaluate", "--adapter", "few", "--snapshot", "drawn", "--views", "1"];
+    refused(&place, &known, &["run `few` was trained on the people", "data.split = \"all\""]);
     refused(&place, &["evaluate", "--adapter", "elsewhere", "--people-seed", "1"], &["elsewhere", "run"]);
 }

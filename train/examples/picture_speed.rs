@@ -6,10 +6,12 @@
 //! BASE is the demo base; beside it, random weights of SD 1.5's shape are written into FOLDER (4 GB). PYTHON has torch,
 //! diffusers and transformers. Every measurement is a process of its own, so that its peak memory is its own as well.
 
+mod beside;
+
+use std::env;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
-use std::{env, fs};
 
 use candle_core::Device;
 use serde_json::{Value, json};
@@ -19,7 +21,7 @@ use train::diffusion::sampling::Sampling;
 use train::diffusion::scheduler::SamplerKind;
 use train::generate::models::{ModelFiles, Models};
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use beside::{Outcome, output, peak_gib, row};
 
 /// As in picture_speed.py.
 const PROMPT: &str = "a photo of a woman";
@@ -80,24 +82,6 @@ fn compare(python: &str, folder: &Path, demo_base: &str) -> Outcome<()> {
     Ok(())
 }
 
-fn row(what: &str, measured: &Value, against: Option<&Value>) {
-    let number = |value: &Value, key: &str| value[key].as_f64().unwrap_or(f64::NAN);
-    let (seconds, peak) = (number(measured, "seconds"), number(measured, "peak_gib"));
-    let ratio = against.map_or(String::new(), |other| {
-        let (time, memory) = (seconds / number(other, "seconds"), peak / number(other, "peak_gib"));
-        format!("   {time:.2} of the time, {memory:.2} of the memory")
-    });
-    println!("  {what:<40} {seconds:>8.3} s  {peak:>6.2} GiB{ratio}");
-}
-
-fn output(command: &mut Command) -> Outcome<String> {
-    let output = command.output()?;
-    if !output.status.success() {
-        return Err(format!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into());
-    }
-    Ok(String::from_utf8(output.stdout)?)
-}
-
 fn measure(folder: &Path, base: &str, rounds: usize, steps: usize, side_px: usize) -> Outcome<Value> {
     let models = Models::load(ModelFiles {
         base_name: base.to_owned(),
@@ -127,12 +111,4 @@ fn measure(folder: &Path, base: &str, rounds: usize, steps: usize, side_px: usiz
         }
     }
     Ok(json!({ "seconds": fastest, "peak_gib": peak_gib() }))
-}
-
-/// The most memory this process has had resident; 0 where the system does not say.
-fn peak_gib() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: Option<f64> = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
-    kib.unwrap_or(0.0) / 1024.0 / 1024.0
 }

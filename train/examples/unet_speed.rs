@@ -9,6 +9,8 @@
 //! PYTHON has torch and diffusers; FOLDER takes the random weights (5 GB for the shape of SD 1.5). Every measurement is a
 //! process of its own, so that its peak memory is its own as well.
 
+mod beside;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +24,7 @@ use train::diffusion::Weights;
 use train::diffusion::adapter_file::AdapterFile;
 use train::diffusion::unet::{Conditioning, Stream, UNet, UnetConfig};
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use beside::{Outcome, output, peak_gib, row};
 
 /// λ_ref and λ_b, as in unet_speed.py.
 const LAMBDAS: [f64; 2] = [0.7, 0.4];
@@ -86,24 +88,6 @@ fn compare(python: &str, folder: &Path) -> Outcome<()> {
         row("step of an adapter", &ours("train")?, Some(&train));
     }
     Ok(())
-}
-
-fn row(what: &str, measured: &Value, against: Option<&Value>) {
-    let number = |value: &Value, key: &str| value[key].as_f64().unwrap_or(f64::NAN);
-    let (seconds, peak) = (number(measured, "seconds"), number(measured, "peak_gib"));
-    let ratio = against.map_or(String::new(), |other| {
-        let (time, memory) = (number(other, "seconds") / seconds, peak / number(other, "peak_gib"));
-        format!("   {time:.2} times as fast, {memory:.2} of the memory")
-    });
-    println!("  {what:<40} {seconds:>8.3} s  {peak:>6.2} GiB{ratio}");
-}
-
-fn output(command: &mut Command) -> Outcome<String> {
-    let output = command.output()?;
-    if !output.status.success() {
-        return Err(format!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into());
-    }
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// An adapter file's tensors; where it is trained, they are the variables that come beside it.
@@ -218,12 +202,4 @@ fn train(
         loss = error.to_scalar::<f32>()?;
     }
     Ok(json!({ "seconds": fastest, "peak_gib": peak_gib(), "loss": loss }))
-}
-
-/// The most memory this process has had resident; 0 where the system does not say.
-fn peak_gib() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: Option<f64> = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
-    kib.unwrap_or(0.0) / 1024.0 / 1024.0
 }

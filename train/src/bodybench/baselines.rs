@@ -50,7 +50,9 @@ fn limbs() -> Vec<Vec<(usize, usize)>> {
     limbs
 }
 
-fn torso(joints: &Joints) -> Option<f64> {
+/// The length of the torso in px, the middle of the hips to the middle of the shoulders; `None` where one of the four is not
+/// seen, or a pixel would be the whole of it.
+pub fn torso(joints: &Joints) -> Option<f64> {
     let middle = |a: usize, b: usize| {
         let (a, b) = (visible(joints, a)?, visible(joints, b)?);
         Some([(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0])

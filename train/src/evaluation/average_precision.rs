@@ -15,18 +15,18 @@ const MOST_DETECTIONS: usize = 20;
 
 /// A generated picture: who was asked for, and who was found in it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
+pub struct PoseTarget {
     /// The pose asked for, px.
     pub joints: Joints,
     /// Area of the person asked for, px².
     pub area_px2: f64,
     /// Everybody whom a detector finds in the picture, in any order.
-    pub found: Vec<Detected>,
+    pub found: Vec<PoseDetection>,
 }
 
 /// Somebody found in a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Detected {
+pub struct PoseDetection {
     /// The pose, px of the picture asked for.
     pub joints: Joints,
     /// How sure the detector is; higher is surer.
@@ -49,7 +49,7 @@ pub struct AveragePrecision {
 /// # Errors
 /// Where there is no picture, one asks for no visible joint or for a person without area, or a number is NaN or
 /// infinite.
-pub fn average_precision(pictures: &[Asked]) -> Result<AveragePrecision, EvaluationError> {
+pub fn average_precision(pictures: &[PoseTarget]) -> Result<AveragePrecision, EvaluationError> {
     EvaluationError::at_least("pictures for an average precision", pictures.len(), 1)?;
     let ranked = pictures.iter().map(ranked).collect::<Result<Vec<_>, _>>()?;
     let by_threshold = std::array::from_fn(|step| {
@@ -64,7 +64,7 @@ pub fn average_precision(pictures: &[Asked]) -> Result<AveragePrecision, Evaluat
 }
 
 /// Scores and similarities of the detections of a picture, the surest first.
-fn ranked(picture: &Asked) -> Result<Vec<(f64, f64)>, EvaluationError> {
+fn ranked(picture: &PoseTarget) -> Result<Vec<(f64, f64)>, EvaluationError> {
     let visible = picture.joints.visible().count();
     EvaluationError::at_least("visible joints of a person asked for", visible, 1)?;
     let scores: Vec<f64> = picture.found.iter().map(|found| found.score).collect();
@@ -121,10 +121,10 @@ mod tests {
         Joints(std::array::from_fn(at))
     }
 
-    fn picture(found: &[(f32, f64)]) -> Asked {
+    fn picture(found: &[(f32, f64)]) -> PoseTarget {
         let found =
-            found.iter().map(|&(shift_px, score)| Detected { joints: person(shift_px, false), score });
-        Asked { joints: person(0.0, true), area_px2: 6000.0, found: found.collect() }
+            found.iter().map(|&(shift_px, score)| PoseDetection { joints: person(shift_px, false), score });
+        PoseTarget { joints: person(0.0, true), area_px2: 6000.0, found: found.collect() }
     }
 
     #[test]
@@ -165,13 +165,13 @@ mod tests {
 
     #[test]
     fn who_asks_for_nobody_and_scores_that_are_none_are_refused() {
-        let refused = |pictures: &[Asked]| average_precision(pictures).unwrap_err().to_string();
+        let refused = |pictures: &[PoseTarget]| average_precision(pictures).unwrap_err().to_string();
         assert_eq!(refused(&[]), "pictures for an average precision: 0 given, at least 1 needed");
-        let nobody = Asked { joints: Joints::default(), ..picture(&[]) };
+        let nobody = PoseTarget { joints: Joints::default(), ..picture(&[]) };
         assert_eq!(refused(&[nobody]), "visible joints of a person asked for: 0 given, at least 1 needed");
         let unsure = picture(&[(0.0, 0.5), (0.0, f64::NAN)]);
         assert_eq!(refused(&[unsure]), "scores of detections: row 1 holds NaN; finite numbers were expected");
-        let flat = Asked { area_px2: 0.0, ..picture(&[(0.0, 0.5)]) };
+        let flat = PoseTarget { area_px2: 0.0, ..picture(&[(0.0, 0.5)]) };
         assert_eq!(refused(&[flat]), "the area of a person is 0; a finite number above 0 was expected");
     }
 }

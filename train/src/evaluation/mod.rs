@@ -31,7 +31,7 @@ pub mod retrieval;
 pub mod score;
 pub mod silhouette;
 
-pub use average_precision::{Asked, AveragePrecision, Detected, average_precision};
+pub use average_precision::{AveragePrecision, PoseDetection, PoseTarget, average_precision};
 pub use error::EvaluationError;
 pub use features::Features;
 pub use frechet::frechet_distance;

@@ -182,8 +182,10 @@ fn named(path: &Path, files: &[PathBuf]) -> Result<ModelName> {
     Ok(ModelName { path: path.display().to_string(), sha256: digest_of_files(files)? })
 }
 
-/// Over the files of all networks, and the schedule.
+/// Over the files of all networks, the schedule, and what no negative prompt is.
 fn base_digest(base: &Checkpoint) -> Result<Digest> {
     let scheduler = digest_of_files(&[base.folder().join("scheduler/scheduler_config.json")])?;
-    Ok(Digest::of(format!("{} {} {scheduler}", digest(base, &["unet", "vae"])?, text_digest(base)?)))
+    let negative = if base.zeroes_empty_prompt()? { " zeros" } else { "" };
+    let (networks, text) = (digest(base, &["unet", "vae"])?, text_digest(base)?);
+    Ok(Digest::of(format!("{networks} {text} {scheduler}{negative}")))
 }
