@@ -48,6 +48,7 @@ struct Doomed {
     id: i64,
     source_url: String,
     file_url: Option<String>,
+    larger_url: Option<String>,
 }
 
 impl Catalog {
@@ -130,7 +131,12 @@ async fn erase(connection: &mut SqliteConnection, target: &Target) -> Result<Opt
     let (alone, shared) = contents(connection, &photo_ids).await?;
     let mut urls: BTreeSet<String> = pages(connection, &identity_ids).await?.into_iter().collect();
     urls.extend(
-        doomed.iter().flat_map(|photo| [Some(photo.source_url.clone()), photo.file_url.clone()]).flatten(),
+        doomed
+            .iter()
+            .flat_map(|photo| {
+                [Some(photo.source_url.clone()), photo.file_url.clone(), photo.larger_url.clone()]
+            })
+            .flatten(),
     );
     let still_used = still_used(connection, &photo_ids, &urls).await?;
     // A file's name is no address: another import may have another photo of that name. Its bytes are known again.
@@ -216,21 +222,24 @@ async fn identities(connection: &mut SqliteConnection, target: &Target) -> Resul
 async fn photos(connection: &mut SqliteConnection, target: &Target) -> Result<Vec<Doomed>> {
     let query = match target {
         Target::Identity { site, slug } => sqlx::query_as(
-            "SELECT photo.id, source_url, file_url FROM photo JOIN identity ON identity.id = identity_id
+            "SELECT photo.id, source_url, file_url, larger_url FROM photo
+             JOIN identity ON identity.id = identity_id LEFT JOIN fetch ON fetch.photo_id = photo.id
              WHERE site = ? AND slug = ?",
         )
         .bind(site)
         .bind(slug),
         Target::Url(url) => sqlx::query_as(
             "WITH named AS (SELECT photo.id, identity_id, sha256 FROM photo
-                            LEFT JOIN fetch ON fetch.photo_id = photo.id WHERE source_url = ?1 OR file_url = ?1)
-             SELECT photo.id, source_url, file_url FROM photo LEFT JOIN fetch ON fetch.photo_id = photo.id
+                            LEFT JOIN fetch ON fetch.photo_id = photo.id WHERE source_url = ?1 OR file_url = ?1
+                               OR photo.id IN (SELECT photo_id FROM fetch WHERE larger_url = ?1))
+             SELECT photo.id, source_url, file_url, larger_url FROM photo LEFT JOIN fetch ON fetch.photo_id = photo.id
              WHERE photo.id IN (SELECT id FROM named)
                 OR (identity_id, sha256) IN (SELECT identity_id, sha256 FROM named WHERE sha256 IS NOT NULL)",
         )
         .bind(url),
         Target::Bytes(sha256) => sqlx::query_as(
-            "SELECT id, source_url, file_url FROM photo WHERE id IN
+            "SELECT photo.id, source_url, file_url, larger_url FROM photo
+             LEFT JOIN fetch ON fetch.photo_id = photo.id WHERE photo.id IN
                  (SELECT photo_id FROM fetch WHERE sha256 = ?1
                   UNION SELECT photo_id FROM photo_version WHERE sha256 = ?1)",
         )
@@ -283,7 +292,9 @@ async fn still_used(
     let used: Vec<String> = sqlx::query_scalar(
         "SELECT value FROM json_each(?2) WHERE EXISTS
              (SELECT 1 FROM photo WHERE (source_url = value OR file_url = value)
-                                    AND photo.id NOT IN (SELECT value FROM json_each(?1)))",
+                                    AND photo.id NOT IN (SELECT value FROM json_each(?1)))
+             OR EXISTS (SELECT 1 FROM fetch WHERE larger_url = value
+                                    AND photo_id NOT IN (SELECT value FROM json_each(?1)))",
     )
     .bind(photo_ids)
     .bind(to_json("addresses", &urls)?)

@@ -34,6 +34,12 @@ pub struct DuePhoto {
     pub page_etag: Option<String>,
     /// The `Last-Modified` of the photo page.
     pub page_last_modified: Option<String>,
+    /// The page behind the photo page that shows the photo larger.
+    pub larger_url: Option<String>,
+    /// Its validator.
+    pub larger_etag: Option<String>,
+    /// Its `Last-Modified`.
+    pub larger_last_modified: Option<String>,
     /// The rules that the photo page was read by.
     pub page_read_by: Option<String>,
     /// Why there are no bytes: the failure class.
@@ -82,6 +88,12 @@ pub struct FetchRecord {
     pub page_etag: Option<String>,
     /// The photo page's `Last-Modified`.
     pub page_last_modified: Option<String>,
+    /// The page behind the photo page that shows the photo larger.
+    pub larger_url: Option<String>,
+    /// Its `ETag`.
+    pub larger_etag: Option<String>,
+    /// Its `Last-Modified`.
+    pub larger_last_modified: Option<String>,
     /// The rules that the photo page was read by: under others, a 304 says nothing of what the page leads to.
     pub page_read_by: Option<String>,
     /// The rules that refused the page, or the limits that refused the file: as long as they are the same, a 304 to the
@@ -106,6 +118,9 @@ impl FetchRecord {
             last_modified: None,
             page_etag: None,
             page_last_modified: None,
+            larger_url: None,
+            larger_etag: None,
+            larger_last_modified: None,
             page_read_by: None,
             refused_by: None,
             permission: None,
@@ -139,7 +154,8 @@ impl Catalog {
     pub async fn due_photos(&self, site: &str, cutoff: i64, after: i64, limit: u32) -> Result<Vec<DuePhoto>> {
         sqlx::query_as(
             "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height,
-                    sha256, etag, last_modified, page_etag, page_last_modified, page_read_by,
+                    sha256, etag, last_modified, page_etag, page_last_modified,
+                    larger_url, larger_etag, larger_last_modified, page_read_by,
                     failure, detail, refused_by, permission
              FROM photo JOIN identity ON identity.id = identity_id LEFT JOIN fetch ON fetch.photo_id = photo.id
              WHERE site = ? AND photo.id > ?
@@ -351,12 +367,15 @@ async fn write(connection: &mut SqliteConnection, photo_id: i64, record: &FetchR
     .await?;
     sqlx::query(
         "INSERT INTO fetch (photo_id, sha256, failure, detail, http_status, etag, last_modified,
-                            page_etag, page_last_modified, page_read_by, refused_by, permission, attempts, fetched_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                            page_etag, page_last_modified, larger_url, larger_etag, larger_last_modified,
+                            page_read_by, refused_by, permission, attempts, fetched_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (photo_id) DO UPDATE SET
              sha256 = excluded.sha256, failure = excluded.failure, detail = excluded.detail,
              http_status = excluded.http_status, etag = excluded.etag, last_modified = excluded.last_modified,
              page_etag = excluded.page_etag, page_last_modified = excluded.page_last_modified,
+             larger_url = excluded.larger_url, larger_etag = excluded.larger_etag,
+             larger_last_modified = excluded.larger_last_modified,
              page_read_by = excluded.page_read_by, refused_by = excluded.refused_by,
              permission = excluded.permission, attempts = excluded.attempts, fetched_at = excluded.fetched_at",
     )
@@ -369,6 +388,9 @@ async fn write(connection: &mut SqliteConnection, photo_id: i64, record: &FetchR
     .bind(&record.last_modified)
     .bind(&record.page_etag)
     .bind(&record.page_last_modified)
+    .bind(&record.larger_url)
+    .bind(&record.larger_etag)
+    .bind(&record.larger_last_modified)
     .bind(&record.page_read_by)
     .bind(&record.refused_by)
     .bind(&record.permission)

@@ -22,6 +22,8 @@
 //! | [`decision`] | `decision` | review |
 //! | [`erasure`], [`tombstone`] | `tombstone` | erase |
 //! | [`gallery`], [`summary`] | read many of them at once | nobody |
+//! | `open` | the file itself: schema, migrations, connections | all |
+//! | [`error`] | what can go wrong | |
 //!
 //! Every row is written whole in one transaction, after the file it speaks of is in place; a killed process
 //! therefore leaves either the row or nothing, and the next run finds its work by what is missing.

@@ -91,6 +91,7 @@ impl Catalog {
         sqlx::query_scalar(
             "SELECT photo.id FROM photo LEFT JOIN fetch ON fetch.photo_id = photo.id
              WHERE photo.id = ?1 OR source_url = ?2 OR file_url = ?2
+                OR photo.id IN (SELECT photo_id FROM fetch WHERE larger_url = ?2)
                 OR (?3 AND sha256 >= ?4 AND sha256 < ?4 || 'g')
              ORDER BY photo.id",
         )

@@ -48,7 +48,7 @@ impl Addresses {
         at_mirror.unwrap_or_else(|| canonical.clone())
     }
 
-    /// The address to store, given a link or redirect as it stands on `page` (stored form): without fragment, on the
+    /// The address to store, given a link as it stands on `page` (stored form): without fragment, on the
     /// site itself or one of its other hosts. `None` for links elsewhere.
     pub fn canonical(&self, page: &Url, link: &str) -> Option<Url> {
         self.canonical_in(page, link, UTF_8)
@@ -57,6 +57,18 @@ impl Addresses {
     /// The same of a link on a page in `encoding`: the query goes out in it, as browsers send it and as the site, which
     /// wrote it, reads it (URL Standard, "query state"). Paths are in UTF-8 everywhere.
     pub fn canonical_in(&self, page: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
+        let mut url = self.own(page, link, encoding)?;
+        self.secure(&mut url);
+        Some(url)
+    }
+
+    /// The same of a redirect's target, by the scheme that the server says: one that leads from https to http and was led
+    /// back would go in a circle.
+    pub fn redirected(&self, from: &Url, location: &str) -> Option<Url> {
+        self.own(from, location, UTF_8)
+    }
+
+    fn own(&self, page: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
         let mut url = self.resolved(page, link.trim(), encoding)?;
         url.set_fragment(None);
         let is_web = matches!(url.scheme(), "http" | "https");
@@ -74,6 +86,17 @@ impl Addresses {
             return Some(own);
         }
         join(page, link, encoding).ok()
+    }
+
+    /// A site that is named by https links itself by http as well, in old pages above all: one document, one address.
+    /// The other way round nothing is changed: it would be asked for in the clear.
+    fn secure(&self, url: &mut Url) {
+        let Some(base) = self.base.as_ref().filter(|base| base.scheme() == "https") else { return };
+        let is_same = base.host_str() == url.host_str() && base.port().is_none() && url.port().is_none();
+        if is_same && url.scheme() == "http" {
+            // From http to https nothing can go wrong.
+            let _ = url.set_scheme("https");
+        }
     }
 
     fn is_own(&self, url: &Url, page: &Url) -> bool {
@@ -145,6 +168,29 @@ mod tests {
     }
 
     #[test]
+    fn a_site_of_https_has_one_address_for_a_link_by_either_scheme() {
+        let page = url("https://site.example/a/");
+        for base in [None, Some(url("http://127.0.0.1:4321/"))] {
+            let addresses = Addresses::new(url("https://site.example/"), base, &["cdn.example".into()]);
+            let stored = |link: &str| addresses.canonical(&page, link).map(String::from);
+            for link in ["http://site.example/b?c=1", "https://site.example/b?c=1", "//site.example/b?c=1"] {
+                assert_eq!(stored(link).as_deref(), Some("https://site.example/b?c=1"), "{link}");
+            }
+            let redirect = addresses.redirected(&page, "http://site.example/b").map(String::from);
+            assert_eq!(redirect.as_deref(), Some("http://site.example/b"), "as the server says");
+            assert_eq!(
+                stored("http://cdn.example/b").as_deref(),
+                Some("http://cdn.example/b"),
+                "not the site"
+            );
+            assert_eq!(stored("http://site.example:8080/b"), None, "another server");
+        }
+        let plain = Addresses::new(url("http://site.example/"), None, &[]);
+        let stored = plain.canonical(&url("http://site.example/"), "https://site.example/b");
+        assert_eq!(stored.map(String::from).as_deref(), Some("https://site.example/b"));
+    }
+
+    #[test]
     fn stored_addresses_are_the_same_whatever_mirror_is_asked() {
         let addresses = addresses();
         let page = url("https://site.example/photos/a/");
@@ -166,7 +212,7 @@ mod tests {
         let plain = addresses.canonical(&page, "http://site.example/c.html").unwrap();
         assert_eq!(addresses.to_wire(&plain).as_str(), "http://127.0.0.1:4321/copy/c.html");
         let without = Addresses::new(url("https://site.example/"), None, &[]);
-        assert_eq!(without.to_wire(&plain), plain, "without a mirror, the scheme is the link's");
+        assert_eq!(without.to_wire(&plain), plain, "without a mirror, it is what is stored");
     }
 
     #[test]
@@ -199,10 +245,10 @@ mod tests {
         let list = Addresses::anywhere(&["cdn.example".into()]);
         let file = url("http://a.example/1.jpg");
         for target in ["/2.jpg", "https://a.example/1.jpg", "https://cdn.example/1.jpg"] {
-            assert!(list.canonical(&file, target).is_some(), "{target}");
+            assert!(list.redirected(&file, target).is_some(), "{target}");
         }
         for target in ["https://b.example/1.jpg", "http://a.example:81/", "file:///etc/passwd"] {
-            assert_eq!(list.canonical(&file, target), None, "{target}");
+            assert_eq!(list.redirected(&file, target), None, "{target}");
         }
     }
 

@@ -201,7 +201,7 @@ impl<'a> Fetcher<'a> {
     fn redirected(&self, from: &Url, response: &Response) -> Result<Url, Stop> {
         let location = location(response.headers());
         let target =
-            location.as_deref().and_then(|location| self.settings.addresses.canonical(from, location));
+            location.as_deref().and_then(|location| self.settings.addresses.redirected(from, location));
         let may_enter = |url: &Url| {
             let path = address::path_and_query(url);
             !self.settings.never.iter().any(|pattern| pattern.matches(&path))

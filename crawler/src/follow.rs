@@ -6,11 +6,14 @@ use photo::redact::redacted;
 use photo::{Digest, FailureClass};
 use url::Url;
 
+use crate::document::Document;
 use crate::download::Wanted;
 use crate::error::{CrawlError, Failure, Stop};
+use crate::extract::PhotoLinks;
 use crate::fetch::Fetched;
 use crate::files::{FileAnswer, FileEnd};
 use crate::headers::Validators;
+use crate::reader::Reader;
 use crate::report::Event;
 use crate::sniff::Refusal;
 use crate::visit::{Done, Note, Visitor, parse, refusal};
@@ -57,6 +60,9 @@ impl Visitor<'_> {
         let mut record = FetchRecord {
             page_etag: photo.page_etag.clone(),
             page_last_modified: photo.page_last_modified.clone(),
+            larger_url: photo.larger_url.clone(),
+            larger_etag: photo.larger_etag.clone(),
+            larger_last_modified: photo.larger_last_modified.clone(),
             page_read_by: photo.page_read_by.clone(),
             ..FetchRecord::new(Err((FailureClass::NoLink, String::new())))
         };
@@ -76,7 +82,12 @@ impl Visitor<'_> {
             Err(Stop::HostLeft(reason)) => return Ok(Done::Left(Event::Left { reason, was_page: false })),
             Err(Stop::Catalog(error)) => return Err(error.into()),
         }
-        let event = Event::of(&record.result);
+        let is_same = |stored: &Stored| photo.sha256.as_deref() == Some(&stored.sha256.to_string());
+        let event = match &record.result {
+            // Only its page is another.
+            Ok(stored) if record.http_status == Some(304) && is_same(stored) => Event::PhotoUnchanged,
+            result => Event::of(result),
+        };
         Ok(Done::Photo { event, id: photo.id, note: Note::Fetched(Box::new(record)) })
     }
 
@@ -196,32 +207,49 @@ impl Visitor<'_> {
             (Fetched::NotModified, None, None) => return Err(never_asked(&url)),
             (Fetched::New(document, answer), ..) => (document, answer),
         };
-        // The page counts as read once it is known what it leads to.
-        let mut note_page = |refused_by: Option<&String>| {
-            (record.page_etag, record.page_last_modified) =
-                (answer.etag.clone(), answer.last_modified.clone());
-            record.page_read_by = Some(self.page_rules.clone());
-            record.refused_by = refused_by.cloned();
-        };
-        let mut refuse = |(class, detail): Refusal| {
-            note_page(Some(&self.page_rules));
-            Stop::Failed(Failure { attempts: 1, ..Failure::new(class, detail) })
-        };
-        let read = |document| reader.read(move |site| site.photo_links(&document));
-        let mut links = read(document).await.map_err(&mut refuse)?;
-        if let Some(larger) = links.larger {
-            match self.fetcher.document(&larger, &Validators::default()).await? {
-                Fetched::NotModified => return Err(never_asked(&larger)),
-                Fetched::New(document, _) => {
-                    links = read(document).await.map_err(&mut refuse)?;
-                }
+        let mut read = links(reader, document).await;
+        let mut larger = None;
+        if let Ok(PhotoLinks { larger: Some(url), .. }) = &read {
+            if self.catalog.tombstones().has_url(url.as_str()) {
+                return Err((FailureClass::Erased, "the page was erased on request".to_owned()).into());
             }
+            // Its answer is known as the photo page's is: what it led to, or why it was refused.
+            let is_same = Some(url.as_str()) == photo.larger_url.as_deref();
+            let validators = match is_same && (file.is_some() || refused.is_some()) {
+                true => Validators {
+                    etag: photo.larger_etag.clone(),
+                    last_modified: photo.larger_last_modified.clone(),
+                },
+                false => Validators::default(),
+            };
+            let (behind, validators) = match (self.fetcher.document(url, &validators).await?, refused, file) {
+                (Fetched::NotModified, Some(class), _) => {
+                    (Err((class, photo.detail.clone().unwrap_or_default())), validators)
+                }
+                (Fetched::NotModified, None, Some(file)) => {
+                    (Ok(PhotoLinks { larger: None, file: Some(parse(file)?) }), validators)
+                }
+                (Fetched::NotModified, None, None) => return Err(never_asked(url)),
+                (Fetched::New(document, answer), ..) => (links(reader, document).await, answer),
+            };
+            larger = Some((url.to_string(), validators));
+            read = behind;
         }
         let no_file =
             || (FailureClass::NoLink, format!("{} leads to no file of this site", redacted(url.as_str())));
-        let file = links.file.ok_or_else(|| refuse(no_file()))?;
-        note_page(None);
-        Ok(Way::File { url: file, is_page_new: true })
+        let found = read.and_then(|links| links.file.ok_or_else(no_file));
+        // The pages count as read once it is known what they lead to.
+        (record.page_etag, record.page_last_modified) = (answer.etag, answer.last_modified);
+        (record.larger_url, record.larger_etag, record.larger_last_modified) = match larger {
+            Some((url, validators)) => (Some(url), validators.etag, validators.last_modified),
+            None => (None, None, None),
+        };
+        record.page_read_by = Some(self.page_rules.clone());
+        record.refused_by = found.is_err().then(|| self.page_rules.clone());
+        match found {
+            Ok(url) => Ok(Way::File { url, is_page_new: true }),
+            Err((class, detail)) => Err(Stop::Failed(Failure { attempts: 1, ..Failure::new(class, detail) })),
+        }
     }
 
     /// What is known of the photo's file: its bytes, if they are still there, or why these limits refused it.
@@ -260,6 +288,11 @@ impl Visitor<'_> {
         let bytes = self.catalog.blobs().path(sha256).metadata().ok()?.len();
         Some(Stored { sha256, bytes })
     }
+}
+
+/// What a photo page links, or why it is refused.
+async fn links(reader: &Reader, document: Document) -> Result<PhotoLinks, Refusal> {
+    reader.read(move |site| site.photo_links(&document)).await
 }
 
 /// Notes how a download failed, and the text that forbade it, where one did.

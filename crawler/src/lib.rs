@@ -23,6 +23,8 @@
 //! | [`refetch`](mod@refetch) | known files downloaded again, if their bytes are still the same | yes |
 //! | [`check`](mod@check) | which rule of a profile finds what on the live site | yes |
 //! | [`report`] | what a crawl did | no |
+//! | `host` | what is known of a host while a crawl goes on | no |
+//! | [`failure`], [`error`] | why a page or photo was not had; what ends a crawl | no |
 //!
 //! What goes wrong with one page or photo is stored as a [`FailureClass`](photo::FailureClass) and never ends a crawl.
 

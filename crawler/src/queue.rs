@@ -14,7 +14,7 @@ const BATCH: u32 = 256;
 /// A piece of work.
 pub(crate) enum Due {
     Page(DuePage),
-    Photo(DuePhoto),
+    Photo(Box<DuePhoto>),
 }
 
 pub(crate) struct Queue<'a> {
@@ -77,7 +77,7 @@ impl<'a> Queue<'a> {
                 let batch = self.catalog.due_photos(self.site, self.cutoff, self.after_photo, BATCH).await?;
                 let Some(last) = batch.last() else { return Ok(None) };
                 self.after_photo = last.id;
-                self.buffer.extend(batch.into_iter().map(Due::Photo));
+                self.buffer.extend(batch.into_iter().map(|photo| Due::Photo(Box::new(photo))));
                 continue;
             }
             let batch =

@@ -9,6 +9,7 @@ use crate::server::site::Site;
 use crate::server::world::{MIN_SIDE, Shape, World, png};
 use crate::server::{Reply, Request, Server};
 use catalog::Catalog;
+use catalog::erasure::Target;
 use crawler::{CrawlReport, CrawlSettings, Profile, crawl};
 use photo::{Digest, FailureClass};
 
@@ -176,6 +177,65 @@ async fn a_file_behind_several_pages_is_asked_for_once_and_stands_under_each() {
             assert_eq!((entry.status, entry.is_conditional), (304, true), "{}", entry.path);
         }
     }
+}
+
+/// Photo pages that are another every time, each with a page behind it that shows the photo larger and stays the same.
+fn with_larger_pages(request: &Request, times: &AtomicUsize) -> Reply {
+    let time = times.fetch_add(1, Ordering::SeqCst);
+    let reply = match request.path.as_str() {
+        "/robots.txt" => return Reply::status(404),
+        "/" => Reply::ok("<a class=person href=/ada/>Ada</a>"),
+        "/ada/" => Reply::ok("<a class=photo href=/p1></a><a class=photo href=/p2></a>"),
+        "/p1" => return Reply::ok(format!("<a class=larger href=/large1></a><!-- {time} -->")),
+        "/p2" => return Reply::ok(format!("<a class=larger href=/large2></a><!-- {time} -->")),
+        "/large1" => Reply::ok("<a class=file href=/1.png></a>"),
+        "/large2" => Reply::ok("<meta name=robots content=noai><a class=file href=/2.png></a>"),
+        "/1.png" => Reply::ok(png(70, 70, 3)),
+        _ => return Reply::status(404),
+    };
+    tagged(request, &format!("\"{}\"", request.path), reply)
+}
+
+#[tokio::test]
+async fn a_larger_page_behind_a_page_that_always_changes_is_asked_for_conditionally() {
+    let times = AtomicUsize::new(0);
+    let server = Server::start(move |request| with_larger_pages(request, &times)).await;
+    let text = WITH_PAGES.replace("[photo]", "[photo]\nlarger = [{ select = \"a.larger\" }]");
+    let profile = Profile::parse(&text, std::path::Path::new("pages.toml")).unwrap();
+    let mut settings = CrawlSettings::new(profile);
+    settings.mirror = Some(server.url.clone());
+    settings.min_side = 64;
+    settings.fresh_for = Duration::ZERO;
+    let folder = tempfile::tempdir().unwrap();
+    let first = run(folder.path(), &settings).await;
+    assert_eq!((first.photos_stored, first.photos_failed[&FailureClass::OptOut]), (1, 1), "{first:?}");
+    for _ in 0..2 {
+        server.clear_log();
+        let report = run(folder.path(), &settings).await;
+        assert_eq!(
+            (report.photos_unchanged, report.photos_failed[&FailureClass::OptOut]),
+            (1, 1),
+            "{report:?}"
+        );
+        let asked = ["/large1", "/large2", "/1.png", "/2.png"].map(|path| {
+            server
+                .log()
+                .iter()
+                .filter(|entry| entry.path == path)
+                .map(|entry| entry.status)
+                .collect::<Vec<u16>>()
+        });
+        assert_eq!(asked, [vec![304], vec![304], vec![304], vec![]]);
+    }
+
+    // Whoever asks for erasure names the page that they see.
+    let catalog = Catalog::open(folder.path()).await.unwrap();
+    let removed = catalog.erase(&Target::Url("http://127.0.0.1/large1".to_owned())).await.unwrap();
+    assert_eq!(removed.map(|removed| removed.photos), Some(1));
+    catalog.close().await;
+    server.clear_log();
+    run(folder.path(), &settings).await;
+    assert_eq!((server.count("/large1"), server.count("/1.png")), (0, 0), "neither by a page that shows it");
 }
 
 #[tokio::test]

@@ -288,15 +288,22 @@ async fn while_hostile_pages_are_read_other_pages_and_photos_come_at_their_pace(
     let report = site.crawl().await;
     let took = started.elapsed();
     assert_eq!((report.pages_failed[&FailureClass::TooLarge], report.photos_stored), (5, 80), "{report:?}");
+    // Four are asked for at a time, so the server may note two requests in another order than they were sent in.
     let log = site.server.log();
-    let last = log.iter().rposition(|entry| entry.path.starts_with("/hostile/")).unwrap();
-    let other_pages = log[last..].iter().take_while(|entry| !entry.path.ends_with(".png"));
-    let at: Vec<_> = other_pages.map(|entry| entry.at).collect();
-    assert!(at.len() > 80, "{}", at.len());
-    // One at a time they would take some seconds each. On so few processors as reading leaves, and with a body of ten
-    // megabytes to send now and then, a request may come late, but none waits for a page to be read.
-    let longest = at.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
-    assert!(longest < Duration::from_millis(1000), "nothing was asked for during {longest:?} of {took:?}");
+    let mut others: Vec<_> =
+        log.iter().filter(|entry| is_of_a_person(&entry.path)).map(|entry| entry.at).collect();
+    others.sort();
+    assert_eq!(others.len(), 80);
+    // Read one at a time, the hostile pages would hold the others up by most of the crawl's time. On so few processors as
+    // reading leaves, and with a body of ten megabytes to send now and then, a request may come late; how late depends
+    // on the machine, and so does the whole.
+    let longest = others.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    assert!(longest < took / 4, "nothing was asked for during {longest:?} of {took:?}");
+}
+
+/// Whether this is the page of one of the people who are not hostile.
+fn is_of_a_person(path: &str) -> bool {
+    path.trim_matches('/').parse::<usize>().is_ok()
 }
 
 /// What all threads of this process have used.
