@@ -35,7 +35,8 @@ pub fn card(
         }
         text.push_str(
             "\n`right`, `stranger`, `none`: the loss on the same photos and noise with the person's own body, with \
-             somebody else's, and with none; `right best`: the share of photos for which the first is the smallest.\n\n",
+             somebody else's, and with none; `right best`: the share of photos for which the first is the smallest, \
+             `people right best` the share of people, by the mean over their photos, with its 95 % interval.\n\n",
         );
     }
     text.push_str(

@@ -77,7 +77,7 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         settings: &config.objective,
     };
     let adapter = Adapter::new(&unet, widths, &parameters, &device)?;
-    Adapter::begin(&unet, &parameters)?;
+    Adapter::begin(&unet, &parameters, config.adapter.initial_gain)?;
     let pipeline = Pipeline {
         unet: &unet,
         vae: &vae,

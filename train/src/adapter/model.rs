@@ -50,10 +50,10 @@ impl Adapter {
         })
     }
 
-    /// Sets keys and values of both streams to what they begin as.
-    pub fn begin(unet: &UNet, parameters: &Parameters) -> Result<()> {
+    /// Sets keys, values and the gains of both streams to what they begin as.
+    pub fn begin(unet: &UNet, parameters: &Parameters, gain: f64) -> Result<()> {
         let mut values = parameters.values()?;
-        for (name, value) in TrainedStream::initial_values(unet)? {
+        for (name, value) in TrainedStream::initial_values(unet, gain)? {
             values.insert(format!("reference.{name}"), value.clone());
             values.insert(format!("body.{name}"), value);
         }

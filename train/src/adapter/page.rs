@@ -155,8 +155,8 @@ fn charts(curves: &Curves) -> Vec<Chart> {
         curves.validated(title, &names.each_ref().map(String::as_str))
     };
     let best = curves.validated(
-        "share of photos that the right body explains best",
-        &["seen_right_best", "unseen_right_best"],
+        "share that the right body explains best",
+        &["seen_right_best", "unseen_right_best", "seen_people_right_best", "unseen_people_right_best"],
     );
     [bodies("seen", "held-out photos of trained people"), bodies("unseen", "people never trained on"), best]
         .into_iter()

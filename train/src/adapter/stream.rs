@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::init::Init;
 
@@ -63,9 +63,11 @@ impl TrainedStream {
     }
 
     /// What keys and values begin as: the base's own of the text, which already read tokens of this width (IP-Adapter,
-    /// arXiv:2308.06721, its trainer's `init_adapter_modules`). By their names below the stream's.
-    pub fn initial_values(unet: &UNet) -> Result<BTreeMap<String, Tensor>> {
-        let mut values = BTreeMap::new();
+    /// arXiv:2308.06721, its trainer's `init_adapter_modules`); and the norm of the tokens, with `gain`. By their names below
+    /// the stream's.
+    pub fn initial_values(unet: &UNet, gain: f64) -> Result<BTreeMap<String, Tensor>> {
+        let gain = Tensor::full(gain as f32, unet.config().cross_attention_dim, &Device::Cpu)?;
+        let mut values = BTreeMap::from([("image_proj.norm.weight".to_owned(), gain)]);
         for (index, layer) in unet.text_key_values().iter().enumerate() {
             let number = 2 * index + 1;
             for (name, weight) in [("to_k_ip", &layer.key), ("to_v_ip", &layer.value)] {

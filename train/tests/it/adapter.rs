@@ -76,7 +76,7 @@ impl Bench {
             BTreeMap::from([("a person".to_owned(), noise(&[vision.config().projection()], 9.0)?)]);
         let parameters = Parameters::seeded(3);
         let adapter = Adapter::new(&unet, Widths { image: IMAGE, body: BODY }, &parameters, &device)?;
-        Adapter::begin(&unet, &parameters)?;
+        Adapter::begin(&unet, &parameters, 1.0)?;
         let cross = unet.config().cross_attention_dim;
         let mut pose = Pose { joints: [[0.5, 0.5, 1.0]; 17] };
         for (at, joint) in pose.joints.iter_mut().enumerate() {
