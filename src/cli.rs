@@ -19,8 +19,8 @@ pub use generate::GenerateArgs;
 pub use models::{AddArgs, CheckRealArgs, ModelsCommand, QuantizeArgs};
 pub use review::{EraseArgs, ReportArgs, ReviewCommand};
 pub use train::{
-    AdapterArgs, BodyBenchArgs, EmbeddingFormat, EncodeArgs, ExportAdapterArgs, ExportCommand, HowArgs,
-    RunsCommand, RunsExportArgs, TrainArgs, TrainCommand, WeightType,
+    AdapterArgs, BodyBenchArgs, DreamboothArgs, EmbeddingFormat, EncodeArgs, ExportAdapterArgs,
+    ExportCommand, HowArgs, RunsCommand, RunsExportArgs, TrainArgs, TrainCommand, WeightType,
 };
 
 /// Builds identity datasets of bodies from photo galleries.

@@ -16,6 +16,7 @@
 //! | [`erase`] | a person or a photo goes for good |
 //! | [`training`] | training from snapshots, and what is done with its models |
 //! | [`generate`] | pictures of a prompt and a body |
+//! | [`evaluate`] | how well pictures show whom they are to show |
 //! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
 mod changes;
@@ -183,6 +184,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             training::adapter::probe::run(&args, global, output)?;
         }
         Command::Train(TrainCommand::Adapter(args)) => training::adapter::fit::run(&args, global, output)?,
+        Command::Train(TrainCommand::Dreambooth(args)) => training::dreambooth::run(&args, global, output)?,
         Command::Export(ExportCommand::Adapter(args)) => {
             training::adapter::export::run(&args, global, output)?;
         }

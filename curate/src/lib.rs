@@ -9,6 +9,8 @@
 //! |---|---|
 //! | [`decode`] | bytes to an upright RGB photo and the facts of its pixels; limits on size |
 //! | `colour` | what the numbers of a file mean, and the way to sRGB |
+//! | `jpeg` | JPEG, stricter than the `image` crate, and reduced while it is decoded |
+//! | `facts` | what is stored of a photo's pixels |
 //! | [`hash`] | the perceptual hash of a photo and of its mirror image |
 //! | [`thumbnail`] | a photo at a dozen pixels a side, in colour |
 //! | [`duplicates`] | photos that look the same, among a million |
@@ -25,7 +27,9 @@
 //! | [`judge`](mod@judge) | measurements and rules to keep or drop, with every reason |
 //! | [`gaussian`] | the weighting of the paper, eqs. 11–13 |
 //! | [`prepare`] | a kept photo to the tensors that are trained on |
+//! | `resize` | photos to another size |
 //! | [`contact_sheet`] | many photos with their boxes and joints drawn, for the eye |
+//! | `font` | its letters |
 
 pub mod align;
 mod cascade;
@@ -62,7 +66,7 @@ pub use decode::{DecodeError, Need, Photo, decode, decode_for};
 pub use demand::Demand;
 pub use judge::{Candidate, Gallery, Judgement, judge};
 pub use measure::{Detectors, MeasureError, Measurements, ModelChoice, One, Seen};
-pub use model::{Device, ModelError, Registry, Role, Runtime};
+pub use model::{Device, FeatureNetwork, ModelError, PictureFeatures, Registry, Role, Runtime};
 pub use people::PeopleClass;
 pub use prepare::{PrepareSettings, Prepared, prepare};
 pub use purity::Divided;

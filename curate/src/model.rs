@@ -4,6 +4,7 @@ mod add;
 mod cell;
 mod contract;
 mod device;
+mod features;
 mod head;
 mod network;
 mod on_demand;
@@ -23,6 +24,7 @@ use crate::cascade::Cascade;
 pub use add::{NewModel, add};
 pub use contract::Role;
 pub use device::{Device, ParseDeviceError};
+pub use features::{FeatureNetwork, PictureFeatures};
 pub(crate) use network::Network;
 pub use registry::{Exact, ModelEntry, Registry};
 pub use runtime::Runtime;
@@ -177,6 +179,23 @@ pub enum ModelError {
         library: PathBuf,
         /// What is missing, and what to do.
         missing: String,
+    },
+    /// The file makes no features of pictures.
+    #[error(
+        "the network `{name}` (`{}`) makes no features of pictures: {what} should be {expected}, but is {found}; \
+         data/models/training/inception.py exports one that fits", file.display()
+    )]
+    NoFeatures {
+        /// The network.
+        name: String,
+        /// Its file.
+        file: PathBuf,
+        /// The output.
+        what: Box<str>,
+        /// What is needed.
+        expected: Box<str>,
+        /// What is there.
+        found: Box<str>,
     },
     /// ONNX Runtime refuses the file or fails to run it.
     #[error("ONNX Runtime cannot {doing} the model `{name}` (`{}`): {detail}", file.display())]

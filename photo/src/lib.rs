@@ -10,6 +10,7 @@
 //! | [`embedding`] | the direction that a network gives a face |
 //! | [`verdict`] | keep, or drop with every reason |
 //! | [`fetch`] | how the download of a photo ended |
+//! | [`unread`] | what a folder holds that is no photo |
 //! | [`range`] | settings whose values are out of range |
 //! | [`redact`] | addresses without passwords and tokens |
 //! | [`split`] | train, validation or test, from the identity's name |

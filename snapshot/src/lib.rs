@@ -38,6 +38,8 @@
 //! | [`review`] | the page on which people look through photos and decide |
 //! | `temporary` | the folder in which a snapshot grows |
 //! | `files` | digests of files, what lies in a folder |
+//! | `thumbnail` | small pictures for the pages |
+//! | [`error`] | what can go wrong |
 
 mod columns;
 mod croissant;

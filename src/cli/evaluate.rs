@@ -8,8 +8,8 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     /// The adapter: a run (id, name or folder) or an exported folder.
-    #[arg(long, value_name = "RUN")]
-    pub adapter: String,
+    #[arg(long, value_name = "RUN", required_unless_present = "survey_results")]
+    pub adapter: Option<String>,
     /// A base: a folder in diffusers' layout or a repository id [default: the adapter's].
     #[arg(long, value_name = "BASE")]
     pub base: Option<String>,
@@ -22,12 +22,16 @@ pub struct EvaluateArgs {
     /// A whole CLIP model's folder [default: `clip` in the base's].
     #[arg(long, value_name = "FOLDER")]
     pub clip: Option<PathBuf>,
+    /// InceptionV3 for KID, FID and the Inception score, as data/models/training/inception.py exports it; CLIP's features
+    /// are compared without it, and the distances named so.
+    #[arg(long, value_name = "FILE.onnx")]
+    pub inception: Option<PathBuf>,
     /// The image encoder's folder for the reference stream [default: `image_encoder` in the base's].
     #[arg(long, value_name = "FOLDER")]
     pub image_encoder: Option<PathBuf>,
     /// The people: those on the test side of a snapshot (id, its beginning, name or folder); trainings on that side are
     /// refused.
-    #[arg(long, value_name = "SNAPSHOT", required_unless_present = "people_seed")]
+    #[arg(long, value_name = "SNAPSHOT", required_unless_present_any = ["people_seed", "survey_results"])]
     pub snapshot: Option<String>,
     /// The people: synthetic ones of this seed, whose bodies are known.
     #[arg(long, value_name = "N", conflicts_with = "snapshot")]
@@ -68,6 +72,16 @@ pub struct EvaluateArgs {
     /// The folder for evaluation.json and evaluation.html [default: `evaluations/<adapter>` in the work folder].
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+    /// Also write survey.html, a page that asks people which of two pictures is the person, and its key; --seed decides
+    /// the order.
+    #[arg(long)]
+    pub survey: bool,
+    /// Only say what a survey came to: the files that its page saved.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["adapter", "survey"])]
+    pub survey_results: Vec<PathBuf>,
+    /// The survey's key [default: survey-key.json beside the first of the answers].
+    #[arg(long, value_name = "FILE", requires = "survey_results")]
+    pub survey_key: Option<PathBuf>,
     /// The recipe whose pose model and rules judge.
     #[command(flatten)]
     pub recipe: super::RecipeArgs,

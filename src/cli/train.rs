@@ -15,6 +15,8 @@ pub enum TrainCommand {
     PoseProbe(AdapterArgs),
     /// Fit the adapter: a body stream and a reference stream beside the text of a frozen base.
     Adapter(AdapterArgs),
+    /// Teach a base one person by a word: DreamBooth with prior preservation, as low-rank updates.
+    Dreambooth(DreamboothArgs),
 }
 
 /// What every training takes.
@@ -33,6 +35,17 @@ pub struct TrainArgs {
 pub struct AdapterArgs {
     /// The training's configuration (TOML), one for cache, pose-probe and adapter.
     #[arg(long, default_value = "data/recipes/adapter-demo.toml", value_name = "FILE")]
+    pub config: PathBuf,
+    /// How it is run.
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// The same with DreamBooth's configuration.
+#[derive(Debug, Args)]
+pub struct DreamboothArgs {
+    /// The training's configuration (TOML).
+    #[arg(long, default_value = "data/recipes/dreambooth-demo.toml", value_name = "FILE")]
     pub config: PathBuf,
     /// How it is run.
     #[command(flatten)]

@@ -5,12 +5,14 @@ use train::bodybench::bootstrap::{bootstrap, widen_certainty};
 use train::bodybench::input::Gaussian;
 use train::bodybench::scores::evidence_scores;
 use train::evaluation::{
-    Better, Features, OfIdentity, Similarities, Subsets, body_score, frechet_distance, kernel_distance,
-    limb_ratio_error, width_error,
+    Better, Features, OfIdentity, Similarities, Subsets, body_score, frechet_distance, inception_score,
+    kernel_distance, limb_ratio_error, width_error,
 };
 
 use super::condition::Condition;
-use super::figures::{Anchors, ConditionFigures, Evaluation, Figure, PriorBodies, Provenance, SetDistance};
+use super::figures::{
+    Anchors, ConditionFigures, Evaluation, Figure, PriorBodies, Provenance, SetDistance, SetScore,
+};
 use super::proportions::{Spreads, distance};
 use super::readings::{Readings, cosine, mean};
 
@@ -23,6 +25,9 @@ const SUBSETS: usize = 10;
 const SUBSET: usize = 100;
 /// The share of strangers who are accepted.
 const FAR: f64 = 0.01;
+
+/// Parts of a set that an Inception score is computed on, as its authors do.
+const SCORED_PARTS: usize = 10;
 
 /// Everything that was read, person by person in one order.
 pub struct Judged {
@@ -44,7 +49,10 @@ impl Evaluation {
         let conditions = judged
             .conditions
             .iter()
-            .map(|(condition, found)| condition_figures(*condition, found, judged, &spreads, photos.as_ref()))
+            .map(|(condition, found)| {
+                let network = &provenance.feature_network;
+                condition_figures(*condition, found, judged, &spreads, photos.as_ref(), network)
+            })
             .collect::<Result<_>>()?;
         Ok(Self {
             provenance,
@@ -62,6 +70,7 @@ fn condition_figures(
     judged: &Judged,
     spreads: &Spreads,
     photos: Option<&Features>,
+    network: &str,
 ) -> Result<ConditionFigures> {
     let held_out = &judged.held_out;
     let each = |of: &dyn Fn(usize) -> Option<f64>| -> Vec<Option<f64>> { (0..found.len()).map(of).collect() };
@@ -94,8 +103,9 @@ fn condition_figures(
         clip_i: Figure::over(&each(&like), Worst::Low),
         background_leak: Figure::over(&each(&leak), Worst::High),
         diversity: Figure::over(&each(&|i| found[i].diversity), Worst::Low),
-        kid: kernel(drawn.as_ref(), photos)?,
-        fid: frechet(drawn.as_ref(), photos)?,
+        kid: kernel(drawn.as_ref(), photos, network)?,
+        fid: frechet(drawn.as_ref(), photos, network)?,
+        inception_score: score_of_classes(found)?,
     })
 }
 
@@ -191,27 +201,54 @@ fn accepted(queries: &[Option<Gaussian>], gallery: &[Option<Gaussian>]) -> Resul
     Ok(found.map(|found| found.share))
 }
 
+/// Inception's features where they are there, CLIP's embeddings otherwise.
 fn features(of: &[Readings]) -> Result<Option<Features>> {
-    let Some(width) = of.iter().find_map(|one| one.embeddings.first()).map(Vec::len) else {
-        return Ok(None);
-    };
-    let values: Vec<f32> = of.iter().flat_map(|one| one.embeddings.iter().flatten().copied()).collect();
-    Ok(Some(Features::new(width, &values)?))
+    let inception: Vec<&[f32]> =
+        of.iter().flat_map(|one| one.inception.iter().map(|found| &found.features[..])).collect();
+    match inception.first() {
+        Some(first) if !first.is_empty() => Ok(Some(Features::new(first.len(), &inception.concat())?)),
+        _ => {
+            let clip: Vec<&[f32]> =
+                of.iter().flat_map(|one| one.embeddings.iter().map(Vec::as_slice)).collect();
+            let Some(first) = clip.first() else { return Ok(None) };
+            Ok(Some(Features::new(first.len(), &clip.concat())?))
+        }
+    }
 }
 
-fn set_distance(pictures: Option<&Features>, photos: Option<&Features>) -> SetDistance {
+/// The Inception score of pictures, where the network classifies and there are enough.
+fn score_of_classes(of: &[Readings]) -> Result<Option<SetScore>> {
+    let logits: Vec<&[f32]> =
+        of.iter().flat_map(|one| one.inception.iter().map(|found| &found.logits[..])).collect();
+    let Some(width) = logits.first().map(|first| first.len()).filter(|width| *width > 0) else {
+        return Ok(None);
+    };
+    let parts = SCORED_PARTS.min(logits.len());
+    let found = inception_score(&Features::new(width, &logits.concat())?, parts)?;
+    Ok(Some(SetScore {
+        value: found.mean,
+        deviation: found.deviation,
+        parts,
+        pictures: logits.len(),
+        note: "of pictures of people alone, one class to most classifiers: it says little of how good they are, and \
+               nothing of whom they show"
+            .to_owned(),
+    }))
+}
+
+fn set_distance(pictures: Option<&Features>, photos: Option<&Features>, network: &str) -> SetDistance {
     SetDistance {
         value: None,
         deviation: None,
-        network: "clip",
+        network: network.to_owned(),
         pictures: pictures.map_or(0, Features::rows),
         photos: photos.map_or(0, Features::rows),
         note: None,
     }
 }
 
-fn kernel(pictures: Option<&Features>, photos: Option<&Features>) -> Result<SetDistance> {
-    let mut distance = set_distance(pictures, photos);
+fn kernel(pictures: Option<&Features>, photos: Option<&Features>, network: &str) -> Result<SetDistance> {
+    let mut distance = set_distance(pictures, photos, network);
     if let (Some(pictures), Some(photos)) = (pictures, photos) {
         let size = pictures.rows().min(photos.rows()).min(SUBSET);
         if size >= 2 {
@@ -223,8 +260,8 @@ fn kernel(pictures: Option<&Features>, photos: Option<&Features>) -> Result<SetD
     Ok(distance)
 }
 
-fn frechet(pictures: Option<&Features>, photos: Option<&Features>) -> Result<SetDistance> {
-    let mut distance = set_distance(pictures, photos);
+fn frechet(pictures: Option<&Features>, photos: Option<&Features>, network: &str) -> Result<SetDistance> {
+    let mut distance = set_distance(pictures, photos, network);
     if let (Some(pictures), Some(photos)) = (pictures, photos) {
         let least = pictures.rows().min(photos.rows());
         if least >= 2 {

@@ -6,6 +6,8 @@ use train::generate::settings::ModelNames;
 
 /// The file's name.
 pub const FILE: &str = "evaluation.json";
+/// What the features of CLIP are called.
+pub const CLIP: &str = "clip";
 
 /// What was evaluated, and how.
 #[derive(Clone, Debug, Serialize)]
@@ -20,6 +22,8 @@ pub struct Provenance {
     pub body_vae: Digest,
     /// CLIP's digest.
     pub clip: Digest,
+    /// Whose features KID and FID are of: `clip`, or the name and digest of the network that was given.
+    pub feature_network: String,
     /// The pose model's identity.
     pub pose_model: Option<Digest>,
     /// Who is judged.
@@ -63,7 +67,7 @@ pub struct SetDistance {
     /// Its deviation over subsets, for the kernel distance.
     pub deviation: Option<f64>,
     /// Whose features are compared.
-    pub network: &'static str,
+    pub network: String,
     /// Pictures.
     pub pictures: usize,
     /// Photos.
@@ -107,6 +111,23 @@ pub struct ConditionFigures {
     pub kid: SetDistance,
     /// Fréchet distance to the photos.
     pub fid: SetDistance,
+    /// Inception score; null without a network that classifies.
+    pub inception_score: Option<SetScore>,
+}
+
+/// A score of a set of pictures.
+#[derive(Clone, Debug, Serialize)]
+pub struct SetScore {
+    /// The mean over parts of the set.
+    pub value: f64,
+    /// The deviation over them.
+    pub deviation: f64,
+    /// How many parts.
+    pub parts: usize,
+    /// Pictures.
+    pub pictures: usize,
+    /// What it is worth.
+    pub note: String,
 }
 
 /// What the photos say of themselves, judged as the pictures are.

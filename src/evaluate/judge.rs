@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use curate::people::Counted;
-use curate::{Detectors, PrepareSettings};
+use curate::{Detectors, FeatureNetwork, PictureFeatures, PrepareSettings};
 use image::RgbImage;
 use photo::{BoundingBox, Joints, Person, Rules};
 use rayon::prelude::*;
@@ -33,12 +33,16 @@ pub struct Judges {
     pub body_vae: BodyVae,
     /// Compares pictures with words and with each other.
     pub likeness: Likeness,
+    /// Whose features distances between sets are of; CLIP's where there is none.
+    pub inception: Option<FeatureNetwork>,
 }
 
 /// What is seen in a picture.
 pub struct Reading {
     /// What CLIP says of it.
     pub embedding: Vec<f32>,
+    /// What Inception says of it, where it is there.
+    pub inception: PictureFeatures,
     /// The person, where one is found.
     pub person: Option<SeenPerson>,
 }
@@ -54,16 +58,31 @@ pub struct SeenPerson {
     pose: Pose,
 }
 
+impl SeenPerson {
+    /// `picture`, in which the person was seen, with the head painted over; `None` where it is not seen where the head is.
+    pub fn without_head(&self, picture: &Picture) -> Option<Picture> {
+        let (width, height) = (picture.width as u32, picture.height as u32);
+        let mut image = RgbImage::from_raw(width, height, picture.rgb.clone())?;
+        cover_head(&mut image, &self.joints)
+            .then(|| Picture::from_rgb(image.into_raw(), picture.width, picture.height, ""))
+    }
+}
+
 impl Judges {
     /// Reads pictures of one size.
     pub fn read(&self, pictures: &[Picture]) -> Result<Vec<Reading>> {
         let people: Vec<Option<SeenPerson>> =
             pictures.par_iter().map(|picture| self.person(picture)).collect::<Result<_>>()?;
         let embeddings = self.likeness.of_pictures(pictures)?;
+        let inception = match &self.inception {
+            Some(network) => network.run(&pictures.iter().map(image).collect::<Result<Vec<_>>>()?)?,
+            None => vec![PictureFeatures::default(); pictures.len()],
+        };
         Ok(embeddings
             .into_iter()
             .zip(people)
-            .map(|(embedding, person)| Reading { embedding, person })
+            .zip(inception)
+            .map(|((embedding, person), inception)| Reading { embedding, inception, person })
             .collect())
     }
 
@@ -101,19 +120,30 @@ impl Judges {
     }
 }
 
-/// Paints a disc over the head, as large as the torso tells; without head or torso there is nothing to paint.
-fn cover_head(image: &mut RgbImage, joints: &Joints) {
+fn image(picture: &Picture) -> Result<RgbImage> {
+    RgbImage::from_raw(picture.width as u32, picture.height as u32, picture.rgb.clone()).with_context(|| {
+        format!("a picture of {} × {} px has another number of bytes", picture.width, picture.height)
+    })
+}
+
+/// Paints a disc over the head, as large as the torso tells. Where no joint of the head is sure, as in small pictures, it is
+/// where it is on most bodies: beyond the shoulders, in the torso's direction. Without a torso it is not known where:
+/// nothing is painted, and the answer is `false`.
+fn cover_head(image: &mut RgbImage, joints: &Joints) -> bool {
     let middle = |of: &[usize]| {
         let seen: Vec<_> = of.iter().map(|&i| joints.0[i]).filter(|joint| joint.confidence > 0.0).collect();
         let n = seen.len() as f32;
         let sum = |value: fn(&photo::Joint) -> f32| seen.iter().map(value).sum::<f32>() / n;
         (!seen.is_empty()).then(|| (sum(|joint| joint.x), sum(|joint| joint.y)))
     };
-    let head: Vec<usize> = HEAD_JOINTS.collect();
-    let (Some(head), Some(shoulders), Some(hips)) = (middle(&head), middle(&[5, 6]), middle(&[11, 12]))
-    else {
-        return;
+    let (Some(shoulders), Some(hips)) = (middle(&[5, 6]), middle(&[11, 12])) else {
+        return false;
     };
+    let head: Vec<usize> = HEAD_JOINTS.collect();
+    let head = middle(&head).unwrap_or_else(|| {
+        let beyond = |shoulder: f32, hip: f32| shoulder + HEAD * (shoulder - hip);
+        (beyond(shoulders.0, hips.0), beyond(shoulders.1, hips.1))
+    });
     let radius = HEAD * (shoulders.0 - hips.0).hypot(shoulders.1 - hips.1);
     for (x, y, pixel) in image.enumerate_pixels_mut() {
         // Not below the shoulders: they belong to the body.
@@ -121,6 +151,7 @@ fn cover_head(image: &mut RgbImage, joints: &Joints) {
             pixel.0 = [GREY; 3];
         }
     }
+    true
 }
 
 #[cfg(test)]
@@ -135,13 +166,20 @@ mod tests {
         (joints.0[0], joints.0[5], joints.0[6]) = (at(32.0, 10.0), at(26.0, 18.0), at(38.0, 18.0));
         (joints.0[11], joints.0[12]) = (at(28.0, 38.0), at(36.0, 38.0));
         let mut image = RgbImage::new(64, 64);
-        cover_head(&mut image, &joints);
+        assert!(cover_head(&mut image, &joints));
         assert_eq!(image.get_pixel(32, 10).0, [GREY; 3]);
         assert_eq!(image.get_pixel(32, 3).0, [GREY; 3]);
         assert_eq!((image.get_pixel(32, 18).0, image.get_pixel(32, 30).0), ([0; 3], [0; 3]));
         assert_eq!(image.get_pixel(10, 10).0, [0; 3]);
+        let mut faceless = joints;
+        faceless.0[0].confidence = 0.0;
+        let mut image = RgbImage::new(64, 64);
+        assert!(cover_head(&mut image, &faceless));
+        // The torso is 20 px long, from (32, 18) down: the head's middle is taken to be at (32, 9).
+        assert_eq!(image.get_pixel(32, 9).0, [GREY; 3]);
+        assert_eq!((image.get_pixel(32, 30).0, image.get_pixel(10, 10).0), ([0; 3], [0; 3]));
         let mut unseen = RgbImage::new(64, 64);
-        cover_head(&mut unseen, &Joints::default());
+        assert!(!cover_head(&mut unseen, &Joints::default()));
         assert!(unseen.pixels().all(|pixel| pixel.0 == [0; 3]));
     }
 }

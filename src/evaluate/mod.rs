@@ -13,6 +13,7 @@
 //! | [`figures`] | what comes out, `evaluation.json` |
 //! | [`table`](mod@table) | the same for a terminal |
 //! | [`page`] | the same as a page |
+//! | [`survey`] | what people say, asked on a page of its own |
 
 mod compute;
 mod condition;
@@ -24,12 +25,14 @@ mod proportions;
 mod readings;
 mod renderer;
 mod silhouette;
+mod survey;
 mod table;
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use curate::FeatureNetwork;
 use snapshot::Snapshot;
 use train::diffusion::sampling::Sampling;
 use train::diffusion::scheduler::{Sampler, SamplerKind, SchedulerConfig};
@@ -44,6 +47,7 @@ use crate::generate::{BASE, base_folder, body};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::progress;
+use crate::runtime::onnx_runtime;
 use crate::training::runs;
 use compute::Judged;
 use condition::Condition;
@@ -52,6 +56,10 @@ use judge::Judges;
 use people::{Sides, Subject};
 use readings::Readings;
 use renderer::{PERSON, Renderer, SubjectInputs};
+use survey::answers::Answers;
+use survey::page::Key;
+use survey::question::questions;
+use survey::results::SurveyResults;
 
 /// What is drawn where no --prompts are named: clothes that nobody was seen in, nothing of the body.
 const PROMPTS: [&str; 4] = [
@@ -74,9 +82,10 @@ const SHEET_PEOPLE: usize = 8;
 
 /// Runs the command.
 pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done> {
+    let Some(adapter_name) = &args.adapter else { return survey_results(args, output) };
     let prompts = prompts(args)?;
     check(args)?;
-    let adapter = ChosenAdapter::find(&args.adapter, global)?;
+    let adapter = ChosenAdapter::find(adapter_name, global)?;
     let snapshot = args.snapshot.as_deref().map(|name| open(name, global)).transpose()?;
     let base_name = args.base.clone().or_else(|| adapter.base()).unwrap_or_else(|| BASE.to_owned());
     let base = base_folder(&base_name, &args.revision)?;
@@ -103,12 +112,17 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
     let mut prepare = plan.recipe.prepare.clone();
     prepare.sigma_px *= f64::from(side_px) / f64::from(prepare.size_px);
     prepare.size_px = side_px;
+    let inception = match &args.inception {
+        Some(file) => Some(FeatureNetwork::load(file, &onnx_runtime()?)?),
+        None => None,
+    };
     let judges = Judges {
         detectors,
         rules: plan.recipe.rules.clone(),
         prepare,
         body_vae: chosen.saved.model,
         likeness,
+        inception,
     };
     let scheduler = models.scheduler().clone();
     let kind = match &args.scheduler {
@@ -140,10 +154,11 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
     };
     let provenance = figures::Provenance {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        adapter: args.adapter.clone(),
+        adapter: adapter_name.clone(),
         models: models.names().clone(),
         body_vae: chosen.saved.digest,
         clip: judges.likeness.digest(),
+        feature_network: judges.inception.as_ref().map_or(figures::CLIP.to_owned(), FeatureNetwork::name),
         pose_model: judges.detectors.identity(curate::Role::People),
         people: match (&snapshot, args.people_seed) {
             (Some(snapshot), _) => format!("held-out people of {}", snapshot.id()),
@@ -158,7 +173,7 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
         size_px: renderer.side(),
     };
     let evaluation = Evaluation::new(provenance, &judged, prior)?;
-    let default = || global.workdir.join("evaluations").join(adapter_name(&args.adapter));
+    let default = || global.workdir.join("evaluations").join(last_part(adapter_name));
     let folder = args.out.clone().unwrap_or_else(default);
     write(&folder, &evaluation, sheet(&people, &judged))?;
     // The page shows people: whoever erases one learns of it.
@@ -167,6 +182,33 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
     }
     output.show(&evaluation, table::table)?;
     eprintln!("bolid: {}", folder.join(page::FILE).display());
+    // Last: where nothing can be asked, the figures are there.
+    if args.survey {
+        let names: Vec<&str> = people.iter().map(|subject| subject.name.as_str()).collect();
+        let questions = questions(&judged, &names, args.seed)?;
+        survey::page::write(&folder, &Key::new(adapter_name, &questions)?, &questions)?;
+        for run in adapter.run.iter().chain(&chosen.run) {
+            for file in [survey::page::PAGE_FILE, survey::page::KEY_FILE] {
+                runs::exports::note(run.path(), &folder.join(file), "survey")?;
+            }
+        }
+        let page = folder.join(survey::page::PAGE_FILE);
+        eprintln!("bolid: {} asks {} questions", page.display(), questions.len());
+    }
+    Ok(Done::Well)
+}
+
+/// What a survey came to.
+fn survey_results(args: &EvaluateArgs, output: Output) -> Result<Done> {
+    let first =
+        args.survey_results.first().context("no answers: name the files that the survey's page saved")?;
+    let key = args.survey_key.clone().unwrap_or_else(|| first.with_file_name(survey::page::KEY_FILE));
+    let key = Key::read(&key)?;
+    let mut answers = Answers::default();
+    for file in &args.survey_results {
+        answers.read(file, &key)?;
+    }
+    output.show(&SurveyResults::new(&key, &answers), SurveyResults::table)?;
     Ok(Done::Well)
 }
 
@@ -304,7 +346,7 @@ fn prior_bodies(
 }
 
 /// A name for a folder: the last part of what was typed.
-fn adapter_name(typed: &str) -> String {
+fn last_part(typed: &str) -> String {
     let last = Path::new(typed).file_name().map(|name| name.to_string_lossy().into_owned());
     last.unwrap_or_else(|| "adapter".to_owned())
 }

@@ -47,7 +47,7 @@ pub fn page(evaluation: &Evaluation, sheet: Grid) -> Page {
             ),
             fact("program", provenance.program_version.clone()),
         ],
-        config: table(evaluation),
+        figures: table(evaluation),
         charts: vec![trade_off(evaluation)],
         grids: vec![sheet],
         ..Page::default()

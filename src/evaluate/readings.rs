@@ -1,6 +1,9 @@
 //! What all pictures of one person in one condition say together.
 
 use anyhow::Result;
+use curate::PictureFeatures;
+use image::RgbImage;
+use image::imageops::thumbnail;
 use photo::Joints;
 use train::bodybench::input::Gaussian;
 use train::evaluation::{LimbRatios, Mask, Widths, limb_ratios, median_widths, silhouette_widths};
@@ -9,10 +12,17 @@ use train::report::Picture;
 use super::judge::{Judges, Reading, SeenPerson};
 use super::silhouette::Silhouette;
 
+/// Pictures of each person and condition that are kept with the head painted over, and their longest side in px: people are
+/// shown them side by side, and of many people all of them would take gigabytes.
+const MASKED: usize = 4;
+const MASKED_PX: u32 = 384;
+
 /// Pictures or photos of one person, and what is seen in them.
 pub struct Readings {
     /// The first picture, to be looked at.
     pub first: Option<Picture>,
+    /// The first few pictures with the head painted over, for people to look at; `None` where nobody is found.
+    pub masked: Vec<Option<Picture>>,
     /// How many pictures there are.
     pub count: usize,
     /// In how many of them a person is found.
@@ -25,7 +35,9 @@ pub struct Readings {
     pub body: Option<Gaussian>,
     /// CLIP's embedding of each picture.
     pub embeddings: Vec<Vec<f32>>,
-    /// The same of the pictures with the person painted over.
+    /// What Inception says of each; empty vectors where it is not there.
+    pub inception: Vec<PictureFeatures>,
+    /// CLIP's embeddings of the pictures with the person painted over.
     pub grounds: Vec<Vec<f32>>,
     /// Mean cosine of pictures and their prompts, where there are prompts.
     pub clip_t: Option<f64>,
@@ -43,9 +55,14 @@ impl Readings {
         let widths: Vec<Widths> = widths.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         let covered: Vec<Picture> =
             pictures.iter().zip(&readings).map(|(picture, reading)| cover(picture, reading)).collect();
+        let without_head = |(picture, reading): (&Picture, &Reading)| {
+            Some(small(&reading.person.as_ref()?.without_head(picture)?))
+        };
+        let masked = pictures.iter().zip(&readings).take(MASKED).map(without_head).collect();
         let (limbs, body) = (limb_ratios(&joints)?, judges.body(&seen)?);
         let found = seen.len();
-        let embeddings: Vec<Vec<f32>> = readings.into_iter().map(|reading| reading.embedding).collect();
+        let of_networks = readings.into_iter().map(|reading| (reading.embedding, reading.inception));
+        let (embeddings, inception): (Vec<Vec<f32>>, Vec<PictureFeatures>) = of_networks.unzip();
         let of_prompt = embeddings.chunks(seeds.max(1)).zip(texts);
         let to_text = of_prompt.flat_map(|(of, text)| of.iter().map(|one| cosine(one, text)));
         Ok(Self {
@@ -57,7 +74,9 @@ impl Readings {
             clip_t: mean(to_text),
             diversity: mean(embeddings.chunks(seeds.max(1)).filter_map(spread)),
             first: pictures.first().cloned(),
+            masked,
             count: pictures.len(),
+            inception,
             embeddings,
         })
     }
@@ -70,6 +89,20 @@ fn widths(picture: &Picture, reading: &Reading) -> Result<Option<Widths>> {
     };
     let mask = Mask::new(found.width, found.height, &found.mask)?;
     Ok(Some(silhouette_widths(&mask, &found.joints)?))
+}
+
+/// A picture that is no larger than [`MASKED_PX`].
+fn small(picture: &Picture) -> Picture {
+    let (width, height) = (picture.width as u32, picture.height as u32);
+    let longest = width.max(height);
+    let Some(image) = RgbImage::from_raw(width, height, picture.rgb.clone()).filter(|_| longest > MASKED_PX)
+    else {
+        return picture.clone();
+    };
+    let side = |side: u32| (side * MASKED_PX / longest).max(1);
+    let small = thumbnail(&image, side(width), side(height));
+    let (width, height) = (small.width() as usize, small.height() as usize);
+    Picture::from_rgb(small.into_raw(), width, height, "")
 }
 
 /// The picture with grey where the person is: what is left is the ground.
@@ -107,6 +140,15 @@ fn spread(of: &[Vec<f32>]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_to_be_looked_at_are_small_and_keep_their_shape() {
+        let large = Picture::from_rgb(vec![7; 3 * 768 * 512], 768, 512, "");
+        let found = small(&large);
+        assert_eq!((found.width, found.height, found.rgb[0]), (384, 256, 7));
+        let little = Picture::from_rgb(vec![7; 3 * 64 * 64], 64, 64, "");
+        assert_eq!(small(&little), little);
+    }
 
     #[test]
     fn means_and_spreads_of_nothing_are_none() {

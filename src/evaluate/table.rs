@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use super::condition::Condition;
-use super::figures::{ConditionFigures, Evaluation, Figure, SetDistance};
+use super::figures::{CLIP, ConditionFigures, Evaluation, Figure, SetDistance};
 
 /// Conditions side by side.
 const ACROSS: usize = 3;
 /// Characters of a column.
-const COLUMN: usize = 20;
+const COLUMN: usize = 21;
 
 /// Rows of figures, a column for each condition.
 pub fn table(evaluation: &Evaluation) -> String {
@@ -47,7 +47,14 @@ pub fn table(evaluation: &Evaluation) -> String {
         );
     }
     if let Some(note) = evaluation.conditions.iter().find_map(|one| one.fid.note.as_ref()) {
-        let _ = writeln!(text, "\nKID and FID are of CLIP's features, not Inception's. FID is\n{note}.");
+        let whose = match provenance.feature_network.as_str() {
+            CLIP => "CLIP's features, not Inception's",
+            network => &format!("the features of {network}"),
+        };
+        let _ = writeln!(text, "\nKID and FID are of {whose}. FID is\n{note}.");
+    }
+    if let Some(score) = evaluation.conditions.iter().find_map(|one| one.inception_score.as_ref()) {
+        let _ = writeln!(text, "The Inception score is {}.", score.note);
     }
     text.push_str("In brackets 95 % of draws of people.");
     text
@@ -55,7 +62,7 @@ pub fn table(evaluation: &Evaluation) -> String {
 
 fn columns(text: &mut String, conditions: &[ConditionFigures]) {
     type Cell = fn(&ConditionFigures) -> String;
-    let rows: [(&str, Cell); 11] = [
+    let rows: [(&str, Cell); 12] = [
         ("person found", |one| format!("{:.2}", one.person_found)),
         ("limb ratio error", |one| with_interval(&one.limb_ratio_error)),
         ("… of people", |one| one.limb_ratio_error.people.to_string()),
@@ -67,6 +74,7 @@ fn columns(text: &mut String, conditions: &[ConditionFigures]) {
         ("ground copied", |one| short(one.background_leak.value)),
         ("diversity", |one| short(one.diversity.value)),
         ("KID / FID", |one| format!("{} / {}", of_set(&one.kid), of_set(&one.fid))),
+        ("Inception score", |one| short(one.inception_score.as_ref().map(|score| score.value))),
     ];
     let labels = conditions
         .iter()
@@ -100,9 +108,9 @@ fn short(value: Option<f64>) -> String {
     value.map_or("–".to_owned(), tight)
 }
 
-/// Two places, without the zero before the point: a column is narrow.
+/// Two places, without the zero before the point, and none from 10 on: a column is narrow.
 fn tight(value: f64) -> String {
-    let text = format!("{value:.2}");
+    let text = if value.abs() < 9.995 { format!("{value:.2}") } else { format!("{value:.0}") };
     match text.strip_prefix("-0.") {
         Some(rest) => format!("-.{rest}"),
         None => text.strip_prefix("0.").map_or(text.clone(), |rest| format!(".{rest}")),
@@ -115,9 +123,12 @@ mod tests {
 
     #[test]
     fn numbers_are_short_enough_for_a_column() {
-        assert_eq!((tight(0.061), tight(-0.3), tight(1.0)), (".06".into(), "-.30".into(), "1.00".into()));
-        let figure =
-            Figure { value: Some(-0.12), low: Some(-0.2), high: Some(0.1), worst_tenth: None, people: 3 };
-        assert!(with_interval(&figure).chars().count() < COLUMN, "{}", with_interval(&figure));
+        let texts = [0.061, -0.3, 1.0, -13.42, 9.996].map(tight);
+        assert_eq!(texts, [".06", "-.30", "1.00", "-13", "10"]);
+        for [low, value, high] in [[-0.2, -0.12, 0.1], [-9.99, -9.98, -9.97], [-146.28, -13.42, -6.7]] {
+            let figure =
+                Figure { value: Some(value), low: Some(low), high: Some(high), worst_tenth: None, people: 3 };
+            assert!(with_interval(&figure).chars().count() < COLUMN, "{}", with_interval(&figure));
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! | [`axis`] | the axes of a sheet |
 //! | [`body`] | whose body |
 //! | [`adapter`] | which adapter, and what it was trained with |
+//! | [`lora`] | the runs of LoRAs that were trained here |
 //! | [`draw`](mod@draw) | one picture |
 //! | [`repeat`](mod@repeat) | a picture again, from what is written in it |
 //! | [`destination`] | where pictures go |
@@ -17,6 +18,7 @@ pub mod body;
 mod destination;
 mod draw;
 mod error;
+mod lora;
 mod repeat;
 mod request;
 
@@ -88,6 +90,7 @@ fn anew(args: &GenerateArgs, global: &Global) -> Result<Vec<Drawn>> {
     let request = Request::new(args)?;
     let adapter = adapter::choose(args, global, request.wants_adapter())?;
     let base_name = args.base.clone().or_else(|| adapter.as_ref().and_then(ChosenAdapter::base));
+    let lora_runs = lora::runs(&request::loras(&args.loras)?, global)?;
     let models = load(args, base_name.as_deref().unwrap_or(BASE), adapter.as_ref())?;
     let scheduler = scheduler_of(&models, args.spacing.as_deref());
     let kind = request.kind.map_or_else(|| scheduler.sampler(), Ok)?;
@@ -142,7 +145,8 @@ fn anew(args: &GenerateArgs, global: &Global) -> Result<Vec<Drawn>> {
         let file = destination.file(settings, drawn.len());
         png::write(&file, &picture, settings)?;
         let told = Drawn::new(file, settings);
-        told.note(adapter.iter().filter_map(|adapter| adapter.run.as_ref()).chain(bodies.run()))?;
+        let of_adapter = adapter.iter().filter_map(|adapter| adapter.run.as_ref());
+        told.note(of_adapter.chain(bodies.run()).chain(&lora_runs))?;
         drawn.push(told);
         if request.columns().is_some() {
             pictures.push(picture);

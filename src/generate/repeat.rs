@@ -9,7 +9,7 @@ use train::generate::{ModelFiles, Models, png};
 use super::adapter::ChosenAdapter;
 use super::destination::Destination;
 use super::draw::draw;
-use super::{Drawn, base_folder, request};
+use super::{Drawn, base_folder, lora, request};
 use crate::cli::{GenerateArgs, Global};
 
 /// A picture of the settings written in another, with the same models.
@@ -23,10 +23,11 @@ pub fn repeat(args: &GenerateArgs, path: &Path, global: &Global) -> Result<Drawn
         Some(name) => Some(ChosenAdapter::find(&name, global)?),
         None => None,
     };
-    let loras = match args.loras.is_empty() {
+    let loras: Vec<(PathBuf, f64)> = match args.loras.is_empty() {
         true => wanted.loras.iter().map(|(name, scale)| (PathBuf::from(&name.path), *scale)).collect(),
         false => request::loras(&args.loras)?,
     };
+    let lora_runs = lora::runs(&loras, global)?;
     let base = args.base.as_deref().unwrap_or(&wanted.base.path);
     let files = ModelFiles {
         base_name: base.to_owned(),
@@ -43,7 +44,7 @@ pub fn repeat(args: &GenerateArgs, path: &Path, global: &Global) -> Result<Drawn
     let file = Destination::new(args, global, 1)?.file(&settings, 0);
     png::write(&file, &picture, &settings)?;
     let drawn = Drawn::new(file, &settings);
-    drawn.note(adapter.iter().filter_map(|adapter| adapter.run.as_ref()))?;
+    drawn.note(adapter.iter().filter_map(|adapter| adapter.run.as_ref()).chain(&lora_runs))?;
     Ok(drawn)
 }
 

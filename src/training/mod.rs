@@ -7,6 +7,7 @@
 //! | [`draw`] | synthetic people straight into a snapshot of small tensors |
 //! | [`vae`] | `bolid train vae` |
 //! | [`adapter`] | `bolid train cache`, `pose-probe`, `adapter`, and `bolid export adapter` |
+//! | [`dreambooth`] | `bolid train dreambooth` |
 //! | [`start`] | the folder a training begins or goes on in |
 //! | [`shown`] | what a training shows while it goes |
 //! | [`model`] | the model that a command is to use |
@@ -20,6 +21,7 @@ pub mod bodybench;
 pub mod config;
 pub mod data;
 pub mod draw;
+pub mod dreambooth;
 pub mod encode;
 pub mod model;
 pub mod person;

@@ -6,6 +6,7 @@ mod crawling;
 mod dataset;
 mod demo_gallery;
 mod drawn;
+mod dreambooth;
 mod erase;
 mod evaluate;
 mod generate;

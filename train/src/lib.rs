@@ -7,6 +7,7 @@
 //! | [`body`] | the body-VAE: views of one person to a Gaussian over c_body, and back to a picture |
 //! | [`cache`] | what frozen networks make of photos and captions, computed once |
 //! | [`adapter`] | the body adapter: streams beside the text, their objective |
+//! | [`dreambooth`] | low-rank updates that know one person by a word |
 //! | [`generate`] | pictures of a prompt, a body and a reference |
 //! | [`probe`] | joints read off latents, for the adapter's pose term |
 //! | `layers` | linear, convolution, normalisation, attention, with parameters to train |
@@ -22,6 +23,7 @@
 //! | [`grad`] | differentiable building blocks |
 //! | [`audit`] | one step, and which tensors got a gradient |
 //! | [`adamw`], [`learning_rate`] | the optimiser, its moments visible; cosine with warm-up |
+//! | [`error`] | what can go wrong in a computation |
 
 pub mod adamw;
 pub mod adapter;
@@ -30,6 +32,7 @@ pub mod body;
 pub mod bodybench;
 pub mod cache;
 pub mod diffusion;
+pub mod dreambooth;
 pub mod embedding_file;
 pub mod error;
 pub mod evaluation;

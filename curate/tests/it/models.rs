@@ -7,8 +7,8 @@ use crate::support::{fixture, new, png, runtime};
 use curate::measure::{self, MIN_STORED_SCORE};
 use curate::model::{self, NewModel};
 use curate::{
-    Demand, Detectors, Device, MeasureError, Measurements, ModelChoice, ModelError, Need, Photo, Registry,
-    Role, decode,
+    Demand, Detectors, Device, FeatureNetwork, MeasureError, Measurements, ModelChoice, ModelError, Need,
+    Photo, Registry, Role, decode,
 };
 use image::{Rgb, RgbImage};
 use photo::{Digest, Rules};
@@ -282,4 +282,32 @@ fn a_missing_library_says_what_to_run() {
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert_tells(&text, &["/nowhere/libonnxruntime.so", "make onnxruntime", "ORT_DYLIB_PATH"]);
+}
+
+#[test]
+fn a_network_of_features_takes_pictures_of_any_size() {
+    let network = FeatureNetwork::load(&fixture("features"), &runtime()).unwrap();
+    assert!(network.has_logits() && network.name().starts_with("features "), "{}", network.name());
+    let even = RgbImage::from_pixel(6, 8, Rgb([51, 102, 255]));
+    let half = RgbImage::from_fn(6, 8, |_, y| if y < 4 { Rgb([255, 0, 0]) } else { Rgb([0; 3]) });
+    // onnxruntime 1.31 for Python says the same of both.
+    let expected: [([f32; 5], [f32; 4]); 2] = [
+        ([0.2, 0.6, 1.0, 1.4, 1.8], [-0.5, 2.0, -0.4, 0.0]),
+        ([-0.875, -0.75, -0.625, -0.5, -0.375], [1.25, -0.3125, -0.125, 0.9375]),
+    ];
+    let found = network.run(&[even, half]).unwrap();
+    for (found, (features, logits)) in found.iter().zip(expected) {
+        let pairs = found.features.iter().zip(features).chain(found.logits.iter().zip(logits));
+        assert!(pairs.into_iter().all(|(found, expected)| (found - expected).abs() < 1e-5), "{found:?}");
+    }
+    let many = vec![RgbImage::new(9, 9); 40];
+    assert_eq!(network.run(&many).unwrap().len(), 40);
+    for (file, named) in [
+        ("features_of_another_name", "an output should be `features`, but is pooled, logits"),
+        ("watermark_of_bytes", "an output should be `features`"),
+        ("nowhere", "cannot be read"),
+    ] {
+        let error = FeatureNetwork::load(&fixture(file), &runtime()).unwrap_err().to_string();
+        assert!(error.contains(named) && error.contains(file), "{error}");
+    }
 }

@@ -20,6 +20,8 @@ use super::find::folder_name;
 
 /// Files of a run that show photos end so: grids, and the report with pictures inside.
 const PICTURES: [&str; 5] = [".html", ".png", ".jpg", ".jpeg", ".webp"];
+/// What stands where an erased name stood.
+const ERASED: &str = "erased";
 /// TensorBoard's files begin so; they hold pictures as well.
 const EVENTS: &str = "events.out.tfevents.";
 
@@ -164,6 +166,7 @@ fn remove_traces(run: &Path, erased: &Erased<'_>) -> Result<()> {
             }
         }
     }
+    forget_names(run, erased)?;
     let log = run.join("log.jsonl");
     if !log.exists() {
         return Ok(());
@@ -174,24 +177,67 @@ fn remove_traces(run: &Path, erased: &Erased<'_>) -> Result<()> {
     if kept.len() == text.len() {
         return Ok(());
     }
-    let failed = || format!("write {}", log.display());
-    let mut file = tempfile::NamedTempFile::new_in(run).with_context(failed)?;
-    file.write_all(&kept).with_context(failed)?;
-    file.as_file().sync_all().with_context(failed)?;
-    file.persist(&log).with_context(failed)?;
+    write_anew(run, &log, &kept)
+}
+
+/// Takes erased names out of the configuration of a training of one person. Its checkpoints hold the configuration as
+/// well; nobody goes on with them.
+fn forget_names(run: &Path, erased: &Erased<'_>) -> Result<()> {
+    let record = run.join("run.json");
+    let text = fs::read_to_string(&record).with_context(|| format!("read {}", record.display()))?;
+    let mut value: Value =
+        serde_json::from_str(&text).with_context(|| format!("read {}", record.display()))?;
+    if !replace_names(&mut value, erased) {
+        return Ok(());
+    }
+    let config = run.join("config.toml");
+    let lines = fs::read_to_string(&config).with_context(|| format!("read {}", config.display()))?;
+    let kept = lines.split_inclusive('\n').filter(|line| !is_named(line, erased.name));
+    write_anew(run, &config, kept.collect::<String>().as_bytes())?;
+    let checkpoints = run.join("checkpoints");
+    if checkpoints.exists() {
+        fs::remove_dir_all(&checkpoints).with_context(|| format!("remove {}", checkpoints.display()))?;
+    }
+    // Last: until it is done, another erasure finds what is left.
+    write_anew(run, &record, serde_json::to_string_pretty(&value)?.as_bytes())
+}
+
+/// Puts [`ERASED`] where a text names something erased; whether there was one.
+fn replace_names(value: &mut Value, erased: &Erased<'_>) -> bool {
+    match value {
+        Value::String(text) if is_named(text, erased.name) => {
+            ERASED.clone_into(text);
+            true
+        }
+        Value::Array(items) => items.iter_mut().fold(false, |any, item| replace_names(item, erased) | any),
+        Value::Object(map) => map.values_mut().fold(false, |any, item| replace_names(item, erased) | any),
+        _ => false,
+    }
+}
+
+/// Replaces a file of a run at once.
+fn write_anew(run: &Path, file: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = || format!("write {}", file.display());
+    let mut anew = tempfile::NamedTempFile::new_in(run).with_context(failed)?;
+    anew.write_all(bytes).with_context(failed)?;
+    anew.as_file().sync_all().with_context(failed)?;
+    anew.persist(file).with_context(failed)?;
     Ok(())
+}
+
+/// Whether a text names something erased, by itself or as a word.
+fn is_named(text: &str, is_erased: &dyn Fn(&str) -> bool) -> bool {
+    // Messages name several: `demo/ada (0123…), demo/bea`. An address has `:` and `.` inside.
+    let is_between = |c: char| c.is_whitespace() || "`'\"()[],;=".contains(c);
+    let bare = |word: &str| is_erased(word.trim_matches([':', '.']));
+    is_erased(text) || text.split(is_between).any(bare)
 }
 
 /// Whether a line of the log has a text that names something erased, by itself or as a word.
 fn names_erased(line: &[u8], erased: &Erased<'_>) -> bool {
     fn has(value: &Value, is_erased: &dyn Fn(&str) -> bool) -> bool {
         match value {
-            Value::String(text) => {
-                // Messages name several: `demo/ada (0123…), demo/bea`. An address has `:` and `.` inside.
-                let is_between = |c: char| c.is_whitespace() || "`'\"()[],;=".contains(c);
-                let bare = |word: &str| is_erased(word.trim_matches([':', '.']));
-                is_erased(text) || text.split(is_between).any(bare)
-            }
+            Value::String(text) => is_named(text, is_erased),
             Value::Array(items) => items.iter().any(|item| has(item, is_erased)),
             Value::Object(map) => map.iter().any(|(key, value)| is_erased(key) || has(value, is_erased)),
             _ => false,
@@ -199,4 +245,36 @@ fn names_erased(line: &[u8], erased: &Erased<'_>) -> bool {
     }
     // A line that is half written is no JSON; whatever it says goes.
     serde_json::from_slice(line).map_or(true, |value| has(&value, erased.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_whoever_is_erased_stays_nowhere_in_a_training_of_one_person() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let run = folder.path();
+        fs::create_dir(run.join("checkpoints"))?;
+        fs::write(run.join("checkpoints/state.json"), "{\"person\": \"mine/ada\"}")?;
+        fs::write(run.join("config.toml"), "name = \"one\"\nperson = \"mine/ada\"\nseed = 3\n")?;
+        let record = r#"{"spec": {"name": "one", "config": {"person": "mine/ada", "steps": 4}}, "changes": ["to mine/ada, 3"]}"#;
+        fs::write(run.join("run.json"), record)?;
+        let nothing = |_: &Mention<'_>| false;
+        let of = |name: &'static str| move |text: &str| text == name;
+        let others = of("mine/bea");
+        remove_traces(run, &Erased { photo: &nothing, name: &others, now_ms: 0 })?;
+        assert_eq!(fs::read_to_string(run.join("run.json"))?, record);
+        assert!(run.join("checkpoints").exists(), "somebody else was erased");
+        let ada = of("mine/ada");
+        remove_traces(run, &Erased { photo: &nothing, name: &ada, now_ms: 0 })?;
+        assert_eq!(fs::read_to_string(run.join("config.toml"))?, "name = \"one\"\nseed = 3\n");
+        let left: Value = serde_json::from_str(&fs::read_to_string(run.join("run.json"))?)?;
+        assert_eq!(
+            (&left["spec"]["config"]["person"], &left["spec"]["config"]["steps"]),
+            (&ERASED.into(), &4.into())
+        );
+        assert!(!left.to_string().contains("ada") && !run.join("checkpoints").exists());
+        Ok(())
+    }
 }

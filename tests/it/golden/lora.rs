@@ -10,6 +10,7 @@ use train::diffusion::json::Settings;
 use train::diffusion::lora::TrainedLora;
 use train::diffusion::scheduler::NoiseSchedule;
 use train::diffusion::unet::{Conditioning, UNet, UnetConfig};
+use train::dreambooth::Halves;
 use train::parameters::Parameters;
 
 use super::candle::{candle, check, values};
@@ -60,15 +61,10 @@ fn a_dreambooth_step_has_the_losses_gradients_and_matrices_of_the_reference() {
         let at: Vec<f64> = timesteps.iter().map(|&timestep| timestep as f64).collect();
         let prediction = unet.forward(&noisy, &at, &Conditioning::text(text.clone())).expect("a prediction");
         check(&case, tolerance("noise_pred"), "noise_pred", &prediction);
-        let half = timesteps.len() / 2;
-        let loss_of = |from: usize| -> candle_core::Result<Tensor> {
-            (prediction.narrow(0, from, half)? - noise.narrow(0, from, half)?)?.sqr()?.mean_all()
-        };
-        let (instance, class) = (loss_of(0).expect("a loss"), loss_of(half).expect("a loss"));
-        check(&case, tolerance("loss"), "loss.instance", &instance);
-        check(&case, tolerance("loss"), "loss.class", &class);
-        let weight = number(&config["prior_loss_weight"]);
-        let loss = (class * weight).and_then(|class| instance + class).expect("a sum");
+        let halves = Halves::new(&prediction, &noise, timesteps.len() / 2).expect("halves");
+        check(&case, tolerance("loss"), "loss.instance", &halves.photos);
+        check(&case, tolerance("loss"), "loss.class", halves.class.as_ref().expect("a class"));
+        let loss = halves.total(number(&config["prior_loss_weight"])).expect("a sum");
         check(&case, tolerance("loss"), "loss", &loss);
         let gradients = loss.backward().expect("gradients");
         let named = parameters.named();

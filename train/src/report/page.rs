@@ -21,6 +21,8 @@ pub struct Page {
     pub withdrawn: Option<String>,
     /// Few numbers to be seen first, each with its name: steps, photos, the loss.
     pub tiles: Vec<(String, String)>,
+    /// Figures as a terminal shows them; may be empty.
+    pub figures: String,
     /// What made the run: snapshot, seed, program version, parameters, time; name and value.
     pub facts: Vec<(String, String)>,
     /// The configuration as it was given.
@@ -68,6 +70,13 @@ impl Page {
             );
         }
         self.tiles(&mut html);
+        if !self.figures.is_empty() {
+            let figures = escape(&self.figures);
+            let _ = writeln!(
+                html,
+                "<h2 id=\"figures\">Figures</h2>\n<section class=\"card\"><pre>{figures}</pre></section>"
+            );
+        }
         self.charts(&mut html);
         if !self.grids.is_empty() {
             html.push_str("<h2 id=\"pictures\">Pictures</h2>\n");

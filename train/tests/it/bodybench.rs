@@ -341,6 +341,7 @@ fn page() -> Page {
             fact("parameters", "3.1 M"),
             fact("held-out loss", "0.104"),
         ],
+        figures: String::new(),
         facts: vec![
             fact("snapshot", "demo-3fa2c1d0e9b8"),
             fact("seed", "7"),

@@ -155,6 +155,14 @@ impl Lora {
     }
 }
 
+/// The facts in a LoRA file's header: of one that was trained here, its run.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn facts(path: &Path) -> Result<BTreeMap<String, String>> {
+    Ok(TensorFile::open(path)?.metadata().clone())
+}
+
 /// Every name a LoRA file may use for a weight → the weight's name.
 fn aliases(target: Target, weights: &Weights) -> HashMap<String, String> {
     let mut aliases = HashMap::new();
