@@ -230,8 +230,8 @@ fn score_of_classes(of: &[Readings]) -> Result<Option<SetScore>> {
         deviation: found.deviation,
         parts,
         pictures: logits.len(),
-        note: "of pictures of people alone, one class to most classifiers: it says little of how good they are, and \
-               nothing of whom they show"
+        note: "of people alone, one class to most classifiers: it says little of how good they are, nothing of whom they \
+               show"
             .to_owned(),
     }))
 }

@@ -54,7 +54,7 @@ pub fn table(evaluation: &Evaluation) -> String {
         let _ = writeln!(text, "\nKID and FID are of {whose}. FID is\n{note}.");
     }
     if let Some(score) = evaluation.conditions.iter().find_map(|one| one.inception_score.as_ref()) {
-        let _ = writeln!(text, "The Inception score is {}.", score.note);
+        let _ = writeln!(text, "The Inception score is {}.", score.note.replace(": ", ":\n"));
     }
     text.push_str("In brackets 95 % of draws of people.");
     text
