@@ -73,6 +73,7 @@ class BodyVae(nn.Module):
         self.pose, self.joints = nn.Linear(2 * WIDTH, WIDTH), nn.Linear(2 * WIDTH, WIDTH)
         self.view_layer = Attention()
         self.set_layers = nn.ModuleList([Attention() for _ in range(2)])
+        self.refined_wide, self.refined = nn.Linear(POSE_FEATURES, 2 * WIDTH), nn.Linear(2 * WIDTH, WIDTH)
         self.norm, self.hidden = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 2 * WIDTH)
         self.mean, self.precision = nn.Linear(2 * WIDTH, LATENT), nn.Linear(2 * WIDTH, LATENT)
         self.offsets = nn.ModuleList([nn.Linear(WIDTH, 2 * n) for n in (1, 2, 4, 5)])
@@ -97,7 +98,9 @@ class BodyVae(nn.Module):
         tokens = torch.cat([seen, self.pose(hidden)[:, None]], 1) + self.place
         tokens = self.view_layer(tokens, None, views["gates"][:, None, None])
         rows, per_row = sets["sight"].shape[:2]
-        summary = (views["shares"][:, None] @ tokens).view(rows, per_row, WIDTH)
+        # ours reads the joints again where the offsets put them; here they stand for themselves
+        refined = self.refined(F.gelu(self.refined_wide(views["pose"])))
+        summary = ((views["shares"][:, None] @ tokens).squeeze(1) + refined).view(rows, per_row, WIDTH)
         mask = (sets["sight"][..., None] + views["gates"].view(rows, 1, per_row, TOKENS)).view(rows, 1, per_row, -1)
         of_set = tokens.view(rows, per_row * TOKENS, WIDTH)
         for layer in self.set_layers:
