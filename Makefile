@@ -65,7 +65,7 @@ bench: bench-pixels bench-judge bench-measure bench-import bench-unet bench-pict
 
 bench-pixels: build
 	cargo run --release --locked --quiet -p curate --example speed
-	@if command -v cmake nasm > /dev/null; then \
+	@if command -v cmake > /dev/null && command -v nasm > /dev/null; then \
 	  cargo run --release --locked --quiet -p curate --features turbojpeg --example speed; \
 	else echo "libjpeg-turbo beside it: skipped, cmake and nasm are not installed"; fi
 

@@ -61,10 +61,8 @@ pub struct SeenPerson {
 impl SeenPerson {
     /// `picture`, in which the person was seen, with the head painted over; `None` where it is not seen where the head is.
     pub fn without_head(&self, picture: &Picture) -> Option<Picture> {
-        let (width, height) = (picture.width as u32, picture.height as u32);
-        let mut image = RgbImage::from_raw(width, height, picture.rgb.clone())?;
-        cover_head(&mut image, &self.joints)
-            .then(|| Picture::from_rgb(image.into_raw(), picture.width, picture.height, ""))
+        let mut image = picture.image();
+        cover_head(&mut image, &self.joints).then(|| Picture::from_image(image))
     }
 }
 
@@ -75,7 +73,7 @@ impl Judges {
             pictures.par_iter().map(|picture| self.person(picture)).collect::<Result<_>>()?;
         let embeddings = self.likeness.of_pictures(pictures)?;
         let inception = match &self.inception {
-            Some(network) => network.run(&pictures.iter().map(image).collect::<Result<Vec<_>>>()?)?,
+            Some(network) => network.run(&pictures.iter().map(Picture::image).collect::<Vec<_>>())?,
             None => vec![PictureFeatures::default(); pictures.len()],
         };
         Ok(embeddings
@@ -120,15 +118,9 @@ impl Judges {
     }
 }
 
-fn image(picture: &Picture) -> Result<RgbImage> {
-    RgbImage::from_raw(picture.width as u32, picture.height as u32, picture.rgb.clone()).with_context(|| {
-        format!("a picture of {} × {} px has another number of bytes", picture.width, picture.height)
-    })
-}
-
-/// Paints a disc over the head, as large as the torso tells. Where no joint of the head is sure, as in small pictures, it is
-/// where it is on most bodies: beyond the shoulders, in the torso's direction. Without a torso it is not known where:
-/// nothing is painted, and the answer is `false`.
+/// Paints a disc over the head, as large as the torso tells. Where no joint of the head is sure, it is taken to be where
+/// it is on most bodies: beyond the shoulders, in the torso's direction. Without a torso it is not known where: nothing is
+/// painted, and the answer is `false`.
 fn cover_head(image: &mut RgbImage, joints: &Joints) -> bool {
     let middle = |of: &[usize]| {
         let seen: Vec<_> = of.iter().map(|&i| joints.0[i]).filter(|joint| joint.confidence > 0.0).collect();

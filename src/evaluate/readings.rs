@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use curate::PictureFeatures;
-use image::RgbImage;
 use image::imageops::thumbnail;
 use photo::Joints;
 use train::bodybench::input::Gaussian;
@@ -95,14 +94,11 @@ fn widths(picture: &Picture, reading: &Reading) -> Result<Option<Widths>> {
 fn small(picture: &Picture) -> Picture {
     let (width, height) = (picture.width as u32, picture.height as u32);
     let longest = width.max(height);
-    let Some(image) = RgbImage::from_raw(width, height, picture.rgb.clone()).filter(|_| longest > MASKED_PX)
-    else {
+    if longest <= MASKED_PX {
         return picture.clone();
-    };
+    }
     let side = |side: u32| (side * MASKED_PX / longest).max(1);
-    let small = thumbnail(&image, side(width), side(height));
-    let (width, height) = (small.width() as usize, small.height() as usize);
-    Picture::from_rgb(small.into_raw(), width, height, "")
+    Picture::from_image(thumbnail(&picture.image(), side(width), side(height)))
 }
 
 /// The picture with grey where the person is: what is left is the ground.

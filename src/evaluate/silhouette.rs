@@ -36,7 +36,7 @@ pub struct Silhouette {
 impl Silhouette {
     /// Of the person with these `joints` in px of `picture`; `None` without a torso.
     pub fn of(picture: &Picture, joints: &Joints) -> Option<Self> {
-        let image = RgbImage::from_raw(picture.width as u32, picture.height as u32, picture.rgb.clone())?;
+        let image = picture.image();
         let (width, height) = (image.width() * FINER, image.height() * FINER);
         let image = resize(&image, width, height, FilterType::CatmullRom);
         let scale = FINER as f32;

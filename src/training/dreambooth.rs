@@ -22,7 +22,6 @@ use train::dreambooth::{DreamBoothBatch, DreamBoothSettings, DreamBoothSource, K
 use train::fit::{self, FitSettings, Task, TaskError, Validation, ValidationContext};
 use train::parameters::Parameters;
 use train::report::{FILE, Grid, Picture, Row};
-use train::run::{RunSpec, SnapshotName};
 use train::views::{People, Person, ViewReader};
 use train::{DType, Device};
 
@@ -102,14 +101,7 @@ pub fn run(args: &DreamboothArgs, global: &Global, output: Output) -> Result<()>
         format!("`base.size_px = {}` has to be a divisor of the snapshot's size", config.base.size_px)
     })?;
 
-    let spec = RunSpec {
-        kind: KIND.to_owned(),
-        name: config.name.clone(),
-        snapshot: SnapshotName { id: snapshot.id(), name: snapshot.manifest().spec.name.clone() },
-        program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        seed: config.seed,
-        config: json!(config),
-    };
+    let spec = start::spec(KIND, config.name.clone(), &snapshot, config.seed, json!(config));
     let parameters = Parameters::seeded(config.seed);
     let lora = TrainedLora::new(settings.rank, settings.alpha, parameters.builder(DType::F32, &Device::Cpu));
     let unet = base.unet_with(Some(lora))?.with_checkpointing(config.base.checkpointing);
@@ -117,9 +109,9 @@ pub fn run(args: &DreamboothArgs, global: &Global, output: Output) -> Result<()>
     let scheduler = base.scheduler()?;
     let (schedule, prediction) = (scheduler.noise_schedule()?, scheduler.prediction()?);
     let prompts = PromptEncoder::load(&base)?;
-    let read = |text: &str| prepare::read_text(&prompts, text);
+    let read = |text: &str| CachedText::read(&prompts, text);
     let texts = [read(&settings.prompt)?, read(&settings.class_prompt)?];
-    let nothing = prepare::nothing(&base, read("")?)?;
+    let nothing = CachedText::negative(&prompts, "", base.zeroes_empty_prompt()?)?;
     let pipeline = Pipeline {
         unet: &unet,
         vae: &vae,

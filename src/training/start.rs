@@ -4,11 +4,25 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use serde_json::Value;
+use snapshot::Snapshot;
 use train::fit::Resume;
-use train::run::{RunFolder, RunSpec};
+use train::run::{RunFolder, RunSpec, SnapshotName};
 
 use super::runs;
 use crate::cli::HowArgs;
+
+/// What a run is made of: the same gives the same id.
+pub fn spec(kind: &str, name: String, snapshot: &Snapshot, seed: u64, config: Value) -> RunSpec {
+    RunSpec {
+        kind: kind.to_owned(),
+        name,
+        snapshot: SnapshotName { id: snapshot.id(), name: snapshot.manifest().spec.name.clone() },
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        seed,
+        config,
+    }
+}
 
 /// A new run's folder, or with `--resume` the one to go on in, or with `--continue` whichever of both there is. One that
 /// was withdrawn is refused.

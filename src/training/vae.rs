@@ -14,7 +14,6 @@ use train::body::{BodyBatch, BodyVae, Pose, file, loss};
 use train::fit::{self, Task, TaskError, Validation};
 use train::parameters::Parameters;
 use train::report::Grid;
-use train::run::{RunSpec, SnapshotName};
 use train::views::{BatchSource, Measures, People, Person, ViewReader, plan};
 use train::{DType, Device};
 
@@ -51,14 +50,7 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let parameters = Parameters::seeded(config.seed);
     let model = BodyVae::new(&config.model, &parameters.builder(DType::F32, &device))?;
     let held_out = HeldOut::new(encoded, decoded, &people.people, VALIDATED_PEOPLE)?;
-    let spec = RunSpec {
-        kind: KIND.to_owned(),
-        name: config.name.clone(),
-        snapshot: SnapshotName { id: snapshot.id(), name: snapshot.manifest().spec.name.clone() },
-        program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        seed: config.seed,
-        config: json!(config),
-    };
+    let spec = start::spec(KIND, config.name.clone(), &snapshot, config.seed, json!(config));
     let source = BatchSource {
         encoded,
         decoded,

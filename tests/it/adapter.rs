@@ -2,24 +2,10 @@
 //! small tensors, with a base of the golden set's tiny models.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
-use crate::support::tiny::{adapter, run_named, workplace};
+use crate::support::tiny::{adapter, kill_after, run_named, workplace};
 use crate::support::{files_below, json_lines, project, refused, text};
-
-/// As if the run had been killed after its checkpoint at step `kept`: what came later goes.
-fn kill_after(run: &Path, kept: u64) {
-    for entry in fs::read_dir(run.join("checkpoints")).expect("checkpoints") {
-        let path = entry.expect("a checkpoint").path();
-        let step =
-            path.file_name().and_then(|name| name.to_str()?.strip_prefix("step-")?.parse::<u64>().ok());
-        if step.is_some_and(|step| step > kept) {
-            fs::remove_dir_all(path).expect("it is there");
-        }
-    }
-    fs::remove_dir_all(run.join("model")).expect("a model");
-}
 
 #[test]
 fn a_cache_a_probe_and_an_adapter_end_with_the_same_bytes_however_often_they_are_killed() {
@@ -102,6 +88,7 @@ fn a_cache_a_probe_and_an_adapter_end_with_the_same_bytes_however_often_they_are
         "objective.alpha_id=0",
         "fit.steps=2",
         "base.checkpointing=true",
+        "adapter.initial_gain=0.7",
     ];
     let low: Vec<&str> = low.into_iter().flat_map(|value| ["--set", value]).collect();
     place.succeed(&adapter("adapter", &config, &low));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::tiny::run_named;
+use crate::support::tiny::{kill_after, run_named};
 use crate::support::{Workplace, project, refused};
 
 const CONFIG: &str = "name = \"one\"\nseed = 4\nperson = \"drawn/f00001-0\"\n\n[data]\nsplit = \"all\"\n\n[data.drawn]\nseed = 5\n\
@@ -35,9 +35,7 @@ fn a_person_becomes_an_update_that_draws_and_that_a_kill_does_not_change() {
     let page = fs::read_to_string(run.join("report.html")).expect("a report");
     assert!(page.contains("sks person"));
 
-    // As if it had been killed after its checkpoint at step 2.
-    remove_step(&run, 4).expect("a checkpoint");
-    fs::remove_dir_all(run.join("model")).expect("a model");
+    kill_after(&run, 2);
     place.succeed(&[&train[..], &["--resume"]].concat());
     assert!(weights("lora.safetensors") == ours && weights("lora_kohya.safetensors") == kohya);
 
@@ -47,19 +45,6 @@ fn a_person_becomes_an_update_that_draws_and_that_a_kill_does_not_change() {
     let prompt = ["generate", "--prompt", "a photo of sks person", "--steps", "2", "--base", &base];
     place.succeed(&[&prompt[..], &["--lora", &lora, "--out", &picture]].concat());
     assert!(Path::new(&picture).is_file());
-}
-
-/// Removes the checkpoint of a step, however its number is written.
-fn remove_step(run: &Path, step: u64) -> std::io::Result<()> {
-    for entry in fs::read_dir(run.join("checkpoints"))? {
-        let path = entry?.path();
-        let number =
-            path.file_name().and_then(|name| name.to_str()?.strip_prefix("step-")?.parse::<u64>().ok());
-        if number == Some(step) {
-            return fs::remove_dir_all(path);
-        }
-    }
-    Err(std::io::Error::other(format!("no checkpoint of step {step}")))
 }
 
 #[test]

@@ -18,7 +18,6 @@ use train::diffusion::tokenizer::ClipTokenizer;
 use train::fit::{self, Task, TaskError, Validation, ValidationContext};
 use train::parameters::Parameters;
 use train::report::{FILE, Grid};
-use train::run::{RunSpec, SnapshotName};
 use train::views::ViewReader;
 use train::{DType, Device};
 
@@ -90,17 +89,7 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         },
     };
     let report = Report::new(&inputs, &encoders, &source, &objective, &pipeline)?;
-    let spec = RunSpec {
-        kind: KIND.to_owned(),
-        name: config.name.clone(),
-        snapshot: SnapshotName {
-            id: inputs.snapshot.id(),
-            name: inputs.snapshot.manifest().spec.name.clone(),
-        },
-        program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        seed: config.seed,
-        config: json!(config),
-    };
+    let spec = start::spec(KIND, config.name.clone(), &inputs.snapshot, config.seed, json!(config));
     let facts = BTreeMap::from([
         ("run".to_owned(), spec.id()),
         ("snapshot".to_owned(), inputs.snapshot.id()),
@@ -204,9 +193,8 @@ impl<'a> Report<'a> {
             prompts.dedup();
         }
         let states = |prompt: String| -> Result<(String, CachedText)> {
-            let encoded = encoders.texts(&[&prompt])?;
-            let pooled = encoded.pooled.map(|pooled| pooled.squeeze(0)).transpose()?;
-            Ok((prompt, CachedText { states: encoded.states.squeeze(0)?, pooled }))
+            let text = CachedText::read(encoders.prompts(), &prompt)?;
+            Ok((prompt, text))
         };
         let prompts = prompts.into_iter().map(states).collect::<Result<_>>()?;
         Ok(Self {

@@ -10,7 +10,6 @@ use train::parameters::Parameters;
 use train::probe::file::{self, SavedProbe};
 use train::probe::pck::Base;
 use train::probe::{PoseProbe, ProbeBatch, ProbeConfig, ProbeSource, pck, pck_of_estimates, probe_loss};
-use train::run::{RunSpec, SnapshotName};
 use train::{DType, Device};
 
 use super::inputs::Inputs;
@@ -63,17 +62,8 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     let scheduler = inputs.base.scheduler()?;
     let schedule = scheduler.noise_schedule()?;
     let base = Base { unet: &unet, schedule: &schedule, prediction: scheduler.prediction()? };
-    let spec = RunSpec {
-        kind: KIND.to_owned(),
-        name: format!("{}{SUFFIX}", config.name),
-        snapshot: SnapshotName {
-            id: inputs.snapshot.id(),
-            name: inputs.snapshot.manifest().spec.name.clone(),
-        },
-        program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        seed: config.seed,
-        config: json!({ "probe": config.probe, "base": config.base, "data": config.data }),
-    };
+    let of_probe = json!({ "probe": config.probe, "base": config.base, "data": config.data });
+    let spec = start::spec(KIND, format!("{}{SUFFIX}", config.name), &inputs.snapshot, config.seed, of_probe);
     let facts = BTreeMap::from([
         ("run".to_owned(), spec.id()),
         ("snapshot".to_owned(), inputs.snapshot.id()),

@@ -98,3 +98,16 @@ pub fn run_named(place: &Workplace, name: &str) -> PathBuf {
     };
     runs.find(is_named).unwrap_or_else(|| panic!("a run {name}"))
 }
+
+/// As if the run had been killed after its checkpoint at step `kept`: what came later goes.
+pub fn kill_after(run: &Path, kept: u64) {
+    for entry in fs::read_dir(run.join("checkpoints")).expect("checkpoints") {
+        let path = entry.expect("a checkpoint").path();
+        let step =
+            path.file_name().and_then(|name| name.to_str()?.strip_prefix("step-")?.parse::<u64>().ok());
+        if step.is_some_and(|step| step > kept) {
+            fs::remove_dir_all(path).expect("it is there");
+        }
+    }
+    fs::remove_dir_all(run.join("model")).expect("a model");
+}

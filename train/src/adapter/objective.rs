@@ -143,11 +143,8 @@ impl Objective<'_> {
 
     /// The mean squared error of each sample over its cells, by their weights and normalised by those: `[b]`.
     pub fn errors(&self, batch: &AdapterBatch, predicted: &Predicted) -> Result<Tensor> {
-        let target = match self.prediction {
-            Prediction::Epsilon => batch.noise.clone(),
-            Prediction::Velocity => self.schedule.velocity(&batch.latents, &batch.noise, &batch.timesteps)?,
-            Prediction::Sample => batch.latents.clone(),
-        };
+        let (latents, noise) = (&batch.latents, &batch.noise);
+        let target = self.schedule.target(self.prediction, latents, noise, &batch.timesteps)?;
         let squares = (predicted.output.to_dtype(DType::F32)? - target)?.sqr()?.mean_keepdim(1)?;
         let sums = (squares * &batch.weights)?.flatten_from(1)?.sum(D::Minus1)?;
         Ok((sums / batch.weights.flatten_from(1)?.sum(D::Minus1)?)?)

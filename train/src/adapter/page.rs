@@ -14,6 +14,10 @@ use crate::report::{Chart, Curves, Grid, Page, Picture, Row, WorstPhoto};
 use crate::run::{RunError, RunFolder};
 use crate::views::{ViewError, ViewReader};
 
+/// What the page is about.
+const LEAD: &str =
+    "A frozen base with a stream for the body: does it draw the person, and leave the rest alone?";
+
 /// Weights of the body's stream in the grid: the base alone, half, whole.
 pub const LAMBDAS: [f64; 3] = [0.0, 0.5, 1.0];
 /// Photos in the table of the highest losses.
@@ -129,23 +133,11 @@ pub fn page(
     latest: Option<(u64, &BTreeMap<String, f64>)>,
 ) -> Result<Page, PageError> {
     let curves = Curves::of(run, latest)?;
-    let record = run.record();
     Ok(Page {
-        title: format!("{} {}", record.spec.kind, record.spec.name),
-        lead: "A frozen base with a stream for the body: does it draw the person, and leave the rest alone?"
-            .to_owned(),
-        tiles: curves.tiles(),
-        facts: vec![
-            ("run".to_owned(), record.id.clone()),
-            ("snapshot".to_owned(), format!("{} {}", record.spec.snapshot.name, record.spec.snapshot.id)),
-            ("seed".to_owned(), record.spec.seed.to_string()),
-            ("program".to_owned(), record.spec.program_version.clone()),
-        ],
-        config: config.to_owned(),
         charts: charts(&curves),
         grids: vec![grid],
         worst: worst(cases, photos)?,
-        ..Page::default()
+        ..Page::of_run(run.record(), &curves, LEAD, config)
     })
 }
 

@@ -19,6 +19,9 @@ use crate::report::{Chart, Curves, Grid, Page, Picture, Row, WorstPhoto};
 use crate::run::{RunError, RunFolder};
 use crate::views::{BatchError, ViewReader};
 
+/// What the page is about.
+const LEAD: &str = "Views of one person to c_body, and c_body to views that were never trained on.";
+
 /// People in the grids.
 const ROWS: usize = 6;
 /// Input views shown of each.
@@ -51,7 +54,6 @@ pub fn page(
     config: &str,
     latest: Option<(u64, &BTreeMap<String, f64>)>,
 ) -> Result<Page, PageError> {
-    let record = run.record();
     let curves = Curves::of(run, latest)?;
     let cases = held_out.cases();
     let mut drawn: Vec<(&Case, Drawn)> = Vec::new();
@@ -59,19 +61,9 @@ pub fn page(
         drawn.extend(held_out.draw(model, case, &Device::Cpu)?.into_iter().map(|one| (case, one)));
     }
     let mut page = Page {
-        title: format!("{} {}", record.spec.kind, record.spec.name),
-        lead: "Views of one person to c_body, and c_body to views that were never trained on.".to_owned(),
-        tiles: curves.tiles(),
-        facts: vec![
-            ("run".to_owned(), record.id.clone()),
-            ("snapshot".to_owned(), format!("{} {}", record.spec.snapshot.name, record.spec.snapshot.id)),
-            ("seed".to_owned(), record.spec.seed.to_string()),
-            ("program".to_owned(), record.spec.program_version.clone()),
-        ],
-        config: config.to_owned(),
         charts: charts(&curves),
         worst: worst(held_out.decoded(), drawn)?,
-        ..Page::default()
+        ..Page::of_run(run.record(), &curves, LEAD, config)
     };
     page.grids = grids(held_out, model)?;
     Ok(page)

@@ -82,6 +82,11 @@ impl Encoders {
         Ok(self.image.forward(&pixels)?.image_embeds)
     }
 
+    /// How texts are read.
+    pub fn prompts(&self) -> &PromptEncoder {
+        &self.prompts
+    }
+
     /// Text states.
     pub fn texts(&self, captions: &[&str]) -> Result<EncodedPrompts> {
         self.prompts.encode(captions)

@@ -7,6 +7,7 @@ use snapshot::Photo;
 
 use super::spec::{photo_key, text_key};
 use super::table::Table;
+use crate::diffusion::prompt::PromptEncoder;
 use crate::error::{Error, Result};
 
 /// The table of photos.
@@ -21,6 +22,32 @@ pub struct CachedText {
     pub states: Tensor,
     /// SDXL's pooled text, `[width]`.
     pub pooled: Option<Tensor>,
+}
+
+impl CachedText {
+    /// How `prompts` read a text.
+    ///
+    /// # Errors
+    /// Where it cannot be tokenised.
+    pub fn read(prompts: &PromptEncoder, text: &str) -> Result<Self> {
+        let encoded = prompts.encode(&[text])?;
+        let pooled = encoded.pooled.map(|pooled| pooled.squeeze(0)).transpose()?;
+        Ok(Self { states: encoded.states.squeeze(0)?, pooled })
+    }
+
+    /// What guidance leads away from: a text, or where that is empty and the base `takes_zeros` for it, zeros
+    /// ([`Checkpoint::zeroes_empty_prompt`](crate::diffusion::checkpoint::Checkpoint::zeroes_empty_prompt)).
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn negative(prompts: &PromptEncoder, text: &str, takes_zeros: bool) -> Result<Self> {
+        let read = Self::read(prompts, text)?;
+        if !text.is_empty() || !takes_zeros {
+            return Ok(read);
+        }
+        let pooled = read.pooled.map(|pooled| pooled.zeros_like()).transpose()?;
+        Ok(Self { states: read.states.zeros_like()?, pooled })
+    }
 }
 
 /// Photos and captions of a cache.

@@ -69,11 +69,8 @@ impl Objective<'_> {
         conditioning.added = batch.added.clone();
         let timesteps: Vec<f64> = batch.timesteps.iter().map(|&timestep| timestep as f64).collect();
         let predicted = self.unet.forward(&noisy, &timesteps, &conditioning)?;
-        let target = match self.prediction {
-            Prediction::Epsilon => batch.noise.clone(),
-            Prediction::Velocity => self.schedule.velocity(&batch.latents, &batch.noise, &batch.timesteps)?,
-            Prediction::Sample => batch.latents.clone(),
-        };
+        let (latents, noise) = (&batch.latents, &batch.noise);
+        let target = self.schedule.target(self.prediction, latents, noise, &batch.timesteps)?;
         let halves = Halves::new(&predicted, &target, batch.photos)?;
         let mut terms = vec![("photos", halves.photos.clone())];
         terms.extend(halves.class.clone().map(|class| ("class", class)));

@@ -7,8 +7,6 @@ use rand_chacha::ChaCha8Rng;
 use crate::adapter::Lambdas;
 use crate::adapter::pipeline::{PictureSpec, Pipeline};
 use crate::cache::CachedText;
-use crate::diffusion::checkpoint::Checkpoint;
-use crate::diffusion::prompt::PromptEncoder;
 use crate::diffusion::vae::{AutoencoderKl, LatentDistribution};
 use crate::error::Result;
 use crate::parameters::normals;
@@ -16,28 +14,6 @@ use crate::report::Picture;
 
 /// The logarithm of a variance of nothing: the least that encoders say.
 const CERTAIN: f32 = -30.0;
-
-/// How a text is read.
-///
-/// # Errors
-/// Where it cannot be tokenised.
-pub fn read_text(prompts: &PromptEncoder, text: &str) -> Result<CachedText> {
-    let encoded = prompts.encode(&[text])?;
-    let pooled = encoded.pooled.map(|pooled| pooled.squeeze(0)).transpose()?;
-    Ok(CachedText { states: encoded.states.squeeze(0)?, pooled })
-}
-
-/// What guidance leads away from: the states of the empty text, or zeros where the base takes those for none.
-///
-/// # Errors
-/// Where the base's index cannot be read.
-pub fn nothing(base: &Checkpoint, empty: CachedText) -> Result<CachedText> {
-    if !base.zeroes_empty_prompt()? {
-        return Ok(empty);
-    }
-    let pooled = empty.pooled.map(|pooled| pooled.zeros_like()).transpose()?;
-    Ok(CachedText { states: empty.states.zeros_like()?, pooled })
-}
 
 /// The latents of photos, u8 planes `[n, 3, side, side]`, one after another: each takes as much memory as the autoencoder
 /// needs for one.

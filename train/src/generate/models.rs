@@ -122,9 +122,7 @@ impl Models {
     /// # Errors
     /// Where it cannot be tokenised.
     pub fn text(&self, text: &str) -> Result<CachedText> {
-        let encoded = self.prompts.encode(&[text])?;
-        let pooled = encoded.pooled.map(|pooled| pooled.squeeze(0)).transpose()?;
-        Ok(CachedText { states: encoded.states.squeeze(0)?, pooled })
+        CachedText::read(&self.prompts, text)
     }
 
     /// What guidance leads away from: a text, or where that is empty what the base takes for none.
@@ -132,12 +130,7 @@ impl Models {
     /// # Errors
     /// As [`text`](Self::text).
     pub fn negative(&self, text: &str) -> Result<CachedText> {
-        let read = self.text(text)?;
-        if !text.is_empty() || !self.zeroes_empty_prompt {
-            return Ok(read);
-        }
-        let pooled = read.pooled.map(|pooled| pooled.zeros_like()).transpose()?;
-        Ok(CachedText { states: read.states.zeros_like()?, pooled })
+        CachedText::negative(&self.prompts, text, self.zeroes_empty_prompt)
     }
 
     /// The embedding of a picture: interleaved RGB of `width` × `height`. Its middle square is looked at.

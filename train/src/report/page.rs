@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 
 use super::bench;
 use super::chart::Chart;
+use super::curves::Curves;
 use super::escape::escape;
 use super::grid::Grid;
 use super::picture::Picture;
 use super::ticks;
 use crate::bodybench::BodyBench;
+use crate::run::{RunRecord, RunSpec};
 
 /// Everything a report shows; what is empty is left out.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +53,25 @@ pub struct WorstPhoto {
 }
 
 impl Page {
+    /// The page of a training: its name, the numbers of its log, and what made it. Charts and pictures are still to come.
+    pub fn of_run(record: &RunRecord, curves: &Curves, lead: &str, config: &str) -> Self {
+        let RunSpec { kind, name, snapshot, .. } = &record.spec;
+        let fact = |name: &str, value: String| (name.to_owned(), value);
+        Self {
+            title: format!("{kind} {name}"),
+            lead: lead.to_owned(),
+            tiles: curves.tiles(),
+            facts: vec![
+                fact("run", record.id.clone()),
+                fact("snapshot", format!("{} {}", snapshot.name, snapshot.id)),
+                fact("seed", record.spec.seed.to_string()),
+                fact("program", record.spec.program_version.clone()),
+            ],
+            config: config.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// The page, in one piece: style, drawings and pictures are inside.
     pub fn to_html(&self) -> String {
         let title = escape(&self.title);

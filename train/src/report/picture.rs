@@ -3,7 +3,7 @@
 use base64::prelude::{BASE64_STANDARD, Engine};
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
 /// Below 85, JPEG's blocks are taken for faults of the model; above, a grid of 64 costs megabytes.
 const QUALITY: u8 = 88;
@@ -42,6 +42,21 @@ impl Picture {
         Self::from_rgb(rgb.collect(), side, side, caption)
     }
 
+    /// The pixels as an image.
+    ///
+    /// # Panics
+    /// If there are not `3 · width · height` bytes.
+    pub fn image(&self) -> RgbImage {
+        let image = RgbImage::from_raw(self.width as u32, self.height as u32, self.rgb.clone());
+        image.expect("three bytes for each pixel")
+    }
+
+    /// From an image.
+    pub fn from_image(image: RgbImage) -> Self {
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        Self::from_rgb(image.into_raw(), width, height, "")
+    }
+
     /// The picture as a PNG file; empty where it has no pixels.
     pub fn png(&self) -> Vec<u8> {
         let mut png = Vec::new();
@@ -78,5 +93,6 @@ mod tests {
         assert!(picture.data_uri().starts_with("data:image/jpeg;base64,/9j/"));
         assert!(picture.png().starts_with(b"\x89PNG"));
         assert_eq!(Picture::default().data_uri(), "data:,");
+        assert_eq!(Picture::from_image(picture.image()), Picture { caption: String::new(), ..picture });
     }
 }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use train::adapter::plan::Dropped;
-use train::adapter::{Adapter, AdapterBatch, ClipJudge, Lambdas, Objective, ObjectiveSettings, Widths, file};
+use train::adapter::{
+    Adapter, AdapterBatch, AdapterSettings, ClipJudge, Lambdas, Objective, ObjectiveSettings, Widths, file,
+};
 use train::audit::{Trainable, audit};
 use train::body::Pose;
 use train::diffusion::Weights;
@@ -112,6 +114,14 @@ impl Bench {
         })
     }
 
+    fn gains(&self) -> Result<Vec<f32>> {
+        let values = self.parameters.values()?;
+        let of = |stream: &str| -> Result<Vec<f32>> {
+            Ok(values[&format!("{stream}.image_proj.norm.weight")].to_vec1()?)
+        };
+        Ok([of("body")?, of("reference")?].concat())
+    }
+
     fn objective<'a>(&'a self, settings: &'a ObjectiveSettings) -> Objective<'a> {
         Objective {
             unet: &self.unet,
@@ -147,6 +157,19 @@ fn vision() -> Result<ClipVision> {
 
 fn all_terms() -> ObjectiveSettings {
     ObjectiveSettings { alpha_id: 0.3, beta_clip: 0.2, ..ObjectiveSettings::default() }
+}
+
+#[test]
+fn streams_begin_at_the_gain_that_is_asked_for() -> Result<()> {
+    let bench = Bench::new()?;
+    assert!(bench.gains()?.iter().all(|&gain| gain == 1.0));
+    Adapter::begin(&bench.unet, &bench.parameters, AdapterSettings::default().initial_gain)?;
+    assert!(bench.gains()?.iter().all(|&gain| gain == 0.1));
+    for gain in [0.0, -0.1, f64::NAN] {
+        let refused = AdapterSettings { initial_gain: gain, ..AdapterSettings::default() }.check();
+        assert!(refused.unwrap_err().to_string().contains("adapter.initial_gain"));
+    }
+    Ok(())
 }
 
 #[test]

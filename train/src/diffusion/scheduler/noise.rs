@@ -137,6 +137,21 @@ impl NoiseSchedule {
         self.combine(noise, f64::sqrt, x0, |a| -(1.0 - a).sqrt(), timesteps)
     }
 
+    /// What a network of this prediction is to say of a batch.
+    pub fn target(
+        &self,
+        prediction: Prediction,
+        x0: &Tensor,
+        noise: &Tensor,
+        timesteps: &[usize],
+    ) -> Result<Tensor> {
+        match prediction {
+            Prediction::Epsilon => Ok(noise.clone()),
+            Prediction::Velocity => self.velocity(x0, noise, timesteps),
+            Prediction::Sample => Ok(x0.clone()),
+        }
+    }
+
     /// x̂₀ from the network's output, for a batch with a timestep per element. Differentiable.
     pub fn predict_x0(
         &self,
