@@ -21,7 +21,8 @@ BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
 .PHONY: help build onnxruntime python dataset train train-vae test test-report test-python lint bench bench-pixels bench-judge \
-  bench-measure bench-import bench-unet bench-pictures bench-vae demo models check-real evaluate-duplicates evaluate-models
+  bench-measure bench-prepare bench-import bench-export bench-unet bench-pictures bench-vae demo demo-lock models check-real evaluate-duplicates \
+  evaluate-models
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +53,9 @@ test: $(ORT)  ## run every test
 test-report: $(ORT)  ## the report's page in a browser; needs Chromium
 	cargo test --release --locked --test it review:: -- --ignored
 
-test-python: build  ## files against diffusers, torch, tensorboard, models' export; PYTHON has those, transformers, ultralytics
+test-python: build  ## files against diffusers, torch, tensorboard, webdataset, datasets, mlcroissant; PYTHON has those, transformers, ultralytics
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p train --test it -- --ignored
+	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p snapshot --test it readers:: -- --ignored
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked --test it quantized
 	BOLID=$(BOLID) $(PYTHON) scripts/test_export_models.py
 
@@ -61,7 +63,7 @@ lint:  ## formatting and lints, no warnings allowed
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 
-bench: bench-pixels bench-judge bench-measure bench-import bench-unet bench-pictures bench-vae  ## speed beside other ways, in one run each; PYTHON with torch and diffusers, or pip
+bench: bench-pixels bench-judge bench-measure bench-prepare bench-import bench-export bench-unet bench-pictures bench-vae  ## speed beside other ways, in one run each; PYTHON with torch and diffusers, or pip
 
 bench-pixels: build
 	cargo run --release --locked --quiet -p curate --example speed
@@ -87,6 +89,15 @@ bench-measure: build  # photos/s beside bare sessions, onnxruntime and ultralyti
 	    --calibration $(BENCH)/calibration/1000x1400 --models $(MODELS); \
 	else echo "measuring beside other ways: skipped, pip cannot fetch scripts/requirements.txt"; fi
 
+bench-prepare: build  # photos/s of decoding, weighting and writing tensors beside OpenCV, Pillow and NumPy; BENCH_PREPARE=200
+	@if $(MAKE) --no-print-directory python; then \
+	  cargo build --release --locked --quiet -p curate --example speed && \
+	  cargo run --release --locked --quiet -p synth --example sized_photos -- --seed 79 \
+	    --photos $(or $(BENCH_PREPARE),200) --out $(BENCH)/prepare/photos && \
+	  .cache/python/bin/python scripts/bench_prepare.py --bolid $(BOLID) --photos $(BENCH)/prepare/photos \
+	    --speed target/release/examples/speed; \
+	else echo "preparing beside other ways: skipped, pip cannot fetch scripts/requirements.txt"; fi
+
 bench-import: build  # photos/s and CPU beside img2dataset; memory and speed over 100,000 photos
 	cargo build --release --locked --quiet -p crawler --example loopback
 	target/release/examples/loopback crawl
@@ -95,6 +106,9 @@ bench-import: build  # photos/s and CPU beside img2dataset; memory and speed ove
 	  $(PYTHON) benches/import.py --bolid $(BOLID) --server target/release/examples/loopback \
 	    --python .cache/img2dataset/bin/python; \
 	else echo "import beside img2dataset: skipped, pip cannot fetch it"; fi
+
+bench-export:  # an export to tar files beside tar; EXPORT_PHOTOS=5000
+	cargo run --release --locked --quiet -p snapshot --example export_speed -- $(or $(EXPORT_PHOTOS),5000)
 
 python: .cache/python/ready  ## a Python of the project's own, for the scripts
 
@@ -140,6 +154,13 @@ bench-pictures:
 bench-vae:
 	$(call with-torch,torch,$(firstword $(TORCH)),body-VAE against PyTorch,cargo run --release --locked --quiet -p train \
 	  --example vae_speed -- $$python $$(ls -td $(WORKDIR)/snapshots/*/ 2>/dev/null | head -1))
+
+# Whatever changes the demo's snapshot on purpose is followed by this.
+demo-lock: build  ## write data/locks/demo anew, and its id into README.md
+	rm -rf .cache/demo-lock
+	$(BOLID) dataset --recipe data/recipes/demo.toml --workdir .cache/demo-lock
+	$(BOLID) snapshot lock demo --workdir .cache/demo-lock --out data/locks/demo
+	id=$$(basename .cache/demo-lock/snapshots/demo-*) && sed -i "s/demo-[0-9a-f]\{12\}/$$id/" README.md
 
 demo: build  ## serve the demo gallery, to look at in a browser
 	$(BOLID) serve-demo

@@ -3,6 +3,7 @@
 mod crawl;
 mod dataset;
 mod evaluate;
+mod export;
 mod generate;
 mod models;
 mod review;
@@ -13,11 +14,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use crawl::{CrawlArgs, ImportArgs, MannerArgs, RetryArgs, SelectionArgs, SiteArgs};
-pub use dataset::{DatasetArgs, MeasureArgs, RecipeArgs, SnapshotCommand};
+pub use dataset::{
+    DatasetArgs, Engine, ImportMeasurementsArgs, InitArgs, MeasureArgs, MeasurementsCommand, NoRecipe,
+    RecipeArgs, SnapshotCommand,
+};
 pub use evaluate::EvaluateArgs;
+pub use export::SnapshotExportArgs;
 pub use generate::GenerateArgs;
 pub use models::{AddArgs, CheckRealArgs, ModelsCommand, QuantizeArgs};
-pub use review::{EraseArgs, ReportArgs, ReviewCommand};
+pub use review::{EraseArgs, EraseTarget, ListArgs, Listed, ReportArgs, ReviewCommand};
 pub use train::{
     AdapterArgs, BodyBenchArgs, DreamboothArgs, EmbeddingFormat, EncodeArgs, ExportAdapterArgs,
     ExportCommand, HowArgs, RunsCommand, RunsExportArgs, TrainArgs, TrainCommand, WeightType,
@@ -60,6 +65,8 @@ pub struct Global {
 pub enum Command {
     /// Crawl, measure, judge, prepare, snapshot: the whole way.
     Dataset(DatasetArgs),
+    /// Write a recipe to begin with, which runs as written.
+    Init(InitArgs),
     /// Crawl the recipe's sites, or one site.
     Crawl(CrawlArgs),
     /// Take in a folder of photos (a subfolder is an identity), or a list of files or URLs.
@@ -75,6 +82,9 @@ pub enum Command {
         #[command(flatten)]
         measure: MeasureArgs,
     },
+    /// Write what was measured to a file, or take over what was measured elsewhere.
+    #[command(subcommand)]
+    Measurements(MeasurementsCommand),
     /// Apply the rules to the scores: keep or drop, with every reason.
     Judge {
         /// The recipe.
@@ -98,6 +108,8 @@ pub enum Command {
     Erase(EraseArgs),
     /// Show how far every site is.
     Status,
+    /// List the people or the photos that are stored, by the names that other commands take.
+    List(ListArgs),
     /// Show one photo's whole way: URL, page, scores, reasons, snapshots.
     Explain {
         /// A photo's URL, SHA-256 (or its beginning) or row number.

@@ -83,6 +83,43 @@ pub fn failed(all: &[Judged]) -> usize {
     photos.filter(|(photo, verdict)| verdict.is_none() && !by_choice(photo)).count()
 }
 
+/// What to say where photos came and none of them is kept: the rule that took most, and how to try another value.
+pub fn nothing_kept(all: &[Judged]) -> Option<String> {
+    let verdicts =
+        || all.iter().flat_map(|judged| &judged.photos).filter_map(|(_, verdict)| verdict.as_ref());
+    let judged = verdicts().count();
+    if judged == 0 || verdicts().any(Verdict::is_keep) {
+        return None;
+    }
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    // A photo with two reasons counts under both; `too_few_photos` follows from the others, where there are others.
+    for name in verdicts().flat_map(Verdict::reasons).map(Reason::name) {
+        *counts.entry(name).or_default() += 1;
+    }
+    let (most, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    let advice = match rule_of(most) {
+        Some(rule) => format!("try another value with `bolid judge --dry-run --set {rule}=…`"),
+        None => "`bolid explain PHOTO` shows one photo's way".to_owned(),
+    };
+    Some(format!("none of {judged} photos is kept: {count} of them are {most}; {advice}"))
+}
+
+/// The setting that a reason comes from, where another value may keep the photo.
+fn rule_of(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "too_small" => "rules.min_side",
+        "watermark" => "rules.watermark.max_score",
+        "no_person" | "several_people" => "rules.people.min_score",
+        "no_face" => "rules.faces.min_score",
+        "no_visible_joint" => "rules.joints.min_score",
+        "other_person" => "rules.identity.min_similarity",
+        "near_duplicate" => "rules.duplicates.max_distance",
+        "two_identities" => "rules.duplicates.across_identities",
+        "too_few_photos" => "rules.min_photos",
+        _ => return None,
+    })
+}
+
 /// Shows a row per person and one for all. A photo with two reasons counts under both.
 pub fn show(all: &[Judged], output: Output) -> io::Result<()> {
     let mut lines: Vec<_> = all.iter().map(IdentityLine::of).collect();

@@ -147,6 +147,7 @@ impl Recipe {
     /// Paths in a recipe are relative to its folder.
     fn relative_to(mut self, folder: &Path) -> Self {
         self.models = folder.join(&self.models);
+        self.lock = self.lock.map(|lock| folder.join(lock));
         for site in &mut self.sites {
             site.profile = folder.join(&site.profile);
         }

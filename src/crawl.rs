@@ -1,6 +1,7 @@
 //! `bolid crawl` and `bolid retry`: photos come in from sites.
 
 use std::env;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,24 +57,24 @@ impl Sites {
     }
 
     /// A site named on the command line is asked itself; the demo gallery stands in only for the demo recipe's.
-    async fn of_args(args: &SiteArgs) -> Result<Self> {
+    async fn of_args(args: &SiteArgs, workdir: &Path) -> Result<Self> {
         let mut sites = match (&args.site, &args.base_url) {
             (Some(path), base_url) => {
                 let target = Target::load(path, base_url.clone())?;
                 let recipe = match args.recipe.recipe {
-                    Some(_) => Plan::load(&args.recipe)?.recipe,
+                    Some(_) => Plan::load(&args.recipe, workdir)?.recipe,
                     None => config::without_recipe(&args.recipe.overrides, env::vars())?,
                 };
                 Self { settings: vec![settings(target, &recipe)], demo: None }
             }
             (None, Some(base_url)) => {
-                let plan = Plan::load(&args.recipe)?;
+                let plan = Plan::load(&args.recipe, workdir)?;
                 let load = |site: &crate::recipe::Site| Target::load(&site.profile, Some(base_url.clone()));
                 let targets = plan.recipe.sites.iter().map(load).collect::<Result<Vec<_>, _>>()?;
                 let settings = targets.into_iter().map(|target| settings(target, &plan.recipe));
                 Self { settings: settings.collect(), demo: None }
             }
-            (None, None) => Self::of_recipe(&Plan::load(&args.recipe)?).await?,
+            (None, None) => Self::of_recipe(&Plan::load(&args.recipe, workdir)?).await?,
         };
         sites.settings.iter_mut().for_each(|settings| set_manners(settings, &args.manners));
         Ok(sites)
@@ -170,7 +171,7 @@ impl Watch {
 
 /// `bolid crawl`.
 pub async fn command(args: &CrawlArgs, global: &Global, output: Output) -> Result<Done> {
-    let mut sites = Sites::of_args(&args.sites).await?;
+    let mut sites = Sites::of_args(&args.sites, &global.workdir).await?;
     for settings in &mut sites.settings {
         set_selection(settings, &args.selection);
         settings.fresh_for = args.fresh_for.unwrap_or(settings.fresh_for);
@@ -269,6 +270,7 @@ fn passed_over(kind: &str) -> String {
         "heic" | "avif" | "jpeg xl" => format!("{kind}, which is not read; convert them to JPEG or PNG"),
         "hidden" => "hidden, their names begin with a dot".to_owned(),
         "system" => "left by a system or program, such as bins and thumbnails".to_owned(),
+        "lonely text" => "texts beside no photo of their name".to_owned(),
         other => other.to_owned(),
     }
 }
@@ -307,7 +309,7 @@ fn describe_finding(finding: &Finding) -> String {
 
 /// `bolid retry`: what failed is forgotten, and what was never asked for is all that is due then.
 pub async fn retry(args: &RetryArgs, global: &Global, output: Output) -> Result<Done> {
-    let mut sites = Sites::of_args(&args.sites).await?;
+    let mut sites = Sites::of_args(&args.sites, &global.workdir).await?;
     let catalog = open(global).await?;
     let mut forgotten = 0;
     for settings in &mut sites.settings {

@@ -8,12 +8,13 @@ use catalog::Catalog;
 use catalog::decision::Decision;
 use catalog::measurement::Kind;
 use curate::Detectors;
+use snapshot::SnapshotRef;
 
 use crate::judge::{AllJudged, Judged};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::prepare::PreparedStores;
-use crate::{Done, changes, closing, crawl, judge, measure, prepare, publish};
+use crate::{Done, changes, closing, crawl, judge, lock, measure, prepare, publish};
 
 /// The whole way, ending with a verified snapshot and a table of what happened.
 pub async fn run(
@@ -34,12 +35,28 @@ pub async fn finish(
     output: Output,
 ) -> Result<Done> {
     measure::run(catalog, plan, detectors).await?;
+    let settled = match &plan.recipe.lock {
+        Some(lock) => Some(lock::settle(catalog, &lock::open(lock)?).await?),
+        None => None,
+    };
     let AllJudged { people: judged, decisions, .. } = judge_and_record(catalog, plan).await?;
     let store = store(catalog, plan)?;
     prepare::run(catalog, &store, &judged).await?;
     closing::show(&judged, output)?;
-    publish(catalog, plan, &store, &judged, &decisions, output).await?;
-    Ok(Done::with(closing::failed(&judged)))
+    let written = publish(catalog, plan, &store, &judged, &decisions, output).await?;
+    if let Some(settled) = settled {
+        settled.show(&written, output)?;
+    }
+    Ok(ended(&judged))
+}
+
+/// How a run ended: well only where no photo failed, and some photo is kept.
+fn ended(judged: &[Judged]) -> Done {
+    let nothing_kept = closing::nothing_kept(judged);
+    if let Some(why) = &nothing_kept {
+        eprintln!("bolid: {why}");
+    }
+    Done::with(closing::failed(judged) + usize::from(nothing_kept.is_some()))
 }
 
 /// Applies the rules; with `dry_run` only shows what would change.
@@ -53,7 +70,12 @@ pub async fn judge(catalog: &Arc<Catalog>, plan: &Plan, dry_run: bool, output: O
     } else {
         let judged = judge_and_record(catalog, plan).await?;
         closing::show(&judged.people, output)?;
+        let done = match closing::nothing_kept(&judged.people) {
+            Some(_) => ended(&judged.people),
+            None => Done::Well,
+        };
         leave(judged);
+        return Ok(done);
     }
     Ok(Done::Well)
 }
@@ -72,7 +94,8 @@ pub async fn prepare(catalog: &Arc<Catalog>, plan: &Plan) -> Result<u64> {
 /// Writes a snapshot of what is kept and prepared.
 pub async fn snapshot(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Result<()> {
     let AllJudged { people, decisions, .. } = judge_and_record(catalog, plan).await?;
-    publish(catalog, plan, &store(catalog, plan)?, &people, &decisions, output).await
+    publish(catalog, plan, &store(catalog, plan)?, &people, &decisions, output).await?;
+    Ok(())
 }
 
 async fn judge_and_record(catalog: &Catalog, plan: &Plan) -> Result<AllJudged> {
@@ -102,12 +125,12 @@ async fn publish(
     judged: &[Judged],
     decisions: &[Decision],
     output: Output,
-) -> Result<()> {
+) -> Result<SnapshotRef> {
     let written = publish::run(catalog, plan, stores, judged, decisions).await?;
     let path = written.path.clone();
     let verified = tokio::task::spawn_blocking(move || snapshot::verify(&path))
         .await
         .context("verify the snapshot")??;
     closing::show_snapshot(&written, &verified, output)?;
-    Ok(())
+    Ok(written)
 }

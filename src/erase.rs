@@ -1,6 +1,7 @@
 //! `bolid erase`: a person or a photo goes for good, from the catalog, the disk and every snapshot.
 
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +12,8 @@ use photo::Digest;
 use serde::Serialize;
 use snapshot::{Mention, Withdrawn};
 
-use crate::cli::EraseArgs;
+use crate::cli::{EraseArgs, EraseTarget};
+use crate::export::{self, Holding};
 use crate::output::Output;
 use crate::training::adapter::CACHES;
 use crate::training::runs;
@@ -33,6 +35,8 @@ struct Report {
     runs_withdrawn: Vec<WithdrawnRun>,
     /// Runs whose snapshot is neither here nor withdrawn.
     runs_unknown: Vec<String>,
+    /// Exports that hold what was erased, now or before.
+    exports: Vec<Holding>,
 }
 
 /// What was removed from the disk.
@@ -41,17 +45,28 @@ struct Swept {
     withdrawn: Vec<Withdrawn>,
     runs: Vec<WithdrawnRun>,
     runs_unknown: Vec<String>,
+    exports: Vec<Holding>,
 }
 
 /// Erases what the arguments name.
 pub async fn run(catalog: &Catalog, args: &EraseArgs, output: Output) -> Result<()> {
-    let target = target(catalog, args).await?;
-    let Some(removed) = catalog.erase(&target).await? else {
-        if catalog.is_erased(&target) {
-            return Ok(output.remark("It was erased before; nothing of it is left.")?);
+    let target = target(catalog, &args.what).await?;
+    let nothing = || match catalog.is_erased(&target) {
+        true => Ok(output.remark("It was erased before; nothing of it is left.")?),
+        false => {
+            bail!("erase {}: there is nothing of it; `bolid list` shows what there is", describe(&target))
         }
-        bail!("erase {}: there is nothing of it; `bolid status` shows what there is", describe(&target));
     };
+    let Some(doomed) = catalog.would_erase(&target).await? else { return nothing() };
+    if args.dry_run {
+        let doomed = Doomed::of(&doomed);
+        return Ok(output.show(&doomed, |doomed| format!("would be erased: {}", doomed.in_words()))?);
+    }
+    if !args.yes && !is_confirmed(&Doomed::of(&doomed).in_words(), &target)? {
+        eprintln!("bolid: nothing was erased");
+        return Ok(());
+    }
+    let Some(removed) = catalog.erase(&target).await? else { return nothing() };
     let swept = finish(catalog).await?;
     let Removed { identities, photos, contents, shared } = removed;
     let snapshots_withdrawn: Vec<_> =
@@ -65,9 +80,51 @@ pub async fn run(catalog: &Catalog, args: &EraseArgs, output: Output) -> Result<
         snapshots_withdrawn,
         runs_withdrawn: swept.runs,
         runs_unknown: swept.runs_unknown,
+        exports: swept.exports,
     };
     output.show(&report, Report::in_words)?;
     Ok(())
+}
+
+/// What would go.
+#[derive(Serialize)]
+struct Doomed {
+    identities: usize,
+    photos: usize,
+    contents: usize,
+    shared_contents: usize,
+}
+
+impl Doomed {
+    fn of(removed: &Removed) -> Self {
+        let Removed { identities, photos, contents, shared } = *removed;
+        Self { identities, photos, contents, shared_contents: shared }
+    }
+
+    fn in_words(&self) -> String {
+        let Self { identities, photos, contents, shared_contents } = self;
+        format!(
+            "{identities} people, {photos} photos, {contents} contents ({shared_contents} more stay, since they stand under \
+             somebody else as well); every snapshot and training that holds them is withdrawn"
+        )
+    }
+}
+
+/// Asks whoever sits there.
+///
+/// # Errors
+/// Where nobody does: a script that erases has to say so.
+fn is_confirmed(doomed: &str, target: &Target) -> Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!(
+            "erase {}: nobody is there to be asked, so nothing was erased; add --yes ({doomed})",
+            describe(target)
+        );
+    }
+    eprint!("This is erased for good: {doomed}.\nType `yes` to go on: ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).context("read the answer")?;
+    Ok(answer.trim().eq_ignore_ascii_case("yes"))
 }
 
 /// Ends an erasure that was interrupted: every command does so first.
@@ -78,11 +135,14 @@ pub async fn finish_interrupted(catalog: &Catalog) -> Result<()> {
         for run in &swept.runs {
             tracing::warn!("{}", saw(run));
         }
+        for export in &swept.exports {
+            tracing::warn!("{}", export.in_words());
+        }
     }
     Ok(())
 }
 
-async fn target(catalog: &Catalog, args: &EraseArgs) -> Result<Target> {
+async fn target(catalog: &Catalog, args: &EraseTarget) -> Result<Target> {
     if let Some(identity) = &args.identity {
         let (site, slug) = identity.split_once('/').with_context(|| {
             format!("erase --identity {identity}: SITE/SLUG is expected, as `bolid judge` shows it")
@@ -157,7 +217,8 @@ async fn finish(catalog: &Catalog) -> Result<Swept> {
     let ids: Vec<String> = withdrawal.withdrawn.iter().map(|note| note.id.clone()).collect();
     catalog.forget_snapshots(&ids).await?;
     catalog.finish_erasure().await?;
-    Ok(Swept { files: blobs + tensors, withdrawn: withdrawal.withdrawn, runs, runs_unknown })
+    let exports = export::with_erased(catalog).await?;
+    Ok(Swept { files: blobs + tensors, withdrawn: withdrawal.withdrawn, runs, runs_unknown, exports })
 }
 
 /// Tensors are named by their photo's digest, finished or not.
@@ -205,6 +266,9 @@ impl Report {
                 "\nwhether these runs saw it, nobody can tell, since their snapshots are not here: {}",
                 self.runs_unknown.join(", ")
             );
+        }
+        for export in &self.exports {
+            text += &format!("\n{}", export.in_words());
         }
         text += "\nCopies outside the work folder (reports, sheets, trained models, backups) are yours to remove.";
         text

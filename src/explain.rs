@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anyhow::{Result, bail};
 use catalog::Catalog;
 use catalog::duplicate::GroupMember;
+use catalog::export::ExportRow;
 use catalog::summary::PhotoOrigin;
 use photo::Verdict;
 use photo::redact::redacted;
@@ -27,6 +28,7 @@ struct Explanation {
     verdicts: Vec<RulesVerdict>,
     copies: Vec<GroupMember>,
     snapshots: Vec<Membership>,
+    exports: Vec<ExportRow>,
 }
 
 #[derive(Serialize)]
@@ -99,14 +101,15 @@ pub async fn run(catalog: &Catalog, text: &str, plan: Option<&Plan>, output: Out
             decision.identity == identity && origin.sha256 == Some(decision.sha256.to_string())
         });
         let decision = decided.and_then(|decision| decision.keep);
-        let explanation = Explanation { origin, scores, decision, verdicts, copies, snapshots };
+        let exports = catalog.exports_with(id).await?;
+        let explanation = Explanation { origin, scores, decision, verdicts, copies, snapshots, exports };
         output.show(&explanation, describe)?;
     }
     Ok(())
 }
 
 fn describe(explanation: &Explanation) -> String {
-    let Explanation { origin, scores, decision, verdicts, copies, snapshots } = explanation;
+    let Explanation { origin, scores, decision, verdicts, copies, snapshots, exports } = explanation;
     let mut lines =
         vec![format!("photo {} of {} ({}/{})", origin.id, origin.identity, origin.site, origin.slug)];
     let mut line = |name: &str, text: String| lines.push(format!("  {name:<10} {text}"));
@@ -150,7 +153,16 @@ fn describe(explanation: &Explanation) -> String {
         let place = if membership.keep { "in" } else { "among the dropped of" };
         line("snapshots", format!("{place} {}", membership.snapshot));
     }
+    for export in exports {
+        line("exports", describe_export(export));
+    }
     lines.join("\n")
+}
+
+fn describe_export(export: &ExportRow) -> String {
+    let ExportRow { path, snapshot, format, pixels, sha256, .. } = export;
+    let name = sha256.as_ref().map_or("not finished", |sha256| &sha256[..12.min(sha256.len())]);
+    format!("in {path}: {format} of {snapshot}, pixels `{pixels}` ({name})")
 }
 
 fn describe_copy(copy: &GroupMember) -> String {

@@ -19,6 +19,7 @@ use snapshot::{ModelRef, Snapshot};
 
 use crate::cli::Global;
 use crate::crawl::{Sites, Watch};
+use crate::measurements::{self, Adopted, Policy};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::publish::model_refs;
@@ -50,6 +51,7 @@ pub async fn run(
     mut plan: Plan,
     snapshots: &Path,
     wanted: &str,
+    remeasure: bool,
     global: &Global,
     output: Output,
 ) -> Result<Done> {
@@ -58,7 +60,9 @@ pub async fn run(
     adopt(&mut plan, &original).with_context(|| format!("rebuild snapshot {id}"))?;
     let detectors = plan.detectors()?;
     let mut people = rows(&original)?;
-    let catalog = Arc::new(Catalog::open(&global.workdir.join(FOLDER).join(&id)).await?);
+    // What is measured anew is kept apart from what was taken over.
+    let folder = if remeasure { format!("{id}-remeasured") } else { id.clone() };
+    let catalog = Arc::new(Catalog::open(&global.workdir.join(FOLDER).join(folder)).await?);
     let decisions: Option<Vec<Decision>> =
         serde_json::from_value(original.manifest().spec.recipe["decisions"].clone())
             .with_context(|| format!("read the decisions of snapshot {id}"))?;
@@ -82,7 +86,24 @@ pub async fn run(
         bail!("rebuild snapshot {id}: it has photos of {identity}, whose site the recipe does not name");
     }
 
+    let measurements =
+        original.measurements().with_context(|| format!("read the measurements of snapshot {id}"))?;
+    let mut adopted = Adopted::default();
+    if !remeasure {
+        measurements::adopt(&catalog, &measurements, Policy::Missing, &mut adopted).await?;
+    }
     let done = dataset::finish(&catalog, &plan, &detectors, output).await?;
+    if remeasure {
+        measurements::adopt(&catalog, &measurements, Policy::Nothing, &mut adopted).await?;
+        output.show(&adopted.comparison, |comparison| {
+            let (differing, beyond) = comparison.differing();
+            format!(
+                "{}{differing} of {} measurements differ from the snapshot's, {beyond} of them by more than a rounding",
+                comparison.table(),
+                comparison.compared()
+            )
+        })?;
+    }
     let rebuilt = snapshot::list(&catalog.workdir().join("snapshots"))?;
     let is_same = rebuilt.snapshots.iter().any(|found| found.id == id);
     if !losses.is_empty() {
@@ -115,6 +136,7 @@ fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
         );
     }
     let recipe = &mut plan.recipe;
+    recipe.lock = None; // what is rebuilt is compared with the snapshot itself
     recipe.name.clone_from(&spec.name);
     recipe.rules = spec.rules.clone();
     recipe.prepare =
@@ -123,6 +145,7 @@ fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
     recipe.crawl.identities = serde_json::from_value(recorded("identities")).unwrap_or_default();
     recipe.crawl.max_photos = serde_json::from_value(recorded("max_photos")).unwrap_or_default();
     recipe.measure.all = serde_json::from_value(recorded("measure_all")).unwrap_or_default();
+    recipe.splits = spec.splits().map_err(anyhow::Error::msg).context("read its splits")?;
     // A face embedding model that the recipe names now measured nothing then.
     if !spec.models.iter().any(|model| model.role == Role::FaceEmbedding.name()) {
         recipe.detectors.face_embedding = None;

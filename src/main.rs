@@ -3,26 +3,31 @@
 //! | module | what |
 //! |---|---|
 //! | [`cli`], [`config`], [`recipe`] | what can be typed, and where values come from |
+//! | [`bundled`], [`init`] | the demo's files, which the program carries; a recipe to begin with |
 //! | [`plan`] | a recipe with everything it names, loaded and checked before anything is touched |
 //! | [`dataset`] | the whole way; [`crawl`], [`measure`], [`judge`], [`prepare`], [`publish`] are its stages |
 //! | [`import`], [`locked`] | photos from folders and lists; a snapshot's photos once more |
+//! | [`measurements`], [`compare`], [`lock`] | what was measured, taken elsewhere; how far two machines are apart; one id on every machine |
 //! | [`scores`] | what is stored of a photo, put together again |
 //! | [`changes`] | what other thresholds would change |
 //! | [`memory`] | the bound on what decoded photos take |
-//! | [`status`], [`explain`], [`snapshots`], [`models`], [`closing`] | what is shown |
+//! | [`status`], [`list`], [`explain`], [`snapshots`], [`models`], [`closing`] | what is shown |
 //! | [`quantize`] | int8 variants of models |
 //! | [`demo`], [`check_real`] | the demo gallery; the check on labelled real photos |
 //! | [`report`], [`review`] | the page on which people decide; their decisions |
+//! | [`export`] | a snapshot's photos in the layouts of other tools |
 //! | [`erase`] | a person or a photo goes for good |
 //! | [`training`] | training from snapshots, and what is done with its models |
 //! | [`generate`] | pictures of a prompt and a body |
 //! | [`evaluate`] | how well pictures show whom they are to show |
 //! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
+mod bundled;
 mod changes;
 mod check_real;
 mod cli;
 mod closing;
+mod compare;
 mod config;
 mod crawl;
 mod dataset;
@@ -30,11 +35,16 @@ mod demo;
 mod erase;
 mod evaluate;
 mod explain;
+mod export;
 mod generate;
 mod import;
+mod init;
 mod judge;
+mod list;
+mod lock;
 mod locked;
 mod measure;
+mod measurements;
 mod memory;
 mod models;
 mod output;
@@ -60,8 +70,8 @@ use catalog::Catalog;
 use clap::Parser;
 
 use cli::{
-    Cli, Command, DatasetArgs, ExportCommand, Global, ModelsCommand, ReviewCommand, RunsCommand,
-    SnapshotCommand, TrainCommand,
+    Cli, Command, DatasetArgs, ExportCommand, Global, MeasurementsCommand, ModelsCommand, ReviewCommand,
+    RunsCommand, SnapshotCommand, TrainCommand,
 };
 use output::Output;
 use plan::Plan;
@@ -100,6 +110,7 @@ fn is_bad_configuration(error: &anyhow::Error) -> bool {
         cause.is::<config::ConfigError>()
             || cause.is::<crawler::ProfileError>()
             || cause.is::<plan::PlanError>()
+            || cause.is::<cli::NoRecipe>()
             || cause.is::<training::config::TrainConfigError>()
             || cause.is::<generate::RequestError>()
     })
@@ -118,60 +129,75 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
     let output = Output { json: global.json };
     let snapshots_folder = global.workdir.join("snapshots");
     match command {
-        Command::Dataset(DatasetArgs { recipe, measure, locked }) => {
-            let plan = Plan::load(&recipe.with(measure))?;
+        Command::Dataset(DatasetArgs { recipe, measure, locked, remeasure }) => {
+            let plan = Plan::load(&recipe.with(measure), &global.workdir)?;
             if let Some(wanted) = &locked {
-                return locked::run(plan, &snapshots_folder, wanted, global, output).await;
+                return locked::run(plan, &snapshots_folder, wanted, remeasure, global, output).await;
             }
             plan.check_imports()?; // before models are loaded, a workdir is made, and hours of crawling
             let detectors = plan.detectors()?;
             return dataset::run(&open(global).await?, &plan, &detectors, output).await;
         }
+        Command::Init(args) => init::run(&args, output)?,
         Command::Crawl(args) => return crawl::command(&args, global, output).await,
         Command::Import(args) => return import::command(&args, global, output).await,
         Command::Retry(args) => return crawl::retry(&args, global, output).await,
         Command::Measure { recipe, measure: args } => {
-            let plan = Plan::load(&recipe.with(args))?;
+            let plan = Plan::load(&recipe.with(args), &global.workdir)?;
             let detectors = plan.detectors()?;
             let measured = measure::run(&open(global).await?, &plan, &detectors).await?;
             output.show(&measured, |measured| {
                 format!("{} photos measured in {:.1} s", measured.photos, measured.seconds)
             })?;
         }
+        Command::Measurements(MeasurementsCommand::Export { file, face_embeddings }) => {
+            measurements::export(&look(global).await?, &file, face_embeddings, output).await?;
+        }
+        Command::Measurements(MeasurementsCommand::Import(args)) => {
+            return measurements::import(&*open(global).await?, &args, output).await;
+        }
         Command::Judge { recipe, dry_run } => {
-            let plan = Plan::load(&recipe)?;
+            let plan = Plan::load(&recipe, &global.workdir)?;
             return dataset::judge(&open(global).await?, &plan, dry_run, output).await;
         }
         Command::Prepare(args) => {
-            let plan = Plan::load(&args)?;
+            let plan = Plan::load(&args, &global.workdir)?;
             let prepared = dataset::prepare(&open(global).await?, &plan).await?;
             output.show(&serde_json::json!({ "prepared": prepared }), |_| {
                 format!("{prepared} photos prepared")
             })?;
         }
         Command::Snapshot(SnapshotCommand::Create(args)) => {
-            let plan = Plan::load(&args)?;
+            let plan = Plan::load(&args, &global.workdir)?;
             dataset::snapshot(&open(global).await?, &plan, output).await?;
         }
-        Command::Snapshot(SnapshotCommand::List) => snapshots::list(&snapshots_folder, output)?,
-        Command::Snapshot(SnapshotCommand::Verify { snapshot }) => {
-            snapshots::verify(&snapshots_folder, &snapshot, output)?;
+        Command::Snapshot(SnapshotCommand::Lock { snapshot, out }) => {
+            snapshots::lock(&snapshots_folder, &snapshot, &out, output)?;
         }
-        Command::Snapshot(SnapshotCommand::Diff { from, to }) => {
-            snapshots::diff(&snapshots_folder, &from, &to, output)?;
+        Command::Snapshot(SnapshotCommand::Export(args)) => {
+            export::run(open(global).await?, &args, output).await?;
+        }
+        Command::Snapshot(SnapshotCommand::List) => snapshots::list(&snapshots_folder, output)?,
+        Command::Snapshot(SnapshotCommand::Verify { snapshot, deep }) => {
+            return snapshots::verify(&snapshots_folder, &snapshot, deep, &global.workdir, output);
+        }
+        Command::Snapshot(SnapshotCommand::Diff { from, to, limit, full }) => {
+            let limit = (!full).then_some(limit);
+            snapshots::diff(&snapshots_folder, &from, &to, limit, output)?;
         }
         Command::Erase(args) => erase::run(&*open(global).await?, &args, output).await?,
         Command::Report(args) => {
-            let plan = Plan::load(&args.recipe)?;
+            let plan = Plan::load(&args.recipe, &global.workdir)?;
             report::run(&look(global).await?, &plan, &args, output).await?;
         }
         Command::Review(ReviewCommand::Import { file }) => {
             review::import(&*open(global).await?, &file, output).await?;
         }
         Command::Status => status::run(&look(global).await?, output).await?,
+        Command::List(args) => list::run(&look(global).await?, &args, output).await?,
         Command::Explain { photo, recipe } => {
             // Without a usable recipe the photo is still explained; only "the recipe's rules" cannot be marked.
-            let plan = Plan::load(&recipe).ok();
+            let plan = Plan::load(&recipe, &global.workdir).ok();
             explain::run(&look(global).await?, &photo, plan.as_ref(), output).await?;
         }
         Command::Models(ModelsCommand::List(args)) => models::list(&args.models, output)?,

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 
 /// How results are shown.
@@ -38,17 +38,48 @@ impl Output {
     }
 }
 
-/// A table; columns whose cells are all numbers stand to the right.
+/// Blanks beside each cell.
+const PADDING: u16 = 2;
+
+/// A table as wide as the terminal at most: longer cells are wrapped by words. Columns of numbers stand to the right.
+/// Without a terminal nothing is wrapped, so that other programs find a row in a line.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    table_of_width(header, rows, terminal_size::terminal_size().map(|(width, _)| width.0))
+}
+
+fn table_of_width(
+    header: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+    width: Option<u16>,
+) -> String {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY).set_header(header.iter().map(Cell::new));
-    for row in rows {
-        table.add_row(row.iter().map(|text| {
-            let is_number = text.chars().next().is_some_and(|first| first.is_ascii_digit());
-            Cell::new(text).set_alignment(if is_number { CellAlignment::Right } else { CellAlignment::Left })
-        }));
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
+    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    for (place, column) in table.column_iter_mut().enumerate() {
+        // Names of columns are not broken, nor are numbers, which are shorter.
+        let name = header.get(place).map_or(0, |name| name.chars().count() as u16);
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(name + PADDING)));
+        let mut cells = rows.iter().filter_map(|row| row.get(place));
+        if cells.all(|cell| is_number(cell)) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    rows.into_iter().for_each(|row| {
+        table.add_row(row);
+    });
     table.to_string()
+}
+
+/// A number, perhaps with a unit behind it, or the dash that stands for none.
+fn is_number(cell: &str) -> bool {
+    let (number, unit) = cell.split_once(' ').unwrap_or((cell, ""));
+    let is_plain = number.chars().all(|c| c.is_ascii_digit() || "+-−.,%×".contains(c));
+    // "1 watermark" is no number with a unit; "3.9 MiB", "12 s" and "640 px" are.
+    let is_unit = unit.chars().count() <= 3 && !unit.contains(' ');
+    cell.is_empty() || cell == "–" || (is_plain && is_unit && number.contains(|c: char| c.is_ascii_digit()))
 }
 
 /// A reader that has seen enough (`bolid status | head`) is no error.
@@ -56,5 +87,31 @@ fn print_line(line: &str) -> io::Result<()> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_cells_are_wrapped_by_words_within_the_terminal() {
+        let why = "3 watermark, 2 near_duplicate, 1 too_small, 1 several_people, 1 unreadable, 12 no_person";
+        let row = vec!["demo/Somebody-With-A-Name".to_owned(), "24".to_owned(), why.to_owned()];
+        let text = table_of_width(&["identity", "photos", "why"], [row.clone()], Some(80));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(why.split(' ').all(|word| text.contains(word)), "{text}");
+        let text = table_of_width(&["identity", "photos", "why"], [row], None);
+        assert!(text.contains(why), "{text}");
+    }
+
+    #[test]
+    fn columns_of_numbers_stand_to_the_right_and_lists_of_reasons_to_the_left() {
+        let rows = [["7", "1 watermark, 2 no_face"], ["12", "–"], ["–", "1 no_face"]];
+        let rows = rows.map(|row| row.map(str::to_owned).to_vec());
+        let text = table_of_width(&["n", "why"], rows, None);
+        assert!(text.contains("│  7 ┆") || text.contains("│  7 "), "{text}");
+        assert!(text.lines().any(|line| line.contains(" 1 no_face   ")), "{text}");
+        assert!(is_number("3.88 MiB") && is_number("12 %") && !is_number("1 no_face") && !is_number("demo"));
     }
 }

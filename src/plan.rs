@@ -1,5 +1,6 @@
 //! A recipe with everything it names, loaded and checked before anything is touched.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +47,7 @@ pub enum PlanError {
     /// A name that no snapshot can have.
     #[error("recipe: `name`: {0}")]
     Name(snapshot::WriteError),
-    /// A threshold that makes no sense.
+    /// A threshold or share that makes no sense.
     #[error("recipe `{recipe}`: {problem}")]
     Rule {
         /// The recipe.
@@ -116,8 +117,11 @@ impl Target {
 
 impl Plan {
     /// Reads the recipe and the site profiles it names.
-    pub fn load(args: &RecipeArgs) -> Result<Self> {
-        let recipe = config::load(args.path(), &args.overrides, env::vars())?;
+    ///
+    /// # Errors
+    /// What cannot be read, or makes no sense.
+    pub fn load(args: &RecipeArgs, workdir: &Path) -> Result<Self> {
+        let recipe = config::load(&args.path(workdir)?, &args.overrides, env::vars())?;
         let load = |site: &Site| Target::load(&site.profile, site.base_url.clone());
         let sites = recipe.sites.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let plan = Self { recipe, sites };
@@ -128,8 +132,8 @@ impl Plan {
     fn check(&self) -> Result<(), PlanError> {
         let recipe = self.recipe.name.clone();
         snapshot::check_name(&recipe).map_err(PlanError::Name)?;
-        let rules = self.recipe.rules.check();
-        rules.map_err(|problem| PlanError::Rule { recipe: recipe.clone(), problem })?;
+        let in_range = self.recipe.rules.check().and_then(|()| self.recipe.splits.check());
+        in_range.map_err(|problem| PlanError::Rule { recipe: recipe.clone(), problem })?;
         let mut names = self.site_names();
         if names.is_empty() {
             return Err(PlanError::NoSource(recipe));
@@ -175,6 +179,13 @@ impl Plan {
     pub fn site_names(&self) -> Vec<String> {
         let sites = self.sites.iter().map(|site| site.profile.site.clone());
         sites.chain(self.recipe.imports.iter().map(|import| import.name.clone())).collect()
+    }
+
+    /// The licences that profiles and imports state, by source.
+    pub fn licences(&self) -> BTreeMap<&str, &str> {
+        let sites = self.sites.iter().map(|site| (site.profile.site.as_str(), &site.profile.licence));
+        let imports = self.recipe.imports.iter().map(|import| (import.name.as_str(), &import.licence));
+        sites.chain(imports).filter_map(|(name, licence)| Some((name, licence.as_deref()?))).collect()
     }
 
     /// The recipe's models, loaded and checked.

@@ -1,8 +1,8 @@
 //! `bolid prepare`: kept photos to tensors on disk, `<workdir>/prepared/<settings>/ab/abcd….safetensors`.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use curate::people::Counted;
 use curate::{PrepareSettings, Prepared};
 use photo::{Affine, BoundingBox, Digest, Joints, Person, Rules, Verdict};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 use serde::{Deserialize, Serialize};
 use snapshot::PreparedTensors;
 use tokio::sync::mpsc;
@@ -90,8 +90,14 @@ impl PreparedStore {
         let read = || -> Result<PreparedTensors> {
             let bytes = fs::read(&path)?;
             let tensors = SafeTensors::deserialize(&bytes)?;
-            let plane = |name| anyhow::Ok(tensors.tensor(name)?.data().to_vec());
-            Ok(PreparedTensors { image: plane("image")?, weighted: plane("weighted")? })
+            let planes = |is_held: bool, name| -> Result<Vec<u8>> {
+                Ok(if is_held { tensors.tensor(name)?.data().to_vec() } else { Vec::new() })
+            };
+            let kept = self.settings.tensors;
+            Ok(PreparedTensors {
+                image: planes(kept.has_image(), "image")?,
+                weighted: planes(kept.has_weighted(), "weighted")?,
+            })
         };
         read().with_context(|| {
             format!("read tensors {}; delete the file and run `bolid prepare`", path.display())
@@ -99,14 +105,15 @@ impl PreparedStore {
     }
 
     fn write(&self, sha256: Digest, prepared: &Prepared) -> Result<()> {
-        let side = prepared.size_px as usize;
-        let view = |data| TensorView::new(Dtype::U8, vec![3, side, side], data);
-        let tensors = [("image", view(&prepared.image)?), ("weighted", view(&prepared.weighted)?)];
+        let kept = self.settings.tensors;
+        let mut tensors = Vec::new();
+        tensors.extend(kept.has_image().then_some(("image", prepared.image.as_slice())));
+        tensors.extend(kept.has_weighted().then_some(("weighted", prepared.weighted.as_slice())));
         let path = self.path(sha256);
         let partial = path.with_extension("partial");
         let write = || -> Result<()> {
             fs::create_dir_all(path.parent().context("a tensor file has a folder")?)?;
-            fs::write(&partial, safetensors::serialize(tensors, None)?)?;
+            write_tensors(&partial, prepared.size_px as usize, &tensors)?;
             Ok(fs::rename(&partial, &path)?)
         };
         write().map_err(|error| {
@@ -120,6 +127,25 @@ impl PreparedStore {
             error.context(format!("write tensors {}{advice}", path.display()))
         })
     }
+}
+
+/// Writes planes `[3, side, side]` as a file of safetensors, straight from where they are: the library's `serialize` copies
+/// them into one buffer first.
+fn write_tensors(path: &Path, side: usize, tensors: &[(&str, &[u8])]) -> Result<()> {
+    let mut end = 0;
+    let entries = tensors.iter().map(|(name, planes)| {
+        let data_offsets = (end, end + planes.len());
+        end = data_offsets.1;
+        ((*name).to_owned(), TensorInfo { dtype: Dtype::U8, shape: vec![3, side, side], data_offsets })
+    });
+    let mut header = serde_json::to_vec(&Metadata::new(None, entries.collect())?)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut file = File::create(path)?;
+    file.write_all(&[(header.len() as u64).to_le_bytes().as_slice(), &header].concat())?;
+    for (_, planes) in tensors {
+        file.write_all(planes)?;
+    }
+    Ok(())
 }
 
 /// A kept photo and the person in it, joints gated.
@@ -180,13 +206,15 @@ pub async fn run(catalog: &Arc<Catalog>, stores: &PreparedStores, all: &[Judged]
 }
 
 fn prepare(catalog: &Catalog, work: &Work) -> Result<PreparedFacts> {
-    let photo = curate::decode(&catalog.blobs().read(work.sha256)?)?;
-    let prepared = curate::prepare(&photo.image, &work.person, &work.store.settings)?;
+    let bytes = catalog.blobs().read(work.sha256)?;
+    let prepared = curate::prepare_file(&bytes, &work.person, &work.store.settings)?;
     work.store.write(work.sha256, &prepared)?;
-    Ok(PreparedFacts {
+    let facts = PreparedFacts {
         joints: prepared.joints,
         joints_in_photo: work.person.joints,
         person_box: work.person.bbox,
         affine: prepared.affine,
-    })
+    };
+    prepared.reuse();
+    Ok(facts)
 }

@@ -1,17 +1,21 @@
 //! `bolid snapshot create`: what is judged and prepared becomes an immutable snapshot.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
 use catalog::decision::Decision;
+use catalog::gallery::{MeasurementLine, Piece};
+use catalog::measurement::Kind;
 use curate::model::ModelEntry;
 use photo::redact::redacted;
-use photo::{Verdict, WatermarkScore};
+use photo::{Digest, Verdict, WatermarkScore};
 use serde_json::json;
 use snapshot::{
-    DroppedRow, FetchRow, IdentityRows, ModelRef, PhotoRow, Scores, SnapshotRef, SnapshotSpec, Writer,
+    DroppedRow, FetchRow, IdentityRows, MeasurementRow, ModelRef, PhotoRow, Scores, SnapshotRef,
+    SnapshotSpec, Writer,
 };
 
 use crate::judge::Judged;
@@ -30,10 +34,13 @@ pub async fn run(
 ) -> Result<SnapshotRef> {
     let spec = spec(plan, decisions)?;
     warn_of_secrets(all);
+    let measured = measured(catalog, plan).await?;
     let mut rows = Vec::new();
     for judged in all {
         let store = stores.of_site(&judged.identity.site);
-        rows.push((identity_rows(catalog, &store, judged).await?, store));
+        let mut of_person = identity_rows(catalog, &store, judged).await?;
+        of_person.measurements = measurements(&measured, &of_person);
+        rows.push((of_person, store));
     }
     let folder = catalog.workdir().join("snapshots");
     let existing =
@@ -50,6 +57,38 @@ pub async fn run(
     let path = found.path.strip_prefix(catalog.workdir()).unwrap_or(&found.path);
     catalog.record_snapshot(&found.id, &found.name, &path.display().to_string(), &photos).await?;
     Ok(found)
+}
+
+/// What the plan's probes said of each content. Face embeddings are biometric data, and stay in the catalog.
+async fn measured(catalog: &Catalog, plan: &Plan) -> Result<HashMap<Digest, Vec<MeasurementRow>>> {
+    let mut probes = plan.probes()?;
+    probes.retain(|probe| probe.kind != Kind::FaceEmbedding);
+    let by_kind: HashMap<&'static str, Digest> =
+        probes.iter().map(|probe| (probe.kind.name(), probe.digest)).collect();
+    let parse = move |piece: &Piece| -> Result<Vec<MeasurementRow>> {
+        let row = |line: MeasurementLine<'_>| {
+            Ok(MeasurementRow {
+                sha256: line.sha256.parse()?,
+                kind: line.kind.to_owned(),
+                probe: *by_kind.get(line.kind).context("a measurement is of a kind that was asked for")?,
+                value: line.value.to_owned(),
+            })
+        };
+        piece.lines().map(row).collect()
+    };
+    let pieces = catalog.measured_in_pieces(&plan.site_names(), &probes, parse).await?;
+    let mut measured: HashMap<Digest, Vec<MeasurementRow>> = HashMap::new();
+    for row in pieces.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten() {
+        measured.entry(row.sha256).or_default().push(row);
+    }
+    Ok(measured)
+}
+
+/// What was measured of a person's photos.
+fn measurements(measured: &HashMap<Digest, Vec<MeasurementRow>>, rows: &IdentityRows) -> Vec<MeasurementRow> {
+    let kept = rows.photos.iter().map(|photo| photo.sha256);
+    let contents = kept.chain(rows.dropped.iter().filter_map(|photo| photo.sha256));
+    contents.filter_map(|sha256| measured.get(&sha256)).flatten().cloned().collect()
 }
 
 fn write(
@@ -82,7 +121,12 @@ fn spec(plan: &Plan, decisions: &[Decision]) -> Result<SnapshotSpec> {
         "identities": recipe.crawl.identities,
         "max_photos": recipe.crawl.max_photos,
         "measure_all": recipe.measure.all,
+        "splits": recipe.splits,
     });
+    let licences = plan.licences();
+    if !licences.is_empty() {
+        source["licences"] = json!(licences);
+    }
     if !decisions.is_empty() {
         source["decisions"] = json!(decisions); // what was decided by hand makes another dataset
     }

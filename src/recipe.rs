@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use photo::Rules;
+use photo::{Rules, Splits};
 use serde::{Deserialize, Serialize};
 use synth::collection::CollectionSpec;
 use url::Url;
@@ -25,6 +25,10 @@ pub struct Recipe {
     /// Which of them to use, by name; needed where the list has several for one role.
     #[serde(default)]
     pub detectors: curate::ModelChoice,
+    /// The tables of the snapshot that the recipe makes (`bolid snapshot lock`): measurements that differ from its values
+    /// by no more than their rounding get its values, so that the id is the same on every machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<PathBuf>,
     /// Serve this collection of synthetic people on loopback while the sites are crawled.
     #[serde(default)]
     pub demo: Option<CollectionSpec>,
@@ -40,6 +44,9 @@ pub struct Recipe {
     /// How kept photos become tensors.
     #[serde(default)]
     pub prepare: curate::PrepareSettings,
+    /// Which share of the people is for validation and testing.
+    #[serde(default)]
+    pub splits: Splits,
 }
 
 /// A site to crawl.
@@ -86,6 +93,9 @@ pub struct Import {
     pub name: String,
     /// The folder, or the list (`.csv`, `.tsv`, `.jsonl`, `.parquet`, `.txt`).
     pub path: PathBuf,
+    /// Under what licence its photos are, as snapshots state it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
     /// How the hosts of a list of URLs are asked (TOML); politely where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<PathBuf>,

@@ -1,25 +1,118 @@
-//! What a stage needs beside the catalog: the models' library, the models, the threads.
+//! What a stage needs beside the catalog: the models' library, the threads.
 
 use std::env;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use curate::Runtime;
 
-/// Where `make onnxruntime` puts the library, relative to the project's folder.
-const CACHED_LIBRARY: &str = ".cache/onnxruntime/libonnxruntime.so";
+/// The variable that names the library, which goes before every other place.
+const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
 
-/// ONNX Runtime from `ORT_DYLIB_PATH`, or else from the project's cache: that of the current folder, or of one above
-/// the program itself.
+/// What the library's file is called, alone or with a version behind it: Python's package has no plain name.
+const LIBRARY: &str = "libonnxruntime.so";
+
+/// Where `make onnxruntime` puts the library, relative to the project's folder.
+const CACHE: &str = ".cache/onnxruntime";
+
+/// Where systems keep libraries.
+const SYSTEM: [&str; 5] =
+    ["/usr/local/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
+
+/// Says where Python's package `onnxruntime` is, without loading it, which would take a second.
+const ASK_PYTHON: &str =
+    "import importlib.util as u; s = u.find_spec('onnxruntime'); print(s.origin if s else '')";
+
+/// ONNX Runtime: from `ORT_DYLIB_PATH`; the project's cache, of the current folder or of one above the program; beside the
+/// program; from the Python on PATH (`pip install onnxruntime`); from the system.
+///
+/// # Errors
+/// Where there is none, naming every place that was looked at; or where the one that was found cannot be used.
 pub fn onnx_runtime() -> Result<Runtime> {
+    if env::var_os(LIBRARY_VARIABLE).is_some_and(|named| !named.is_empty()) {
+        return Ok(Runtime::load(Path::new(LIBRARY))?); // it reads the variable itself
+    }
+    let mut looked = Vec::new();
+    for (place, folders) in places() {
+        for folder in folders {
+            if let Some(library) = library_in(&folder) {
+                return Ok(Runtime::load(&library)?);
+            }
+        }
+        looked.push(place);
+    }
+    bail!(
+        "ONNX Runtime, which runs the models, was not found in {}; run `pip install onnxruntime`, or name the library in \
+         {LIBRARY_VARIABLE}",
+        looked.join(", ")
+    )
+}
+
+/// Where to look, in this order, each with what it is called.
+fn places() -> impl Iterator<Item = (String, Vec<PathBuf>)> {
     let program = env::current_exe().unwrap_or_default();
-    let mut folders = env::current_dir().into_iter().chain(program.ancestors().map(PathBuf::from));
-    let cached = folders.find_map(|folder| Some(folder.join(CACHED_LIBRARY)).filter(|path| path.exists()));
-    Ok(Runtime::load(&cached.unwrap_or_else(|| PathBuf::from(CACHED_LIBRARY)))?)
+    let program = program.canonicalize().unwrap_or(program);
+    let above: Vec<PathBuf> = program.ancestors().skip(1).map(Path::to_owned).collect();
+    let current = env::current_dir().into_iter();
+    let cache = current.chain(above.iter().cloned()).map(|folder| folder.join(CACHE)).collect();
+    let beside = above.first().map_or(Vec::new(), |folder| vec![folder.clone(), folder.join("../lib")]);
+    let loader = env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let system = env::split_paths(&loader).chain(SYSTEM.map(PathBuf::from)).collect();
+    [
+        (format!("{CACHE} (here and above the program)"), cache),
+        (format!("the program's folder ({})", program.parent().unwrap_or(Path::new("")).display()), beside),
+    ]
+    .into_iter()
+    // Python is only asked where nothing was found before.
+    .chain(std::iter::once_with(|| ("the Python on PATH".to_owned(), of_python())))
+    .chain(std::iter::once(("the system's libraries".to_owned(), system)))
+}
+
+/// The folder of the library in Python's package.
+fn of_python() -> Vec<PathBuf> {
+    let asked = ["python3", "python"].into_iter().find_map(|python| {
+        let answer = Command::new(python).args(["-c", ASK_PYTHON]).output().ok()?;
+        let origin = String::from_utf8(answer.stdout).ok()?;
+        Path::new(origin.trim()).parent().filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_owned)
+    });
+    asked.map(|package| package.join("capi")).into_iter().collect()
+}
+
+/// The library in a folder: of several versions the one whose name is the last, the plain name before all.
+fn library_in(folder: &Path) -> Option<PathBuf> {
+    let names = fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.file_name());
+    let of_library = names.filter_map(|name| name.into_string().ok()).filter(|name| {
+        name.strip_prefix(LIBRARY).is_some_and(|version| version.is_empty() || version.starts_with('.'))
+    });
+    let best = of_library.max_by_key(|name| (name == LIBRARY, name.clone()))?;
+    Some(folder.join(best)).filter(|path| path.is_file())
 }
 
 /// Bounds rayon to `threads`; one per core otherwise, since decoding and models leave no core waiting.
 pub fn use_threads(threads: Option<usize>) -> Result<()> {
     let builder = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
     builder.build_global().context("start the worker threads")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plain_name_goes_before_versions_and_neighbours_are_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str| fs::write(folder.path().join(name), "").unwrap();
+        for name in ["libonnxruntime_providers_shared.so", "libonnxruntime.sofa", "readme"] {
+            put(name);
+        }
+        assert_eq!(library_in(folder.path()), None);
+        put("libonnxruntime.so.1.30.0");
+        put("libonnxruntime.so.1.31.1");
+        assert_eq!(library_in(folder.path()), Some(folder.path().join("libonnxruntime.so.1.31.1")));
+        put("libonnxruntime.so");
+        assert_eq!(library_in(folder.path()), Some(folder.path().join("libonnxruntime.so")));
+        assert_eq!(library_in(Path::new("/nowhere")), None);
+    }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use catalog::Catalog;
 use catalog::gallery::{MeasurementLine, Piece};
 use catalog::identity::Identity;
-use catalog::measurement::Probe;
+use catalog::measurement::{Kind, Probe, Said};
 use catalog::photo::PhotoRow;
 use curate::{Demand, Measurements};
 use photo::{Detection, Digest, FaceEmbedding, ImageFacts, Person, WatermarkScore};
@@ -152,6 +152,21 @@ fn answer<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<Answer<T>> 
         Some(b'n') => Ok(Answer::Unreadable(parse(line)?)),
         _ => Ok(Answer::Measured(parse(line)?)),
     }
+}
+
+/// Whether a value is what its kind stores.
+///
+/// # Errors
+/// Where it is not: it would fail every later judging.
+pub fn check(kind: Kind, said: &Said) -> Result<()> {
+    match kind {
+        Kind::Image => said.read::<Decoded>(kind).map(drop)?,
+        Kind::Watermark => said.read::<Answer<WatermarkScore>>(kind).map(drop)?,
+        Kind::Faces => said.read::<Answer<Vec<Detection>>>(kind).map(drop)?,
+        Kind::People => said.read::<Answer<Vec<Person>>>(kind).map(drop)?,
+        Kind::FaceEmbedding => said.read::<Answer<Vec<FaceEmbedding>>>(kind).map(drop)?,
+    }
+    Ok(())
 }
 
 impl Stored {

@@ -22,6 +22,9 @@ pub struct BlobStore {
     busy: Mutex<HashSet<Digest>>,
 }
 
+/// The folder of blobs in the work folder.
+pub(crate) const FOLDER: &str = "blobs";
+
 /// The ending of the note beside an unfinished blob that may be gone on with.
 const NOTE: &str = "note";
 
@@ -42,6 +45,11 @@ impl BlobStore {
         fs::create_dir_all(&partial).map_err(Error::io("create", &partial))?;
         store.clear(|path| !path.with_extension(NOTE).exists())?;
         Ok(store)
+    }
+
+    /// The blobs of a work folder as they are, to read from: nothing is made and nothing cleared.
+    pub fn of_workdir(workdir: &Path) -> Self {
+        Self::to_read(&workdir.join(FOLDER))
     }
 
     /// The folder as it is, to read from.

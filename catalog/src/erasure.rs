@@ -7,6 +7,7 @@ use std::fs;
 use photo::{Digest, FailureClass};
 use sqlx::{FromRow, SqliteConnection};
 
+use crate::export::count_erased;
 use crate::measurement::{parse_digest, to_json};
 use crate::open::now_ms;
 use crate::tombstone::{Erased, Tombstones};
@@ -59,6 +60,14 @@ impl Catalog {
         let removed = erase(&mut transaction, target).await?;
         transaction.commit().await.map_err(Error::db(OPERATION))?;
         self.reload_tombstones().await?;
+        Ok(removed)
+    }
+
+    /// What [`erase`](Self::erase) would remove; nothing is.
+    pub async fn would_erase(&self, target: &Target) -> Result<Option<Removed>> {
+        let mut transaction = self.writer.begin().await.map_err(Error::db(OPERATION))?;
+        let removed = erase(&mut transaction, target).await?;
+        transaction.rollback().await.map_err(Error::db(OPERATION))?;
         Ok(removed)
     }
 
@@ -169,6 +178,7 @@ async fn erase(connection: &mut SqliteConnection, target: &Target) -> Result<Opt
         ),
         ("DELETE FROM blob WHERE sha256 IN (SELECT value FROM json_each(?1))", alone_json),
     ];
+    count_erased(connection, &photo_ids).await.map_err(Error::db(OPERATION))?;
     for (statement, bound) in statements {
         sqlx::query(statement).bind(bound).execute(&mut *connection).await.map_err(Error::db(OPERATION))?;
     }

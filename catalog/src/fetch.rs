@@ -148,29 +148,33 @@ impl FetchRecord {
     }
 }
 
+/// `CROSS JOIN` keeps SQLite to this order, by rows of `photo` from the last batch on. Left to itself it begins with the
+/// site's people, and sorts all that is due for every batch: minutes for 160,000 photos, and four times as long for twice
+/// as many.
+pub(crate) const DUE_PHOTOS: &str = "
+    SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height,
+           sha256, etag, last_modified, page_etag, page_last_modified,
+           larger_url, larger_etag, larger_last_modified, page_read_by,
+           failure, detail, refused_by, permission
+    FROM photo CROSS JOIN identity ON identity.id = identity_id LEFT JOIN fetch ON fetch.photo_id = photo.id
+    WHERE site = ? AND photo.id > ?
+          AND (fetched_at IS NULL OR fetched_at < ? OR failure IN ('dns', 'connect', 'tls', 'private'))
+          AND source_url NOT GLOB 'file:*' -- those come from a disk
+          AND source_url NOT GLOB 'erased:*'
+    ORDER BY photo.id LIMIT ?";
+
 impl Catalog {
     /// Photos of the site without a download, or with one before `cutoff` (Unix milliseconds), or whose host was not
     /// reached: the next `limit` ones after the row `after`.
     pub async fn due_photos(&self, site: &str, cutoff: i64, after: i64, limit: u32) -> Result<Vec<DuePhoto>> {
-        sqlx::query_as(
-            "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height,
-                    sha256, etag, last_modified, page_etag, page_last_modified,
-                    larger_url, larger_etag, larger_last_modified, page_read_by,
-                    failure, detail, refused_by, permission
-             FROM photo JOIN identity ON identity.id = identity_id LEFT JOIN fetch ON fetch.photo_id = photo.id
-             WHERE site = ? AND photo.id > ?
-                   AND (fetched_at IS NULL OR fetched_at < ? OR failure IN ('dns', 'connect', 'tls', 'private'))
-                   AND source_url NOT GLOB 'file:*' -- those come from a disk
-                   AND source_url NOT GLOB 'erased:*'
-             ORDER BY photo.id LIMIT ?",
-        )
-        .bind(site)
-        .bind(after)
-        .bind(cutoff)
-        .bind(limit)
-        .fetch_all(&self.reader)
-        .await
-        .map_err(Error::db("list due photos"))
+        sqlx::query_as(DUE_PHOTOS)
+            .bind(site)
+            .bind(after)
+            .bind(cutoff)
+            .bind(limit)
+            .fetch_all(&self.reader)
+            .await
+            .map_err(Error::db("list due photos"))
     }
 
     /// How many photos [`due_photos`](Self::due_photos) would list in all.

@@ -19,6 +19,7 @@
 //! | [`verdict`], [`duplicate`] | `verdict`, `duplicate` | judge |
 //! | [`prepared`] | `prepared` | prepare |
 //! | [`snapshot`] | `snapshot`, `snapshot_photo` | snapshot |
+//! | [`export`] | `export`, `export_photo` | snapshot export |
 //! | [`decision`] | `decision` | review |
 //! | [`erasure`], [`tombstone`] | `tombstone` | erase |
 //! | [`gallery`], [`summary`] | read many of them at once | nobody |
@@ -33,6 +34,7 @@ pub mod decision;
 pub mod duplicate;
 pub mod erasure;
 mod error;
+pub mod export;
 pub mod fetch;
 pub mod gallery;
 pub mod identity;

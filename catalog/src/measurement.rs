@@ -24,6 +24,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Everything that is measured.
+    pub const ALL: [Self; 5] = [Self::Image, Self::Watermark, Self::Faces, Self::People, Self::FaceEmbedding];
+
+    /// The kind of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The name in the table.
     pub fn name(self) -> &'static str {
         match self {
@@ -59,6 +67,16 @@ impl Said {
         Self(serde_json::to_string(value).expect("scores can be written as JSON"))
     }
 
+    /// A value that was stored elsewhere, as its text.
+    pub fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text that is stored.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
     /// The value.
     ///
     /// # Errors
@@ -68,7 +86,103 @@ impl Said {
     }
 }
 
+/// A stored value and its name: which bytes, and what measured them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The digest of the photo's bytes.
+    pub sha256: Digest,
+    /// What measured, and by which model and preprocessing.
+    pub probe: Probe,
+    /// What it said.
+    pub said: Said,
+}
+
+/// What became of a value from elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Adoption {
+    /// There was none; it is stored now.
+    Added,
+    /// The same value was stored already.
+    Same,
+    /// Another value is stored, and stays.
+    Differs(Said),
+    /// No photo here has these bytes.
+    NoSuchPhoto,
+}
+
 impl Catalog {
+    /// Into how many parts [`stored_part`](Self::stored_part) divides all measurements, by the first byte of the
+    /// contents' digests.
+    pub const PARTS: u16 = 256;
+
+    /// One part of everything that is stored, in the order of contents, kinds and probes.
+    pub async fn stored_part(&self, part: u16) -> Result<Vec<Stored>> {
+        let bound = |part: u16| if part == Self::PARTS { "g".to_owned() } else { format!("{part:02x}") };
+        let rows: Vec<(String, String, String, String)> = sqlx::query_as(
+            "SELECT sha256, kind, probe, value FROM measurement WHERE sha256 >= ? AND sha256 < ?
+             ORDER BY sha256, kind, probe",
+        )
+        .bind(bound(part))
+        .bind(bound(part + 1))
+        .fetch_all(&self.reader)
+        .await
+        .map_err(Error::db("read measurements"))?;
+        // A kind that only a newer version knows is left out.
+        let stored = |(sha256, kind, probe, value): (String, String, String, String)| {
+            let kind = Kind::of_name(&kind)?;
+            let names = parse_digest(&sha256).and_then(|sha256| Ok((sha256, parse_digest(&probe)?)));
+            Some(names.map(|(sha256, digest)| Stored {
+                sha256,
+                probe: Probe { kind, digest },
+                said: Said(value),
+            }))
+        };
+        rows.into_iter().filter_map(stored).collect()
+    }
+
+    /// Stores values from elsewhere of which none is stored yet, in one transaction; says what became of each.
+    /// With `dry_run` it only says so.
+    pub async fn adopt_measurements(&self, values: &[Stored], dry_run: bool) -> Result<Vec<Adoption>> {
+        let failed = || Error::db("take over measurements");
+        let mut transaction = self.writer.begin().await.map_err(failed())?;
+        let mut adoptions = Vec::with_capacity(values.len());
+        for Stored { sha256, probe, said: Said(value) } in values {
+            let (sha256, digest) = (sha256.to_string(), probe.digest.to_string());
+            let found: Option<(Option<String>,)> = sqlx::query_as(
+                "SELECT (SELECT value FROM measurement WHERE sha256 = blob.sha256 AND kind = ? AND probe = ?)
+                 FROM blob WHERE sha256 = ?",
+            )
+            .bind(probe.kind.name())
+            .bind(&digest)
+            .bind(&sha256)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed())?;
+            adoptions.push(match found {
+                None => Adoption::NoSuchPhoto,
+                Some((Some(stored),)) if stored == *value => Adoption::Same,
+                Some((Some(stored),)) => Adoption::Differs(Said(stored)),
+                Some((None,)) => {
+                    sqlx::query("INSERT INTO measurement (sha256, kind, probe, value) VALUES (?, ?, ?, ?)")
+                        .bind(&sha256)
+                        .bind(probe.kind.name())
+                        .bind(&digest)
+                        .bind(value)
+                        .execute(&mut *transaction)
+                        .await
+                        .map_err(failed())?;
+                    Adoption::Added
+                }
+            });
+        }
+        if dry_run {
+            transaction.rollback().await.map_err(failed())?;
+        } else {
+            transaction.commit().await.map_err(failed())?;
+        }
+        Ok(adoptions)
+    }
+
     /// Contents of the sites' photos that lack a measurement by one of the probes, each with the probes it lacks,
     /// in the order of their digests.
     pub async fn unmeasured(

@@ -72,7 +72,7 @@ impl Catalog {
             .connect_with(options.read_only(true))
             .await
             .map_err(open)?;
-        let blobs = BlobStore::open(&workdir.join("blobs"))?;
+        let blobs = BlobStore::open(&workdir.join(crate::blob::FOLDER))?;
         Ok(Self { workdir: workdir.to_owned(), writer, reader, tombstones, blobs, _lock: Some(lock) })
     }
 
@@ -106,7 +106,7 @@ impl Catalog {
         let mut connection = pool.acquire().await.map_err(Error::db("open the database for reading"))?;
         let tombstones = RwLock::new(Arc::new(Tombstones::load(&mut connection).await?));
         drop(connection);
-        let blobs = BlobStore::to_read(&workdir.join("blobs"));
+        let blobs = BlobStore::to_read(&workdir.join(crate::blob::FOLDER));
         Ok(Self {
             workdir: workdir.to_owned(),
             writer: pool.clone(),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use catalog::Catalog;
 use catalog::duplicate::Duplicate;
+use catalog::erasure::Target;
+use catalog::export::NewExport;
 use catalog::fetch::FetchRecord;
 use catalog::gallery::{MeasurementLine, Piece};
 use catalog::identity::NewIdentity;
@@ -342,4 +344,38 @@ async fn one_slug_at_two_addresses_is_two_people_unless_a_rule_makes_the_slug() 
         catalog.add_identity("ruled", &person(url, true)).await.unwrap();
     }
     assert_eq!(catalog.identities("ruled").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_export_is_known_by_its_photos_and_counts_those_that_are_erased() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = catalog_with_photos(folder.path(), 3).await;
+    let due = catalog.due_photos(SITE, 0, 0, 3).await.unwrap();
+    let contents: [&[u8]; 3] = [b"one", b"two", b"two"]; // the third shows the second once more
+    for (photo, bytes) in due.iter().zip(contents) {
+        catalog.record_fetches(&[(photo.id, stored(&catalog, bytes))]).await.unwrap();
+    }
+    let export = NewExport { path: "/out", snapshot: "demo-0123", format: "parquet", pixels: "photo" };
+    let photos =
+        [("demo/ada", Digest::of("one")), ("demo/ada", Digest::of("two")), ("demo/bea", Digest::of("one"))];
+    let id = catalog.begin_export(export, &photos).await.unwrap();
+    assert_eq!(catalog.begin_export(export, &photos).await.unwrap(), id, "the same one again");
+    let with = catalog.exports_with(due[0].id).await.unwrap();
+    assert_eq!((with.len(), with[0].path.as_str(), &with[0].sha256), (1, "/out", &None));
+    catalog.finish_export(id, Digest::of("export.json")).await.unwrap();
+    assert!(catalog.exports_with(due[2].id).await.unwrap()[0].sha256.is_some());
+    assert_eq!(catalog.exports_with_erased().await.unwrap(), []);
+
+    catalog.erase(&Target::Bytes(Digest::of("two"))).await.unwrap().unwrap();
+    let held = catalog.exports_with_erased().await.unwrap();
+    assert_eq!((held.len(), held[0].erased_photos), (1, 1), "one photo, under two addresses");
+    catalog.erase(&Target::Identity { site: SITE.into(), slug: "ada".into() }).await.unwrap().unwrap();
+    assert_eq!(catalog.exports_with_erased().await.unwrap()[0].erased_photos, 2);
+
+    let other = NewExport { snapshot: "demo-4567", ..export };
+    catalog.begin_export(other, &[]).await.unwrap();
+    assert_eq!(catalog.exports_with_erased().await.unwrap(), [], "another export in that folder");
+    let held = catalog.begin_export(NewExport { path: "/else", ..export }, &photos).await.unwrap();
+    catalog.forget_export(held).await.unwrap();
+    assert_eq!(catalog.exports_with(due[0].id).await.unwrap(), []);
 }

@@ -4,21 +4,28 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
-use encoding_rs::Encoding;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::list::{List, Place};
+use crate::text;
 
-/// The captions of a folder's metadata files.
+/// The captions of a folder: of its metadata files, and those that stand beside the photos.
 #[derive(Debug, Default)]
 pub(crate) struct Captions {
     /// By the photo's [`key`]: a text, and where it stood.
     by_photo: BTreeMap<String, (String, &'static str)>,
+    /// By the [`key`] of the photo, without its ending or with it.
+    sidecars: BTreeMap<String, Sidecar>,
     /// What could not be read, and why.
     pub unreadable: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Sidecar {
+    path: PathBuf,
+    has_photo: bool,
 }
 
 impl Captions {
@@ -47,31 +54,47 @@ impl Captions {
             .extend(bad.map(|row| format!("{}, line {}: {}", path.display(), row.line, row.problem)));
     }
 
+    /// Adds a text below the root that may stand beside a photo: `1.txt` or `1.caption` (the ending that kohya's scripts
+    /// look for), or `1.jpg.txt`. Of several the `.txt` counts, and of these the first by its path: folders list their
+    /// files in no order.
+    pub fn add_sidecar(&mut self, path: PathBuf) {
+        let rank = |path: &Path| {
+            (!path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("txt")), path.to_owned())
+        };
+        let key = key(&path.with_extension(""));
+        if self.sidecars.get(&key).is_none_or(|known| rank(&path) < rank(&known.path)) {
+            self.sidecars.insert(key, Sidecar { path, has_photo: false });
+        }
+    }
+
     /// The caption of a photo, by its path below the root: of the metadata, else of its sidecar.
     pub fn take(&mut self, root: &Path, photo: &Path) -> Option<(String, &'static str)> {
+        let names = [key(&photo.with_extension("")), key(photo)];
+        let beside = names.into_iter().find(|name| self.sidecars.contains_key(name));
+        let sidecar = beside.and_then(|name| self.sidecars.get_mut(&name));
+        let path = sidecar.map(|sidecar| {
+            sidecar.has_photo = true;
+            root.join(&sidecar.path)
+        });
         if let Some(caption) = self.by_photo.remove(&key(photo)) {
             return Some(caption);
         }
-        let path = root.join(photo).with_extension("txt");
-        match fs::read(&path) {
-            Ok(bytes) => match decoded(&bytes) {
-                Some(text) => {
-                    Some(text.trim().to_owned()).filter(|text| !text.is_empty()).map(|text| (text, "sidecar"))
-                }
-                None => {
-                    self.unreadable
-                        .push(format!("{}: neither UTF-8 nor, by a byte order mark, UTF-16", path.display()));
-                    None
-                }
-            },
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                None
+        let path = path?;
+        let read = fs::read(&path).map_err(|error| error.to_string());
+        match read.and_then(|bytes| text::decoded(&bytes).ok_or_else(|| text::UNKNOWN.to_owned())) {
+            Ok(text) => {
+                Some(text.trim().to_owned()).filter(|text| !text.is_empty()).map(|text| (text, "sidecar"))
             }
-            Err(error) => {
-                self.unreadable.push(format!("{}: {error}", path.display()));
+            Err(problem) => {
+                self.unreadable.push(format!("{}: {problem}", path.display()));
                 None
             }
         }
+    }
+
+    /// How many sidecars stand beside no photo.
+    pub fn lonely(&self) -> u64 {
+        self.sidecars.values().filter(|sidecar| !sidecar.has_photo).count() as u64
     }
 
     /// The photos that captions name and that nobody took.
@@ -91,14 +114,6 @@ fn key(path: &Path) -> String {
         .join("/")
 }
 
-/// UTF-8, or what a byte order mark says; `None` for anything else, since a guess would put wrong letters into a
-/// dataset.
-fn decoded(bytes: &[u8]) -> Option<String> {
-    let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or((encoding_rs::UTF_8, 0));
-    let text = encoding.decode_without_bom_handling_and_without_replacement(&bytes[mark..])?;
-    (!text.contains('\0')).then(|| text.into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,12 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn sidecars_are_read_by_their_byte_order_mark_and_never_guessed() {
-        assert_eq!(decoded("\u{feff}née".as_bytes()).unwrap(), "née");
-        assert_eq!(decoded("née".as_bytes()).unwrap(), "née");
-        let utf16: Vec<u8> = "\u{feff}née".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(decoded(&utf16).unwrap(), "née");
-        assert_eq!(decoded(b"n\xe9e"), None, "Latin-1, or another of a hundred");
-        assert_eq!(decoded(&utf16[2..]), None, "UTF-16 without a mark");
+    fn which_of_several_sidecars_counts_does_not_depend_on_their_order() {
+        let paths = ["ada/1.TXT", "ada/1.caption", "ada/1.txt"].map(PathBuf::from);
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+            let mut captions = Captions::default();
+            order.into_iter().for_each(|i| captions.add_sidecar(paths[i].clone()));
+            assert_eq!(captions.sidecars["ada/1"].path, paths[0], "{order:?}");
+        }
     }
 }

@@ -3,6 +3,8 @@
 use encoding_rs::{Encoding, UTF_8};
 use url::Url;
 
+use crate::prescan;
+
 /// A page that was read.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -16,10 +18,6 @@ pub struct Document {
     pub robots_tags: Vec<String>,
 }
 
-/// A declaration is looked for within the head, and no farther than this. The HTML Standard (4.2.5.4) wants it among
-/// the first 1,024 bytes; browsers read on, and pages rely on them.
-const PRESCAN_BYTES: usize = 1 << 16;
-
 impl Document {
     /// The body as text, in the `charset` of the profile where the page names none or wrongly UTF-8; bytes that are wrong in the charset become U+FFFD.
     pub fn text(&self, charset: Option<&'static Encoding>) -> String {
@@ -28,8 +26,8 @@ impl Document {
 
     /// The same, and the charset it was read in: queries of the page's links go out in it.
     pub(crate) fn decoded(&self, charset: Option<&'static Encoding>) -> (String, &'static Encoding) {
-        let by_header = self.content_type.as_deref().and_then(charset_parameter);
-        let declared = by_header.or_else(|| declared_inside(&self.body));
+        let by_header = self.content_type.as_deref().and_then(|kind| prescan::labelled(kind, "charset"));
+        let declared = by_header.or_else(|| prescan::declared(&self.body));
         let encoding = match (declared, charset) {
             (declared, Some(fallback))
                 if declared.is_none_or(|found| found == UTF_8)
@@ -42,26 +40,6 @@ impl Document {
         let (text, encoding, _) = encoding.decode(&self.body);
         (text.into_owned(), encoding)
     }
-}
-
-fn charset_parameter(content_type: &str) -> Option<&'static Encoding> {
-    let lower = content_type.to_ascii_lowercase();
-    let (_, rest) = lower.split_once("charset=")?;
-    let label = rest.trim_start_matches(['"', '\'']).split(['"', '\'', ';', ' ', '>', '/']).next()?;
-    Encoding::for_label(label.as_bytes())
-}
-
-/// `<meta charset=…>` or `<meta http-equiv=… content="…; charset=…">` before the body, outside comments.
-fn declared_inside(body: &[u8]) -> Option<&'static Encoding> {
-    let start = String::from_utf8_lossy(&body[..body.len().min(PRESCAN_BYTES)]).to_ascii_lowercase();
-    let head = start.split("<body").next().unwrap_or_default();
-    let mut parts = head.split("<!--");
-    let first = parts.next();
-    let after_comments = parts.map(|part| part.split_once("-->").map_or("", |(_, after)| after));
-    let elements = first.into_iter().chain(after_comments).flat_map(|part| part.split("<meta").skip(1));
-    let declared = elements.filter_map(|element| charset_parameter(element.split('>').next()?)).next()?;
-    // The element could be read, so the page is not in UTF-16 (HTML Standard, 13.2.3.2).
-    Some(if declared.is_ascii_compatible() { declared } else { UTF_8 })
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! A folder of photos as a list. A subfolder is a person; photos at the top belong to one person, called like the
-//! import. Captions come from a `.txt` beside the photo (kohya), or from `metadata.csv` / `metadata.jsonl` in the folder
+//! import. Captions come from a `.txt` or `.caption` beside the photo (kohya), or from `metadata.csv` / `metadata.jsonl` in the folder
 //! (Hugging Face imagefolder).
 //!
 //! What is passed over is counted by kind: hidden files and the litter of systems and programs, files that are no
@@ -12,24 +12,27 @@ use std::path::{Path, PathBuf};
 
 use crate::captions::Captions;
 use crate::error::CrawlError;
-use crate::list::{Entry, List, Place};
+use crate::list::{self, Entry, List, Place};
 use crate::sniff;
 
 /// Files with these endings are photos; of others the first bytes decide.
 const PHOTO_ENDINGS: [&str; 9] = ["jpg", "jpeg", "jpe", "png", "webp", "gif", "bmp", "tif", "tiff"];
 
-/// Texts that belong to photos; they are not counted as passed over.
-const SIDECAR_ENDINGS: [&str; 6] = ["txt", "csv", "jsonl", "json", "caption", "parquet"];
+/// Texts that may stand beside photos.
+const SIDECAR_ENDINGS: [&str; 2] = ["txt", "caption"];
 
 /// What systems and programs leave in folders of photos: bins, thumbnails, indexes. Beside these, whatever begins with
 /// a dot.
-const LITTER: [&str; 11] = [
+const LITTER: [&str; 14] = [
     "__macosx",
     "@eadir",
     "#recycle",
     "@recycle",
     "@recently-snapshot",
     "$recycle.bin",
+    "recycler",
+    "#snapshot",
+    "@tmp",
     "system volume information",
     "lost+found",
     "thumbnails",
@@ -133,7 +136,7 @@ impl Walk {
             }
             Ok(_) => match kind_of(&path, &full) {
                 Kind::Photo => self.files.push(path),
-                Kind::Sidecar => {}
+                Kind::Sidecar => self.captions.add_sidecar(path),
                 Kind::Other(kind) => self.pass_over(&kind),
             },
             // A link that leads nowhere, or an entry that went away: if it is called like a photo, it is one that fails.
@@ -151,13 +154,15 @@ impl Walk {
         let (root, mut captions) = (self.root, self.captions);
         let entry = |file: PathBuf| {
             let mut parts = file.components();
-            // ` Ada` and `Ada ` are Ada, as in lists.
-            let first = parts.next().map(|part| part.as_os_str().to_string_lossy().trim().to_owned());
+            let first = parts.next().map(|part| list::person(&part.as_os_str().to_string_lossy()));
             let identity = parts.next().and(first);
             let caption = captions.take(&root, &file);
             Entry { place: Place::File(file), file: None, identity, caption, hint: None }
         };
         let entries = self.files.into_iter().map(entry).collect();
+        if captions.lonely() > 0 {
+            self.passed_over.insert("lonely text".to_owned(), captions.lonely());
+        }
         List {
             entries,
             passed_over: self.passed_over,
@@ -258,6 +263,8 @@ mod tests {
             ("ada/1.jpg", JPEG),
             ("ada/._1.jpg", JPEG),
             (".Trash-1000/files/2.jpg", JPEG),
+            ("RECYCLER/S-1-5/Dc1.jpg", JPEG),
+            ("#snapshot/GMT-1/ada/1.jpg", JPEG),
             ("@eaDir/1.jpg/thumb.jpg", JPEG),
             ("$RECYCLE.BIN/3.jpg", JPEG),
             ("__MACOSX/ada/._1.jpg", JPEG),
@@ -265,7 +272,51 @@ mod tests {
         ]);
         let list = read(folder.path(), &no_lists).unwrap();
         assert_eq!(urls(&list), ["file:ada/1.jpg"]);
-        assert_eq!((list.passed_over["hidden"], list.passed_over["system"]), (2, 4));
+        assert_eq!((list.passed_over["hidden"], list.passed_over["system"]), (2, 6));
+    }
+
+    #[test]
+    fn a_sidecar_is_found_however_it_is_called_and_one_beside_no_photo_is_counted() {
+        let folder = folder(&[
+            ("ada/1.JPG", JPEG),
+            ("ada/1.TXT", b"capitals"),
+            ("ada/2.jpg", JPEG),
+            ("ada/2.caption", b"kohya's"),
+            ("ada/3.jpg", JPEG),
+            ("ada/3.jpg.txt", b"with the photo's ending"),
+            ("ada/Jos\u{e9}.jpg", JPEG),
+            ("ada/Jose\u{301}.txt", b"as macOS stores it"),
+            ("ada/4.jpg", JPEG),
+            ("ada/4.caption", b"the other"),
+            ("ada/4.txt", b"the one"),
+            ("ada/4.png", JPEG),
+            ("ada/5.json", b"{\"caption\": \"not read\"}"),
+            ("README.txt", b"of nobody"),
+        ]);
+        let list = read(folder.path(), &no_lists).unwrap();
+        let captions: Vec<_> =
+            list.entries.iter().map(|entry| entry.caption.as_ref().map(|(text, _)| text.as_str())).collect();
+        let expected =
+            ["capitals", "kohya's", "with the photo's ending", "the one", "the one", "as macOS stores it"];
+        assert_eq!(captions, expected.map(Some));
+        assert_eq!(list.passed_over, [("json".to_owned(), 1), ("lonely text".to_owned(), 1)].into());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_called_like_a_sidecar_holds_up_nothing() {
+        let folder = folder(&[("ada/1.jpg", JPEG)]);
+        let pipe = folder.path().join("ada/1.txt");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let list = read(folder.path(), &no_lists).unwrap();
+        assert_eq!((list.entries[0].caption.as_ref(), list.passed_over["no file"]), (None, 1));
+    }
+
+    #[test]
+    fn a_folder_whose_name_is_written_in_two_ways_is_one_person() {
+        let folder = folder(&[("Jos\u{e9}/1.jpg", JPEG), ("Jose\u{301}/2.jpg", JPEG)]);
+        let list = read(folder.path(), &no_lists).unwrap();
+        assert!(list.entries.iter().all(|entry| entry.identity.as_deref() == Some("Jos\u{e9}")), "{list:?}");
     }
 
     #[cfg(unix)]
@@ -294,8 +345,7 @@ mod tests {
             (" ada/4.jpg", JPEG),
             ("metadata.csv", table.as_bytes()),
         ]);
-        let list =
-            read(folder.path(), &|path| crate::list::read(path).map_err(|error| error.to_string())).unwrap();
+        let list = read(folder.path(), &|path| list::read(path).map_err(|error| error.to_string())).unwrap();
         let captions: Vec<_> =
             list.entries.iter().map(|entry| entry.caption.as_ref().map(|(text, _)| text.as_str())).collect();
         assert_eq!(captions, [None, Some("one"), Some("two"), None]);

@@ -5,7 +5,8 @@
 //! | [`profile`], [`rule`] | a site as a TOML file | no |
 //! | [`address`] | the site's own address and the mirror that is asked | no |
 //! | [`document`], [`node`], [`extract`], [`slug`] | pages → links, names, sizes, captions | no |
-//! | `html`, `stopwatch` | a page parsed within limits | clock |
+//! | `prescan` | the charset that a page declares | no |
+//! | `html`, `json`, `stopwatch` | a page parsed within limits | clock |
 //! | `reader` | page work off the network's thread | no |
 //! | [`robots`], [`permission`] | what a site lets be used | no |
 //! | [`pace`], [`retry`] | when the next request may start | passed in |
@@ -15,7 +16,7 @@
 //! | `files` | files that several pages show, each asked for once | no |
 //! | `unpack` | gzip bodies of photos | no |
 //! | [`headers`] | headers as text and back, what a status may answer | no |
-//! | [`list`], [`folder`], `captions` | photos that a list or a folder names, and texts about them | no |
+//! | [`list`], [`folder`], `captions`, `text` | photos that a list or a folder names, and texts about them | no |
 //! | [`settings`] | what to crawl, and what of it | no |
 //! | [`crawl`](mod@crawl), `queue`, `visit`, `follow` | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
 //! | [`import`](mod@import) | a list taken in: local files at once, others as any crawl does | yes |
@@ -46,10 +47,12 @@ pub mod headers;
 mod host;
 mod html;
 pub mod import;
+mod json;
 pub mod list;
 pub mod node;
 pub mod pace;
 pub mod permission;
+mod prescan;
 pub mod profile;
 mod queue;
 pub mod reach;
@@ -63,6 +66,7 @@ pub mod settings;
 pub mod slug;
 pub mod sniff;
 mod stopwatch;
+mod text;
 mod unpack;
 mod visit;
 

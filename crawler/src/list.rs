@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 use catalog::photo::{Caption, NewPhoto};
 use serde::Deserialize;
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
 use url::Url;
 
 use crate::error::CrawlError;
 use crate::pace::PaceSettings;
 use crate::profile::{self, Limits, ProfileError};
+use crate::text;
 
 /// Photos that a list or a folder names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,11 +92,13 @@ impl Entry {
             Some(url) => (Place::Url(url.trim().to_owned()), file),
             None => (Place::File(file?), None),
         };
-        let side = |name: &str| filled(name)?.trim().parse().ok().filter(|&side: &u32| side > 0);
+        // Tables with an empty cell have whole numbers as `800.0`.
+        let is_side = |side: &f64| side.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(side);
+        let side = |name: &str| Some(filled(name)?.trim().parse().ok().filter(is_side)? as u32);
         Some(Self {
             place,
             file,
-            identity: first(&IDENTITY).map(|name| name.trim().to_owned()),
+            identity: first(&IDENTITY).map(|name| person(&name)),
             caption: first(&CAPTION).map(|text| (text, "list")),
             hint: side("width").zip(side("height")),
         })
@@ -149,6 +153,12 @@ impl ListProfile {
     }
 }
 
+/// A person's name as it is compared: ` Ada` and `Ada ` are Ada, and letters with accents have one form, of which macOS
+/// stores another than other systems.
+pub(crate) fn person(name: &str) -> String {
+    name.trim().nfc().collect()
+}
+
 type Row = Result<Entry, BadRow>;
 
 /// Reads a list; what kind it is, its ending says, in capitals or not.
@@ -158,7 +168,6 @@ type Row = Result<Entry, BadRow>;
 /// [`List::bad_rows`].
 pub fn read(path: &Path) -> Result<List, CrawlError> {
     let wrong = |detail: String| CrawlError::Import { path: path.to_owned(), detail };
-    let read = || fs::read_to_string(path).map_err(|error| wrong(error.to_string()));
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     let parse: fn(&str) -> Result<Vec<Row>, String> = match ending.as_deref() {
         Some("jsonl" | "ndjson") => of_json_lines,
@@ -170,9 +179,10 @@ pub fn read(path: &Path) -> Result<List, CrawlError> {
             return Err(wrong(known.to_owned()));
         }
     };
-    let text = read()?;
-    // Windows begins files with a byte order mark.
-    let rows = parse(text.strip_prefix('\u{feff}').unwrap_or(&text)).map_err(wrong)?;
+    let bytes = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let text = text::decoded(&bytes);
+    let text = text.ok_or_else(|| wrong(format!("it is {}; save it as UTF-8", text::UNKNOWN)))?;
+    let rows = parse(&text).map_err(wrong)?;
     let mut list = List { root: path.parent().unwrap_or(Path::new("")).to_owned(), ..List::default() };
     rows.into_iter().for_each(|row| list.push(row));
     Ok(list)
@@ -257,7 +267,8 @@ fn of_table(text: &str, delimiter: u8) -> Result<Vec<Row>, String> {
 
 /// An address a line; a line that begins with `#` is a comment, as for wget and yt-dlp.
 fn of_lines(text: &str) -> Result<Vec<Row>, String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = text.split(['\n', '\r']).map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     let entry = |line: &str| Entry::from_fields(|name| (name == "url").then(|| line.to_owned()));
     Ok(lines.filter_map(entry).map(Ok).collect())
 }
@@ -350,5 +361,29 @@ mod tests {
         }
         let ada = read_text("a.csv", "url,identity\nx, Ada \n").unwrap();
         assert_eq!(ada[0].identity.as_deref(), Some("Ada"));
+    }
+
+    #[test]
+    fn a_list_in_utf16_or_with_the_line_ends_of_old_macs_is_read_and_one_in_latin_1_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let utf16 = "\u{feff}url,identity\r\nx,José\r\n".encode_utf16().flat_map(u16::to_le_bytes);
+        fs::write(&path, utf16.collect::<Vec<u8>>()).unwrap();
+        assert_eq!(read(&path).unwrap().entries[0].identity.as_deref(), Some("José"));
+        fs::write(&path, b"url,identity\nx,Jos\xe9\n").unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("a.csv") && error.contains("save it as UTF-8"), "{error}");
+        let urls: Vec<_> = read_text("a.txt", "x\ry\r").unwrap().iter().map(Entry::url).collect();
+        assert_eq!(urls, ["x", "y"]);
+    }
+
+    #[test]
+    fn a_size_is_whole_however_the_table_writes_it() {
+        let hint =
+            |width: &str| read_text("a.csv", &format!("url,width,height\nx,{width},600\n")).unwrap()[0].hint;
+        assert_eq!((hint("800"), hint("800.0")), (Some((800, 600)), Some((800, 600))));
+        for width in ["800.5", "0", "-1", "nan", "5000000000", ""] {
+            assert_eq!(hint(width), None, "{width}");
+        }
     }
 }

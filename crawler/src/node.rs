@@ -1,14 +1,13 @@
 //! One way to look into a page, be it HTML or JSON: select, take a value. Pure.
 
-use photo::FailureClass;
 use scraper::{ElementRef, Html, Selector};
 use serde_json::Value;
 
-use crate::html;
 use crate::profile::Format;
 use crate::rule::{Rule, Select};
 use crate::sniff::Refusal;
 use crate::stopwatch::Stopwatch;
+use crate::{html, json};
 
 /// A parsed page.
 pub enum Tree {
@@ -37,13 +36,11 @@ pub enum Use {
 }
 
 impl Tree {
-    /// Parses a page. HTML always parses, within limits; JSON may not.
+    /// Parses a page, within limits. HTML always parses; JSON may not.
     pub(crate) fn parse(text: &str, format: Format, watch: &mut Stopwatch) -> Result<Self, Refusal> {
         match format {
             Format::Html => html::parse(text, watch).map(Self::Html),
-            Format::Json => serde_json::from_str(text)
-                .map(Self::Json)
-                .map_err(|error| (FailureClass::NoLink, format!("the answer is no JSON: {error}"))),
+            Format::Json => json::parse(text).map(Self::Json),
         }
     }
 

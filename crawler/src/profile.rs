@@ -49,6 +49,8 @@ pub enum Format {
 pub struct Profile {
     /// The site's name in the catalog and in snapshots.
     pub site: String,
+    /// Under what licence the site gives its photos, as snapshots state it.
+    pub licence: Option<String>,
     /// The site's own address, which stored URLs start with. Absent in profiles of an engine that many sites run.
     pub base_url: Option<Url>,
     /// The index pages to start from, relative to the base URL.

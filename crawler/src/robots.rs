@@ -5,6 +5,9 @@ use std::time::Duration;
 /// More than this is not read (RFC 9309, 2.5: at least 500 kibibytes).
 pub const MAX_BYTES: u64 = 500 * 1024;
 
+/// A site that asks for more than these twelve days means never.
+const MAX_CRAWL_DELAY_S: f64 = 1e6;
+
 /// The rules of a robots.txt that is longer than what is read: without the line that the limit falls into, which may
 /// forbid less, or more, than it says so far (RFC 9309, 2.5).
 pub(crate) fn whole_lines(mut body: Vec<u8>) -> Vec<u8> {
@@ -122,7 +125,8 @@ fn groups(text: &str) -> Vec<Group> {
             }
             "crawl-delay" => {
                 naming = false;
-                let seconds = value.parse::<f64>().ok().filter(|seconds| (0.0..=1e6).contains(seconds));
+                let seconds = value.parse::<f64>().ok().filter(|&seconds| seconds >= 0.0);
+                let seconds = seconds.map(|seconds| seconds.min(MAX_CRAWL_DELAY_S));
                 group.crawl_delay = group.crawl_delay.max(seconds.map(Duration::from_secs_f64));
             }
             _ => {} // Sitemap and the like stand outside groups and end none
@@ -249,6 +253,12 @@ mod tests {
         assert!(!allowed(text, "/a") && !allowed(text, "/b") && allowed(text, "/c"));
         assert_eq!(Robots::parse(text, "bolid").crawl_delay, Some(Duration::from_millis(1500)));
         assert_eq!(Robots::parse(text, "other").crawl_delay, None);
+        let delay =
+            |value: &str| Robots::parse(&format!("user-agent: *\ncrawl-delay: {value}"), "a").crawl_delay;
+        for value in ["1e9", "99999999999999999999999", "inf"] {
+            assert_eq!(delay(value), Some(Duration::from_secs(1_000_000)), "{value}");
+        }
+        assert_eq!((delay("-5"), delay("nan"), delay("soon")), (None, None, None));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! How long the steps on pixels take on one core, and how many times faster the weighting is than its formula as the
-//! paper writes it, in the same run: `make bench`, or `cargo run --release -p curate --example speed`.
+//! How long the steps on pixels take on one core, and how the weighting compares with its formula as the paper writes it
+//! and with multiplying by a constant, in the same run: `make bench`, or `cargo run --release -p curate --example speed`.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -18,6 +18,27 @@ use photo::{BoundingBox, Joint, Joints, Person};
 const PHOTO: (u32, u32) = (3000, 4000);
 const TENSOR: usize = 1024;
 const ROUNDS: u32 = 20;
+
+/// Somebody who stands, in px of the tensor.
+const BODY: [(f32, f32); 17] = [
+    (500.0, 120.0),
+    (520.0, 105.0),
+    (480.0, 105.0),
+    (545.0, 115.0),
+    (455.0, 115.0),
+    (600.0, 230.0),
+    (400.0, 230.0),
+    (640.0, 370.0),
+    (360.0, 370.0),
+    (660.0, 500.0),
+    (340.0, 500.0),
+    (560.0, 520.0),
+    (440.0, 520.0),
+    (570.0, 720.0),
+    (430.0, 720.0),
+    (575.0, 910.0),
+    (425.0, 910.0),
+];
 
 fn main() {
     let image = RgbImage::from_fn(PHOTO.0, PHOTO.1, |x, y| {
@@ -43,12 +64,32 @@ fn main() {
     });
     time("squeeze to 256", || squeeze(&image, 256, 256).len());
     time("prepare 1024", || curate::prepare(&image, &person, &PrepareSettings::default()).is_ok());
-    let weights = GaussianWeights::new(&person.joints, TENSOR, TENSOR, 64.0).expect("visible joints");
-    let planes = vec![100_u8; 3 * TENSOR * TENSOR];
-    let fast = time("weights of 17 joints, 1024²", || weights.map().len());
-    time("weighted image, 1024² × 3", || weights.weigh(&planes, 0.1).len());
-    let direct = time("eqs. 11–13 as written", || direct_weights(&person.joints, 64.0).len());
-    println!("the weights are {:.0} times faster than eqs. 11–13 as written", direct / fast);
+    time("decode as needed, prepare", || {
+        curate::prepare_file(jpeg.get_ref(), &person, &PrepareSettings::default()).is_ok()
+    });
+    weighting();
+}
+
+/// The weighting of a photo, beside the least that can be done to its bytes.
+fn weighting() {
+    let joints = Joints(BODY.map(|(x, y)| Joint { x, y, confidence: 0.9 }));
+    let weights = || GaussianWeights::new(&joints, TENSOR, TENSOR, 64.0).expect("visible joints");
+    let planes: Vec<u8> = (0..3 * TENSOR * TENSOR).map(|i| (i * 7) as u8).collect();
+    let mut out = vec![0; planes.len()];
+    println!("{} joints, {TENSOR}×{TENSOR} px, 3 planes of bytes", BODY.len());
+    let constant = time("times a constant", || times(&planes, black_box(179), &mut out));
+    let weighted = time("weights and weighted image", || weights().weigh_into(&planes, 0.1, &mut out));
+    println!("{:.1} times as long as times a constant", weighted / constant);
+    let map = time("weights alone, f32", || weights().map().len());
+    let direct = time("eqs. 11–13 as written, f64", || direct_weights(&joints, 64.0).len());
+    println!("the weights are {:.0} times faster than eqs. 11–13 as written", direct / map);
+}
+
+/// Each byte times `of_256`/256, rounded.
+fn times(planes: &[u8], of_256: u16, out: &mut [u8]) {
+    for (out, &level) in out.iter_mut().zip(planes) {
+        *out = ((u16::from(level) * of_256 + 128) >> 8) as u8;
+    }
 }
 
 /// W_norm, computed as the paper writes it: the maximum over the joints of an exponential per pixel, then divided by

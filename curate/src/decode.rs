@@ -172,6 +172,20 @@ pub fn decode(bytes: &[u8]) -> Result<Photo, DecodeError> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_for(bytes: &[u8], need: Need) -> Result<Photo, DecodeError> {
+    let (header, Decoded { image, colours, lacks_end }) = decode_upright(bytes, need)?;
+    let facts = ImageFacts { colours, lacks_end, ..facts::of(&image, &header, bytes.len() as u64) };
+    Ok(Photo { image, facts })
+}
+
+/// Decodes one photo as far as it is needed, without the facts, which take a tenth as long as decoding.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn pixels(bytes: &[u8], need: Need) -> Result<RgbImage, DecodeError> {
+    decode_upright(bytes, need).map(|(_, decoded)| decoded.image)
+}
+
+fn decode_upright(bytes: &[u8], need: Need) -> Result<(Header, Decoded), DecodeError> {
     let header = header(bytes, need)?;
     // The bytes come from strangers, and the decoders index and subtract a lot: a panic in one of them must cost this
     // one photo, not the run. Nothing outlives the closure, so no half-changed state can be seen afterwards.
@@ -179,16 +193,14 @@ pub fn decode_for(bytes: &[u8], need: Need) -> Result<Photo, DecodeError> {
         (ImageFormat::Jpeg, _) => jpeg::decode(bytes, header.eighths),
         (other, name) => decode_other(bytes, other, name),
     }));
-    let Decoded { image, colours, lacks_end } = decoded.unwrap_or_else(|_| Err(panicked(header.format)))?;
-    let mut decoded = DynamicImage::ImageRgb8(image);
+    let decoded = decoded.unwrap_or_else(|_| Err(panicked(header.format)))?;
+    let mut image = DynamicImage::ImageRgb8(decoded.image);
     let orientation = Orientation::from_exif(header.orientation).unwrap_or(Orientation::NoTransforms);
-    decoded.apply_orientation(orientation);
-    let image = decoded.into_rgb8();
-    let facts = ImageFacts { colours, lacks_end, ..facts::of(&image, &header, bytes.len() as u64) };
-    Ok(Photo { image, facts })
+    image.apply_orientation(orientation);
+    Ok((header, Decoded { image: image.into_rgb8(), ..decoded }))
 }
 
-/// Pixels in sRGB that are not yet upright, and what else a decoder knows of them.
+/// Pixels in sRGB, and what else a decoder knows of them. They are not upright when they leave the decoder.
 pub(crate) struct Decoded {
     pub image: RgbImage,
     pub colours: Option<photo::Colours>,

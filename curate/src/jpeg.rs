@@ -22,6 +22,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use self::segments::segments;
+use crate::buffers;
 use crate::colour::Colours;
 use crate::decode::{DecodeError, Decoded, check_size};
 
@@ -107,7 +108,7 @@ fn decode_as(bytes: &[u8], space: ColorSpace) -> Result<(Vec<u8>, (u32, u32)), D
     let (width, height, _) = read_header(&mut decoder)?;
     // The scan strictly: a code that does not exist is damage, not a grey block.
     decoder.set_options(options.set_strict_mode(true));
-    let mut samples = vec![0; width as usize * height as usize * space.num_components()];
+    let mut samples = buffers::zeros(width as usize * height as usize * space.num_components());
     decoder.decode_into(&mut samples).map_err(failed)?;
     Ok((samples, (width, height)))
 }

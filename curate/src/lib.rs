@@ -28,10 +28,13 @@
 //! | [`gaussian`] | the weighting of the paper, eqs. 11–13 |
 //! | [`prepare`] | a kept photo to the tensors that are trained on |
 //! | `resize` | photos to another size |
+//! | `buffers` | large buffers that a thread uses again |
+//! | `simd` | loops with the widest vector instructions at hand |
 //! | [`contact_sheet`] | many photos with their boxes and joints drawn, for the eye |
 //! | `font` | its letters |
 
 pub mod align;
+mod buffers;
 mod cascade;
 mod colour;
 pub mod contact_sheet;
@@ -55,6 +58,7 @@ pub mod people;
 pub mod prepare;
 mod purity;
 mod resize;
+mod simd;
 pub mod tensor;
 pub mod thumbnail;
 pub mod watermark;
@@ -68,5 +72,5 @@ pub use judge::{Candidate, Gallery, Judgement, judge};
 pub use measure::{Detectors, MeasureError, Measurements, ModelChoice, One, Seen};
 pub use model::{Device, FeatureNetwork, ModelError, PictureFeatures, Registry, Role, Runtime};
 pub use people::PeopleClass;
-pub use prepare::{PrepareSettings, Prepared, prepare};
+pub use prepare::{PrepareError, PrepareSettings, Prepared, prepare, prepare_file};
 pub use purity::Divided;

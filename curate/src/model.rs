@@ -51,8 +51,8 @@ pub fn check(registry: &Registry, entry: &ModelEntry, runtime: &Runtime) -> Resu
 pub enum ModelError {
     /// The library that runs the models is missing or unusable.
     #[error(
-        "cannot load ONNX Runtime from `{}`: {detail}. Run `make onnxruntime`, or point ORT_DYLIB_PATH at \
-         libonnxruntime.so, version 1.24 or newer", path.display()
+        "cannot load ONNX Runtime from `{}`: {detail}. Run `pip install onnxruntime`, or point ORT_DYLIB_PATH \
+         at libonnxruntime.so, version 1.24 or newer", path.display()
     )]
     Runtime {
         /// The library that was tried.

@@ -1,8 +1,12 @@
 //! Antialiased resizing of RGB photos. The only place with fast_image_resize.
 
+use std::cell::RefCell;
+
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
+
+use crate::buffers;
 
 /// The kernel of a resize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +48,18 @@ pub(crate) fn part(image: &RgbImage, rect: SourceRect, width: u32, height: u32, 
         .use_alpha(false);
     let source = ImageRef::new(image.width(), image.height(), image.as_raw(), PixelType::U8x3)
         .expect("an RgbImage holds three bytes per pixel");
-    let mut target = Image::new(width, height, PixelType::U8x3);
-    Resizer::new().resize(&source, &mut target, &options).expect("the rectangle lies inside the image");
-    RgbImage::from_raw(width, height, target.into_vec()).expect("three bytes per pixel")
+    let mut pixels = buffers::zeros(3 * width as usize * height as usize);
+    let mut target =
+        Image::from_slice_u8(width, height, &mut pixels, PixelType::U8x3).expect("three bytes per pixel");
+    RESIZER
+        .with_borrow_mut(|resizer| resizer.resize(&source, &mut target, &options))
+        .expect("the rectangle lies inside the image");
+    RgbImage::from_raw(width, height, pixels).expect("three bytes per pixel")
+}
+
+thread_local! {
+    /// With the buffer between its two passes, which is used again.
+    static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
 }
 
 #[cfg(test)]

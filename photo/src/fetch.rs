@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Digest;
-
 /// The closed list of what can go wrong between a link and stored bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -166,23 +164,6 @@ impl FromStr for FailureClass {
         let found = FAILURE_CLASSES.into_iter().find(|class| class.name() == text);
         found.ok_or_else(|| ParseFailureClassError(text.to_owned()))
     }
-}
-
-/// How the download of a photo ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FetchOutcome {
-    /// The bytes are stored under their digest.
-    Stored {
-        /// The name of the blob.
-        sha256: Digest,
-    },
-    /// There are no bytes.
-    Failed {
-        /// What kind of failure.
-        class: FailureClass,
-        /// What exactly: the status, the robots rule, the size, the system's message.
-        detail: String,
-    },
 }
 
 #[cfg(test)]

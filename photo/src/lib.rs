@@ -5,6 +5,7 @@
 //! | [`digest`] | SHA-256 digests, the names of blobs, models, rules and snapshots |
 //! | [`geometry`] | boxes and affine maps in pixels |
 //! | [`joints`] | the 17 COCO joints and the limbs between them |
+//! | [`tensors`] | which tensors of its photos a dataset holds |
 //! | [`tiles`] | the parts of a photo that are searched for watermarks one by one |
 //! | [`score`] | what models and pixels say of a photo |
 //! | [`embedding`] | the direction that a network gives a face |
@@ -14,12 +15,14 @@
 //! | [`range`] | settings whose values are out of range |
 //! | [`redact`] | addresses without passwords and tokens |
 //! | [`split`] | train, validation or test, from the identity's name |
+//! | [`held_out`](mod@held_out) | photos that are held out of training, from their bytes |
 //! | [`rules`], [`site_rules`] | the thresholds between scores and verdicts, and those of single sites |
 
 pub mod digest;
 pub mod embedding;
 pub mod fetch;
 pub mod geometry;
+pub mod held_out;
 pub mod joints;
 pub mod range;
 pub mod redact;
@@ -27,17 +30,20 @@ pub mod rules;
 pub mod score;
 pub mod site_rules;
 pub mod split;
+pub mod tensors;
 pub mod tiles;
 pub mod unread;
 pub mod verdict;
 
 pub use digest::Digest;
 pub use embedding::Embedding;
-pub use fetch::{FailureClass, FetchOutcome};
+pub use fetch::FailureClass;
 pub use geometry::{Affine, BoundingBox};
+pub use held_out::held_out;
 pub use joints::{Joint, Joints};
 pub use rules::{AcrossIdentities, Rules};
 pub use score::{Colours, Detection, FaceEmbedding, ImageFacts, Person, WatermarkScore};
-pub use split::Split;
+pub use split::{Split, Splits};
+pub use tensors::Tensors;
 pub use unread::Unread;
 pub use verdict::{Reason, Verdict};

@@ -2,20 +2,25 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
+
 /// What stands for a secret.
 const MASK: &str = "***";
 
 /// Names of query parameters whose values let somebody in.
-const SECRETS: [&str; 14] = [
-    "apikey",
-    "api_key",
+const SECRETS: [&str; 17] = [
     "auth",
     "authorization",
+    "hdnea", // Akamai's
+    "hdnts",
+    "hm", // Discord's
     "hmac",
     "jwt",
     "key",
+    "md5", // nginx's secure links
     "pass",
     "passwd",
+    "policy", // CloudFront's
     "pwd",
     "session",
     "sid",
@@ -23,9 +28,23 @@ const SECRETS: [&str; 14] = [
     "x-amz-security-token",
 ];
 
-/// Ends of such names, as in `access_token` and `X-Amz-Signature`.
-const SECRET_ENDS: [&str; 7] =
-    ["token", "signature", "secret", "password", "credential", "sessionid", "api-key"];
+/// Ends of such names, as in `access_token`, `X-Amz-Signature` and `PHPSESSID`.
+const SECRET_ENDS: [&str; 14] = [
+    "token",
+    "signature",
+    "secret",
+    "password",
+    "credential",
+    "sessionid",
+    "sessid",
+    "apikey",
+    "api_key",
+    "api-key",
+    "accesskey",
+    "access_key",
+    "authkey",
+    "auth_key",
+];
 
 /// The address without user and password, the values of secret parameters replaced by `***`. Anything that is no
 /// address stays as it is.
@@ -34,35 +53,42 @@ pub fn redacted(url: &str) -> Cow<'_, str> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let (before, fragment) =
-        rest.split_once('#').map_or((rest, None), |(before, after)| (before, Some(after)));
-    let (path, query) = before.split_once('?').map_or((before, None), |(path, query)| (path, Some(query)));
-    let has_secret = query.is_some_and(|query| query.split('&').any(is_secret));
-    if host.len() == authority.len() && !has_secret {
+    let shown = masked(rest);
+    if host.len() == authority.len() && shown == rest {
         return Cow::Borrowed(url);
     }
-    let mut shown = format!("{scheme}://{host}{path}");
-    if let Some(query) = query {
-        let mask = |pair: &str| match pair.split_once('=') {
-            Some((name, _)) if is_secret(pair) => format!("{name}={MASK}"),
-            _ => pair.to_owned(),
-        };
-        shown.push('?');
-        shown.push_str(&query.split('&').map(mask).collect::<Vec<_>>().join("&"));
-    }
-    if let Some(fragment) = fragment {
-        shown.push('#');
-        shown.push_str(fragment);
-    }
-    Cow::Owned(shown)
+    Cow::Owned(format!("{scheme}://{host}{shown}"))
 }
 
-fn is_secret(pair: &str) -> bool {
-    let Some((name, value)) = pair.split_once('=') else { return false };
-    let name = name.to_ascii_lowercase();
-    !value.is_empty()
-        && value != MASK
-        && (SECRETS.contains(&&*name) || SECRET_ENDS.iter().any(|end| name.ends_with(end)))
+/// Path, query and fragment with the values of secret parameters masked. Parameters stand between `?`, `&`, `;` and `#`:
+/// servers write them behind a path (`;jsessionid=…`) and into fragments (`#access_token=…`) too.
+fn masked(rest: &str) -> String {
+    let is_mark = |c: char| matches!(c, '?' | '&' | ';' | '#');
+    let first = rest.find(is_mark).unwrap_or(rest.len());
+    let mut shown = rest[..first].to_owned();
+    let mut pairs = &rest[first..];
+    while let Some(mark) = pairs.chars().next() {
+        let pair = &pairs[1..];
+        let pair = &pair[..pair.find(is_mark).unwrap_or(pair.len())];
+        pairs = &pairs[1 + pair.len()..];
+        shown.push(mark);
+        match pair.split_once('=') {
+            Some((name, value)) if is_secret(name) && !value.is_empty() => {
+                shown.push_str(name);
+                shown.push('=');
+                shown.push_str(MASK);
+            }
+            _ => shown.push_str(pair),
+        }
+    }
+    shown
+}
+
+fn is_secret(name: &str) -> bool {
+    // Without escapes: `%74oken` is `token`.
+    let name = percent_decode_str(name).decode_utf8_lossy().to_ascii_lowercase();
+    let name = name.trim_end_matches("[]");
+    SECRETS.contains(&name) || SECRET_ENDS.iter().any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]
@@ -80,6 +106,20 @@ mod tests {
                 "https://a.example?X-Amz-Signature=***&Key=***",
             ),
             ("https://a.example/?access_token=a=b", "https://a.example/?access_token=***"),
+            (
+                "https://a.example/1.jpg?PHPSESSID=a&auth_key=1-b",
+                "https://a.example/1.jpg?PHPSESSID=***&auth_key=***",
+            ),
+            ("https://a.example/1.jpg;jsessionid=a?w=3", "https://a.example/1.jpg;jsessionid=***?w=3"),
+            ("https://a.example/1.jpg#access_token=a", "https://a.example/1.jpg#access_token=***"),
+            ("https://a.example/?a=1;token=b", "https://a.example/?a=1;token=***"),
+            ("https://a.example/?%74oken=b&TOKEN[]=c", "https://a.example/?%74oken=***&TOKEN[]=***"),
+            (
+                "https://a.example/?AWSAccessKeyId=k&awsaccesskey=s",
+                "https://a.example/?AWSAccessKeyId=k&awsaccesskey=***",
+            ),
+            ("https://a.example/1.jpg?ex=1&hm=a&Policy=b", "https://a.example/1.jpg?ex=1&hm=***&Policy=***"),
+            ("https://a.example/1.jpg?md5=a&expires=3", "https://a.example/1.jpg?md5=***&expires=3"),
         ] {
             assert_eq!(redacted(url), shown);
             assert_eq!(redacted(shown), shown, "once more changes nothing");

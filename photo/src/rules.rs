@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Digest;
 use crate::range::{OutOfRange, check};
 use crate::site_rules::SiteRules;
 
@@ -222,11 +221,6 @@ impl Rules {
     /// Whether faces are compared, on any site.
     pub fn compare_faces(&self) -> bool {
         self.of_all_sites().iter().any(|rules| rules.identity.compares_from().is_some())
-    }
-
-    /// The name under which verdicts by these rules are stored.
-    pub fn digest(&self) -> Digest {
-        Digest::of_json(self)
     }
 }
 

@@ -7,8 +7,10 @@ use crate::error::Error;
 use crate::row::{Dropped, DroppedRow, FetchRow, Photo, PhotoRow, Scores};
 use crate::table::{Column, Table};
 
-/// The one column that not every snapshot has.
+/// A column that only snapshots have whose rules compare faces.
 const SIMILARITY: &str = "similarity";
+/// A column that snapshots of format 1 do not have.
+const HELD_OUT: &str = "held_out";
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -26,6 +28,11 @@ pub(crate) fn of_photos(photos: &[Photo], rules: &Rules) -> Vec<Column> {
             "split",
             "train, validation or test, by the hash of the identity",
             photos.iter().map(|photo| photo.split.name()),
+        ),
+        Column::required(
+            HELD_OUT,
+            "whether the photo of a person of the train split is held out of training, by the hash of its bytes",
+            photos.iter().map(|photo| photo.held_out),
         ),
         Column::required("url", "address of the file", facts().map(|row| row.url.as_str())),
         Column::nullable("page_url", "page that shows the photo", facts().map(|row| row.page_url.as_deref())),
@@ -181,6 +188,7 @@ fn region_name(region: Region) -> &'static str {
 pub(crate) fn read_photos(table: &Table) -> Result<Vec<Photo>> {
     let identity = one(table, "identity", table.texts("identity")?)?;
     let mut split = one(table, "split", table.texts("split")?)?;
+    let mut held_out = table.has(HELD_OUT).then(|| table.bools(HELD_OUT)).transpose()?.map(maybe);
     let mut url = one(table, "url", table.texts("url")?)?;
     let mut page_url = maybe(table.texts("page_url")?);
     let mut sha256 = one(table, "sha256", table.texts("sha256")?)?;
@@ -218,6 +226,7 @@ pub(crate) fn read_photos(table: &Table) -> Result<Vec<Photo>> {
         photos.push(Photo {
             identity,
             split: named(table, "split", &split.next().ok_or_else(short)?, &SPLITS, Split::name)?,
+            held_out: held_out.as_mut().and_then(Iterator::next).flatten().unwrap_or(false),
             shard: shard.next().ok_or_else(short)?,
             row: whole(table, "row", row.next().ok_or_else(short)?)?,
             facts,

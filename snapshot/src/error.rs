@@ -26,8 +26,14 @@ pub enum Error {
         /// Where and what.
         cause: serde_json::Error,
     },
+    /// A snapshot of format 1 does not say what was measured.
+    #[error("{path} holds no measurements: an older version wrote it; write it again with `bolid snapshot create`", path = path.display())]
+    WithoutMeasurements {
+        /// The snapshot.
+        path: PathBuf,
+    },
     /// The format is newer or older than this program.
-    #[error("{path} has format version {found}, this program reads version {expected}", path = path.display())]
+    #[error("{path} has format version {found}, this program reads versions up to {expected}", path = path.display())]
     FormatVersion {
         /// The manifest.
         path: PathBuf,
@@ -59,6 +65,16 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong.
         what: String,
+    },
+    /// The snapshot was made without a tensor that is asked for.
+    #[error("{path} holds no {tensor} tensors: take `tensors = \"{only}\"` out of the recipe's `[prepare]`, and make the snapshot again with `bolid dataset`", path = path.display())]
+    WithoutTensors {
+        /// The shard.
+        path: PathBuf,
+        /// Which ones: `image` or `weighted`.
+        tensor: &'static str,
+        /// Which it has.
+        only: &'static str,
     },
     /// A file is not the one that the manifest lists.
     #[error("{path} has changed since the snapshot was written; run `bolid snapshot verify`", path = path.display())]

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use photo::{Digest, Rules, Split};
+use photo::{Digest, Rules, Split, Splits, Tensors};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
 
-/// The version of the format that this crate writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version of the format that this crate writes.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// The oldest version that it reads: without measurements and held-out views.
+const OLDEST_FORMAT_VERSION: u32 = 1;
 
 /// The manifest's file name.
 pub const MANIFEST: &str = "manifest.json";
@@ -21,6 +24,8 @@ pub const BUILD: &str = "build.json";
 pub const PHOTOS: &str = "photos.parquet";
 /// The table of dropped photos.
 pub const DROPPED: &str = "dropped.parquet";
+/// The table of measurements.
+pub const MEASUREMENTS: &str = "measurements.parquet";
 /// The table of fetch times.
 pub const FETCHES: &str = "fetches.parquet";
 
@@ -41,6 +46,37 @@ pub struct SnapshotSpec {
     pub program_version: String,
     /// Side of the tensors in pixels (paper, section 4.2: 1024).
     pub size_px: u32,
+}
+
+impl SnapshotSpec {
+    /// The shares of people that the recipe wants on each side; the usual ones where it says nothing.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn splits(&self) -> Result<Splits, String> {
+        let Some(asked) = self.recipe.get("splits") else { return Ok(Splits::default()) };
+        let splits = Splits::deserialize(asked).map_err(|error| error.to_string())?;
+        splits.check().map_err(|error| error.to_string())?;
+        Ok(splits)
+    }
+
+    /// The tensors that the settings of `prepare` ask for; both where they say nothing.
+    ///
+    /// # Errors
+    /// What they say instead.
+    pub fn tensors(&self) -> Result<Tensors, String> {
+        let Some(asked) = self.prepare.get("tensors") else { return Ok(Tensors::Both) };
+        Tensors::deserialize(asked).map_err(|error| error.to_string())
+    }
+
+    /// The names of the image tensors that its shards have.
+    pub(crate) fn images(&self) -> &'static [&'static str] {
+        match self.tensors() {
+            Ok(Tensors::Image) => &["image"],
+            Ok(Tensors::Weighted) => &["weighted"],
+            Ok(Tensors::Both) | Err(_) => &["image", "weighted"], // what is no choice is not written
+        }
+    }
 }
 
 /// A model that measured.
@@ -146,7 +182,7 @@ impl Manifest {
             format_version: u32,
         }
         let Version { format_version: found } = serde_json::from_slice(bytes).map_err(Error::json(path))?;
-        if found != FORMAT_VERSION {
+        if !(OLDEST_FORMAT_VERSION..=FORMAT_VERSION).contains(&found) {
             return Err(Error::FormatVersion { path: path.to_owned(), found, expected: FORMAT_VERSION });
         }
         serde_json::from_slice(bytes).map_err(Error::json(path))

@@ -4,6 +4,8 @@ use photo::tiles::Region;
 use photo::{Affine, BoundingBox, Digest, Joints, Reason, Split};
 use serde::{Deserialize, Serialize};
 
+use crate::measurement::MeasurementRow;
+
 /// One person's photos, as they are handed to the [`Writer`](crate::Writer). Their order does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct IdentityRows {
@@ -13,6 +15,8 @@ pub struct IdentityRows {
     pub photos: Vec<PhotoRow>,
     /// The photos that are dropped.
     pub dropped: Vec<DroppedRow>,
+    /// What was measured of them.
+    pub measurements: Vec<MeasurementRow>,
     /// When the photos came; no part of the snapshot's id.
     pub fetches: Vec<FetchRow>,
 }
@@ -105,6 +109,8 @@ pub struct Photo {
     pub identity: String,
     /// The side of the dataset that the person is on.
     pub split: Split,
+    /// Whether the photo of somebody on the side of training is held out of it. Always `false` in snapshots of format 1.
+    pub held_out: bool,
     /// The shard, a path relative to the snapshot's folder.
     pub shard: String,
     /// The photo's index along the first axis of the shard's tensors.
@@ -122,7 +128,8 @@ pub struct Dropped {
     pub facts: DroppedRow,
 }
 
-/// A kept photo's tensors, `[3, size, size]` each: planes of red, green and blue, row by row.
+/// A kept photo's tensors, `[3, size, size]` each: planes of red, green and blue, row by row. One that the snapshot does
+/// not hold ([`SnapshotSpec::tensors`](crate::SnapshotSpec::tensors)) is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreparedTensors {
     /// The photo at the tensor's size.
@@ -136,6 +143,8 @@ impl IdentityRows {
     pub(crate) fn sort(&mut self) {
         self.photos.sort_by(|a, b| (a.sha256, &a.url).cmp(&(b.sha256, &b.url)));
         self.dropped.sort_by(|a, b| (a.sha256, &a.url).cmp(&(b.sha256, &b.url)));
+        self.measurements.sort();
+        self.measurements.dedup();
         self.fetches.sort();
         self.fetches.dedup();
     }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use photo::{Digest, Split};
 
 use crate::error::Error;
-use crate::manifest::{Counts, DROPPED, FETCHES, MANIFEST, Manifest, PHOTOS};
+use crate::manifest::{Counts, DROPPED, FETCHES, MANIFEST, MEASUREMENTS, Manifest, PHOTOS};
+use crate::measurement::{self, MeasurementRow};
 use crate::row::{Dropped, FetchRow, Photo};
 use crate::shard::Shard;
 use crate::table::Table;
@@ -81,6 +82,14 @@ impl Snapshot {
     /// The dropped photos.
     pub fn dropped(&self) -> Result<Vec<Dropped>, Error> {
         columns::read_dropped(&self.table(DROPPED)?)
+    }
+
+    /// What was measured of the photos, kept and dropped; empty for snapshots of format 1, which do not hold it.
+    pub fn measurements(&self) -> Result<Vec<MeasurementRow>, Error> {
+        match self.manifest.file(MEASUREMENTS) {
+            Some(_) => measurement::read(&self.table(MEASUREMENTS)?),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// When the photos came.

@@ -1,9 +1,8 @@
-//! Checking every byte of a snapshot.
+//! Checking every byte of a snapshot. Nothing is written, so that it works on a disk that is read-only.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use photo::Digest;
 use rayon::prelude::*;
@@ -11,8 +10,9 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::files;
 use crate::manifest::{BUILD, Build, FileEntry, MANIFEST, Manifest};
+use crate::problem::{Problem, ProblemKind, VerifyError};
 
-/// A snapshot of which every byte is as it was written.
+/// A snapshot of which every byte is there as it was written.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Verified {
     /// The first 12 hex digits of the manifest's digest.
@@ -21,62 +21,13 @@ pub struct Verified {
     pub files: usize,
     /// Their length.
     pub bytes: u64,
-}
-
-/// A snapshot that is not as it was written.
-#[derive(Debug, thiserror::Error)]
-#[error("the snapshot {path} is damaged:{}", list(problems), path = path.display())]
-pub struct VerifyError {
-    /// The folder.
-    pub path: PathBuf,
-    /// Everything that is wrong, at least one thing, sorted by file.
-    pub problems: Vec<Problem>,
-}
-
-/// One thing that is wrong with a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct Problem {
-    /// The file, relative to the snapshot's folder; `.` is the folder itself.
-    pub file: String,
-    /// What is wrong.
-    pub kind: ProblemKind,
-}
-
-/// What can be wrong with a file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProblemKind {
-    /// The content is not what was written.
-    Changed,
-    /// It is listed and not there.
-    Missing,
-    /// It is there and not listed.
-    Extra,
-    /// It cannot be read.
-    Unreadable(String),
-    /// The folder's name is not that of the dataset and the id of the manifest.
-    WrongName(String),
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.file)?;
-        match &self.kind {
-            ProblemKind::Changed => f.write_str("changed since it was written"),
-            ProblemKind::Missing => f.write_str("missing"),
-            ProblemKind::Extra => f.write_str("no file of this snapshot"),
-            ProblemKind::Unreadable(why) => write!(f, "cannot be read: {why}"),
-            ProblemKind::WrongName(expected) => write!(f, "the folder should be called {expected}"),
-        }
-    }
-}
-
-fn list(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("\n  {problem}")).collect()
+    /// Files in the folder that are none of the snapshot's.
+    pub extra: Vec<String>,
 }
 
 /// Reads every file of the snapshot in the folder `path` and compares it with what was written. Finds everything that
-/// is wrong, not only the first thing.
+/// is wrong, not only the first thing. Files that are none of the snapshot's are no error by themselves: what is read of
+/// it is as it was written.
 pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
     let mut problems = Vec::new();
     let build = read_build(path, &mut problems);
@@ -109,8 +60,13 @@ pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
     problems.sort();
     problems.dedup();
     match manifest {
-        Some((_, digest)) if problems.is_empty() => {
-            Ok(Verified { id: digest.short(), files: listed.len() + 2, bytes })
+        Some((_, digest)) if problems.iter().all(|problem| problem.kind == ProblemKind::Extra) => {
+            Ok(Verified {
+                id: digest.short(),
+                files: listed.len() + 2,
+                bytes,
+                extra: problems.into_iter().map(|problem| problem.file).collect(),
+            })
         }
         _ => Err(VerifyError { path: path.to_owned(), problems }),
     }
@@ -130,7 +86,7 @@ fn read_build(path: &Path, problems: &mut Vec<Problem>) -> Option<Build> {
     let build = serde_json::from_slice::<Build>(&bytes).ok();
     let build = build.filter(|build| build.seal == Some(build.expected_seal()) && build.to_bytes() == bytes);
     if build.is_none() {
-        problems.push(changed(BUILD));
+        problems.push(changed_or_cut(BUILD, &bytes));
     }
     build
 }
@@ -159,7 +115,7 @@ fn read_manifest(
         None => folder.ends_with(&digest.short()),
     };
     if !is_right {
-        problems.push(changed(MANIFEST));
+        problems.push(changed_or_cut(MANIFEST, &bytes));
         return None;
     }
     let manifest = match Manifest::parse(&file, &bytes) {
@@ -187,6 +143,10 @@ fn check(dir: &Path, entry: &FileEntry) -> Result<u64, Problem> {
         return Err(Problem { file: entry.path.clone(), kind });
     }
     match fs::symlink_metadata(dir.join(&entry.path)) {
+        Ok(metadata) if metadata.is_file() && metadata.len() < entry.bytes => {
+            let kind = ProblemKind::Short { bytes: metadata.len(), expected: Some(entry.bytes) };
+            return Err(Problem { file: entry.path.clone(), kind });
+        }
         Ok(metadata) if !metadata.is_file() || metadata.len() != entry.bytes => {
             return Err(changed(&entry.path));
         }
@@ -202,6 +162,17 @@ fn check(dir: &Path, entry: &FileEntry) -> Result<u64, Problem> {
 
 fn changed(file: &str) -> Problem {
     Problem { file: file.to_owned(), kind: ProblemKind::Changed }
+}
+
+/// Of a JSON file whose length is listed nowhere: ours end with a brace on a line of its own, and text that stops in the
+/// middle of a value before that was cut off.
+fn changed_or_cut(file: &str, bytes: &[u8]) -> Problem {
+    let stops = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err_and(|error| error.is_eof());
+    if stops && !bytes.ends_with(b"\n}\n") {
+        let kind = ProblemKind::Short { bytes: bytes.len() as u64, expected: None };
+        return Problem { file: file.to_owned(), kind };
+    }
+    changed(file)
 }
 
 fn unreadable(file: &str, error: &Error) -> Problem {

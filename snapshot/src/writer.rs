@@ -5,19 +5,22 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use photo::{Digest, Split};
+use photo::{Digest, Split, Splits, Tensors, held_out};
 use rayon::prelude::*;
 use sha2::Digest as _;
 
 use crate::error::Error;
 use crate::manifest::{
-    BUILD, Build, Counts, DROPPED, FETCHES, FORMAT_VERSION, FileEntry, MANIFEST, Manifest, PHOTOS,
-    SnapshotSpec,
+    BUILD, Build, Counts, DROPPED, FETCHES, FORMAT_VERSION, FileEntry, MANIFEST, MEASUREMENTS, Manifest,
+    PHOTOS, SnapshotSpec,
 };
+use crate::measurement::MeasurementRow;
+use crate::pages::composition::Composition;
+use crate::pages::{citation, plots, readme, report};
 use crate::row::{Dropped, FetchRow, IdentityRows, Photo, PhotoRow, PreparedTensors};
 use crate::shard::{self, Pixels, ShardWriter};
 use crate::temporary::Temporary;
-use crate::{SnapshotRef, columns, croissant, files, readme, report, table};
+use crate::{SnapshotRef, columns, croissant, files, measurement, table};
 
 /// A snapshot could not be written. Nothing is left under a final name.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +65,12 @@ pub enum WriteError {
     /// The name does not do for a folder.
     #[error("`{0}` cannot name a snapshot: letters, digits, `_` and `-` are allowed, at most 100 of them")]
     Name(String),
+    /// The settings of `prepare` ask for tensors that there are not.
+    #[error("the recipe's `prepare.tensors`: {0}")]
+    Tensors(String),
+    /// The recipe's splits cannot be made.
+    #[error("the recipe's `splits`: {0}")]
+    Splits(String),
     /// The person was added before.
     #[error("the identity `{0}` was added twice")]
     IdentityTwice(String),
@@ -87,9 +96,12 @@ pub struct Writer {
     snapshots_dir: PathBuf,
     temporary: Temporary,
     spec: SnapshotSpec,
+    splits: Splits,
+    tensors: Tensors,
     inputs: BTreeMap<String, Digest>,
     photos: Vec<Photo>,
     dropped: Vec<Dropped>,
+    measurements: Vec<MeasurementRow>,
     fetches: Vec<FetchRow>,
     shards: Vec<FileEntry>,
 }
@@ -111,13 +123,18 @@ impl Writer {
     /// removed first.
     pub fn create(snapshots_dir: &Path, spec: SnapshotSpec) -> Result<Self, WriteError> {
         check_name(&spec.name)?;
+        let splits = spec.splits().map_err(WriteError::Splits)?;
+        let tensors = spec.tensors().map_err(WriteError::Tensors)?;
         Ok(Self {
+            splits,
+            tensors,
             snapshots_dir: snapshots_dir.to_owned(),
             temporary: Temporary::create(snapshots_dir, &spec.name)?,
             spec: normal(spec),
             inputs: BTreeMap::new(),
             photos: Vec::new(),
             dropped: Vec::new(),
+            measurements: Vec::new(),
             fetches: Vec::new(),
             shards: Vec::new(),
         })
@@ -141,10 +158,11 @@ impl Writer {
         let digest = rows_digest(&rows);
         if !rows.photos.is_empty() {
             let shard = self.write_shard(&rows, prepare).map_err(disk_full)?;
-            let split = Split::of(&identity);
             self.photos.extend(rows.photos.into_iter().enumerate().map(|(row, facts)| Photo {
                 identity: identity.clone(),
-                split,
+                // which side, and what is held out, follows from everybody who is there: `divide`
+                split: Split::Train,
+                held_out: false,
                 shard: shard.path.clone(),
                 row: row as u32,
                 facts,
@@ -153,6 +171,7 @@ impl Writer {
         }
         self.dropped
             .extend(rows.dropped.into_iter().map(|facts| Dropped { identity: identity.clone(), facts }));
+        self.measurements.extend(rows.measurements);
         self.fetches.extend(rows.fetches);
         self.inputs.insert(identity, digest);
         Ok(())
@@ -168,7 +187,7 @@ impl Writer {
         let folder = self.temporary.path().join(shard::FOLDER);
         fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         let joints: Vec<_> = rows.photos.iter().map(|photo| photo.joints).collect();
-        let writer = ShardWriter::create(&full, self.spec.size_px, &joints)?;
+        let writer = ShardWriter::create(&full, self.spec.size_px, self.tensors, &joints)?;
         let written = self.write_tensors(&writer, rows, prepare).and_then(|()| Ok(writer.finish()?));
         match written {
             Ok((bytes, sha256)) => {
@@ -193,19 +212,23 @@ impl Writer {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let size_px = self.spec.size_px;
-        let expected = 3 * (size_px as usize).pow(2);
+        let bytes = |is_held: bool| if is_held { 3 * (size_px as usize).pow(2) } else { 0 };
+        let expected = (bytes(self.tensors.has_image()), bytes(self.tensors.has_weighted()));
         rows.photos.par_iter().enumerate().try_for_each(|(row, photo)| {
             let (identity, sha256) = (rows.identity.clone(), photo.sha256);
             let PreparedTensors { image, weighted } = match prepare(photo) {
                 Ok(tensors) => tensors,
                 Err(error) => return Err(WriteError::Prepare { identity, sha256, cause: error.into() }),
             };
-            if image.len() != expected || weighted.len() != expected {
+            if (image.len(), weighted.len()) != expected {
                 let (image, weighted) = (image.len(), weighted.len());
                 return Err(WriteError::TensorSize { identity, sha256, image, weighted, size_px });
             }
-            writer.write(Pixels::Image, row, &image)?;
-            writer.write(Pixels::Weighted, row, &weighted)?;
+            for (pixels, bytes) in [(Pixels::Image, &image), (Pixels::Weighted, &weighted)] {
+                if !bytes.is_empty() {
+                    writer.write(pixels, row, bytes)?;
+                }
+            }
             Ok(())
         })
     }
@@ -240,19 +263,35 @@ impl Writer {
     /// Everything but the shards; returns the digest of the manifest.
     fn write_rest(&mut self, created_at_ms: i64) -> Result<(Digest, Counts), WriteError> {
         self.photos.sort_by(|a, b| (&a.identity, a.row).cmp(&(&b.identity, b.row)));
+        divide(&mut self.photos, self.splits);
         let key = |row: &Dropped| (row.identity.clone(), row.facts.sha256, row.facts.url.clone());
         self.dropped.sort_by_cached_key(key);
+        self.measurements.sort();
+        self.measurements.dedup(); // bytes that two people have stand there once
         self.fetches.sort();
         self.fetches.dedup();
         self.shards.sort();
         let dir = &self.temporary.path();
         table::write(&dir.join(PHOTOS), &columns::of_photos(&self.photos, &self.spec.rules))?;
         table::write(&dir.join(DROPPED), &columns::of_dropped(&self.dropped, &self.spec.rules))?;
+        table::write(&dir.join(MEASUREMENTS), &measurement::columns(&self.measurements))?;
         table::write(&dir.join(FETCHES), &columns::of_fetches(&self.fetches))?;
         let counts = counts_of(&self.photos, &self.dropped);
-        let tables = [files::entry(dir, PHOTOS)?, files::entry(dir, DROPPED)?];
-        files::write_new(&dir.join(croissant::FILE), &croissant::page(&self.spec, &tables))?;
-        files::write_new(&dir.join(readme::FILE), readme::page(&self.spec, &counts).as_bytes())?;
+        let tables =
+            [files::entry(dir, PHOTOS)?, files::entry(dir, DROPPED)?, files::entry(dir, MEASUREMENTS)?];
+        let composition = Composition::of(&self.spec, &self.photos, &self.dropped);
+        let page = croissant::page(&self.spec, &counts, &composition, &self.photos, &tables);
+        files::write_new(&dir.join(croissant::FILE), &page)?;
+        let plots = plots::all(&composition, &counts);
+        if !plots.is_empty() {
+            let folder = dir.join(plots::FOLDER);
+            fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
+        }
+        for plot in &plots {
+            files::write_new(&dir.join(&plot.path), plot.svg.as_bytes())?;
+        }
+        let card = readme::page(&self.spec, &counts, &composition, &plots);
+        files::write_new(&dir.join(readme::FILE), card.as_bytes())?;
         let page = report::page(dir, &self.spec, &counts, &self.photos, &self.dropped)?;
         files::write_new(&dir.join(report::FILE), page.as_bytes())?;
 
@@ -260,6 +299,9 @@ impl Writer {
         files.extend(tables);
         for page in [croissant::FILE, readme::FILE, report::FILE] {
             files.push(files::entry(dir, page)?);
+        }
+        for plot in &plots {
+            files.push(files::entry(dir, &plot.path)?);
         }
         files.sort();
         let inputs = spec_and_rows_digest(&self.spec, &self.inputs);
@@ -273,11 +315,16 @@ impl Writer {
         let bytes = manifest.to_bytes();
         let digest = Digest::of(&bytes);
         files::write_new(&dir.join(MANIFEST), &bytes)?;
-        let fetches = vec![files::entry(dir, FETCHES)?];
-        let build = Build { created_at_ms, manifest: digest, files: fetches, seal: None }.sealed();
+        let page = citation::page(&self.spec, &counts, digest, created_at_ms);
+        files::write_new(&dir.join(citation::FILE), page.as_bytes())?;
+        let files = vec![files::entry(dir, citation::FILE)?, files::entry(dir, FETCHES)?];
+        let build = Build { created_at_ms, manifest: digest, files, seal: None }.sealed();
         files::write_new(&dir.join(BUILD), &build.to_bytes())?;
         if !self.shards.is_empty() {
             files::sync_dir(&dir.join(shard::FOLDER))?;
+        }
+        if !plots.is_empty() {
+            files::sync_dir(&dir.join(plots::FOLDER))?;
         }
         files::sync_dir(dir)?;
         Ok((digest, counts))
@@ -305,10 +352,11 @@ fn spec_and_rows_digest(spec: &SnapshotSpec, rows: &BTreeMap<String, Digest>) ->
 /// The digest of sorted rows, fetch times left out.
 fn rows_digest(rows: &IdentityRows) -> Digest {
     let mut hasher = sha2::Sha256::new();
-    let lengths = (&rows.identity, rows.photos.len(), rows.dropped.len());
+    let lengths = (&rows.identity, rows.photos.len(), rows.dropped.len(), rows.measurements.len());
     hasher.update(crate::manifest::compact(&lengths));
     rows.photos.iter().for_each(|row| hasher.update(crate::manifest::compact(row)));
     rows.dropped.iter().for_each(|row| hasher.update(crate::manifest::compact(row)));
+    rows.measurements.iter().for_each(|row| hasher.update(crate::manifest::compact(row)));
     Digest::from_bytes(hasher.finalize().into())
 }
 
@@ -318,6 +366,20 @@ fn normal(mut spec: SnapshotSpec) -> SnapshotSpec {
     spec.prepare = crate::manifest::sorted(spec.prepare);
     spec.models.sort();
     spec
+}
+
+/// Puts everybody on a side, and holds photos out of training. The photos are sorted by identity.
+fn divide(photos: &mut [Photo], splits: Splits) {
+    let names: BTreeSet<String> = photos.iter().map(|photo| photo.identity.clone()).collect();
+    let sides = splits.assign(names.iter().map(String::as_str));
+    for of_one in photos.chunk_by_mut(|a, b| a.identity == b.identity) {
+        let side = sides.get(of_one[0].identity.as_str()).copied();
+        let digests: Vec<Digest> = of_one.iter().map(|photo| photo.facts.sha256).collect();
+        for (photo, is_held_out) in of_one.iter_mut().zip(held_out(&digests)) {
+            photo.split = side.expect("everybody with a photo has a side");
+            photo.held_out = is_held_out && photo.split == Split::Train;
+        }
+    }
 }
 
 fn counts_of(photos: &[Photo], dropped: &[Dropped]) -> Counts {

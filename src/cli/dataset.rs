@@ -2,7 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::bundled;
+
+/// In a checkout, the recipe is known.
+const DEFAULT_RECIPE: &str = "data/recipes/demo.toml";
+
+/// Nothing says what to do. Exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no recipe is named, and {DEFAULT_RECIPE} is not here; name one with --recipe FILE, \
+     write one with `bolid init`, or take the demo's with --demo"
+)]
+pub struct NoRecipe;
 
 /// The recipe, and single values that override it.
 #[derive(Debug, Clone, Args)]
@@ -11,6 +25,9 @@ pub struct RecipeArgs {
     /// names a site].
     #[arg(long, env = "BOLID_RECIPE", value_name = "FILE")]
     pub recipe: Option<PathBuf>,
+    /// The demo's recipe and models, which the program carries; they are written to WORKDIR/demo.
+    #[arg(long)]
+    pub demo: bool,
     /// Override a value of the recipe, e.g. `rules.min_side=800` (may be repeated).
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
@@ -18,8 +35,19 @@ pub struct RecipeArgs {
 
 impl RecipeArgs {
     /// The recipe's file.
-    pub fn path(&self) -> &Path {
-        self.recipe.as_deref().unwrap_or(Path::new("data/recipes/demo.toml"))
+    ///
+    /// # Errors
+    /// Where the demo's cannot be written, or none is named and there is no checkout around.
+    pub fn path(&self, workdir: &Path) -> Result<PathBuf> {
+        if self.demo {
+            return bundled::unpack(workdir);
+        }
+        let default = PathBuf::from(DEFAULT_RECIPE);
+        match &self.recipe {
+            Some(recipe) => Ok(recipe.clone()),
+            None if default.exists() => Ok(default),
+            None => Err(NoRecipe.into()),
+        }
     }
 
     /// The same recipe with these values over it.
@@ -54,8 +82,88 @@ pub struct DatasetArgs {
     pub measure: MeasureArgs,
     /// Rebuild this snapshot (id, name or folder): from its URLs, by its rules, with the bytes whose digests it names,
     /// in `WORKDIR/locked/ID`; and say which URLs changed or vanished.
+    /// What it says was measured is taken over.
     #[arg(long, value_name = "SNAPSHOT")]
     pub locked: Option<String>,
+    /// With --locked: measure every photo anew, and show each value that differs from the snapshot's.
+    #[arg(long, requires = "locked")]
+    pub remeasure: bool,
+}
+
+/// `bolid init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// What the dataset is made from: a folder of photos (a subfolder is a person), a list of files or URLs, a site
+    /// profile (.toml), or the address of a gallery whose software --engine names.
+    #[arg(long, value_name = "DIR|LIST|PROFILE|URL")]
+    pub from: String,
+    /// The gallery's software.
+    #[arg(long, value_enum)]
+    pub engine: Option<Engine>,
+    /// The recipe to write.
+    #[arg(default_value = "recipe.toml")]
+    pub recipe: PathBuf,
+}
+
+/// Gallery software that a profile is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// Coppermine.
+    Coppermine,
+    /// Piwigo.
+    Piwigo,
+}
+
+impl Engine {
+    /// All names, as they are typed.
+    pub fn names() -> String {
+        let names = Self::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        names.map(|value| value.get_name().to_owned()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The profile's file name.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Coppermine => "coppermine.toml",
+            Self::Piwigo => "piwigo.toml",
+        }
+    }
+
+    /// The profile.
+    pub fn profile(self) -> &'static str {
+        match self {
+            Self::Coppermine => include_str!("../../data/sites/coppermine.toml"),
+            Self::Piwigo => include_str!("../../data/sites/piwigo.toml"),
+        }
+    }
+}
+
+/// `bolid measurements …`.
+#[derive(Debug, Subcommand)]
+pub enum MeasurementsCommand {
+    /// Write all that was measured to a Parquet file, by the digests of photos and models.
+    Export {
+        /// The file.
+        file: PathBuf,
+        /// Face embeddings as well; they are biometric data, and left out otherwise.
+        #[arg(long)]
+        face_embeddings: bool,
+    },
+    /// Take over what was measured elsewhere of photos that are here.
+    Import(ImportMeasurementsArgs),
+}
+
+/// `bolid measurements import`.
+#[derive(Debug, Args)]
+pub struct ImportMeasurementsArgs {
+    /// What `bolid measurements export` wrote.
+    pub file: PathBuf,
+    /// Only show what would be added, and what differs.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where both sides have measured, take the file's value.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub replace: bool,
 }
 
 /// `bolid snapshot …`.
@@ -63,18 +171,39 @@ pub struct DatasetArgs {
 pub enum SnapshotCommand {
     /// Write a snapshot of what is kept.
     Create(RecipeArgs),
-    /// List the snapshots in the work folder.
+    /// Write a snapshot's tables without its tensors: what `dataset --locked`, or a recipe's `lock`, needs.
+    Lock {
+        /// A snapshot's id (or its beginning), name or folder.
+        snapshot: String,
+        /// The folder to write into.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Write a snapshot's photos in the layout of another tool.
+    Export(super::SnapshotExportArgs),
+    /// List the snapshots in the work folder, with what they share.
     List,
-    /// Check every byte of a snapshot.
+    /// Check every byte of a snapshot, without writing anything. Exit code 1: it is damaged or not all there; 3: there are
+    /// files beside its own.
     Verify {
         /// A snapshot's id (or its beginning), name or folder.
         snapshot: String,
+        /// Also decode and prepare N photos of the work folder once more, spread over all, and compare their tensors
+        /// [default: 32; 0: all of them].
+        #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "32")]
+        deep: Option<usize>,
     },
-    /// Show which photos differ between two snapshots.
+    /// Show what differs between two snapshots, and why: settings, models, people, photos.
     Diff {
         /// The older one.
         from: String,
         /// The newer one.
         to: String,
+        /// Lines of each list.
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+        /// Show all of it, not cut to 80 columns.
+        #[arg(long, conflicts_with = "limit")]
+        full: bool,
     },
 }

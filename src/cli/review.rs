@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::RecipeArgs;
 
@@ -33,10 +33,47 @@ pub enum ReviewCommand {
     },
 }
 
+/// `bolid list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// What to list.
+    #[arg(value_enum, default_value = "people")]
+    pub what: Listed,
+    /// Only this person, as `SITE/SLUG`, or `SLUG` on any site.
+    #[arg(long, value_name = "SITE/SLUG")]
+    pub identity: Option<String>,
+    /// Of photos, only those that are dropped.
+    #[arg(long)]
+    pub dropped: bool,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Listed {
+    /// People, with how many photos of each are stored, kept and dropped.
+    People,
+    /// Photos, with their verdicts.
+    Photos,
+}
+
 /// `bolid erase`.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
 pub struct EraseArgs {
+    /// What goes.
+    #[command(flatten)]
+    pub what: EraseTarget,
+    /// Only show what would go.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask: for scripts.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub yes: bool,
+}
+
+/// What is to be erased.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct EraseTarget {
     /// A person with every photo.
     #[arg(long, value_name = "SITE/SLUG")]
     pub identity: Option<String>,

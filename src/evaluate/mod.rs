@@ -106,7 +106,7 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
     }
     let clip = args.clip.clone().unwrap_or_else(|| base.join("clip"));
     let likeness = Likeness::load(&clip).with_context(|| format!("load CLIP from {}", clip.display()))?;
-    let plan = Plan::load(&args.recipe)?;
+    let plan = Plan::load(&args.recipe, &global.workdir)?;
     let detectors = plan.detectors()?;
     let side_px = chosen.saved.model.config().view_px as u32;
     let mut prepare = plan.recipe.prepare.clone();

@@ -10,6 +10,7 @@ use train::run::RunFolder;
 
 use super::adapter::ChosenAdapter;
 use crate::cli::{GenerateArgs, Global};
+use crate::plan::Plan;
 use crate::training::model::{self, ChosenModel};
 use crate::training::person;
 
@@ -89,9 +90,9 @@ impl<'a> Bodies<'a> {
         for path in paths {
             if path.is_dir() { files.extend(person::files_of(path)?) } else { files.push(path.clone()) }
         }
-        let recipe = self.args.recipe.clone();
+        let plan = Plan::load(&self.args.recipe, &self.global.workdir)?;
         let model = self.model()?;
-        let found = person::of_files(first, &files, None, model, &recipe)?;
+        let found = person::of_files(first, &files, None, model, &plan)?;
         for passed in &found.passed_over {
             eprintln!("bolid: passed over: {}: {}", passed.file.display(), passed.reason);
         }

@@ -12,6 +12,7 @@ use super::{model, runs};
 use crate::Done;
 use crate::cli::{EmbeddingFormat, EncodeArgs, Global};
 use crate::output::Output;
+use crate::plan::Plan;
 
 /// What was written, and from what.
 #[derive(Serialize)]
@@ -35,7 +36,8 @@ pub fn run(args: &EncodeArgs, global: &Global, output: Output) -> Result<Done> {
         }
         None if folder.is_dir() => {
             let files = person::files_of(folder)?;
-            person::of_files(&args.person, &files, args.views, &chosen, &args.recipe)?
+            let plan = Plan::load(&args.recipe, &global.workdir)?;
+            person::of_files(&args.person, &files, args.views, &chosen, &plan)?
         }
         None => bail!(
             "encode `{}`: it is no folder of photos; for a person of a snapshot, name it: --snapshot SNAPSHOT",

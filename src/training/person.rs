@@ -16,7 +16,6 @@ use train::views::ViewReader;
 use train::views::pooling::pool;
 
 use super::model::ChosenModel;
-use crate::cli::RecipeArgs;
 use crate::plan::Plan;
 
 /// Views of one person that are read at the most (paper, 4.2).
@@ -98,22 +97,21 @@ pub fn files_of(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The photos among `files` that show one person, prepared as the recipe says; they are called `person`.
+/// The photos among `files` that show one person, prepared as the plan says; they are called `person`.
 pub fn of_files(
     person: &str,
     files: &[PathBuf],
     wanted: Option<usize>,
     chosen: &ChosenModel,
-    recipe: &RecipeArgs,
+    plan: &Plan,
 ) -> Result<PersonViews> {
-    let plan = Plan::load(recipe)?;
     let detectors = plan.detectors()?;
     let side = chosen.saved.model.config().view_px;
     let seen: Vec<Result<(Vec<u8>, Pose), PassedOver>> = files
         .par_iter()
         .with_max_len(1) // one decoded photo per thread bounds memory
         .map(|file| {
-            view(file, &plan, &detectors, side)
+            view(file, plan, &detectors, side)
                 .map_err(|error| PassedOver { file: file.clone(), reason: format!("{error:#}") })
         })
         .collect();

@@ -202,7 +202,7 @@ async fn a_site_that_is_named_needs_no_recipe_and_no_size_refuses_its_photos() {
     let output = run(vec![]).await.unwrap();
     assert_eq!(output.status.code(), Some(2));
     let told = text(&output.stderr);
-    assert_eq!(told.matches("No such file").count(), 1, "the cause is told once: {told}");
+    assert_eq!(told.matches("--recipe").count(), 1, "the cause is told once: {told}");
 }
 
 #[tokio::test]

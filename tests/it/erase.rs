@@ -85,7 +85,15 @@ fn an_erased_person_is_nowhere_in_the_work_folder_and_does_not_come_back() {
     fs::create_dir_all(cache.join("0123456789ab")).expect("a cache");
     fs::write(cache.join("0123456789ab/photos-00000.safetensors"), b"latents").expect("a file");
     let identity = format!("demo/{slug}");
-    let erased = json_lines(&place.succeed(&["--json", "erase", "--identity", &identity])).remove(0);
+    let asked = place.run(&["erase", "--identity", &identity]);
+    assert_eq!(asked.status.code(), Some(1), "a script that does not say --yes erases nothing");
+    assert!(text(&asked.stderr).contains("--yes"), "{}", text(&asked.stderr));
+    let planned =
+        json_lines(&place.succeed(&["--json", "erase", "--dry-run", "--identity", &identity])).remove(0);
+    let erased = json_lines(&place.succeed(&["--json", "erase", "--yes", "--identity", &identity])).remove(0);
+    for counted in ["identities", "photos", "contents", "shared_contents"] {
+        assert_eq!(planned[counted], erased[counted], "a dry run says what goes");
+    }
     assert_eq!((&erased["identities"], &erased["photos"]), (&1.into(), &6.into()));
     assert_eq!(erased["snapshots_withdrawn"][0], format!("demo-{id}"));
     assert_eq!(left(&place.workdir(), &traces), Vec::<String>::new());
@@ -112,7 +120,7 @@ fn an_erased_person_is_nowhere_in_the_work_folder_and_does_not_come_back() {
     assert_ne!(new, id);
     assert!(newest_snapshot(&place).photos().iter().all(|photo| photo.identity != identity));
     assert_eq!(left(&place.workdir(), &traces), Vec::<String>::new());
-    let again = place.succeed(&["erase", "--identity", &identity]);
+    let again = place.succeed(&["erase", "--yes", "--identity", &identity]);
     assert!(text(&again.stdout).contains("erased before"), "{}", text(&again.stdout));
 }
 
@@ -126,7 +134,7 @@ fn an_erased_photo_is_refused_by_its_address_and_its_bytes_wherever_they_come_fr
         (photo.page_url.clone().unwrap_or_else(|| photo.url.clone()), photo.sha256)
     };
     let bytes = fs::read(blob(&place, sha256)).expect("the photo is stored");
-    place.succeed(&["erase", "--url", &url]);
+    place.succeed(&["erase", "--yes", "--url", &url]);
     assert!(!blob(&place, sha256).exists());
 
     place.snapshot_id(&["--set", "crawl.fresh_for=\"0s\"", "--set", "demo.photos_per_identity=6"]);
@@ -160,16 +168,17 @@ fn bytes_that_stand_under_somebody_else_stay_there_until_they_are_erased_themsel
     }
     place.succeed(&["import", &folder.display().to_string(), "--name", "mine"]);
     let sha256 = Digest::of(&photo);
-    let erased = json_lines(&place.succeed(&["--json", "erase", "--identity", "mine/ada"])).remove(0);
+    let erased =
+        json_lines(&place.succeed(&["--json", "erase", "--yes", "--identity", "mine/ada"])).remove(0);
     assert_eq!((&erased["contents"], &erased["shared_contents"]), (&0.into(), &1.into()));
     assert!(blob(&place, sha256).exists());
     let imported =
         json_lines(&place.run(&["--json", "import", &folder.display().to_string(), "--name", "mine"]));
     assert_eq!(imported[0]["photos_failed"]["erased"], 1, "{imported:?}");
 
-    place.succeed(&["erase", "--photo", &sha256.to_string()]);
+    place.succeed(&["erase", "--yes", "--photo", &sha256.to_string()]);
     assert_eq!(left(&place.workdir(), &[sha256.to_string()]), Vec::<String>::new());
-    let unknown = place.run(&["erase", "--identity", "mine/nobody"]);
+    let unknown = place.run(&["erase", "--yes", "--identity", "mine/nobody"]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(text(&unknown.stderr).contains("mine/nobody"));
     assert_eq!(place.run(&["erase"]).status.code(), Some(2));
@@ -183,12 +192,12 @@ fn an_erasure_that_is_killed_again_and_again_is_finished_by_the_next_command() {
     let traces = traces(&place, &slug);
     let identity = format!("demo/{slug}");
     for milliseconds in [2, 5, 9, 14, 20, 30, 45] {
-        let mut child = place.start(&["erase", "--identity", &identity]);
+        let mut child = place.start(&["erase", "--yes", "--identity", &identity]);
         std::thread::sleep(Duration::from_millis(milliseconds));
         child.kill().expect("SIGKILL");
         child.wait().expect("a killed process ends");
     }
-    place.succeed(&["erase", "--identity", &identity]);
+    place.succeed(&["erase", "--yes", "--identity", &identity]);
     assert_eq!(left(&place.workdir(), &traces), Vec::<String>::new());
     place.succeed(&["status"]);
 }

@@ -16,6 +16,20 @@ fn a_snapshot_is_rebuilt_with_the_same_id_while_every_url_gives_the_same_bytes()
     assert!(place.workdir().join(format!("locked/{id}/snapshots/demo-{id}/manifest.json")).exists());
 }
 
+/// The demo as `make dataset` makes it. Its measurements may be rounded otherwise on this processor; its id is the same.
+#[test]
+fn the_demo_has_the_id_that_the_readme_names() {
+    let place = Workplace::demo(1, 1, 1);
+    let recipe = project().join("data/recipes/demo.toml");
+    let output = place.succeed(&["--json", "dataset", "--recipe", recipe.to_str().unwrap()]);
+    let lines = json_lines(&output);
+    let [.., snapshot, lock] = lines.as_slice() else { panic!("a snapshot and its lock are shown") };
+    assert_eq!(lock["same_id"], true, "`make demo-lock` follows a change of the demo: {lock}");
+    let readme = fs::read_to_string(project().join("README.md")).unwrap();
+    let name = snapshot["snapshot"].as_str().unwrap();
+    assert!(readme.contains(name), "README.md names another snapshot than {name}");
+}
+
 #[test]
 fn a_snapshot_by_a_variant_is_rebuilt_with_both_its_files_and_refused_with_one() {
     let place = Workplace::demo(5, 1, 6);

@@ -9,6 +9,8 @@ mod drawn;
 mod dreambooth;
 mod erase;
 mod evaluate;
+mod export;
+mod first_day;
 mod generate;
 mod golden;
 mod identity;
@@ -16,11 +18,13 @@ mod interrupted;
 mod judge;
 mod locked;
 mod measure;
+mod measurements;
 mod planted;
 mod review;
 mod runs;
 #[allow(dead_code)] // crawls as a user runs them need a part of it
 #[path = "../../crawler/tests/it/server/mod.rs"]
 mod server;
+mod snapshots;
 mod support;
 mod training;

@@ -150,7 +150,9 @@ fn a_photo_that_no_model_was_asked_of_is_measured_and_kept_when_it_is_kept_by_ha
             .map(|verdict| verdict["verdict"].clone())
     };
     place.succeed(&["measure"]);
-    place.succeed(&["judge"]);
+    let judged = place.run(&["judge"]);
+    assert_eq!(judged.status.code(), Some(3), "nothing is kept");
+    assert!(text(&judged.stderr).contains("rules.min_side"), "{}", text(&judged.stderr));
     assert_eq!((scores(true), scores(false)), (3, 1), "its size alone drops it");
     assert_eq!(verdict().expect("a verdict")["drop"][0]["reason"], "too_small");
 
@@ -172,7 +174,7 @@ fn a_photo_that_no_model_was_asked_of_is_measured_and_kept_when_it_is_kept_by_ha
     assert_eq!(json_lines(&place.succeed(&["--json", "measure"])).remove(0)["measured"], 0);
 
     decide(None);
-    place.succeed(&["judge"]);
+    assert_eq!(place.run(&["judge"]).status.code(), Some(3), "nothing is kept");
     assert_eq!(verdict().expect("a verdict")["drop"][0]["reason"], "too_small", "taken back, the rules hold");
 }
 

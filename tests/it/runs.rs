@@ -125,7 +125,7 @@ fn erasing_tells_which_runs_and_exported_files_saw_it_and_no_kill_hides_one() {
     record["changes"] = json!([{ "step": 5, "key": "snapshot.id", "from": "cccccccccccc", "to": id }]);
     fs::write(changed.join("run.json"), record.to_string()).expect("a record can be written");
 
-    let erased = json_lines(&place.succeed(&["--json", "erase", "--identity", &identity])).remove(0);
+    let erased = json_lines(&place.succeed(&["--json", "erase", "--yes", "--identity", &identity])).remove(0);
     let runs = erased["runs_withdrawn"].as_array().expect("a list");
     assert_eq!(
         runs.iter().map(|run| &run["run"]).collect::<Vec<_>>(),
@@ -156,12 +156,12 @@ fn erasing_tells_which_runs_and_exported_files_saw_it_and_no_kill_hides_one() {
     let (other, _) = somebody(&place, &next);
     let later = run_on(&place, "99999999abcd", "later", &next);
     for milliseconds in [2, 5, 9, 14, 20, 30, 45] {
-        let mut child = place.start(&["erase", "--identity", &other]);
+        let mut child = place.start(&["erase", "--yes", "--identity", &other]);
         std::thread::sleep(Duration::from_millis(milliseconds));
         child.kill().expect("SIGKILL");
         child.wait().expect("a killed process ends");
     }
-    place.succeed(&["erase", "--identity", &other]);
+    place.succeed(&["erase", "--yes", "--identity", &other]);
     let note: Value =
         serde_json::from_slice(&fs::read(later.join("withdrawn.json")).expect("a note")).expect("JSON");
     assert!(note["photos"].as_u64() > Some(0), "{note}");

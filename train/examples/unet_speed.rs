@@ -147,7 +147,7 @@ fn measure(folder: &Path, mode: &str, rounds: usize) -> Outcome<Value> {
         let prediction = unet.forward(&latents, &[500.0], &conditioning)?;
         if trained {
             let loss = (&prediction - &inputs["target"])?.sqr()?.mean_all()?;
-            let grads = loss.backward()?;
+            let grads = train::grad::backward(&loss)?;
             let (key, value) = (&reference.layers[0].key, &body.layers[0].value);
             for (name, tensor) in [("latents", &latents), ("ref.1.to_k_ip", key), ("body.1.to_v_ip", value)] {
                 found.insert(name, grads.get(tensor).cloned().ok_or(name)?);
@@ -197,7 +197,7 @@ fn train(
         conditioning.body = stream(adapters[1], "body", LAMBDAS[1])?;
         let prediction = unet.forward(&latents, &timesteps, &conditioning)?;
         let error = (prediction - &target)?.sqr()?.mean_all()?;
-        optimiser.step(&error.backward()?, 1e-4)?;
+        optimiser.step(&train::grad::backward(&error)?, 1e-4)?;
         fastest = fastest.min(start.elapsed().as_secs_f64());
         loss = error.to_scalar::<f32>()?;
     }

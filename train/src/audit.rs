@@ -83,7 +83,7 @@ pub fn audit<'a>(
     frozen: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
     step: impl FnOnce() -> Result<Tensor>,
 ) -> Result<GradStore> {
-    let grads = step()?.backward()?;
+    let grads = crate::grad::backward(&step()?)?;
     let mut failure = AuditFailure::default();
     for Trainable { name, var, may_be_zero, may_be_absent } in trainable {
         let Some(grad) = grads.get(var) else {

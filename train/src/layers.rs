@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 use candle_nn::init::{DEFAULT_KAIMING_NORMAL, Init, ZERO};
 
 use crate::error::Result;
-use crate::grad;
+use crate::grad::{self, LayerWeights};
 
 /// Groups of every group normalisation.
 pub(crate) const GROUPS: usize = 8;
@@ -39,6 +39,11 @@ impl Linear {
             weight: builder.get_with_hints((outputs, inputs), "weight", init)?,
             bias: builder.get_with_hints(outputs, "bias", ZERO)?,
         })
+    }
+
+    /// Weight and bias.
+    pub fn parameters(&self) -> [&Tensor; 2] {
+        [&self.weight, &self.bias]
     }
 
     /// `[…, inputs]` to `[…, outputs]`.
@@ -97,6 +102,14 @@ impl Conv {
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         grad::conv2d(x, &self.weight, Some(&self.bias), 1, self.padding)
+    }
+
+    /// What the layer makes of maps, pooled, from the [pooled](grad::pool_bytes) maps `[n, p, inputs + 1]` themselves: both
+    /// are linear, so their order does not matter. For a kernel of one px.
+    pub fn of_pooled(&self, pooled: &Tensor) -> Result<Tensor> {
+        let (outputs, inputs, _, _) = self.weight.dims4()?;
+        let (weight, bias) = (self.weight.reshape((outputs, inputs))?, self.bias.reshape((outputs, 1))?);
+        grad::linear(pooled, &Tensor::cat(&[&weight, &bias], 1)?, None)
     }
 
     pub fn parameters(&self) -> Vec<&Tensor> {
@@ -184,56 +197,39 @@ impl Residual {
 /// A layer of attention and one of two linear maps, each on normalised input and added to it
 /// (pre-norm transformer, Xiong et al. 2020, arXiv:2002.04745).
 #[derive(Clone, Debug)]
-pub(crate) struct Attention {
-    heads: usize,
-    norm: LayerNorm,
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    out: Linear,
-    feed_norm: LayerNorm,
-    widen: Linear,
-    narrow: Linear,
-}
+pub(crate) struct Attention(LayerWeights);
 
 impl Attention {
     pub fn new(width: usize, heads: usize, builder: &VarBuilder) -> Result<Self> {
-        let linear = |name| Linear::new(width, width, &builder.pp(name));
-        Ok(Self {
+        let norm = |name| -> Result<[Tensor; 2]> {
+            let LayerNorm { weight, bias } = LayerNorm::new(width, &builder.pp(name))?;
+            Ok([weight, bias])
+        };
+        let linear = |inputs, outputs, name| -> Result<[Tensor; 2]> {
+            let Linear { weight, bias } = Linear::new(inputs, outputs, &builder.pp(name))?;
+            Ok([weight, bias])
+        };
+        Ok(Self(LayerWeights {
+            norm: norm("norm")?,
+            query: linear(width, width, "query")?,
+            key: linear(width, width, "key")?,
+            value: linear(width, width, "value")?,
+            out: linear(width, width, "out")?,
+            feed_norm: norm("feed_norm")?,
+            widen: linear(width, 2 * width, "widen")?,
+            narrow: linear(2 * width, width, "narrow")?,
             heads,
-            norm: LayerNorm::new(width, &builder.pp("norm"))?,
-            query: linear("query")?,
-            key: linear("key")?,
-            value: linear("value")?,
-            out: Linear::new(width, width, &builder.pp("out"))?,
-            feed_norm: LayerNorm::new(width, &builder.pp("feed_norm"))?,
-            widen: Linear::new(width, 2 * width, &builder.pp("widen"))?,
-            narrow: Linear::new(2 * width, width, &builder.pp("narrow"))?,
-        })
+            eps: EPS,
+        }))
     }
 
-    /// `x` `[b, n, width]` attends to `tokens` `[b, m, width]`; `mask` is added to the scores and
-    /// broadcasts to `[b, 1, n, m]`. Where `tokens` is `None`, `x` attends to itself.
-    pub fn forward(&self, x: &Tensor, tokens: Option<&Tensor>, mask: &Tensor) -> Result<Tensor> {
-        let (b, n, width) = x.dims3()?;
-        let normed = self.norm.forward(x)?;
-        let source = match tokens {
-            Some(tokens) => self.norm.forward(tokens)?,
-            None => normed.clone(),
-        };
-        let split = |t: Tensor| -> Result<Tensor> {
-            Ok(t.reshape((b, (), self.heads, width / self.heads))?.transpose(1, 2)?.contiguous()?)
-        };
-        let (q, k, v) = (
-            split(self.query.forward(&normed)?)?,
-            split(self.key.forward(&source)?)?,
-            split(self.value.forward(&source)?)?,
-        );
-        let scale = 1.0 / ((width / self.heads) as f64).sqrt();
-        let gathered = grad::attention(&q, &k, &v, scale, Some(mask))?;
-        let gathered = gathered.transpose(1, 2)?.reshape((b, n, width))?;
-        let x = (x + self.out.forward(&gathered)?)?;
-        let fed = grad::gelu(&self.widen.forward(&self.feed_norm.forward(&x)?)?)?;
-        Ok((&x + self.narrow.forward(&fed)?)?)
+    /// `x` `[b, n, width]` attends to itself; `mask` `[b, n]` is added to the scores of each key.
+    pub fn among(&self, x: &Tensor, mask: &Tensor) -> Result<Tensor> {
+        grad::attention_layer(x, mask, &self.0)
+    }
+
+    /// `x` `[b, n, width]` attends to `tokens` `[b, m, width]`; `mask` `[b, n, m]` is added to the scores.
+    pub fn over(&self, x: &Tensor, tokens: &Tensor, mask: &Tensor) -> Result<Tensor> {
+        grad::cross_attention_layer(x, tokens, mask, &self.0)
     }
 }

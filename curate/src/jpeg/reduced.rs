@@ -9,6 +9,7 @@ use image::RgbImage;
 
 use super::frame::{Component, Frame};
 use super::scan::{Bits, Huffman, Run};
+use crate::buffers;
 
 const END_OF_IMAGE: u8 = 0xD9;
 const FIRST_RESTART: u8 = 0xD0;
@@ -47,7 +48,9 @@ pub(super) fn decode(bytes: &[u8], eighths: usize) -> Option<RgbImage> {
     let mut planes = frame.components.iter().map(plane).collect::<Option<Vec<_>>>()?;
     read_scan(&frame, &mut planes, units)?;
     let side = |length: usize| (length * eighths).div_ceil(8) as u32;
-    Some(colours(&planes, side(frame.width), side(frame.height)))
+    let image = colours(&planes, side(frame.width), side(frame.height));
+    planes.into_iter().for_each(|plane| buffers::keep(plane.samples));
+    Some(image)
 }
 
 /// One component's samples at the reduced size.
@@ -90,7 +93,7 @@ impl Plane {
         let places: [(u8, f32); 64] = std::array::from_fn(place);
         Some(Self {
             kept: places.iter().rposition(|(place, _)| *place < 64).map_or(0, |last| last + 1),
-            samples: vec![0; stride * units.1 * sampling.1 * side.1],
+            samples: buffers::zeros(stride * units.1 * sampling.1 * side.1),
             stride,
             side,
             sampling,
@@ -287,12 +290,13 @@ fn read_scan(frame: &Frame, planes: &mut [Plane], units: (usize, usize)) -> Opti
 /// JFIF's YCbCr, or grey, to RGB.
 fn colours(planes: &[Plane], width: u32, height: u32) -> RgbImage {
     let width_px = width as usize;
-    let mut out = Vec::with_capacity(3 * width_px * height as usize);
+    let mut out = buffers::zeros(3 * width_px * height as usize);
     let mut levels = [vec![0_u8; width_px], vec![0_u8; width_px], vec![0_u8; width_px]];
-    for y in 0..height as usize {
+    for (y, out) in out.chunks_exact_mut(3 * width_px).enumerate() {
         let line = |plane: &'_ Plane| y * plane.stride..y * plane.stride + width_px;
         let [luma, blue, red] = planes else {
-            out.extend(planes[0].samples[line(&planes[0])].iter().flat_map(|&value| [value; 3]));
+            let grey = &planes[0].samples[line(&planes[0])];
+            out.as_chunks_mut().0.iter_mut().zip(grey).for_each(|(pixel, &value)| *pixel = [value; 3]);
             continue;
         };
         let lines =
@@ -304,7 +308,8 @@ fn colours(planes: &[Plane], width: u32, height: u32) -> RgbImage {
             (*r, *g, *b) =
                 (byte(y + 1.402 * cr), byte(y - 0.344_136 * cb - 0.714_136 * cr), byte(y + 1.772 * cb));
         }
-        out.extend(r.iter().zip(&*g).zip(&*b).flat_map(|((&r, &g), &b)| [r, g, b]));
+        let rgb = r.iter().zip(&*g).zip(&*b).map(|((&r, &g), &b)| [r, g, b]);
+        out.as_chunks_mut().0.iter_mut().zip(rgb).for_each(|(pixel, rgb)| *pixel = rgb);
     }
     RgbImage::from_raw(width, height, out).expect("three bytes per pixel")
 }

@@ -1,7 +1,10 @@
 //! Photos to tensors: where pixels and joints go.
 
+use std::io::Cursor;
+
 use curate::prepare::{Fit, PrepareSettings};
-use curate::{Prepared, prepare};
+use curate::{Prepared, decode, prepare, prepare_file};
+use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
 use photo::{BoundingBox, Joint, Joints, Person};
 
@@ -136,4 +139,61 @@ fn settings_out_of_range_are_named_and_unknown_keys_refused() {
     assert_eq!(serde_json::from_str::<PrepareSettings>("{}").unwrap(), PrepareSettings::default());
     let other = PrepareSettings { alpha: 0.2, ..PrepareSettings::default() };
     assert_ne!(other.digest(), PrepareSettings::default().digest());
+}
+
+fn jpeg(image: &RgbImage) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    JpegEncoder::new_with_quality(&mut bytes, 92).encode_image(image).unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn a_large_jpeg_is_decoded_smaller_and_its_joints_stay_on_their_pixels() {
+    let places = [(300.0, 240.0), (601.0, 803.5), (400.25, 1400.0)];
+    let bbox = BoundingBox { x0: 200.0, y0: 160.0, x1: 700.0, y1: 1480.0 };
+    let person = person(&places, bbox);
+    // Sides that 2, 4 and 8 do not divide: the last pixel of a reduced photo stands for a part of one.
+    for (width, height) in [(1203, 1795), (1600, 1507), (1497, 1501)] {
+        let image = spots(width, height, &places);
+        for fit in [Fit::Pad, Fit::Crop] {
+            let settings = settings(fit);
+            let found = prepare_file(&jpeg(&image), &person, &settings).unwrap();
+            for joint in found.joints.visible() {
+                let (x, y) = light_near(&found, joint);
+                let apart = (x - joint.x).hypot(y - joint.y);
+                assert!(apart < 0.15, "{fit:?} {width}×{height}: light at {x}, {y}, joint {joint:?}");
+            }
+            let whole = prepare(&decode(&jpeg(&image)).unwrap().image, &person, &settings).unwrap();
+            assert_eq!(
+                (found.joints, found.affine, found.person),
+                (whole.joints, whole.affine, whole.person)
+            );
+            assert_ne!(found.image, whole.image, "it was decoded whole");
+            let squares =
+                found.image.iter().zip(&whole.image).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
+            let mean = squares.sum::<f64>() / whole.image.len() as f64;
+            assert!(mean < 2.05, "mean squared error {mean}, above that of 45 dB PSNR");
+        }
+    }
+}
+
+#[test]
+fn a_photo_less_than_twice_as_large_as_the_square_is_decoded_whole() {
+    let image = spots(400, 500, &[(150.0, 120.0)]);
+    let bbox = BoundingBox { x0: 100.0, y0: 80.0, x1: 350.0, y1: 440.0 };
+    let person = person(&[(150.0, 120.0)], bbox);
+    for fit in [Fit::Pad, Fit::Crop] {
+        let found = prepare_file(&jpeg(&image), &person, &settings(fit)).unwrap();
+        let whole = prepare(&decode(&jpeg(&image)).unwrap().image, &person, &settings(fit)).unwrap();
+        assert_eq!(found, whole);
+    }
+}
+
+#[test]
+fn a_recipe_that_does_not_choose_tensors_keeps_both_under_the_digest_of_both() {
+    let text = serde_json::to_string(&PrepareSettings::default()).unwrap();
+    assert!(!text.contains("tensors"), "{text}");
+    let read = |text: &str| serde_json::from_str::<PrepareSettings>(text).unwrap();
+    assert_eq!(read("{}").digest(), read(r#"{ "tensors": "both" }"#).digest());
+    assert_ne!(read("{}").digest(), read(r#"{ "tensors": "weighted" }"#).digest());
 }

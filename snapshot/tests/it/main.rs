@@ -1,5 +1,9 @@
 //! All integration tests of this crate are one binary: every further one would link the whole crate again.
 
+mod card;
 mod common;
+mod diff;
+mod export;
+mod readers;
 mod verify;
 mod write_and_read;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::common::{dropped, identities, prepare, rows, spec, write};
-use photo::{Digest, Reason, Split};
+use crate::common::{identities, prepare, rows, spec, write};
+use photo::{Digest, Reason};
 use snapshot::{
-    Pixels, PreparedTensors, Snapshot, WriteError, Writer, find, find_inputs, inputs_digest, list, verify,
+    Pixels, PreparedTensors, Snapshot, SnapshotSpec, WriteError, Writer, find, find_inputs, inputs_digest,
+    list, verify,
 };
 
 /// Every file under `dir` with the digest of its content.
@@ -46,7 +47,6 @@ fn rows_and_tensors_are_read_back_as_they_were_given() {
         assert_eq!(read.len(), photos.len());
         for (read, given) in read.into_iter().zip(photos) {
             assert_eq!(read.facts, given);
-            assert_eq!(read.split, Split::of(&read.identity));
             let shard = snapshot.shard(read).unwrap();
             let expected = prepare(&given).unwrap();
             let mut pixels = vec![0; expected.image.len()];
@@ -66,10 +66,51 @@ fn rows_and_tensors_are_read_back_as_they_were_given() {
 }
 
 #[test]
+fn a_snapshot_of_one_tensor_has_shards_and_pages_without_the_other() {
+    for (asked, held, other) in
+        [("image", Pixels::Image, Pixels::Weighted), ("weighted", Pixels::Weighted, Pixels::Image)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = SnapshotSpec { prepare: serde_json::json!({ "tensors": asked }), ..spec() };
+        let mut writer = Writer::create(dir.path(), spec).unwrap();
+        let one = |row: &_| {
+            let both = prepare(row)?;
+            Ok::<_, std::io::Error>(match held {
+                Pixels::Image => PreparedTensors { weighted: vec![], ..both },
+                Pixels::Weighted => PreparedTensors { image: vec![], ..both },
+            })
+        };
+        let error = writer.add_identity(rows("demo/anna", 3), prepare).unwrap_err();
+        assert!(matches!(error, WriteError::TensorSize { .. }), "{error}");
+        writer.add_identity(rows("demo/anna", 3), one).unwrap();
+        let path = writer.finish(7).unwrap().path;
+        verify(&path).unwrap();
+        let snapshot = Snapshot::open(&path).unwrap();
+        let shard = snapshot.shard(&snapshot.photos()[2]).unwrap();
+        let mut pixels = vec![0; 3 * shard.size_px().pow(2)];
+        shard.read_pixels(held, 2, &mut pixels).unwrap();
+        let expected = one(&snapshot.photos()[2].facts).unwrap();
+        assert_eq!(pixels, [expected.image, expected.weighted].concat());
+        shard.read_pixels(other, 2, &mut pixels).unwrap_err();
+        let croissant = fs::read_to_string(path.join("croissant.json")).unwrap();
+        assert!(croissant.contains(&format!("Per person: {asked} u8")), "{croissant}");
+    }
+}
+
+#[test]
+fn tensors_that_there_are_not_are_refused_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = SnapshotSpec { prepare: serde_json::json!({ "tensors": "depth" }), ..spec() };
+    let error = Writer::create(dir.path(), spec).unwrap_err().to_string();
+    assert!(error.contains("prepare.tensors") && error.contains("depth"), "{error}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn the_likeness_of_faces_is_written_only_where_the_rules_compare_them() {
     let dir = tempfile::tempdir().unwrap();
     let croissant = |path: &Path| fs::read_to_string(path.join("croissant.json")).unwrap();
-    assert!(!croissant(&write(dir.path(), spec(), identities(), 7).path).contains("similarity"));
+    assert!(!croissant(&write(dir.path(), spec(), identities(), 7).path).contains("photos/similarity"));
 
     let mut comparing = spec();
     comparing.rules.identity.min_similarity = Some(0.35);
@@ -235,8 +276,7 @@ fn what_a_crash_left_is_removed_and_what_another_writer_has_open_is_not() {
 fn bad_names_and_doubles_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["", "../up", ".tmp-x", "a/b"] {
-        let error =
-            Writer::create(dir.path(), snapshot::SnapshotSpec { name: name.into(), ..spec() }).unwrap_err();
+        let error = Writer::create(dir.path(), SnapshotSpec { name: name.into(), ..spec() }).unwrap_err();
         assert!(matches!(error, WriteError::Name(_)), "{name}");
     }
     let mut writer = Writer::create(dir.path(), spec()).unwrap();
@@ -258,29 +298,6 @@ fn a_snapshot_without_any_photo_is_one_all_the_same() {
 }
 
 #[test]
-fn a_diff_names_what_came_went_and_changed_its_verdict() {
-    let dir = tempfile::tempdir().unwrap();
-    let before = write(dir.path(), spec(), vec![rows("demo/anna", 3), rows("demo/carl", 1)], 1);
-    let mut anna = rows("demo/anna", 4);
-    let gone = anna.photos.remove(0);
-    anna.dropped.push(snapshot::DroppedRow {
-        url: gone.url.clone(),
-        sha256: Some(gone.sha256),
-        ..dropped("demo/anna", 1)
-    });
-    let after = write(dir.path(), spec(), vec![anna], 1);
-    let [before, after] = [before, after].map(|found| Snapshot::open(&found.path).unwrap());
-    let diff = snapshot::diff(&before, &after).unwrap();
-    assert_eq!(diff.added.len(), 1);
-    assert!(diff.added[0].photo.url.ends_with("demo/anna/3.jpg") && diff.added[0].verdict.is_keep());
-    assert_eq!(diff.removed.len(), 3); // carl's kept and two dropped ones
-    assert_eq!(diff.changed.len(), 1);
-    assert_eq!(diff.changed[0].photo.url, gone.url);
-    assert!(diff.changed[0].before.is_keep() && !diff.changed[0].after.is_keep());
-    assert_eq!(snapshot::diff(&before, &before).unwrap(), snapshot::Diff::default());
-}
-
-#[test]
 fn the_report_stands_alone_and_quotes_what_came_from_the_web() {
     let dir = tempfile::tempdir().unwrap();
     let snapshot = write(dir.path(), spec(), identities(), 1).path;
@@ -298,7 +315,8 @@ fn croissant_describes_every_column_and_names_the_digests_of_the_tables() {
     let snapshot = write(dir.path(), spec(), identities(), 1).path;
     let page = fs::read(snapshot.join("croissant.json")).unwrap();
     let page: serde_json::Value = serde_json::from_slice(&page).unwrap();
-    let fields = page["recordSet"][0]["field"].as_array().unwrap();
+    let sets = page["recordSet"].as_array().unwrap();
+    let fields = sets.iter().find(|set| set["@id"] == "photos").unwrap()["field"].as_array().unwrap();
     let columns: Vec<_> =
         fields.iter().map(|field| field["source"]["extract"]["column"].as_str().unwrap()).collect();
     for column in

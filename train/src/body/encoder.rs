@@ -78,9 +78,8 @@ impl Encoder {
         let geometry = views.geometry(&self.config)?;
         let features = pooled(&self.trunk, &views.pixels, &geometry.pooling, chunk)?;
         let mut tokens = self.tokens.forward(&features, &views.strips, &geometry.features)?;
-        let gates = geometry.gates.reshape((views.len(), 1, 1, TOKENS))?;
         for layer in &self.view_layers {
-            tokens = layer.forward(&tokens, None, &gates)?;
+            tokens = layer.among(&tokens, &geometry.gates)?;
         }
         let offsets = self.offsets.forward(&tokens)?;
         let poses = refined(&views.poses, &offsets)?;
@@ -97,20 +96,19 @@ impl Encoder {
         let width = self.config.width;
         // A summary of each view, its tokens' mean by confidence and its refined pose, gathers from the tokens
         // of all views that it sees.
-        let shares = geometry.shares.unsqueeze(1)?.matmul(tokens)?.squeeze(1)?;
-        let mut summary = (shares + refined)?.reshape((rows, per_row, width))?;
+        let mean = grad::weighted_sum(tokens, &geometry.shares)?;
+        let mut summary = (mean + refined)?.reshape((rows, per_row, width))?;
         let tokens = tokens.reshape((rows, per_row * TOKENS, width))?;
         let mask = sets
             .sight
             .unsqueeze(3)?
             .broadcast_add(&geometry.gates.reshape((rows, 1, per_row, TOKENS))?)?
-            .reshape((rows, 1, per_row, per_row * TOKENS))?;
+            .reshape((rows, per_row, per_row * TOKENS))?;
         for layer in &self.set_layers {
-            summary = layer.forward(&summary, Some(&tokens), &mask)?;
+            summary = layer.over(&summary, &tokens, &mask)?;
         }
         let hidden = grad::gelu(&self.hidden.forward(&self.norm.forward(&summary)?)?)?;
-        let log_precision =
-            ((self.precision.forward(&hidden)? / LOG_PRECISION_RANGE)?.tanh()? * LOG_PRECISION_RANGE)?;
-        Ok(Experts { mean: self.mean.forward(&hidden)?, precision: log_precision.exp()? })
+        let precision = grad::exp_within(&self.precision.forward(&hidden)?, LOG_PRECISION_RANGE)?;
+        Ok(Experts { mean: self.mean.forward(&hidden)?, precision })
     }
 }

@@ -172,6 +172,10 @@ impl Target {
 
 /// The loss of one step.
 pub fn loss(model: &BodyVae, batch: &BodyBatch, settings: &LossSettings, step: u64) -> Result<Loss> {
+    grad::in_pool(|| terms(model, batch, settings, step))
+}
+
+fn terms(model: &BodyVae, batch: &BodyBatch, settings: &LossSettings, step: u64) -> Result<Loss> {
     let encoded = model.tokens(&batch.views)?;
     let posterior = model.experts_of(&encoded, &batch.sets)?.products(&batch.sets.weights)?;
     let drawn = posterior.rows(&batch.target.from)?.sample(&batch.noise)?;

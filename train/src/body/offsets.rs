@@ -15,6 +15,7 @@ use candle_nn::VarBuilder;
 use super::pose::{POOLS, Pose};
 use super::strips::{self, Axes, FACE, LIMB_ENDS, TRUNK};
 use crate::error::Result;
+use crate::grad;
 use crate::layers::Linear;
 
 /// The unit of offsets in shares of the framed square: as far as detectors err.
@@ -55,17 +56,14 @@ impl Offsets {
     /// Of `tokens` `[n, TOKENS, width]`: `[n, ESTIMATES, 2]`, those of strips in the strip's axes.
     pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
         let count = tokens.dim(0)?;
-        let read = |from: usize, places: usize, layer: &Linear| -> Result<Tensor> {
-            let tokens = tokens.narrow(1, from, places)?.contiguous()?;
-            Ok(layer.forward(&tokens)?.reshape((count, (), 2))?)
-        };
-        let parts = [
-            read(0, POOLS - 1, &self.joints)?,
-            read(POOLS, LIMB_ENDS.len(), &self.limbs)?,
-            read(POOLS + LIMB_ENDS.len(), 1, &self.trunk)?,
-            read(POOLS + LIMB_ENDS.len() + 1, 1, &self.head)?,
+        let (strips, trunk) = (POOLS, POOLS + LIMB_ENDS.len());
+        let maps = [
+            (0..POOLS - 1, self.joints.parameters()),
+            (strips..trunk, self.limbs.parameters()),
+            (trunk..trunk + 1, self.trunk.parameters()),
+            (trunk + 1..trunk + 2, self.head.parameters()),
         ];
-        Ok(Tensor::cat(&parts, 1)?)
+        Ok(grad::linear_of_spans(tokens, &maps)?.reshape((count, ESTIMATES, 2))?)
     }
 }
 

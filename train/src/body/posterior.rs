@@ -5,9 +5,10 @@
 //! Σ wτμ / (1 + Σ wτ), w being the weight of a view ([`view_weights`](super::pose::view_weights)).
 //! Without views it is the prior exactly.
 
-use candle_core::{D, DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use crate::error::Result;
+use crate::grad;
 
 /// What each of some views says of c_body: `[…, views, latent]`.
 #[derive(Clone, Debug)]
@@ -92,22 +93,7 @@ impl Posterior {
     /// Shi and Jain (arXiv:1904.09658) is a relative. A dimension in which neither set is surer than
     /// the prior adds nothing, so what a body does not show cannot tell people apart.
     pub fn evidence(&self, other: &Self) -> Result<Tensor> {
-        let pairs =
-            |a: &Tensor, b: &Tensor| Ok::<_, crate::Error>(a.unsqueeze(1)?.broadcast_add(&b.unsqueeze(0)?)?);
-        let both = Self {
-            precision: (pairs(&self.precision, &other.precision)? - 1.0)?,
-            shift: pairs(&self.shift, &other.shift)?,
-        };
-        let joint = both.log_partition()?;
-        let own = self.log_partition()?.unsqueeze(1)?;
-        let others = other.log_partition()?.unsqueeze(0)?;
-        Ok(joint.broadcast_sub(&own)?.broadcast_sub(&others)?)
-    }
-
-    /// A(h, a) summed over the last dimension.
-    fn log_partition(&self) -> Result<Tensor> {
-        let quadratic = (self.shift.sqr()? / &self.precision)?;
-        Ok((quadratic - self.precision.log()?)?.sum(D::Minus1)?.affine(0.5, 0.0)?)
+        grad::evidence([&self.precision, &self.shift], [&other.precision, &other.shift])
     }
 }
 

@@ -63,8 +63,7 @@ impl Tokens {
         // What all people have in common is most of every feature; without the normalisation, training
         // stays for thousands of steps where it began.
         let features = self.norm.forward(features)?;
-        let by_pool = features.transpose(0, 1)?.contiguous()?.matmul(&self.weight)?.transpose(0, 1)?;
-        let mut seen = vec![by_pool.contiguous()?];
+        let mut seen = vec![grad::linear_by_place(&features, &self.weight)?];
         let pair = 2 * strips::LIMB_VALUES;
         for (kind, layers) in self.limbs.iter().enumerate() {
             let both = strips.narrow(1, kind * pair, pair)?.reshape(((), 2, strips::LIMB_VALUES))?;
@@ -77,10 +76,10 @@ impl Tokens {
             start += values;
         }
         let hidden = grad::gelu(&self.pose_wide.forward(pose)?)?;
-        // Every place is read in the light of the whole pose.
-        let seen = Tensor::cat(&seen, 1)?.broadcast_add(&self.joints.forward(&hidden)?.unsqueeze(1)?)?;
-        let pose = self.pose.forward(&hidden)?.unsqueeze(1)?;
-        Ok(Tensor::cat(&[&seen, &pose], 1)?.broadcast_add(&self.place)?)
+        seen.push(self.pose.forward(&hidden)?.unsqueeze(1)?);
+        // Every place but the pose's own is read in the light of the whole pose.
+        let seen: Vec<&Tensor> = seen.iter().collect();
+        grad::assemble(&seen, &self.joints.forward(&hidden)?, &self.place)
     }
 }
 

@@ -40,7 +40,11 @@ impl Trunk {
 
     /// `pixels` u8 `[n, folded, 16, 16]` pooled by `[n, POOLS, 16²]`; the result is `[n, POOLS, channels]`.
     fn forward(&self, pixels: &Tensor, pooling: &Tensor) -> Result<Tensor> {
-        let x = pixels.to_dtype(DType::F32)?.affine(2.0 / 255.0, -1.0)?;
+        let (scale, offset) = (2.0 / 255.0, -1.0);
+        if self.blocks.is_empty() {
+            return self.stem.of_pooled(&grad::pool_bytes(pixels, pooling, scale, offset)?);
+        }
+        let x = pixels.to_dtype(DType::F32)?.affine(scale, offset)?;
         let mut x = self.stem.forward(&x)?;
         for block in &self.blocks {
             x = block.forward(&x)?;

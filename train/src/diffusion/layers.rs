@@ -3,7 +3,7 @@
 use crate::diffusion::Weights;
 use crate::diffusion::lora::LowRank;
 use crate::error::Result;
-use crate::grad;
+use crate::grad::{self, Kept};
 use candle_core::{DType, Tensor};
 
 /// Biases and normalisation weights: small, so always kept in f32, also where the large weights stay in f16.
@@ -70,13 +70,14 @@ pub struct Conv2d {
     bias: Tensor,
     stride: usize,
     padding: usize,
+    kept: Kept,
 }
 
 impl Conv2d {
     /// 3×3, padding 1.
     pub fn load_3x3(weights: &Weights, input: usize, output: usize, stride: usize) -> Result<Self> {
         let weight = weights.get((output, input, 3, 3), "weight")?;
-        Ok(Self { weight, bias: small(weights, output, "bias")?, stride, padding: 1 })
+        Ok(Self { weight, bias: small(weights, output, "bias")?, stride, padding: 1, kept: Kept::default() })
     }
 
     /// 3×3 with stride 2 and no padding; the caller pads below and on the right only, as diffusers' VAE does.
@@ -87,17 +88,23 @@ impl Conv2d {
     /// 1×1.
     pub fn load_1x1(weights: &Weights, input: usize, output: usize) -> Result<Self> {
         let weight = weights.get((output, input, 1, 1), "weight")?;
-        Ok(Self { weight, bias: small(weights, output, "bias")?, stride: 1, padding: 0 })
+        Ok(Self {
+            weight,
+            bias: small(weights, output, "bias")?,
+            stride: 1,
+            padding: 0,
+            kept: Kept::default(),
+        })
     }
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        grad::conv2d(x, &self.weight, Some(&self.bias), self.stride, self.padding)
+        grad::conv2d_keeping(x, &self.weight, Some(&self.bias), self.stride, self.padding, &self.kept)
     }
 
     /// With `shift` `[n, out]` added to each sample's maps.
     pub fn forward_shifted(&self, x: &Tensor, shift: &Tensor) -> Result<Tensor> {
         let bias = shift.broadcast_add(&self.bias)?;
-        grad::conv2d(x, &self.weight, Some(&bias), self.stride, self.padding)
+        grad::conv2d_keeping(x, &self.weight, Some(&bias), self.stride, self.padding, &self.kept)
     }
 }
 

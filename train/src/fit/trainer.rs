@@ -157,7 +157,7 @@ impl<'a, B> Trainer<'a, B> {
             return Ok(Err(("loss", total)));
         }
         let gradients = if self.is_audited {
-            found.total.backward()?
+            crate::grad::backward(&found.total)?
         } else {
             match self.audited(&found.total) {
                 Err(Error::Audit(failure)) if is_only_not_finite(&failure) => {

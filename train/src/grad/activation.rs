@@ -1,6 +1,6 @@
-//! Activations: SiLU, GELU with the error function, and the gated GELU of the transformer blocks.
+//! Activations: SiLU, GELU with the error function, the gated GELU of the transformer blocks, and a bounded exponential.
 
-use super::cpu::activation::{Each, Geglu, Gelu, Silu};
+use super::cpu::activation::{Each, ExpWithin, Geglu, Gelu, Silu};
 use super::cpu::kernel::{apply1, takes};
 use super::{composed, shape_error};
 use crate::error::Result;
@@ -23,4 +23,9 @@ pub fn geglu(x: &Tensor) -> Result<Tensor> {
         return Err(shape_error("geglu", "x", x, "an even last dimension"));
     }
     if takes(&[x]) { Ok(apply1(Geglu, x)?) } else { composed::geglu(x) }
+}
+
+/// `exp(range · tanh(x / range))`: the exponential of about `x` near 0, and never beyond `exp(±range)`.
+pub fn exp_within(x: &Tensor, range: f64) -> Result<Tensor> {
+    if takes(&[x]) { Ok(apply1(ExpWithin { range }, x)?) } else { composed::exp_within(x, range) }
 }

@@ -1,16 +1,13 @@
 //! Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174): a part of a network keeps its inputs only and is run again
 //! in the backward pass.
-//!
-//! Candle's operations have three arguments at most, a part of a network may have more. So each run is two kinds of node:
-//! `Rerun`, from the first input to the result, and a chain of `Hand` over the other inputs that ends in a number the
-//! `Rerun` takes as its second argument. Backward, `Rerun` comes first, computes all gradients, and leaves those of
-//! the other inputs for the chain to hand out.
 
 use crate::error::Result;
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CudaStorage, CustomOp2, CustomOp3, DType, Layout, MetalStorage, Shape};
-use candle_core::{Storage, Tensor, Var};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, MetalStorage, Shape, Storage, Tensor, Var};
+use std::sync::{Arc, Mutex};
+
+use super::backward::backward;
+use super::hand::{self, Gradients, lock};
 
 /// `run(inputs)`, of which the graph keeps the inputs alone; nothing else that `run` uses gets a gradient.
 ///
@@ -30,17 +27,9 @@ where
         result: Mutex::new(Some(result)),
         tracked: inputs.iter().map(|t| t.track_op()).collect(),
         inputs: detached,
-        grads: Mutex::new(Vec::new()),
+        grads: Arc::default(),
     });
-    let device = inputs[0].device();
-    let mut ticket = Tensor::zeros(1, DType::F32, device)?;
-    let nothing = ticket.clone();
-    let others: Vec<usize> = (1..inputs.len()).filter(|&i| part.tracked[i]).collect();
-    for pair in others.chunks(2) {
-        let second = pair.get(1).map_or(&nothing, |&i| inputs[i]);
-        let places = [Some(pair[0]), pair.get(1).copied()];
-        ticket = ticket.apply_op3(inputs[pair[0]], second, Hand { part: part.clone(), places })?;
-    }
+    let ticket = hand::chain(inputs, &part.grads)?;
     Ok(inputs[0].apply_op2(&ticket, Rerun(part))?)
 }
 
@@ -53,11 +42,7 @@ struct Part {
     inputs: Vec<Tensor>,
     tracked: Vec<bool>,
     /// Gradients of the inputs, until the chain hands them out.
-    grads: Mutex<Vec<Option<Tensor>>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    grads: Arc<Gradients>,
 }
 
 impl Part {
@@ -70,7 +55,7 @@ impl Part {
         let result = (self.run)(&inputs)?;
         // The inner product with the upstream gradient has the gradients of the chain rule.
         let product = (result * upstream.detach())?.sum_all()?;
-        let mut grads = product.backward()?;
+        let mut grads = backward(&product)?;
         Ok(inputs.iter().zip(&self.tracked).map(|(t, on)| grads.remove(t).filter(|_| *on)).collect())
     }
 }
@@ -143,81 +128,7 @@ impl CustomOp2 for Rerun {
         _: &Tensor,
         grad: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let mut grads = self.0.backward(grad)?;
-        let first = gradient(first, grads[0].take())?;
-        *lock(&self.0.grads) = grads;
-        let ticket = if ticket.track_op() { Some(ticket.zeros_like()?) } else { None };
-        Ok((first, ticket))
-    }
-}
-
-/// Candle asks a gradient of every node within the graph; only a variable may go without.
-fn gradient(of: &Tensor, found: Option<Tensor>) -> candle_core::Result<Option<Tensor>> {
-    match found {
-        None if of.track_op() && !of.is_variable() => of.zeros_like().map(Some),
-        found => Ok(found),
-    }
-}
-
-/// Hands the gradients of two inputs out; its own value means nothing.
-struct Hand {
-    part: Arc<Part>,
-    places: [Option<usize>; 2],
-}
-
-impl CustomOp3 for Hand {
-    fn name(&self) -> &'static str {
-        "checkpoint_inputs"
-    }
-
-    fn cpu_fwd(
-        &self,
-        ticket: &CpuStorage,
-        layout: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        Ok((ticket.clone(), layout.shape().clone()))
-    }
-
-    fn cuda_fwd(
-        &self,
-        ticket: &CudaStorage,
-        layout: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
-    ) -> candle_core::Result<(CudaStorage, Shape)> {
-        Ok((ticket.try_clone(layout)?, layout.shape().clone()))
-    }
-
-    fn metal_fwd(
-        &self,
-        ticket: &MetalStorage,
-        layout: &Layout,
-        _: &MetalStorage,
-        _: &Layout,
-        _: &MetalStorage,
-        _: &Layout,
-    ) -> candle_core::Result<(MetalStorage, Shape)> {
-        Ok((ticket.try_clone(layout)?, layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        ticket: &Tensor,
-        a: &Tensor,
-        b: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let mut grads = lock(&self.part.grads);
-        let mut take = |place: Option<usize>| place.and_then(|i| grads.get_mut(i)?.take());
-        let (of_a, of_b) = (take(self.places[0]), take(self.places[1]));
-        let ticket = ticket.track_op().then(|| grad.clone());
-        Ok((ticket, gradient(a, of_a)?, gradient(b, of_b)?))
+        let grads = self.0.backward(grad)?;
+        Ok((self.0.grads.leave(first, grads)?, hand::of_ticket(ticket)?))
     }
 }

@@ -1,6 +1,7 @@
 //! Two-dimensional convolution; weight and bias are frozen unless they are (or descend from) a variable.
 
 use super::cpu::conv::{FrozenConv, TrainedConv, Window};
+use super::cpu::kept::Kept;
 use super::cpu::kernel::{apply1, apply2, apply3, takes};
 use super::{composed, shape_error};
 use crate::error::Result;
@@ -16,6 +17,29 @@ pub fn conv2d(
     bias: Option<&Tensor>,
     stride: usize,
     padding: usize,
+) -> Result<Tensor> {
+    convolve(x, weight, bias, [stride, padding], None)
+}
+
+/// The same; a frozen weight is transformed once for all steps, as far as there is room in memory. `kept` belongs to the
+/// weight.
+pub fn conv2d_keeping(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    stride: usize,
+    padding: usize,
+    kept: &Kept,
+) -> Result<Tensor> {
+    convolve(x, weight, bias, [stride, padding], Some(kept))
+}
+
+fn convolve(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    [stride, padding]: [usize; 2],
+    kept: Option<&Kept>,
 ) -> Result<Tensor> {
     let Ok((o, i, kh, kw)) = weight.dims4() else {
         return Err(shape_error("conv2d", "weight", weight, "[out, in, kh, kw]"));
@@ -39,7 +63,7 @@ pub fn conv2d(
     }
     let window = Window { stride, padding };
     if !weight.track_op() && !bias.is_some_and(Tensor::track_op) {
-        let kernel = FrozenConv { weight: weight.clone(), bias: bias.cloned(), window };
+        let kernel = FrozenConv { weight: weight.clone(), bias: bias.cloned(), window, kept: kept.cloned() };
         return Ok(apply1(kernel, x)?);
     }
     let (weight, kernel) = (weight.to_dtype(x.dtype())?, TrainedConv { window });

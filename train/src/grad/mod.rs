@@ -6,14 +6,20 @@
 //!
 //! | file | functions |
 //! |---|---|
-//! | `activation` | [`silu`], [`gelu`], [`geglu`] |
+//! | `activation` | [`silu`], [`gelu`], [`geglu`], [`exp_within`] |
 //! | `softmax` | [`softmax`] |
 //! | `norm` | [`layer_norm`], [`group_norm`], [`group_norm_silu`] |
 //! | `attention` | [`attention`], [`attention_heads`] |
 //! | `linear` | [`linear`] |
+//! | `layer` | [`attention_layer`], [`cross_attention_layer`] |
 //! | `conv` | [`conv2d`] |
 //! | `transpose` | [`transpose`] |
+//! | `places` | [`linear_by_place`], [`linear_of_spans`], [`weighted_sum`], [`assemble`] |
+//! | `evidence` | [`evidence`] |
+//! | `pool` | [`pool_bytes`] |
 //! | `upsample` | [`upsample_nearest2x`] |
+//! | `backward` | [`backward`]: the backward pass |
+//! | `hand` | nodes of more than three arguments |
 //! | `checkpoint` | [`checkpoint`]: a part of a network that is run again in the backward pass instead of kept |
 //! | `cpu` | the kernels for the CPU, f32 and f64 |
 //! | [`composed`] | the same functions of Candle's own operators: for other devices, and as the reference |
@@ -22,22 +28,34 @@
 
 mod activation;
 mod attention;
+mod backward;
 mod checkpoint;
 pub mod composed;
 mod conv;
 mod cpu;
+mod evidence;
+mod hand;
+mod layer;
 mod linear;
 mod norm;
+mod places;
+mod pool;
 mod softmax;
 mod transpose;
 mod upsample;
 
-pub use activation::{geglu, gelu, silu};
+pub use activation::{exp_within, geglu, gelu, silu};
 pub use attention::{attention, attention_heads};
+pub use backward::{backward, in_pool};
 pub use checkpoint::checkpoint;
-pub use conv::conv2d;
+pub use conv::{conv2d, conv2d_keeping};
+pub use cpu::kept::Kept;
+pub use evidence::evidence;
+pub use layer::{LayerWeights, attention_layer, cross_attention_layer};
 pub use linear::linear;
 pub use norm::{group_norm, group_norm_silu, layer_norm};
+pub use places::{assemble, linear_by_place, linear_of_spans, weighted_sum};
+pub use pool::pool_bytes;
 pub use softmax::softmax;
 pub use transpose::transpose;
 pub use upsample::upsample_nearest2x;

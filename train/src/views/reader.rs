@@ -25,6 +25,14 @@ pub enum ViewError {
         /// Why not; boxed, since a result as large as this error would be copied with every view.
         source: Box<snapshot::Error>,
     },
+    /// The snapshot was made without a tensor that the training needs.
+    #[error("the snapshot {snapshot} holds no {tensor} tensors: take `tensors` out of the recipe's `[prepare]`, and make it again with `bolid dataset`", snapshot = .snapshot.display())]
+    WithoutTensors {
+        /// The snapshot's folder.
+        snapshot: PathBuf,
+        /// `image` or `weighted`.
+        tensor: &'static str,
+    },
     /// Views cannot be made as large as is asked for.
     #[error("{snapshot} has views of {found} px, of which {wanted} px cannot be made: set `model.view_px` to a divisor of {found}", snapshot = .snapshot.display())]
     Size {
@@ -106,11 +114,16 @@ impl<'a> ViewReader<'a> {
                 Ok(())
             })
         };
-        read().map_err(|source| ViewError::Shard {
-            photo: photo.facts.sha256.to_string(),
-            identity: photo.identity.clone(),
-            snapshot: self.snapshot.path().to_owned(),
-            source: Box::new(source),
+        read().map_err(|source| match source {
+            snapshot::Error::WithoutTensors { tensor, .. } => {
+                ViewError::WithoutTensors { snapshot: self.snapshot.path().to_owned(), tensor }
+            }
+            source => ViewError::Shard {
+                photo: photo.facts.sha256.to_string(),
+                identity: photo.identity.clone(),
+                snapshot: self.snapshot.path().to_owned(),
+                source: Box::new(source),
+            },
         })
     }
 }

@@ -6,7 +6,7 @@ use train::error::Result;
 use train::grad::{self, composed};
 
 /// Reproducible values in [−1, 1) that look random (a linear congruential generator, Knuth's MMIX constants).
-fn values(shape: &[usize], seed: u64) -> Result<Tensor> {
+pub(crate) fn values(shape: &[usize], seed: u64) -> Result<Tensor> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -26,13 +26,13 @@ fn norm(x: &Tensor) -> Result<f64> {
 }
 
 /// ‖found − expected‖ / ‖expected‖.
-fn apart(found: &Tensor, expected: &Tensor) -> Result<f64> {
+pub(crate) fn apart(found: &Tensor, expected: &Tensor) -> Result<f64> {
     assert_eq!(found.dims(), expected.dims());
     let (found, expected) = (found.to_dtype(DType::F64)?, expected.to_dtype(DType::F64)?);
     Ok(norm(&(found - &expected)?)? / norm(&expected)?.max(1e-30))
 }
 
-type Function<'a> = &'a dyn Fn(&[Tensor]) -> Result<Tensor>;
+pub(crate) type Function<'a> = &'a dyn Fn(&[Tensor]) -> Result<Tensor>;
 
 /// The loss: the function's result mixed, and each argument's square besides, so that every argument has two consumers.
 fn loss(function: Function<'_>, arguments: &[Tensor]) -> Result<Tensor> {
@@ -87,7 +87,7 @@ fn agrees_with_differences(name: &str, function: Function<'_>, shapes: &[&[usize
 }
 
 /// Results and gradients in f32 against the composed function in f64.
-fn agrees_with_composed(
+pub(crate) fn agrees_with_composed(
     name: &str,
     function: Function<'_>,
     reference: Function<'_>,
@@ -107,7 +107,12 @@ fn agrees_with_composed(
 }
 
 /// Both comparisons, each function over its own shapes.
-fn holds(name: &str, function: Function<'_>, reference: Function<'_>, shapes: &[&[usize]]) -> Result<()> {
+pub(crate) fn holds(
+    name: &str,
+    function: Function<'_>,
+    reference: Function<'_>,
+    shapes: &[&[usize]],
+) -> Result<()> {
     agrees_with_differences(name, function, shapes)?;
     agrees_with_composed(name, function, reference, shapes)
 }

@@ -8,6 +8,7 @@ mod checkpoint;
 mod demo_base;
 mod fit;
 mod grad;
+mod grad_layers;
 mod interchange;
 mod ipadpt;
 mod pipelines;

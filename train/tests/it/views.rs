@@ -12,23 +12,26 @@ use train::views::{AugmentSettings, BatchSource, Measures, People, SamplerSettin
 
 const SIZE_PX: usize = 8;
 
-/// People of the train split by name, with the numbers of photos given.
+/// People who are all of the train split, with the numbers of photos given.
 fn snapshot(dir: &Path, photos: &[usize]) -> Snapshot {
     snapshot_of(dir, photos, SIZE_PX)
 }
 
-fn snapshot_of(dir: &Path, photos: &[usize], size_px: usize) -> Snapshot {
-    let spec = SnapshotSpec {
+fn spec(size_px: usize) -> SnapshotSpec {
+    SnapshotSpec {
         name: "demo".into(),
-        recipe: "".into(),
+        recipe: serde_json::json!({ "splits": { "validation": 0.0, "test": 0.0 } }),
         rules: Rules::default(),
         prepare: serde_json::Value::Null,
         models: vec![],
         program_version: "0.1.0".into(),
         size_px: size_px as u32,
-    };
-    let names = (0..).map(|i| format!("demo/person-{i}")).filter(|name| Split::of(name) == Split::Train);
-    let mut writer = Writer::create(dir, spec).unwrap();
+    }
+}
+
+fn snapshot_of(dir: &Path, photos: &[usize], size_px: usize) -> Snapshot {
+    let names = (0..).map(|i| format!("demo/person-{i}"));
+    let mut writer = Writer::create(dir, spec(size_px)).unwrap();
     for (identity, &count) in names.zip(photos) {
         let photos = (0..count).map(|i| row(&identity, i));
         let photos = if size_px == SIZE_PX { photos.collect() } else { photos.map(standing).collect() };
@@ -142,6 +145,23 @@ fn a_damaged_shard_is_named_with_its_photo_and_snapshot() {
     let message = reader.read(&[0], Pixels::Image).unwrap_err().to_string();
     assert!(message.contains(&photo.facts.sha256.to_string()), "{message}");
     assert!(message.contains(snapshot.path().to_str().unwrap()), "{message}");
+}
+
+#[test]
+fn tensors_that_a_snapshot_was_made_without_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = SnapshotSpec { prepare: serde_json::json!({ "tensors": "weighted" }), ..spec(SIZE_PX) };
+    let mut writer = Writer::create(dir.path(), spec).unwrap();
+    let identity = "demo/anna".to_owned();
+    let rows = IdentityRows { photos: vec![row(&identity, 0)], identity, ..IdentityRows::default() };
+    let weighted =
+        |row: &PhotoRow| prepare(row, SIZE_PX).map(|both| PreparedTensors { image: vec![], ..both });
+    writer.add_identity(rows, weighted).unwrap();
+    let snapshot = Snapshot::open(&writer.finish(0).unwrap().path).unwrap();
+    let reader = ViewReader::new(&snapshot, SIZE_PX).unwrap();
+    assert_eq!(reader.read(&[0], Pixels::Weighted).unwrap().len(), 3 * SIZE_PX * SIZE_PX);
+    let message = reader.read(&[0], Pixels::Image).unwrap_err().to_string();
+    assert!(message.contains("holds no image tensors") && message.contains("`[prepare]`"), "{message}");
 }
 
 /// Shoulders, hips and an arm, in px of a view of 32.

@@ -1,5 +1,7 @@
 //! A small dataset whose every value is a function of its place.
 
+pub mod photos;
+
 use std::path::Path;
 
 use photo::tiles::Region;
@@ -39,7 +41,7 @@ pub fn rows(identity: &str, photos: usize) -> IdentityRows {
     let fetches = photos.iter().map(|row| fetch(row.sha256, &row.url));
     let fetches =
         fetches.chain(dropped.iter().filter_map(|row| Some(fetch(row.sha256?, &row.url)))).collect();
-    IdentityRows { identity: identity.into(), photos, dropped, fetches }
+    IdentityRows { identity: identity.into(), photos, dropped, fetches, ..IdentityRows::default() }
 }
 
 pub fn kept(identity: &str, i: usize) -> PhotoRow {

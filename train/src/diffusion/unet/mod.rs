@@ -169,6 +169,10 @@ impl UNet {
         conditioning: &Conditioning,
     ) -> Result<Tensor> {
         self.check(latents, timesteps, conditioning)?;
+        grad::in_pool(|| self.predict(latents, timesteps, conditioning))
+    }
+
+    fn predict(&self, latents: &Tensor, timesteps: &[f64], conditioning: &Conditioning) -> Result<Tensor> {
         let latents = latents.to_dtype(DType::F32)?;
         let step = self.step.forward(timesteps, conditioning.added.as_ref(), latents.device())?;
         let step = grad::silu(&step)?;

@@ -18,3 +18,8 @@ pub fn geglu(x: &Tensor) -> Result<Tensor> {
     let (value, gate) = (x.narrow(D::Minus1, 0, width)?, x.narrow(D::Minus1, width, width)?);
     Ok((value * gelu(&gate)?)?)
 }
+
+/// See [`grad::exp_within`](crate::grad::exp_within).
+pub fn exp_within(x: &Tensor, range: f64) -> Result<Tensor> {
+    Ok(((x / range)?.tanh()? * range)?.exp()?)
+}

@@ -1,4 +1,4 @@
-//! SiLU, GELU and gated GELU.
+//! SiLU, GELU, gated GELU, and the exponential within a range.
 
 use super::kernel::{Kernel, View};
 use super::real::{Loop, Real, simd};
@@ -193,6 +193,72 @@ impl Kernel<1> for Geglu {
         dx.par_chunks_mut(2 * width)
             .zip(x.data.par_chunks(2 * width).zip(grad.data.par_chunks(width)))
             .for_each(|(dx, (x, grad))| simd::<GatedRowBackward, _>((dx, x, grad)));
+        Ok([Some(dx)])
+    }
+}
+
+/// `exp(range · tanh(x / range))`.
+pub(in crate::grad) struct ExpWithin {
+    pub range: f64,
+}
+
+/// tanh, by the exponential: e²ˣ runs to infinity or 0, and the quotient to its limits.
+#[inline(always)]
+fn tanh<T: Real>(x: T) -> T {
+    let two = T::from_f64(2.0);
+    T::one() - two / ((x * two).exp() + T::one())
+}
+
+impl<T: Real> Loop<(&mut [T], &[T], T)> for ExpWithin {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((y, x, range): (&mut [T], &[T], T)) {
+        let inverse = T::one() / range;
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = (range * tanh(*x * inverse)).exp();
+        }
+    }
+}
+
+impl<T: Real> Loop<(&mut [T], &[T], &[T], &[T], T)> for ExpWithin {
+    type Output = ();
+
+    #[inline(always)]
+    fn run((dx, x, y, grad, range): (&mut [T], &[T], &[T], &[T], T)) {
+        let inverse = T::one() / range;
+        for ((dx, x), (y, g)) in dx.iter_mut().zip(x).zip(y.iter().zip(grad)) {
+            let t = tanh(*x * inverse);
+            *dx = *g * *y * (T::one() - t * t);
+        }
+    }
+}
+
+impl Kernel<1> for ExpWithin {
+    const NAME: &'static str = "exp_within";
+
+    fn forward<T: Real>(&self, [x]: [View<'_, T>; 1]) -> Result<(Vec<T>, Shape)> {
+        let range = T::from_f64(self.range);
+        let mut y = vec![T::zero(); x.data.len()];
+        y.par_chunks_mut(CHUNK)
+            .zip(x.data.par_chunks(CHUNK))
+            .for_each(|(y, x)| simd::<Self, _>((y, x, range)));
+        Ok((y, x.dims.into()))
+    }
+
+    fn backward<T: Real>(
+        &self,
+        [x]: [View<'_, T>; 1],
+        y: View<'_, T>,
+        grad: View<'_, T>,
+        _: [bool; 1],
+    ) -> Result<[Option<Vec<T>>; 1]> {
+        let range = T::from_f64(self.range);
+        let mut dx = vec![T::zero(); x.data.len()];
+        let read = x.data.par_chunks(CHUNK).zip(y.data.par_chunks(CHUNK).zip(grad.data.par_chunks(CHUNK)));
+        dx.par_chunks_mut(CHUNK)
+            .zip(read)
+            .for_each(|(dx, (x, (y, grad)))| simd::<Self, _>((dx, x, y, grad, range)));
         Ok([Some(dx)])
     }
 }

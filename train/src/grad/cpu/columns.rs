@@ -9,6 +9,9 @@ use rayon::prelude::*;
 /// Elements of the columns that exist at a time: 16 MiB in f32.
 const BAND: usize = 1 << 22;
 
+/// Images whose gradients of a pointwise weight one task adds up.
+const IMAGES: usize = 8;
+
 /// Output rows `first..end` of image `image`, the `start`th column of a band on.
 struct Segment {
     image: usize,
@@ -117,11 +120,17 @@ pub(super) fn convolve<T: Real>(x: &[T], weight: &[T], bias: Option<&[T]>, sizes
     let (o, out_area) = (sizes.o, sizes.oh * sizes.ow);
     let matrix = Mat::new(weight, o, sizes.taps());
     if sizes.is_pointwise() {
-        y.par_chunks_mut(out_area).enumerate().for_each(|(i, y)| y.fill(bias_of(bias, o, i)));
-        for (x, y) in x.chunks_exact(sizes.i * out_area).zip(y.chunks_exact_mut(o * out_area)) {
+        let images = y.par_chunks_mut(o * out_area).zip(x.par_chunks(sizes.i * out_area)).enumerate();
+        let (threads, into) = (shared(sizes.n), if bias.is_some() { Into::Add } else { Into::Replace });
+        images.for_each(|(image, (y, x))| {
+            if bias.is_some() {
+                for (channel, y) in y.chunks_exact_mut(out_area).enumerate() {
+                    y.fill(bias_of(bias, o, image * o + channel));
+                }
+            }
             let (x, y) = (Mat::new(x, sizes.i, out_area), MatMut::new(y, o, out_area));
-            gemm(y, Into::Add, T::one(), matrix, x, Threads::All);
-        }
+            gemm(y, into, T::one(), matrix, x, threads);
+        });
         return;
     }
     for (segments, width) in bands(sizes) {
@@ -160,10 +169,11 @@ pub(super) fn by_input<T: Real>(grad: &[T], weight: &[T], sizes: &Sizes, dx: &mu
     let (o, area) = (sizes.o, sizes.h * sizes.w);
     let matrix = Mat::new(weight, o, sizes.taps()).t();
     if sizes.is_pointwise() {
-        for (grad, dx) in grad.chunks_exact(o * area).zip(dx.chunks_exact_mut(sizes.i * area)) {
+        let threads = shared(sizes.n);
+        dx.par_chunks_mut(sizes.i * area).zip(grad.par_chunks(o * area)).for_each(|(dx, grad)| {
             let (grad, dx) = (Mat::new(grad, o, area), MatMut::new(dx, sizes.i, area));
-            gemm(dx, Into::Replace, T::one(), matrix, grad, Threads::All);
-        }
+            gemm(dx, Into::Replace, T::one(), matrix, grad, threads);
+        });
         return;
     }
     for (segments, width) in bands(sizes) {
@@ -177,6 +187,9 @@ pub(super) fn by_input<T: Real>(grad: &[T], weight: &[T], sizes: &Sizes, dx: &mu
 
 /// Gradient of the weight, `[o, i, kh, kw]`.
 pub(super) fn by_weight<T: Real>(x: &[T], grad: &[T], sizes: &Sizes) -> Vec<T> {
+    if sizes.is_pointwise() {
+        return by_pointwise_weight(x, grad, sizes);
+    }
     let mut dw = vec![T::zero(); sizes.o * sizes.taps()];
     for (segments, width) in bands(sizes) {
         let band = upstream(grad, sizes, &segments, width);
@@ -187,4 +200,32 @@ pub(super) fn by_weight<T: Real>(x: &[T], grad: &[T], sizes: &Sizes) -> Vec<T> {
         gemm(dw, Into::Add, T::one(), band, columns, Threads::All);
     }
     dw
+}
+
+/// The same of a convolution of 1×1, whose maps are multiplied as they lie.
+fn by_pointwise_weight<T: Real>(x: &[T], grad: &[T], sizes: &Sizes) -> Vec<T> {
+    let (o, i, area) = (sizes.o, sizes.i, sizes.oh * sizes.ow);
+    // Sums of runs of images of a fixed length, added in their order: the same on any number of threads.
+    let sums: Vec<Vec<T>> = (x.par_chunks(IMAGES * i * area))
+        .zip(grad.par_chunks(IMAGES * o * area))
+        .map(|(x, grad)| {
+            let mut dw = vec![T::zero(); o * i];
+            for (x, grad) in x.chunks_exact(i * area).zip(grad.chunks_exact(o * area)) {
+                let (x, grad) = (Mat::new(x, i, area).t(), Mat::new(grad, o, area));
+                gemm(MatMut::new(&mut dw, o, i), Into::Add, T::one(), grad, x, Threads::One);
+            }
+            dw
+        })
+        .collect();
+    let mut sums = sums.into_iter();
+    let mut dw = sums.next().unwrap_or_else(|| vec![T::zero(); o * i]);
+    for sum in sums {
+        dw.iter_mut().zip(&sum).for_each(|(dw, sum)| *dw += *sum);
+    }
+    dw
+}
+
+/// How the product of one of `images` is shared: by images where there are enough for every thread.
+fn shared(images: usize) -> Threads {
+    if images >= 2 * rayon::current_num_threads() { Threads::One } else { Threads::All }
 }

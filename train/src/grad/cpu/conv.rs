@@ -1,6 +1,7 @@
 //! Two-dimensional convolution: by columns and one matrix product, or by Winograd's algorithm where that costs less.
 
 use super::columns;
+use super::kept::Kept;
 use super::kernel::{Kernel, View};
 use super::real::Real;
 use super::weight::with_values;
@@ -21,6 +22,8 @@ pub(in crate::grad) struct FrozenConv {
     /// `[o]`, or `[n, o]`: one for each sample.
     pub bias: Option<Tensor>,
     pub window: Window,
+    /// Where the weight is kept transformed, if it is.
+    pub kept: Option<Kept>,
 }
 
 /// The same with arguments x, weight, and for three arguments bias `[o]`.
@@ -75,13 +78,14 @@ fn result<T: Real>(
     x: View<'_, T>,
     weight: &[T],
     bias: Option<&[T]>,
+    kept: Option<&Kept>,
     sizes: &Sizes,
 ) -> Result<(Vec<T>, Shape)> {
     let mut y = vec![T::zero(); sizes.n * sizes.o * sizes.oh * sizes.ow];
     match sizes.tile() {
         Some(side) => {
             let maps = winograd::Maps { n: sizes.n, h: sizes.h, w: sizes.w };
-            let weight = winograd::Weight { values: weight, o: sizes.o, i: sizes.i };
+            let weight = winograd::Weight { values: weight, o: sizes.o, i: sizes.i, kept };
             winograd::convolve(side, x.data, maps, weight, winograd::Direction::Forward, bias, &mut y);
         }
         None => columns::convolve(x.data, weight, bias, sizes, &mut y),
@@ -89,12 +93,12 @@ fn result<T: Real>(
     Ok((y, (sizes.n, sizes.o, sizes.oh, sizes.ow).into()))
 }
 
-fn by_input<T: Real>(grad: View<'_, T>, weight: &[T], sizes: &Sizes) -> Vec<T> {
+fn by_input<T: Real>(grad: View<'_, T>, weight: &[T], kept: Option<&Kept>, sizes: &Sizes) -> Vec<T> {
     let mut dx = vec![T::zero(); sizes.n * sizes.i * sizes.h * sizes.w];
     match sizes.tile() {
         Some(side) => {
             let maps = winograd::Maps { n: sizes.n, h: sizes.h, w: sizes.w };
-            let weight = winograd::Weight { values: weight, o: sizes.o, i: sizes.i };
+            let weight = winograd::Weight { values: weight, o: sizes.o, i: sizes.i, kept };
             winograd::convolve(side, grad.data, maps, weight, winograd::Direction::Backward, None, &mut dx);
         }
         None => columns::by_input(grad.data, weight, sizes, &mut dx),
@@ -117,8 +121,10 @@ impl Kernel<1> for FrozenConv {
     fn forward<T: Real>(&self, [x]: [View<'_, T>; 1]) -> Result<(Vec<T>, Shape)> {
         let sizes = Sizes::new(x.dims, self.weight.dims(), self.window);
         with_values(&self.weight, |weight: &[T]| match &self.bias {
-            None => result(x, weight, None, &sizes),
-            Some(bias) => with_values(bias, |bias: &[T]| result(x, weight, Some(bias), &sizes)),
+            None => result(x, weight, None, self.kept.as_ref(), &sizes),
+            Some(bias) => {
+                with_values(bias, |bias: &[T]| result(x, weight, Some(bias), self.kept.as_ref(), &sizes))
+            }
         })
     }
 
@@ -130,7 +136,9 @@ impl Kernel<1> for FrozenConv {
         _: [bool; 1],
     ) -> Result<[Option<Vec<T>>; 1]> {
         let sizes = Sizes::new(x.dims, self.weight.dims(), self.window);
-        with_values(&self.weight, |weight: &[T]| Ok([Some(by_input(grad, weight, &sizes))]))
+        with_values(&self.weight, |weight: &[T]| {
+            Ok([Some(by_input(grad, weight, self.kept.as_ref(), &sizes))])
+        })
     }
 }
 
@@ -138,7 +146,7 @@ impl Kernel<2> for TrainedConv {
     const NAME: &'static str = "conv2d";
 
     fn forward<T: Real>(&self, [x, weight]: [View<'_, T>; 2]) -> Result<(Vec<T>, Shape)> {
-        result(x, weight.data, None, &Sizes::new(x.dims, weight.dims, self.window))
+        result(x, weight.data, None, None, &Sizes::new(x.dims, weight.dims, self.window))
     }
 
     fn backward<T: Real>(
@@ -149,7 +157,7 @@ impl Kernel<2> for TrainedConv {
         wanted: [bool; 2],
     ) -> Result<[Option<Vec<T>>; 2]> {
         let sizes = Sizes::new(x.dims, weight.dims, self.window);
-        let dx = wanted[0].then(|| by_input(grad, weight.data, &sizes));
+        let dx = wanted[0].then(|| by_input(grad, weight.data, None, &sizes));
         Ok([dx, wanted[1].then(|| columns::by_weight(x.data, grad.data, &sizes))])
     }
 }
@@ -158,7 +166,7 @@ impl Kernel<3> for TrainedConv {
     const NAME: &'static str = "conv2d";
 
     fn forward<T: Real>(&self, [x, weight, bias]: [View<'_, T>; 3]) -> Result<(Vec<T>, Shape)> {
-        result(x, weight.data, Some(bias.data), &Sizes::new(x.dims, weight.dims, self.window))
+        result(x, weight.data, Some(bias.data), None, &Sizes::new(x.dims, weight.dims, self.window))
     }
 
     fn backward<T: Real>(

@@ -1,6 +1,7 @@
 //! What an operation has to say to become a node of Candle's graph: its result and its gradients, on plain slices.
 
 use super::real::Real;
+use crate::grad::backward::hand_over;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Device, Layout, Result, Shape, Storage, Tensor,
 };
@@ -60,7 +61,7 @@ pub(in crate::grad) fn apply3(kernel: impl Kernel<3>, a: &Tensor, b: &Tensor, c:
 
 struct OnCpu<K>(K);
 
-fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
+pub(super) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&T::cpu_storage_as_slice(storage)?[start..end]),
         None => candle_core::bail!("a kernel was given a tensor that is not contiguous"),
@@ -120,7 +121,8 @@ fn backward_as<T: Real, K: Kernel<N>, const N: usize>(
     let grads = kernel.backward(views, result, grad, args.map(Tensor::track_op))?;
     let mut tensors = [const { None }; N];
     for ((tensor, grad), arg) in tensors.iter_mut().zip(grads).zip(args) {
-        *tensor = grad.map(|data| Tensor::from_vec(data, arg.dims(), &Device::Cpu)).transpose()?;
+        let grad = grad.map(|data| Tensor::from_vec(data, arg.dims(), &Device::Cpu)).transpose()?;
+        *tensor = hand_over(arg, grad)?;
     }
     Ok(tensors)
 }

@@ -3,28 +3,39 @@
 //! | file | what |
 //! |---|---|
 //! | `kernel` | what an operation says (result, gradients) and how it becomes a node of Candle's graph |
+//! | `many` | the same for any number of tensors |
+//! | `layer` | a layer of a transformer |
 //! | `real` | f32 and f64: exp, erf, dispatch to vector instructions |
 //! | `gemm` | matrix products on checked views |
 //! | `reduce` | sums and extremes |
 //! | `scratch` | working memory used again |
 //! | `weight` | frozen weights in any float type |
-//! | `softmax`, `norm`, `activation`, `attention`, `linear`, `transpose`, `upsample` | the operations of these names |
+//! | `softmax`, `norm`, `activation`, `attention`, `linear`, `places`, `spans`, `assemble`, `evidence`, `pool`, `transpose`, `upsample` | the operations of these names |
 //! | `conv` | convolution, by one of the two ways below |
 //! | `columns` | windows as columns, one matrix product |
 //! | `winograd`, `tile` | minimal filtering of 3×3 |
+//! | `kept` | frozen weights transformed for it |
 
 pub(super) mod activation;
+pub(super) mod assemble;
 pub(super) mod attention;
 mod columns;
 pub(super) mod conv;
+pub(super) mod evidence;
 mod gemm;
+pub(super) mod kept;
 pub(super) mod kernel;
+pub(super) mod layer;
 pub(super) mod linear;
+pub(super) mod many;
 pub(super) mod norm;
+pub(super) mod places;
+pub(super) mod pool;
 mod real;
 mod reduce;
 mod scratch;
 pub(super) mod softmax;
+pub(super) mod spans;
 mod tile;
 pub(super) mod transpose;
 pub(super) mod upsample;

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 /// Mean and reciprocal standard deviation.
 #[inline(always)]
-fn moments<T: Real>(xs: &[T], eps: f64) -> (T, T) {
+pub(super) fn moments<T: Real>(xs: &[T], eps: f64) -> (T, T) {
     let count = xs.len() as f64;
     let mean = T::from_f64(reduce::sum(xs) / count);
     let variance = reduce::squares(xs, mean) / count;

@@ -45,7 +45,12 @@ pub(super) fn sum<T: Real>(xs: &[T]) -> f64 {
 /// Σ (x − mean)².
 #[inline(always)]
 pub(super) fn squares<T: Real>(xs: &[T], mean: T) -> f64 {
-    xs.chunks(BLOCK).map(|block| total(lanes(block, T::zero(), |a, x| (x - mean).fma(x - mean, a)))).sum()
+    let mut sum = 0.0;
+    // A loop, since `Iterator::sum` is not inlined here and would lose the vector instructions.
+    for block in xs.chunks(BLOCK) {
+        sum += total(lanes(block, T::zero(), |a, x| (x - mean).fma(x - mean, a)));
+    }
+    sum
 }
 
 /// The largest element. A NaN may be passed over; the exponentials that follow keep it.

@@ -6,11 +6,13 @@
 
 use super::columns::bias_of;
 use super::gemm::{Into, Mat, MatMut, Threads, gemm};
+use super::kept::{Kept, Values};
 use super::real::{Loop, Real, simd};
 use super::scratch::Scratch;
 pub(super) use super::tile::Side;
 use super::tile::{LANES, Lanes, back, input, weight};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Tiles treated together: bounds the transformed input (75 MiB for 512 channels in f32).
 const MAX_TILES: usize = 1024;
@@ -31,10 +33,12 @@ pub(super) struct Weight<'a, T> {
     pub values: &'a [T],
     pub o: usize,
     pub i: usize,
+    /// Where a frozen weight is kept transformed.
+    pub kept: Option<&'a Kept>,
 }
 
 /// From input to output, or from the output's gradient to the input's.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Forward,
     Backward,
@@ -85,7 +89,7 @@ pub(super) fn convolve<T: Real>(
         tiles.read(x, from, &mut inputs);
         for start in (0..to).step_by(most) {
             let channels = most.min(to - start);
-            let weights = weight.transformed(side, direction, start, channels);
+            let weights = weight.transformed(side, direction, all, (start, channels));
             let mut products = Scratch::<T>::take(places * channels * padded);
             products.par_chunks_mut(channels * padded).enumerate().for_each(|(place, product)| {
                 let input = &inputs[place * from * padded..][..from * padded];
@@ -290,7 +294,7 @@ fn split<T>(values: &mut [T], count: usize, width: usize) -> Vec<Vec<&mut [T]>> 
 
 /// Transformed weights: for every place a matrix (to, from).
 struct Transformed<T: Real> {
-    values: Scratch<T>,
+    values: Transforms<T>,
     direction: Direction,
     /// Output channels, and input channels rounded up to whole vectors.
     o: usize,
@@ -298,9 +302,19 @@ struct Transformed<T: Real> {
     i: usize,
 }
 
+/// Made for the product at hand, or kept from one before.
+enum Transforms<T: Real> {
+    Fresh(Scratch<T>),
+    Kept(Arc<Values>),
+}
+
 impl<T: Real> Transformed<T> {
     fn at(&self, place: usize) -> Mat<'_, T> {
-        let values = &self.values[place * self.o * self.stride..][..self.o * self.stride];
+        let values = match &self.values {
+            Transforms::Fresh(values) => values,
+            Transforms::Kept(values) => values.as_slice(),
+        };
+        let values = &values[place * self.o * self.stride..][..self.o * self.stride];
         let matrix = Mat::strided(values, (self.o, self.i), (self.stride, 1));
         if self.direction == Direction::Forward { matrix } else { matrix.t() }
     }
@@ -308,17 +322,31 @@ impl<T: Real> Transformed<T> {
 
 impl<T: Real> Weight<'_, T> {
     /// The weights of `channels` channels of the result from `start` on; turned around where the direction is.
-    fn transformed(self, side: Side, direction: Direction, start: usize, channels: usize) -> Transformed<T> {
+    fn transformed(
+        self,
+        side: Side,
+        direction: Direction,
+        tiles: usize,
+        (start, channels): (usize, usize),
+    ) -> Transformed<T> {
         let (o, i) = match direction {
             Direction::Forward => (start..start + channels, 0..self.i),
             Direction::Backward => (0..self.o, start..start + channels),
         };
         let stride = i.len().next_multiple_of(LANES);
         let edge = side.input();
-        let mut values = Scratch::<T>::take(edge * edge * o.len() * stride);
-        split(&mut values, o.len(), stride).into_par_iter().zip(o.clone()).for_each(|(mut to, o)| {
-            let row = &self.values[(o * self.i + i.start) * 9..][..i.len() * 9];
-            simd::<WeightRow, _>((side, direction, row, &mut to[..]));
+        let len = edge * edge * o.len() * stride;
+        let transform = |values: &mut [T]| {
+            split(values, o.len(), stride).into_par_iter().zip(o.clone()).for_each(|(mut to, o)| {
+                let row = &self.values[(o * self.i + i.start) * 9..][..i.len() * 9];
+                simd::<WeightRow, _>((side, direction, row, &mut to[..]));
+            });
+        };
+        let kept = self.kept.and_then(|kept| kept.get((side, direction, start), (tiles, len), transform));
+        let values = kept.map(Transforms::Kept).unwrap_or_else(|| {
+            let mut values = Scratch::<T>::take(len);
+            transform(&mut values);
+            Transforms::Fresh(values)
         });
         Transformed { values, direction, o: o.len(), stride, i: i.len() }
     }

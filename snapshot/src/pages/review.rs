@@ -5,8 +5,8 @@ use photo::joints::LIMBS;
 use photo::{Digest, Reason, Rules};
 use serde::{Serialize, Serializer};
 
+use crate::pages::thumbnail;
 use crate::row::Scores;
-use crate::thumbnail;
 
 /// The page's script. `rules.js` judges, `panel.js` has thresholds and filters, `grid.js` the cards, `keys.js` comes last.
 const SCRIPT: &str = concat!(
@@ -126,7 +126,7 @@ pub fn review_page(review: &Review) -> String {
     let data = serde_json::to_string(&Data { id, review, limbs: LIMBS }).expect("a review has a JSON form");
     // Inside a script element only `<` could end it; JSON may write it as an escape.
     let data = data.replace('<', "\\u003c");
-    let name = crate::report::escape(&review.name);
+    let name = crate::pages::report::escape(&review.name);
     let style = concat!(include_str!("report.css"), include_str!("review/style.css"));
     let body = include_str!("review/body.html").replace("NAME", &name);
     let mut page = format!(

@@ -10,9 +10,9 @@ use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::manifest::{Counts, ModelRef, SnapshotSpec};
+use crate::pages::thumbnail;
 use crate::row::{Dropped, Photo};
 use crate::shard::{Pixels, Shard};
-use crate::thumbnail;
 
 /// The page's file name.
 pub(crate) const FILE: &str = "report.html";
@@ -176,10 +176,10 @@ fn person(dir: &Path, photos: &[Photo], dropped: usize) -> Result<String, Error>
     let samples = SAMPLES.min(photos.len());
     for photo in (0..samples).map(|i| &photos[i * photos.len() / samples]) {
         html.push_str("<figure>");
-        for kind in [Pixels::Image, Pixels::Weighted] {
+        for kind in [Pixels::Image, Pixels::Weighted].into_iter().filter(|kind| shard.holds(*kind)) {
             shard.read_pixels(kind, photo.row as usize, &mut pixels)?;
             let uri = thumbnail::data_uri(&pixels, shard.size_px());
-            let overlay = if kind == Pixels::Image {
+            let overlay = if kind == Pixels::Image || !shard.holds(Pixels::Image) {
                 skeleton(&photo.facts.joints, shard.size_px())
             } else {
                 String::new()

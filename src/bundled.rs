@@ -1,0 +1,56 @@
+//! What the program carries, so that the demo runs where there is no checkout: its recipe, profile, lock and models.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The folder in the work folder that they are written to.
+const FOLDER: &str = "demo";
+
+/// The recipe, whose paths are relative to it.
+const RECIPE: &str = "recipes/demo.toml";
+
+macro_rules! files {
+    ($($path:literal),* $(,)?) => { [$(($path, include_bytes!(concat!("../data/", $path)) as &[u8])),*] };
+}
+
+static FILES: &[(&str, &[u8])] = &files![
+    "recipes/demo.toml",
+    "sites/demo.toml",
+    "models/models.toml",
+    "models/watermark.onnx",
+    "models/faces.onnx",
+    "models/pose.onnx",
+    "locks/demo/manifest.json",
+    "locks/demo/photos.parquet",
+    "locks/demo/dropped.parquet",
+    "locks/demo/measurements.parquet",
+];
+
+/// Writes the demo's files under the work folder, where they are not there yet or are those of another version; gives
+/// the recipe's path.
+pub fn unpack(workdir: &Path) -> Result<PathBuf> {
+    let folder = workdir.join(FOLDER);
+    FILES.iter().try_for_each(|(path, bytes)| write(&folder.join(path), bytes))?;
+    Ok(folder.join(RECIPE))
+}
+
+/// Writes the demo's models and their list into `folder`.
+pub fn unpack_models(folder: &Path) -> Result<()> {
+    let mut models = FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix("models/")?, bytes)));
+    models.try_for_each(|(name, bytes)| write(&folder.join(name), bytes))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    let write = || -> std::io::Result<()> {
+        fs::create_dir_all(path.parent().unwrap_or(path))?;
+        let partial = path.with_extension(format!("partial-{}", std::process::id()));
+        fs::write(&partial, bytes)?;
+        fs::rename(&partial, path)
+    };
+    write().with_context(|| format!("write the demo's file {}", path.display()))
+}

@@ -1,0 +1,108 @@
+//! Operations of any number of tensors, which keep what their backward pass reads again.
+
+use super::kernel::{View, slice};
+use super::real::Real;
+use crate::grad::hand::{self, Gradients, lock};
+use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Result, Shape, Storage, Tensor};
+use std::sync::{Arc, Mutex};
+
+/// A result, its shape, and what is kept for the backward pass.
+pub(super) type Made<T> = (Vec<T>, Shape, Vec<T>);
+
+/// An operation on tensors of one float type.
+pub(in crate::grad) trait Many: Send + Sync + 'static {
+    const NAME: &'static str;
+
+    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Made<T>>;
+
+    /// The gradients of those arguments that are `wanted`.
+    fn backward<T: Real>(
+        &self,
+        args: &[View<'_, T>],
+        kept: &[T],
+        grad: View<'_, T>,
+        wanted: &[bool],
+    ) -> Result<Vec<Option<Vec<T>>>>;
+}
+
+/// The result of an operation, differentiable. The first argument is of the type and device of all.
+pub(in crate::grad) fn apply(kernel: impl Many, args: &[&Tensor]) -> Result<Tensor> {
+    let args = args.iter().map(|arg| arg.contiguous()).collect::<Result<Vec<Tensor>>>()?;
+    let (result, shape, kept) = match args[0].dtype() {
+        DType::F32 => forward_as::<f32, _>(&kernel, &args)?,
+        _ => forward_as::<f64, _>(&kernel, &args)?,
+    };
+    let gradients = Arc::<Gradients>::default();
+    let borrowed: Vec<&Tensor> = args.iter().collect();
+    let ticket = hand::chain(&borrowed, &gradients)?;
+    let first = args[0].clone();
+    first
+        .apply_op2(&ticket, Head { kernel, args, result: Mutex::new(Some((result, shape))), kept, gradients })
+}
+
+fn forward_as<T: Real, K: Many>(kernel: &K, args: &[Tensor]) -> Result<(CpuStorage, Shape, CpuStorage)> {
+    let (result, shape, kept) = with_views(args, |views: &[View<'_, T>]| kernel.forward(views))?;
+    Ok((T::to_cpu_storage_owned(result), shape, T::to_cpu_storage_owned(kept)))
+}
+
+fn with_views<T: Real, R>(args: &[Tensor], work: impl FnOnce(&[View<'_, T>]) -> Result<R>) -> Result<R> {
+    let guards: Vec<_> = args.iter().map(Tensor::storage_and_layout).collect();
+    let views = guards.iter().map(|(guard, layout)| match &**guard {
+        Storage::Cpu(storage) => Ok(View { data: slice::<T>(storage, layout)?, dims: layout.dims() }),
+        _ => candle_core::bail!("a kernel for the CPU was given a tensor of another device"),
+    });
+    work(&views.collect::<Result<Vec<_>>>()?)
+}
+
+/// The node from the first argument to the result; see [`hand`].
+struct Head<K> {
+    kernel: K,
+    args: Vec<Tensor>,
+    /// Until the graph has it.
+    result: Mutex<Option<(CpuStorage, Shape)>>,
+    kept: CpuStorage,
+    gradients: Arc<Gradients>,
+}
+
+impl<K: Many> Head<K> {
+    fn backward_as<T: Real>(&self, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let kept = T::cpu_storage_as_slice(&self.kept)?;
+        let wanted: Vec<bool> = self.args.iter().map(Tensor::track_op).collect();
+        let grads = with_views(std::slice::from_ref(grad), |grad: &[View<'_, T>]| {
+            with_views(&self.args, |args| self.kernel.backward(args, kept, grad[0], &wanted))
+        })?;
+        let tensors = grads
+            .into_iter()
+            .zip(&self.args)
+            .map(|(grad, arg)| grad.map(|data| Tensor::from_vec(data, arg.dims(), &Device::Cpu)).transpose());
+        tensors.collect()
+    }
+}
+
+impl<K: Many> CustomOp2 for Head<K> {
+    fn name(&self) -> &'static str {
+        K::NAME
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        match lock(&self.result).take() {
+            Some(result) => Ok(result),
+            None => candle_core::bail!("{}: a node was applied twice", K::NAME),
+        }
+    }
+
+    fn bwd(
+        &self,
+        first: &Tensor,
+        ticket: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        let grads = match grad.dtype() {
+            DType::F32 => self.backward_as::<f32>(&grad)?,
+            _ => self.backward_as::<f64>(&grad)?,
+        };
+        Ok((self.gradients.leave(first, grads)?, hand::of_ticket(ticket)?))
+    }
+}

@@ -1,0 +1,27 @@
+//! Pooling of pictures as they are stored.
+
+use super::cpu::pool;
+use super::{composed, shape_error};
+use crate::error::Result;
+use candle_core::{DType, Tensor};
+
+/// Weighted sums over the cells of `maps`, u8 `[n, c, h, w]` read as `scale · byte + offset`, by `weights`, f32
+/// `[n, p, h·w]`: `[n, p, c + 1]`, of which the last is the sum of the weights. Neither has a gradient.
+///
+/// A convolution of 1×1 whose result is pooled is one linear map of these: with fewer places than cells, most of its work
+/// is saved, and all that its gradient would need of the cells.
+pub fn pool_bytes(maps: &Tensor, weights: &Tensor, scale: f64, offset: f64) -> Result<Tensor> {
+    let Ok((n, _, h, w)) = maps.dims4() else {
+        return Err(shape_error("pool_bytes", "maps", maps, "[n, c, h, w]"));
+    };
+    match weights.dims3() {
+        Ok((wn, _, cells)) if (wn, cells) == (n, h * w) => {}
+        _ => return Err(shape_error("pool_bytes", "weights", weights, format!("[{n}, p, {}]", h * w))),
+    }
+    let is_on_cpu = maps.device().is_cpu() && weights.device().is_cpu();
+    if is_on_cpu && maps.dtype() == DType::U8 && weights.dtype() == DType::F32 {
+        Ok(pool::pool_bytes(maps, weights, scale as f32, offset as f32)?)
+    } else {
+        composed::pool_bytes(maps, weights, scale, offset)
+    }
+}
