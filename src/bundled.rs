@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// The folder in the work folder that they are written to.
 const FOLDER: &str = "demo";
@@ -39,6 +39,16 @@ pub fn unpack(workdir: &Path) -> Result<PathBuf> {
 /// Writes the demo's models and their list into `folder`.
 pub fn unpack_models(folder: &Path) -> Result<()> {
     let mut models = FILES.iter().filter_map(|(path, bytes)| Some((path.strip_prefix("models/")?, bytes)));
+    let other = models.clone().find(|(name, bytes)| {
+        let path = folder.join(name);
+        path.exists() && !fs::read(&path).is_ok_and(|there| there == **bytes)
+    });
+    if let Some((name, _)) = other {
+        bail!(
+            "{} is there already and is another file; move it away, or name another recipe",
+            folder.join(name).display()
+        );
+    }
     models.try_for_each(|(name, bytes)| write(&folder.join(name), bytes))
 }
 

@@ -92,7 +92,7 @@ pub fn nothing_kept(all: &[Judged]) -> Option<String> {
         return None;
     }
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
-    // A photo with two reasons counts under both; `too_few_photos` follows from the others, where there are others.
+    // A photo with two reasons counts under both.
     for name in verdicts().flat_map(Verdict::reasons).map(Reason::name) {
         *counts.entry(name).or_default() += 1;
     }

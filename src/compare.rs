@@ -13,10 +13,54 @@ use serde_json::Value;
 
 use crate::output;
 
-/// One step of what is stored, and a little for the way floats are written: of numbers up to 1, which are scores, and of
-/// larger ones, which are px or a variance.
+/// One step of what is stored, and a little for the way floats are written.
 const SCORE_STEP: f64 = 1.1e-4;
 const PX_STEP: f64 = 1.1e-2;
+/// A variance is a sum over all pixels, of which f32 keeps seven digits.
+const VARIANCE_SHARE: f64 = 1e-5;
+
+/// What a number is, by the key that it stands under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Score,
+    Px,
+    /// Lists of x and y in px, then a score.
+    Joints,
+    /// One of them.
+    Joint,
+    Variance,
+}
+
+impl Unit {
+    fn under(self, key: &str) -> Self {
+        match key {
+            "x0" | "y0" | "x1" | "y1" => Self::Px,
+            "joints" => Self::Joints,
+            "sharpness" => Self::Variance,
+            _ => self,
+        }
+    }
+
+    fn at(self, place: usize) -> Self {
+        match self {
+            Self::Joints => Self::Joint,
+            Self::Joint if place < 2 => Self::Px,
+            Self::Joint => Self::Score,
+            other => other,
+        }
+    }
+
+    fn apart(self, a: f64, b: f64) -> Apart {
+        let by = (a - b).abs();
+        match self {
+            Self::Score => Apart { score: by, ..Apart::default() },
+            Self::Px | Self::Joint | Self::Joints => Apart { px: by, ..Apart::default() },
+            Self::Variance => {
+                Apart { is_other: by > SCORE_STEP + VARIANCE_SHARE * a.abs(), ..Apart::default() }
+            }
+        }
+    }
+}
 
 /// Values that differ by more than a rounding are listed up to this many.
 const LISTED: usize = 100;
@@ -38,21 +82,19 @@ impl Apart {
         !self.is_other && self.score <= SCORE_STEP && self.px <= PX_STEP
     }
 
-    fn of(own: &Value, other: &Value) -> Self {
+    fn of(own: &Value, other: &Value, unit: Unit) -> Self {
         match (own, other) {
             (Value::Number(a), Value::Number(b)) => match (a.as_f64(), b.as_f64()) {
-                (Some(a), Some(b)) if a.abs() <= 1.0 && b.abs() <= 1.0 => {
-                    Self { score: (a - b).abs(), ..Self::default() }
-                }
-                (Some(a), Some(b)) => Self { px: (a - b).abs(), ..Self::default() },
+                (Some(a), Some(b)) => unit.apart(a, b),
                 _ => Self { is_other: a != b, ..Self::default() },
             },
             (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-                a.iter().zip(b).fold(Self::default(), |apart, (a, b)| apart.and(&Self::of(a, b)))
+                let pairs = a.iter().zip(b).enumerate();
+                pairs.fold(Self::default(), |apart, (at, (a, b))| apart.and(&Self::of(a, b, unit.at(at))))
             }
             (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
                 a.iter().fold(Self::default(), |apart, (key, a)| match b.get(key) {
-                    Some(b) => apart.and(&Self::of(a, b)),
+                    Some(b) => apart.and(&Self::of(a, b, unit.under(key))),
                     None => Self { is_other: true, ..apart },
                 })
             }
@@ -108,7 +150,7 @@ impl Comparison {
         let parsed = |said: &Said| serde_json::from_str::<Value>(said.text());
         let values = parsed(own).and_then(|own| Ok((own, parsed(other)?)));
         let (a, b) = values.with_context(|| format!("compare `{}` of photo {sha256}", kind.name()))?;
-        let apart = Apart::of(&a, &b);
+        let apart = Apart::of(&a, &b, Unit::Score);
         let of = self.kinds.entry(kind.name()).or_default();
         of.compared += 1;
         of.differing += 1;
@@ -161,7 +203,8 @@ mod tests {
     use super::*;
 
     fn apart(own: &str, other: &str) -> Apart {
-        Apart::of(&serde_json::from_str(own).unwrap(), &serde_json::from_str(other).unwrap())
+        let [own, other] = [own, other].map(|text| serde_json::from_str(text).unwrap());
+        Apart::of(&own, &other, Unit::Score)
     }
 
     #[test]
@@ -171,6 +214,15 @@ mod tests {
         assert!(apart(&one, &value("0.8246", "507.94")).is_rounding());
         assert!(!apart(&one, &value("0.8245", "507.93")).is_rounding());
         assert!(!apart(&one, &value("0.8247", "507.95")).is_rounding());
+        // What a number is, its key tells, not its size.
+        assert!(apart(&value("0.8247", "0.37"), &value("0.8247", "0.38")).is_rounding());
+        assert!(apart("{\"bbox\":{\"x0\":0.37}}", "{\"bbox\":{\"x0\":0.38}}").is_rounding());
+        assert!(!apart("[0.37]", "[0.38]").is_rounding());
+        let joint = |score: &str| format!("{{\"joints\":[[1.5,2.5,{score}]]}}");
+        assert!(!apart(&joint("0.37"), &joint("0.38")).is_rounding());
+        // A variance is a sum over all pixels.
+        assert!(apart("{\"sharpness\":900.1234}", "{\"sharpness\":900.1275}").is_rounding());
+        assert!(!apart("{\"sharpness\":900.12}", "{\"sharpness\":900.18}").is_rounding());
     }
 
     #[test]

@@ -11,6 +11,8 @@ use curate::Detectors;
 use snapshot::SnapshotRef;
 
 use crate::judge::{AllJudged, Judged};
+use crate::lock::Settled;
+use crate::measure::Measured;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::prepare::PreparedStores;
@@ -34,11 +36,7 @@ pub async fn finish(
     detectors: &Arc<Detectors>,
     output: Output,
 ) -> Result<Done> {
-    measure::run(catalog, plan, detectors).await?;
-    let settled = match &plan.recipe.lock {
-        Some(lock) => Some(lock::settle(catalog, &lock::open(lock)?).await?),
-        None => None,
-    };
+    let (_, settled) = measure(catalog, plan, detectors).await?;
     let AllJudged { people: judged, decisions, .. } = judge_and_record(catalog, plan).await?;
     let store = store(catalog, plan)?;
     prepare::run(catalog, &store, &judged).await?;
@@ -48,6 +46,20 @@ pub async fn finish(
         settled.show(&written, output)?;
     }
     Ok(ended(&judged))
+}
+
+/// Measures what is missing, and compares it with the recipe's lock, where it has one.
+pub async fn measure(
+    catalog: &Arc<Catalog>,
+    plan: &Plan,
+    detectors: &Arc<Detectors>,
+) -> Result<(Measured, Option<Settled>)> {
+    let measured = measure::run(catalog, plan, detectors).await?;
+    let settled = match &plan.recipe.lock {
+        Some(lock) => Some(lock::settle(catalog, &lock::open(lock)?).await?),
+        None => None,
+    };
+    Ok((measured, settled))
 }
 
 /// How a run ended: well only where no photo failed, and some photo is kept.

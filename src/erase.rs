@@ -63,8 +63,7 @@ pub async fn run(catalog: &Catalog, args: &EraseArgs, output: Output) -> Result<
         return Ok(output.show(&doomed, |doomed| format!("would be erased: {}", doomed.in_words()))?);
     }
     if !args.yes && !is_confirmed(&Doomed::of(&doomed).in_words(), &target)? {
-        eprintln!("bolid: nothing was erased");
-        return Ok(());
+        bail!("erase {}: the answer was not `yes`, so nothing was erased", describe(&target));
     }
     let Some(removed) = catalog.erase(&target).await? else { return nothing() };
     let swept = finish(catalog).await?;
@@ -270,7 +269,7 @@ impl Report {
         for export in &self.exports {
             text += &format!("\n{}", export.in_words());
         }
-        text += "\nCopies outside the work folder (reports, sheets, trained models, backups) are yours to remove.";
+        text += "\nCopies outside the work folder (reports, sheets, trained models, locks, exported measurements, backups) are yours to remove.";
         text
     }
 }

@@ -125,10 +125,13 @@ impl Holding {
 pub async fn with_erased(catalog: &Catalog) -> Result<Vec<Holding>> {
     let mut holding = Vec::new();
     for ExportRow { id, path, snapshot, format, erased_photos, .. } in catalog.exports_with_erased().await? {
-        if Path::new(&path).exists() {
-            holding.push(Holding { path, format, snapshot, photos: erased_photos });
-        } else {
+        // A folder whose disk is not mounted, or that may not be looked into, is not gone.
+        let folder = Path::new(&path);
+        let is_gone = matches!(folder.try_exists(), Ok(false)) && folder.parent().is_some_and(Path::is_dir);
+        if is_gone {
             catalog.forget_export(id).await?;
+        } else {
+            holding.push(Holding { path, format, snapshot, photos: erased_photos });
         }
     }
     Ok(holding)

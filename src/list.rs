@@ -27,7 +27,7 @@ struct PersonLine {
 #[derive(Serialize)]
 struct PhotoLine {
     identity: String,
-    /// What `explain` and `erase --url` take.
+    /// What `explain` and `erase --url` take; where a secret in it is masked, they take the digest.
     url: String,
     /// What `explain` and `erase --photo` take; absent where nothing was stored.
     sha256: Option<String>,
@@ -46,6 +46,9 @@ pub async fn run(catalog: &Catalog, args: &ListArgs, output: Output) -> Result<(
         if galleries.is_empty() {
             bail!("list `{wanted}`: no such person; `bolid list people` names all");
         }
+    }
+    if args.dropped && args.what != Listed::Photos {
+        bail!("list --dropped: people are not dropped; `bolid list photos --dropped` lists photos");
     }
     if galleries.is_empty() {
         return Ok(output.remark(&format!("Nobody in {} yet.", catalog.workdir().display()))?);

@@ -89,7 +89,9 @@ pub async fn run(
     let measurements =
         original.measurements().with_context(|| format!("read the measurements of snapshot {id}"))?;
     let mut adopted = Adopted::default();
-    if !remeasure {
+    if remeasure {
+        catalog.forget_measurements().await?; // of an earlier comparison
+    } else {
         measurements::adopt(&catalog, &measurements, Policy::Missing, &mut adopted).await?;
     }
     let done = dataset::finish(&catalog, &plan, &detectors, output).await?;

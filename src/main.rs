@@ -145,7 +145,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Measure { recipe, measure: args } => {
             let plan = Plan::load(&recipe.with(args), &global.workdir)?;
             let detectors = plan.detectors()?;
-            let measured = measure::run(&open(global).await?, &plan, &detectors).await?;
+            let (measured, _) = dataset::measure(&open(global).await?, &plan, &detectors).await?;
             output.show(&measured, |measured| {
                 format!("{} photos measured in {:.1} s", measured.photos, measured.seconds)
             })?;

@@ -13,6 +13,7 @@ use crate::Done;
 use crate::cli::ImportMeasurementsArgs;
 use crate::compare::Comparison;
 use crate::output::Output;
+use crate::scores;
 
 /// Rows that are taken over in one transaction: a commit costs as much as some ten rows, and holds the rest of the
 /// program up for as long as it takes.
@@ -27,7 +28,8 @@ pub enum Policy {
     Missing,
     /// All, also in place of others.
     All,
-    /// None that is missing, and in place of others those that are within their rounding.
+    /// In place of others those that are within their rounding, and those of models that were not asked here; none that is
+    /// missing otherwise.
     Rounding,
 }
 
@@ -86,9 +88,6 @@ pub async fn import(catalog: &Catalog, args: &ImportMeasurementsArgs, output: Ou
         let rows = group.context("import measurements")?;
         adopt(catalog, &rows, policy, &mut adopted).await?;
     }
-    for refused in &adopted.refused {
-        tracing::warn!("{refused}");
-    }
     output.show(&adopted, |adopted| {
         let Adopted { added, no_such_photo, refused, comparison } = adopted;
         let would = if args.dry_run { "would be " } else { "" };
@@ -116,7 +115,10 @@ pub async fn adopt(
         for row in rows {
             match stored(row) {
                 Ok(value) => values.push(value),
-                Err(error) => adopted.refused.push(format!("{error:#}")),
+                Err(error) => {
+                    tracing::warn!("{error:#}");
+                    adopted.refused.push(format!("{error:#}"));
+                }
             }
         }
         let adoptions = catalog.adopt_measurements(&values, dry_run).await?;
@@ -126,6 +128,14 @@ pub async fn adopt(
                 Adoption::Added => adopted.added += 1,
                 Adoption::NoSuchPhoto => adopted.no_such_photo += 1,
                 Adoption::Same => adopted.comparison.same(value.probe.kind),
+                // A model that was not asked has said nothing: a value is taken in its place, and never the other way.
+                Adoption::Differs(own) if scores::is_not_asked(&own) => {
+                    adopted.added += 1;
+                    if policy != Policy::Nothing {
+                        replaced.push((value.sha256, [(value.probe, value.said)]));
+                    }
+                }
+                Adoption::Differs(_) if scores::is_not_asked(&value.said) => {}
                 Adoption::Differs(own) => {
                     let apart =
                         adopted.comparison.differ(value.probe.kind, value.sha256, &own, &value.said)?;
@@ -159,6 +169,6 @@ fn stored(row: &MeasurementRow) -> Result<Stored> {
     let of = || format!("measurement `{kind}` of photo {sha256}");
     let kind = Kind::of_name(kind).with_context(|| format!("{}: no such kind", of()))?;
     let said = Said::from_text(value.clone());
-    crate::scores::check(kind, &said).with_context(of)?;
+    scores::check(kind, &said).with_context(of)?;
     Ok(Stored { sha256: *sha256, probe: Probe { kind, digest: *probe }, said })
 }

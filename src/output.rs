@@ -44,7 +44,7 @@ const PADDING: u16 = 2;
 /// A table as wide as the terminal at most: longer cells are wrapped by words. Columns of numbers stand to the right.
 /// Without a terminal nothing is wrapped, so that other programs find a row in a line.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    table_of_width(header, rows, terminal_size::terminal_size().map(|(width, _)| width.0))
+    table_of_width(header, rows, terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0))
 }
 
 fn table_of_width(
@@ -110,7 +110,7 @@ mod tests {
         let rows = [["7", "1 watermark, 2 no_face"], ["12", "–"], ["–", "1 no_face"]];
         let rows = rows.map(|row| row.map(str::to_owned).to_vec());
         let text = table_of_width(&["n", "why"], rows, None);
-        assert!(text.contains("│  7 ┆") || text.contains("│  7 "), "{text}");
+        assert!(text.contains("│  7 "), "{text}");
         assert!(text.lines().any(|line| line.contains(" 1 no_face   ")), "{text}");
         assert!(is_number("3.88 MiB") && is_number("12 %") && !is_number("1 no_face") && !is_number("demo"));
     }

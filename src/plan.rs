@@ -12,6 +12,7 @@ use crawler::{Profile, ProfileError};
 use curate::model::ModelEntry;
 use curate::{Demand, Detectors, ModelError, Registry, Role};
 use photo::Digest;
+use snapshot::Snapshot;
 use url::Url;
 
 use crate::cli::RecipeArgs;
@@ -75,6 +76,14 @@ pub enum PlanError {
         recipe: String,
         /// What is missing.
         cause: Box<ModelError>,
+    },
+    /// The lock cannot be used.
+    #[error("recipe `{recipe}`: `lock`: {cause}")]
+    Lock {
+        /// The recipe.
+        recipe: String,
+        /// Why not.
+        cause: snapshot::Error,
     },
     /// The settings of `prepare` make no sense.
     #[error("recipe `{recipe}`: {cause}")]
@@ -149,7 +158,7 @@ impl Plan {
         self.recipe.prepare.check().map_err(|cause| PlanError::Prepare { recipe, cause })
     }
 
-    /// Whether what is to be imported is there; commands that import nothing do without it.
+    /// Whether what is to be imported is there, and the lock can be read; commands that import nothing do without it.
     ///
     /// # Errors
     /// Naming the first that is not.
@@ -160,8 +169,15 @@ impl Plan {
                 name: import.name.clone(),
                 path: import.path.clone(),
             }),
-            None => Ok(()),
+            None => self.check_lock(),
         }
+    }
+
+    /// Whether the recipe's lock, where it has one, can be compared with.
+    fn check_lock(&self) -> Result<(), PlanError> {
+        let Some(lock) = &self.recipe.lock else { return Ok(()) };
+        let opened = Snapshot::open(lock).and_then(|opened| opened.require_measurements());
+        opened.map_err(|cause| PlanError::Lock { recipe: self.recipe.name.clone(), cause })
     }
 
     /// Whether faces can be compared, where that is asked for.

@@ -1,17 +1,15 @@
 //! `bolid snapshot create`: what is judged and prepared becomes an immutable snapshot.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
 use catalog::decision::Decision;
-use catalog::gallery::{MeasurementLine, Piece};
-use catalog::measurement::Kind;
+use catalog::measurement::{Kind, Probe};
 use curate::model::ModelEntry;
 use photo::redact::redacted;
-use photo::{Digest, Verdict, WatermarkScore};
+use photo::{Verdict, WatermarkScore};
 use serde_json::json;
 use snapshot::{
     DroppedRow, FetchRow, IdentityRows, MeasurementRow, ModelRef, PhotoRow, Scores, SnapshotRef,
@@ -22,7 +20,7 @@ use crate::judge::Judged;
 use crate::plan::Plan;
 use crate::prepare::{PreparedFacts, PreparedStore, PreparedStores};
 use crate::progress;
-use crate::scores::Scored;
+use crate::scores::{self, Content, Scored};
 
 /// Writes the snapshot, or finds that the same one is there already.
 pub async fn run(
@@ -34,12 +32,12 @@ pub async fn run(
 ) -> Result<SnapshotRef> {
     let spec = spec(plan, decisions)?;
     warn_of_secrets(all);
-    let measured = measured(catalog, plan).await?;
+    let probes = plan.probes()?;
     let mut rows = Vec::new();
     for judged in all {
         let store = stores.of_site(&judged.identity.site);
         let mut of_person = identity_rows(catalog, &store, judged).await?;
-        of_person.measurements = measurements(&measured, &of_person);
+        of_person.measurements = measurements(&probes, judged);
         rows.push((of_person, store));
     }
     let folder = catalog.workdir().join("snapshots");
@@ -59,36 +57,24 @@ pub async fn run(
     Ok(found)
 }
 
-/// What the plan's probes said of each content. Face embeddings are biometric data, and stay in the catalog.
-async fn measured(catalog: &Catalog, plan: &Plan) -> Result<HashMap<Digest, Vec<MeasurementRow>>> {
-    let mut probes = plan.probes()?;
-    probes.retain(|probe| probe.kind != Kind::FaceEmbedding);
-    let by_kind: HashMap<&'static str, Digest> =
-        probes.iter().map(|probe| (probe.kind.name(), probe.digest)).collect();
-    let parse = move |piece: &Piece| -> Result<Vec<MeasurementRow>> {
-        let row = |line: MeasurementLine<'_>| {
-            Ok(MeasurementRow {
-                sha256: line.sha256.parse()?,
-                kind: line.kind.to_owned(),
-                probe: *by_kind.get(line.kind).context("a measurement is of a kind that was asked for")?,
-                value: line.value.to_owned(),
-            })
-        };
-        piece.lines().map(row).collect()
+/// What was measured of a person's photos, as far as the recipe asks for it: what earlier settings asked for as well is not
+/// part of the dataset. Face embeddings are biometric data, and stay in the catalog.
+fn measurements(probes: &[Probe], judged: &Judged) -> Vec<MeasurementRow> {
+    let contents = judged
+        .photos
+        .iter()
+        .filter_map(|(photo, verdict)| photo.content.as_ref().filter(|_| verdict.is_some()));
+    let rows_of = |content: &Arc<Content>| {
+        let content = Arc::clone(content);
+        let probes = probes.iter().filter(|probe| probe.kind != Kind::FaceEmbedding);
+        probes.map(move |probe| MeasurementRow {
+            sha256: content.sha256,
+            kind: probe.kind.name().to_owned(),
+            probe: probe.digest,
+            value: scores::said(&content, probe.kind).text().to_owned(),
+        })
     };
-    let pieces = catalog.measured_in_pieces(&plan.site_names(), &probes, parse).await?;
-    let mut measured: HashMap<Digest, Vec<MeasurementRow>> = HashMap::new();
-    for row in pieces.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten() {
-        measured.entry(row.sha256).or_default().push(row);
-    }
-    Ok(measured)
-}
-
-/// What was measured of a person's photos.
-fn measurements(measured: &HashMap<Digest, Vec<MeasurementRow>>, rows: &IdentityRows) -> Vec<MeasurementRow> {
-    let kept = rows.photos.iter().map(|photo| photo.sha256);
-    let contents = kept.chain(rows.dropped.iter().filter_map(|photo| photo.sha256));
-    contents.filter_map(|sha256| measured.get(&sha256)).flatten().cloned().collect()
+    contents.flat_map(rows_of).collect()
 }
 
 fn write(

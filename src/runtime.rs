@@ -86,8 +86,13 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
     let of_library = names.filter_map(|name| name.into_string().ok()).filter(|name| {
         name.strip_prefix(LIBRARY).is_some_and(|version| version.is_empty() || version.starts_with('.'))
     });
-    let best = of_library.max_by_key(|name| (name == LIBRARY, name.clone()))?;
-    Some(folder.join(best)).filter(|path| path.is_file())
+    let usable = of_library.filter(|name| folder.join(name).is_file());
+    usable.max_by_key(|name| (name == LIBRARY, version(name))).map(|best| folder.join(best))
+}
+
+/// The numbers behind the library's name.
+fn version(name: &str) -> Vec<u32> {
+    name.trim_start_matches(LIBRARY).split('.').filter_map(|number| number.parse().ok()).collect()
 }
 
 /// Bounds rayon to `threads`; one per core otherwise, since decoding and models leave no core waiting.
@@ -108,7 +113,7 @@ mod tests {
             put(name);
         }
         assert_eq!(library_in(folder.path()), None);
-        put("libonnxruntime.so.1.30.0");
+        put("libonnxruntime.so.1.9.0");
         put("libonnxruntime.so.1.31.1");
         assert_eq!(library_in(folder.path()), Some(folder.path().join("libonnxruntime.so.1.31.1")));
         put("libonnxruntime.so");

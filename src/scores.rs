@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use catalog::Catalog;
 use catalog::gallery::{MeasurementLine, Piece};
 use catalog::identity::Identity;
@@ -13,6 +13,7 @@ use curate::{Demand, Measurements};
 use photo::{Detection, Digest, FaceEmbedding, ImageFacts, Person, WatermarkScore};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What the decoder said: the stored form of a measurement of kind `image`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,11 +155,36 @@ fn answer<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<Answer<T>> 
     }
 }
 
-/// Whether a value is what its kind stores.
+/// The stored form of what is known of a content.
+pub fn said(content: &Content, kind: Kind) -> Said {
+    match (&content.measured, kind) {
+        (Ok(measured), Kind::Image) => Said::of(&Decoded::Readable(measured.facts.clone())),
+        (Ok(measured), Kind::Watermark) => Said::of(&Answer::of(measured.watermark.as_ref())),
+        (Ok(measured), Kind::Faces) => Said::of(&Answer::of(measured.faces.as_ref())),
+        (Ok(measured), Kind::People) => Said::of(&Answer::of(measured.people.as_ref())),
+        (Ok(measured), Kind::FaceEmbedding) => Said::of(&Answer::of(measured.face_embedding.as_ref())),
+        (Err(detail), Kind::Image) => Said::of(&Decoded::Unreadable(detail.clone())),
+        (Err(_), _) => Said::of(&()),
+    }
+}
+
+/// Whether a stored value says that its model was not asked.
+pub fn is_not_asked(said: &Said) -> bool {
+    *said == Said::of(&NotAsked::NotMeasured)
+}
+
+/// Numbers beyond this are no measurement: as f32 they would be infinite.
+const LARGEST: f64 = 1e12;
+
+/// Whether a value is what its kind stores, in the form in which it is stored.
 ///
 /// # Errors
 /// Where it is not: it would fail every later judging.
 pub fn check(kind: Kind, said: &Said) -> Result<()> {
+    let text = said.text();
+    let is_compact = !text.starts_with(char::is_whitespace) && !text.contains(['\n', '\t']);
+    ensure!(is_compact, "it is no JSON on one line without blanks before it");
+    ensure!(is_finite(&serde_json::from_str(text)?), "it holds a number that nothing measures");
     match kind {
         Kind::Image => said.read::<Decoded>(kind).map(drop)?,
         Kind::Watermark => said.read::<Answer<WatermarkScore>>(kind).map(drop)?,
@@ -167,6 +193,15 @@ pub fn check(kind: Kind, said: &Said) -> Result<()> {
         Kind::FaceEmbedding => said.read::<Answer<Vec<FaceEmbedding>>>(kind).map(drop)?,
     }
     Ok(())
+}
+
+fn is_finite(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_f64().is_some_and(|number| number.abs() < LARGEST),
+        Value::Array(items) => items.iter().all(is_finite),
+        Value::Object(map) => map.values().all(is_finite),
+        _ => true,
+    }
 }
 
 impl Stored {

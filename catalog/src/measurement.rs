@@ -183,6 +183,12 @@ impl Catalog {
         Ok(adoptions)
     }
 
+    /// Forgets everything that was measured, so that it is measured anew.
+    pub async fn forget_measurements(&self) -> Result<()> {
+        let forgotten = sqlx::query("DELETE FROM measurement").execute(&self.writer).await;
+        forgotten.map(drop).map_err(Error::db("forget measurements"))
+    }
+
     /// Contents of the sites' photos that lack a measurement by one of the probes, each with the probes it lacks,
     /// in the order of their digests.
     pub async fn unmeasured(

@@ -28,6 +28,9 @@ pub(crate) fn zeros(length: usize) -> Vec<u8> {
 
 /// Keeps a buffer for what this thread does next. The smallest ones go first where there are too many.
 pub(crate) fn keep(buffer: Vec<u8>) {
+    if buffer.capacity() > MAX_KEPT_BYTES {
+        return; // it would push out all others, and then itself
+    }
     FREE.with_borrow_mut(|free| {
         free.push(buffer);
         free.sort_by_key(Vec::capacity);

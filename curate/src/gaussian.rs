@@ -5,7 +5,7 @@
 //! With d_i² = (x−x_i)²+(y−y_i)² and m the smallest d_i² over all pixels and joints, W_norm = max_i exp(−(d_i²−m)/2σ²).
 //! The exponent of one joint is a sum of a part of x and a part of y, so per joint one factor per column and one per
 //! row are enough, and no pixel needs an exponential. Each factor is taken relative to its own smallest distance, so
-//! none exceeds 1 and all of a tiny σ or a joint far outside is still a number.
+//! none exceeds 1, and a tiny σ or a joint far outside gives numbers all the same.
 //!
 //! A pixel is compared only with the joints that can be the nearest in its tile, mostly one to three of 17.
 //!
@@ -26,7 +26,7 @@ const TILE: usize = 64;
 /// Rows of a tile. In higher tiles more joints can be the nearest; choosing them for lower ones takes longer.
 const BAND: usize = 16;
 /// Factors are 2^−63 at least, so that the product of two is no subnormal number, which takes a processor 100 times as
-/// long. A weight that small is 0 for pixels of any kind.
+/// long. A weight that small is 0 for bytes.
 const LARGEST_EXPONENT: f32 = 63.0;
 
 /// W_norm of one photo, as factors per column and row.
@@ -192,7 +192,7 @@ fn exp2_of_minus(t: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     let shifted = t + ROUND;
     let rest = t - (shifted - ROUND);
-    // 2^−rest on [−½, ½] with 1 at 0: the polynomial of degree 5 whose largest relative error is smallest, 9·10⁻⁸.
+    // 2^−rest on [−½, ½] with 1 at 0: the polynomial of degree 5 whose largest relative error is smallest, 1.1·10⁻⁷.
     let p = -1.326_472_7e-3_f32;
     let p = p * rest + 9.671_513e-3;
     let p = p * rest - 5.550_733_6e-2;

@@ -165,9 +165,9 @@ pub fn prepare_file(
     person: &Person,
     settings: &PrepareSettings,
 ) -> Result<Prepared, PrepareError> {
-    let decode::Header { width, height, .. } = decode::header(bytes, Need::WHOLE)?;
+    let decode::Header { width, height, orientation, .. } = decode::header(bytes, Need::WHOLE)?;
     let image = decode::pixels(bytes, settings.need(width, height, person))?;
-    let prepared = prepare_decoded(&image, (width, height), person, settings);
+    let prepared = prepare_decoded(&image, &Whole::new((width, height), orientation), person, settings);
     buffers::keep(image.into_raw());
     Ok(prepared?)
 }
@@ -182,20 +182,37 @@ pub fn prepare(
     person: &Person,
     settings: &PrepareSettings,
 ) -> Result<Prepared, NoVisibleJoint> {
-    prepare_decoded(image, image.dimensions(), person, settings)
+    prepare_decoded(image, &Whole::new(image.dimensions(), 1), person, settings)
 }
 
-/// The same of a photo of `whole` px, width and height, that may have been decoded smaller.
+/// A photo that may have been decoded smaller than it is.
+#[derive(Clone, Copy, Debug)]
+struct Whole {
+    /// Width and height in px, upright.
+    size: (u32, u32),
+    /// Whether the end of the stored rows and columns is where the upright photo begins, along x and along y.
+    begins_at_end: (bool, bool),
+}
+
+impl Whole {
+    /// `orientation` as EXIF counts it, 1 to 8 (EXIF 2.32, section 4.6.4).
+    fn new(size: (u32, u32), orientation: u8) -> Self {
+        let begins_at_end = (matches!(orientation, 2 | 3 | 6 | 7), matches!(orientation, 3 | 4 | 7 | 8));
+        Self { size, begins_at_end }
+    }
+}
+
+/// The same of a photo that may have been decoded smaller.
 fn prepare_decoded(
     image: &RgbImage,
-    whole: (u32, u32),
+    whole: &Whole,
     person: &Person,
     settings: &PrepareSettings,
 ) -> Result<Prepared, NoVisibleJoint> {
     if person.joints.visible().next().is_none() {
         return Err(NoVisibleJoint); // before the work on pixels
     }
-    let square = settings.square(whole.0, whole.1, person);
+    let square = settings.square(whole.size.0, whole.size.1, person);
     let affine = square.affine(settings.size_px);
     let joints = person.joints.mapped(&affine);
     let size = settings.size_px as usize;
@@ -254,25 +271,28 @@ impl Square {
 
     /// The pixels of the square at `size_px`, as planes R, G, B; the bars have the value `pad`. The photo has `whole` px,
     /// of which `image` may have fewer.
-    fn cut(&self, image: &RgbImage, whole: (u32, u32), size_px: u32, pad: u8) -> Vec<u8> {
+    fn cut(&self, image: &RgbImage, whole: &Whole, size_px: u32, pad: u8) -> Vec<u8> {
         let scale = f64::from(size_px) / self.side;
         // The photo's edges in px of the square, moved inward to whole px; the source rectangle follows them exactly,
         // so that the map stays the same on both axes and only a fraction of a px at the edge goes to the bar.
-        let inside = |origin: f64, length: u32, decoded: u32| {
+        let inside = |origin: f64, length: u32, decoded: u32, begins_at_end: bool| {
             let first = ((-origin * scale).ceil()).clamp(0.0, f64::from(size_px));
             let last =
                 (((f64::from(length) - origin) * scale + 1e-9).floor()).clamp(first, f64::from(size_px));
-            // Decoded at k/8: the last px may be a part of one.
+            // Decoded at k/8: the last px, as it is stored, may be a part of one.
             let part = (8.0 * f64::from(decoded) / f64::from(length)).round() / 8.0;
+            let before = if begins_at_end { f64::from(decoded) - f64::from(length) * part } else { 0.0 };
             (
                 first as u32,
                 (last - first) as u32,
-                (origin + first / scale) * part,
+                (origin + first / scale) * part + before,
                 (last - first) / scale * part,
             )
         };
-        let (left, width, x, source_width) = inside(self.x, whole.0, image.width());
-        let (top, height, y, source_height) = inside(self.y, whole.1, image.height());
+        let (left, width, x, source_width) =
+            inside(self.x, whole.size.0, image.width(), whole.begins_at_end.0);
+        let (top, height, y, source_height) =
+            inside(self.y, whole.size.1, image.height(), whole.begins_at_end.1);
         let side = size_px as usize;
         let mut planes = buffers::zeros(3 * side * side);
         planes.fill(pad);

@@ -8,16 +8,18 @@ use percent_encoding::percent_decode_str;
 const MASK: &str = "***";
 
 /// Names of query parameters whose values let somebody in.
-const SECRETS: [&str; 17] = [
+const SECRETS: [&str; 19] = [
+    "__gda__", // Akamai's
     "auth",
     "authorization",
-    "hdnea", // Akamai's
+    "hdnea",
     "hdnts",
     "hm", // Discord's
     "hmac",
     "jwt",
     "key",
     "md5", // nginx's secure links
+    "oh",  // Meta's
     "pass",
     "passwd",
     "policy", // CloudFront's

@@ -32,6 +32,12 @@ pub enum Error {
         /// The snapshot.
         path: PathBuf,
     },
+    /// A lock is to be written where a snapshot is.
+    #[error("{path} is a snapshot, which must not change; name another folder for its lock", path = path.display())]
+    LockInSnapshot {
+        /// The snapshot.
+        path: PathBuf,
+    },
     /// The format is newer or older than this program.
     #[error("{path} has format version {found}, this program reads versions up to {expected}", path = path.display())]
     FormatVersion {

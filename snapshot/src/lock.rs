@@ -2,11 +2,11 @@
 //! with a recipe under version control.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::manifest::{DROPPED, MANIFEST, MEASUREMENTS, PHOTOS};
+use crate::files;
+use crate::manifest::{BUILD, DROPPED, MANIFEST, MEASUREMENTS, PHOTOS};
 use crate::snapshot::Snapshot;
 
 /// Writes the lock of a snapshot into the folder `out`, in place of an older lock; returns its length in bytes.
@@ -15,22 +15,46 @@ use crate::snapshot::Snapshot;
 /// # Errors
 /// Where the snapshot cannot be opened, or holds no measurements because an older version wrote it.
 pub fn lock(snapshot: &Path, out: &Path) -> Result<u64, Error> {
-    let opened = Snapshot::open(snapshot)?;
-    let without = || Error::WithoutMeasurements { path: snapshot.to_owned() };
-    opened.manifest().file(MEASUREMENTS).ok_or_else(without)?;
-    let mut bytes = 0;
+    Snapshot::open(snapshot)?.require_measurements()?;
+    refuse_snapshot(out)?;
     fs::create_dir_all(out).map_err(Error::io("create", out))?;
-    // The manifest comes last: it lists the digests of the others, so that a lock that was cut short is not opened.
-    let manifest = out.join(MANIFEST);
-    match fs::remove_file(&manifest) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(Error::io("remove", &manifest)(error));
-        }
-        _ => {}
-    }
+    let mut bytes = 0;
+    let mut partials = Vec::new();
     for name in [PHOTOS, DROPPED, MEASUREMENTS, MANIFEST] {
-        let to = out.join(name);
-        bytes += fs::copy(snapshot.join(name), &to).map_err(Error::io("write", &to))?;
+        let from = snapshot.join(name);
+        let content = fs::read(&from).map_err(Error::io("read", &from))?;
+        let partial = out.join(format!(".{name}.partial"));
+        fs::write(&partial, &content).map_err(Error::io("write", &partial))?;
+        bytes += content.len() as u64;
+        partials.push((partial, out.join(name)));
     }
+    // All is on the disk before the old lock goes. The manifest comes last: it lists the digests of the others, so that a
+    // lock between two is not opened.
+    for (partial, path) in partials {
+        fs::rename(&partial, &path).map_err(Error::io("rename", &partial))?;
+    }
+    files::sync_dir(out)?;
     Ok(bytes)
+}
+
+/// A lock has no build.json. Written over a snapshot, perhaps the very one it is made of, it would damage that.
+fn refuse_snapshot(out: &Path) -> Result<(), Error> {
+    if out.join(BUILD).exists() {
+        return Err(Error::LockInSnapshot { path: out.to_owned() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_not_written_over_a_snapshot() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(BUILD), "{}").unwrap();
+        fs::write(folder.path().join(PHOTOS), "rows").unwrap();
+        assert!(matches!(refuse_snapshot(folder.path()), Err(Error::LockInSnapshot { .. })));
+        assert_eq!(fs::read(folder.path().join(PHOTOS)).unwrap(), b"rows");
+    }
 }

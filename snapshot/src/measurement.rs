@@ -11,6 +11,7 @@ use photo::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::files;
 use crate::table::{Column, Table, TableWriter};
 
 /// A stored value.
@@ -87,7 +88,8 @@ pub struct MeasurementWriter {
 impl MeasurementWriter {
     /// Begins the file `path`; one of that name is replaced when this one is whole.
     pub fn create(path: &Path) -> Result<Self, Error> {
-        let partial = path.with_extension("partial");
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let partial = path.with_file_name(format!(".{name}.partial"));
         match fs::remove_file(&partial) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::io("remove", &partial)(error));
@@ -106,7 +108,10 @@ impl MeasurementWriter {
     /// Sees the file to the disk and gives it its name.
     pub fn finish(self) -> Result<(), Error> {
         self.table.finish()?;
-        fs::rename(&self.partial, &self.path).map_err(Error::io("rename", &self.partial))
+        fs::rename(&self.partial, &self.path).map_err(Error::io("rename", &self.partial))?;
+        files::sync_dir(
+            self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+        )
     }
 }
 

@@ -92,6 +92,15 @@ impl Snapshot {
         }
     }
 
+    /// Refuses a snapshot of format 1, which does not say what was measured.
+    ///
+    /// # Errors
+    /// [`Error::WithoutMeasurements`].
+    pub fn require_measurements(&self) -> Result<(), Error> {
+        let found = self.manifest.file(MEASUREMENTS).map(drop);
+        found.ok_or_else(|| Error::WithoutMeasurements { path: self.path.clone() })
+    }
+
     /// When the photos came.
     pub fn fetches(&self) -> Result<Vec<FetchRow>, Error> {
         columns::read_fetches(&Table::open(&self.path.join(FETCHES))?)

@@ -123,8 +123,9 @@ impl Line {
         Self { head: head.into(), tail: tail.into(), is_address: false }
     }
 
+    /// Names and captions of strangers may hold what moves a terminal's cursor.
     fn whole(self) -> String {
-        self.head + &self.tail
+        (self.head + &self.tail).replace(char::is_control, " ")
     }
 
     fn cut(self) -> String {

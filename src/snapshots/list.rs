@@ -154,7 +154,11 @@ fn row([id, name, built, people, photos, size, splits]: [&str; 7]) -> String {
 
 /// The day in UTC.
 fn day(unix_ms: Option<i64>) -> String {
-    let Some(unix_ms) = unix_ms.and_then(|ms| u64::try_from(ms).ok()) else { return "unknown".to_owned() };
+    // What stands there may be anybody's number: from the year 10000 on there is no such date.
+    let is_date = |ms: &u64| *ms < 253_402_300_800_000;
+    let Some(unix_ms) = unix_ms.and_then(|ms| u64::try_from(ms).ok()).filter(is_date) else {
+        return "unknown".to_owned();
+    };
     let at = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(unix_ms)).to_string();
     at.split('T').next().unwrap_or_default().to_owned()
 }

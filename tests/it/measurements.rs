@@ -119,6 +119,38 @@ fn another_work_folder_takes_measurements_over_and_measures_nothing_itself() {
 }
 
 #[test]
+fn what_earlier_settings_asked_for_is_no_part_of_the_snapshot() {
+    let place = Workplace::demo(5, 1, 6);
+    let id = place.snapshot_id(&[]);
+    let lacking = exported(&place).iter().filter(|row| row.value == "\"not_measured\"").count();
+    assert!(lacking > 0, "a photo is dropped before every model is asked");
+
+    let asked = Workplace::demo(5, 1, 6);
+    asked.snapshot_id(&["--set", "measure.all=true"]);
+    assert_eq!(asked.snapshot_id(&[]), id);
+
+    // Values come in the place of those that were not asked for, never the other way.
+    let file = asked.path().join("all.parquet");
+    write(&file, &exported(&asked));
+    let taken = &json_lines(&place.succeed(&["--json", "measurements", "import", file.to_str().unwrap()]))[0];
+    assert_eq!(taken["added"], lacking);
+    let own = place.path().join("few.parquet");
+    write(
+        &own,
+        &exported(&place)
+            .iter()
+            .map(|row| MeasurementRow {
+                value: if row.kind == "image" { row.value.clone() } else { "\"not_measured\"".to_owned() },
+                ..row.clone()
+            })
+            .collect::<Vec<_>>(),
+    );
+    place.succeed(&["measurements", "import", "--replace", own.to_str().unwrap()]);
+    let left = exported(&place).iter().filter(|row| row.value == "\"not_measured\"").count();
+    assert_eq!((left, place.snapshot_id(&[])), (0, id));
+}
+
+#[test]
 fn rows_that_hold_no_measurement_are_refused_by_name_and_the_others_are_taken() {
     let place = Workplace::demo(5, 1, 6);
     place.snapshot_id(&[]);

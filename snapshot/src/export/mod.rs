@@ -95,6 +95,9 @@ pub fn export<E: From<ExportError>>(
 ) -> Result<Exported, E> {
     let source = Source { snapshot, original, pixels: spec.pixels };
     source.check()?;
+    if spec.pixels != PixelSource::Photo {
+        source.check_shards().map_err(ExportError::from)?;
+    }
     check_place(snapshot, out)?;
     let head = Head::new(snapshot, spec);
     let (journal, noted) = Journal::open(out, &head)?;
@@ -105,9 +108,12 @@ pub fn export<E: From<ExportError>>(
 
 /// An export inside its own snapshot would make the snapshot one that is damaged.
 fn check_place(snapshot: &Snapshot, out: &Path) -> Result<(), ExportError> {
-    let absolute = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path));
-    let is_inside = match (absolute(out), absolute(snapshot.path())) {
-        (Ok(out), Ok(snapshot)) => out.starts_with(snapshot),
+    // The folder need not be there yet: the nearest one above it that is says where it will be.
+    let is_inside = match (std::path::absolute(out), fs::canonicalize(snapshot.path())) {
+        (Ok(out), Ok(snapshot)) => {
+            let there = out.ancestors().find_map(|folder| fs::canonicalize(folder).ok());
+            there.is_some_and(|folder| folder.starts_with(snapshot))
+        }
         _ => false,
     };
     if is_inside { Err(ExportError::InsideSnapshot { path: out.to_owned() }) } else { Ok(()) }

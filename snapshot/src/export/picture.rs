@@ -9,6 +9,7 @@
 
 use std::fs;
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -55,7 +56,11 @@ pub(super) fn of_file(path: &Path, sha256: Digest) -> Result<Picture, ExportErro
     if Digest::of(&bytes) != sha256 {
         return Err(ExportError::DamagedPhoto { path: path.to_owned() });
     }
-    of_photo(&bytes).map_err(|cause| ExportError::Picture { sha256, cause })
+    // Decoders index and subtract a lot: a file that makes one panic is one that cannot be written.
+    let made = catch_unwind(AssertUnwindSafe(|| of_photo(&bytes)));
+    let made =
+        made.unwrap_or_else(|_| Err(ImageError::IoError(std::io::Error::other("its decoder gave up"))));
+    made.map_err(|cause| ExportError::Picture { sha256, cause })
 }
 
 fn of_photo(bytes: &[u8]) -> Result<Picture, ImageError> {

@@ -1,5 +1,6 @@
 //! Pictures in their order, made on all threads while the ones before are written.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
@@ -11,6 +12,8 @@ use super::error::ExportError;
 use super::picture::{self, Picture};
 use super::sample::{self, Sample};
 use super::spec::PixelSource;
+use crate::error::Error;
+use crate::files;
 use crate::row::Photo;
 use crate::shard::Pixels;
 use crate::snapshot::Snapshot;
@@ -91,6 +94,19 @@ impl<'a> Source<'a> {
             bytes <= BATCH_BYTES
         };
         photos.iter().take(most).take_while(fits).count().max(1)
+    }
+
+    /// Compares the shards with the manifest: a pixel that changed on the disk would leave with a digest of its own.
+    pub(super) fn check_shards(&self) -> Result<(), Error> {
+        let shards: BTreeSet<&str> =
+            self.snapshot.photos().iter().map(|photo| photo.shard.as_str()).collect();
+        shards.into_iter().collect::<Vec<_>>().into_par_iter().try_for_each(|shard| {
+            let found = files::entry(self.snapshot.path(), shard)?;
+            match self.snapshot.manifest().file(shard) {
+                Some(listed) if *listed == found => Ok(()),
+                _ => Err(Error::Changed { path: self.snapshot.path().join(shard) }),
+            }
+        })
     }
 
     fn bytes(&self, i: usize) -> u64 {

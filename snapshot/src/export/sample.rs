@@ -78,10 +78,18 @@ pub(super) fn side(photo: &Photo) -> &'static str {
     if photo.held_out { "held_out" } else { photo.split.name() }
 }
 
-/// The name of the person's shard: plain letters, and another one for each person.
-fn person(photo: &Photo) -> &str {
-    let stem = Path::new(&photo.shard).file_stem().and_then(|stem| stem.to_str());
-    stem.unwrap_or_default()
+/// The name of the person's shard, another one for each person. Readers of WebDataset cut a name at its first dot, so one
+/// with dots gets a name without.
+fn person(photo: &Photo) -> Cow<'_, str> {
+    let stem = Path::new(&photo.shard).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    if !stem.contains('.') {
+        return stem.into();
+    }
+    without_dots(stem, &photo.identity).into()
+}
+
+fn without_dots(stem: &str, identity: &str) -> String {
+    format!("{}-{}", stem.replace('.', "_"), &Digest::of(identity).short()[..8])
 }
 
 fn numbers(joints: &Joints) -> [[f32; 3]; 17] {
@@ -96,4 +104,20 @@ fn mapped(BoundingBox { x0, y0, x1, y1 }: BoundingBox, map: &Affine) -> Bounding
     };
     let ((x0, y0), (x1, y1)) = (at(x0, y0), at(x1, y1));
     BoundingBox { x0: x0.min(x1), y0: y0.min(y1), x1: x0.max(x1), y1: y0.max(y1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_people_whose_names_differ_behind_a_dot_have_two_names_without_dots() {
+        let [dre, phil] = ["stars/dr.dre", "stars/dr.phil"].map(|identity| {
+            let stem = identity.replace('/', "__");
+            without_dots(&stem, identity)
+        });
+        assert!(dre.starts_with("stars__dr_dre-") && !dre.contains('.'), "{dre}");
+        assert_ne!(without_dots("a__b_c", "a/b_c"), without_dots("a__b.c", "a/b.c"));
+        assert_ne!(dre, phil);
+    }
 }

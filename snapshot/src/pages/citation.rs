@@ -12,13 +12,14 @@ pub(crate) const FILE: &str = "citation.bib";
 
 pub(crate) fn page(spec: &SnapshotSpec, counts: &Counts, manifest: Digest, created_at_ms: i64) -> String {
     let (name, id) = (&spec.name, manifest.short());
+    let title = name.replace('_', "\\_"); // outside of mathematics, LaTeX takes no other
     let created = UNIX_EPOCH + Duration::from_millis(created_at_ms.max(0) as u64);
     // "Sun, 29 Nov 2026 20:30:31 GMT"
     let date = httpdate::fmt_http_date(created);
     let year = date.split(' ').nth(3).unwrap_or_default();
     format!(
         "@misc{{{name}-{id},
-  title   = {{{{{name}}}: {photos} photos of {people} people}},
+  title   = {{{{{title}}}: {photos} photos of {people} people}},
   year    = {{{year}}},
   version = {{{id}}},
   note    = {{A snapshot by BoLID {version}, identified by the SHA-256 of its manifest: {manifest}}}

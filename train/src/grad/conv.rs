@@ -21,8 +21,8 @@ pub fn conv2d(
     convolve(x, weight, bias, [stride, padding], None)
 }
 
-/// The same; a frozen weight is transformed once for all steps, as far as there is room in memory. `kept` belongs to the
-/// weight.
+/// The same; for inputs of few tiles, a frozen weight is transformed once for all steps, as far as 256 MiB in the process
+/// reach. `kept` belongs to the weight.
 pub fn conv2d_keeping(
     x: &Tensor,
     weight: &Tensor,

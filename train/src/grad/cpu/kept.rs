@@ -68,14 +68,22 @@ impl Kept {
         make(&mut data);
         let values = Arc::new(Values { storage: T::to_cpu_storage_owned(data), bytes });
         // Not held while the weights are transformed: a thread that waits for others may begin another pass through the
-        // same layer. Two that come at once make the same values, and the second find of them is never read.
-        lock(&self.0).push((key, values.clone()));
+        // same layer. Of two that come at once the first one's stay, and the second one's give their place back.
+        let mut kept = lock(&self.0);
+        if let Some(first) = find_in::<T>(&kept, key) {
+            return Some(first);
+        }
+        kept.push((key, values.clone()));
+        drop(kept);
         Some(values)
     }
 
     fn find<T: Real>(&self, key: Key) -> Option<Arc<Values>> {
-        let is_of_type = |values: &Values| T::cpu_storage_as_slice(&values.storage).is_ok();
-        let kept = lock(&self.0);
-        kept.iter().find(|(of, values)| *of == key && is_of_type(values)).map(|(_, values)| values.clone())
+        find_in::<T>(&lock(&self.0), key)
     }
+}
+
+fn find_in<T: Real>(kept: &[Entry], key: Key) -> Option<Arc<Values>> {
+    let is_of_type = |values: &Values| T::cpu_storage_as_slice(&values.storage).is_ok();
+    kept.iter().find(|(of, values)| *of == key && is_of_type(values)).map(|(_, values)| values.clone())
 }
