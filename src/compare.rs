@@ -238,7 +238,13 @@ mod tests {
         let mut all = Comparison::default();
         let said = |text: &str| Said::from_text(text.to_owned());
         all.same(Kind::Faces);
-        all.differ(Kind::Faces, Digest::of("a"), &said("[0.5, 20.01]"), &said("[0.5001, 20.0]")).unwrap();
+        all.differ(
+            Kind::Faces,
+            Digest::of("a"),
+            &said("{\"score\":0.5,\"x0\":20.01}"),
+            &said("{\"score\":0.5001,\"x0\":20.0}"),
+        )
+        .unwrap();
         all.differ(Kind::People, Digest::of("a"), &said("[0.5]"), &said("[0.6]")).unwrap();
         assert_eq!((all.compared(), all.differing()), (3, (2, 1)));
         assert!(all.table().contains("0.1000"), "{}", all.table());

@@ -95,9 +95,13 @@ fn version(name: &str) -> Vec<u32> {
     name.trim_start_matches(LIBRARY).split('.').filter_map(|number| number.parse().ok()).collect()
 }
 
+/// A thread's stack: as large as that of the main thread on Linux. A backward pass runs on one of them, and Candle walks a
+/// graph by recursion, as deep as the network is.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Bounds rayon to `threads`; one per core otherwise, since decoding and models leave no core waiting.
 pub fn use_threads(threads: Option<usize>) -> Result<()> {
-    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).stack_size(STACK_BYTES);
     builder.build_global().context("start the worker threads")
 }
 
