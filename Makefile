@@ -158,7 +158,7 @@ bench-vae:
 # Whatever changes the demo's snapshot on purpose is followed by this.
 demo-lock: build  ## write data/locks/demo anew, and its id into README.md
 	rm -rf .cache/demo-lock
-	$(BOLID) dataset --recipe data/recipes/demo.toml --set lock= --workdir .cache/demo-lock
+	$(BOLID) dataset --recipe data/recipes/demo.toml --set 'lock=""' --workdir .cache/demo-lock
 	$(BOLID) snapshot lock demo --workdir .cache/demo-lock --out data/locks/demo
 	id=$$(basename .cache/demo-lock/snapshots/demo-*) && sed -i "s/demo-[0-9a-f]\{12\}/$$id/" README.md
 

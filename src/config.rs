@@ -147,7 +147,7 @@ impl Recipe {
     /// Paths in a recipe are relative to its folder.
     fn relative_to(mut self, folder: &Path) -> Self {
         self.models = folder.join(&self.models);
-        // An empty one is none: `--set lock=` goes without.
+        // An empty one is none: `--set 'lock=""'` goes without.
         self.lock = self.lock.filter(|lock| !lock.as_os_str().is_empty()).map(|lock| folder.join(lock));
         for site in &mut self.sites {
             site.profile = folder.join(&site.profile);
