@@ -65,7 +65,7 @@ mod training;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use catalog::Catalog;
 use clap::Parser;
 
@@ -154,6 +154,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             measurements::export(&look(global).await?, &file, face_embeddings, output).await?;
         }
         Command::Measurements(MeasurementsCommand::Import(args)) => {
+            require_workdir(global)?;
             return measurements::import(&*open(global).await?, &args, output).await;
         }
         Command::Judge { recipe, dry_run } => {
@@ -185,7 +186,10 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             let limit = (!full).then_some(limit);
             snapshots::diff(&snapshots_folder, &from, &to, limit, output)?;
         }
-        Command::Erase(args) => erase::run(&*open(global).await?, &args, output).await?,
+        Command::Erase(args) => {
+            require_workdir(global)?;
+            erase::run(&*open(global).await?, &args, output).await?;
+        }
         Command::Report(args) => {
             let plan = Plan::load(&args.recipe, &global.workdir)?;
             report::run(&look(global).await?, &plan, &args, output).await?;
@@ -245,6 +249,13 @@ async fn look(global: &Global) -> Result<Catalog> {
             Ok(catalog)
         }
     }
+}
+
+/// Refuses a work folder that is not there, where making one would only hide a mistyped `--workdir`.
+fn require_workdir(global: &Global) -> Result<()> {
+    let workdir = &global.workdir;
+    ensure!(workdir.exists(), "there is no work folder {}; name it with --workdir", workdir.display());
+    Ok(())
 }
 
 async fn open(global: &Global) -> Result<Arc<Catalog>> {

@@ -21,7 +21,7 @@ use crate::judge;
 use crate::memory::Memory;
 use crate::plan::Plan;
 use crate::progress;
-use crate::scores::{Answer, Decoded, NotAsked};
+use crate::scores::{self, Answer, Decoded, NotAsked};
 
 /// Finished photos that wait to be stored; a few are enough to keep the cores from waiting for the disk.
 const WAITING_RESULTS: usize = 16;
@@ -116,27 +116,30 @@ async fn list(catalog: &Catalog, plan: &Plan, probes: &[Probe], demand: &Asked) 
     let deferred = catalog.measured_as(&sites, probes, &Said::of(&NotAsked::NotMeasured)).await?;
     for (sha256, known) in deferred {
         let is_listed = known.len() < probes.len();
-        if !is_listed && known_of(&known)?.is_some_and(|measured| demand.of(sha256).next(&measured).is_some())
-        {
+        let is_due = |known: &[(Probe, Said)]| -> Result<bool> {
+            Ok(matches!(known_of(known)?, Some(Ok(measured)) if demand.of(sha256).next(&measured).is_some()))
+        };
+        if !is_listed && is_due(&known)? {
             work.push(Work { sha256, known });
         }
     }
     Ok(work)
 }
 
-/// What is known of a photo; `None` where its facts are not, or it cannot be read.
-fn known_of(values: &[(Probe, Said)]) -> Result<Option<Measurements>> {
+/// What is known of a photo, or why it cannot be read; `None` where it was not decoded yet.
+fn known_of(values: &[(Probe, Said)]) -> Result<Option<Result<Measurements, String>>> {
     let facts = match value_of(values, Kind::Image)? {
         Some(Decoded::Readable(facts)) => facts,
-        Some(Decoded::Unreadable(_)) | None => return Ok(None),
+        Some(Decoded::Unreadable(detail)) => return Ok(Some(Err(detail))),
+        None => return Ok(None),
     };
-    Ok(Some(Measurements {
+    Ok(Some(Ok(Measurements {
         facts,
         watermark: value_of(values, Kind::Watermark)?.and_then(Answer::score),
         faces: value_of(values, Kind::Faces)?.and_then(Answer::score),
         people: value_of(values, Kind::People)?.and_then(Answer::score),
         face_embedding: value_of(values, Kind::FaceEmbedding)?.and_then(Answer::score),
-    }))
+    })))
 }
 
 fn value_of<T: DeserializeOwned>(values: &[(Probe, Said)], kind: Kind) -> Result<Option<T>> {
@@ -175,9 +178,12 @@ impl Stage {
         let decoded = reserve(need).and_then(|reserved| Ok((curate::decode_for(&bytes, need)?, reserved)));
         let (photo, reserved) = match decoded {
             Ok(decoded) => decoded,
-            Err(error) => return Ok(self.unreadable(&Said::of(&Decoded::Unreadable(error.to_string())))),
+            Err(error) => return Ok(self.values(&Err(error.to_string()))),
         };
-        let known = known_of(known)?.unwrap_or_else(|| Measurements::of(photo.facts.clone()));
+        let known = match known_of(known)? {
+            Some(Ok(known)) => known,
+            Some(Err(_)) | None => Measurements::of(photo.facts.clone()),
+        };
         let mut reserved = Some(reserved);
         let mut larger = |need| {
             // What was reserved goes back first: two photos that keep theirs could wait for each other for ever. The
@@ -187,37 +193,20 @@ impl Stage {
             curate::decode_for(&bytes, need).ok()
         };
         let measured = self.detectors.complete(&photo, known, self.demand.of(sha256), &mut larger)?;
-        Ok(self.values(&Said::of(&Decoded::Readable(photo.facts)), &measured))
+        Ok(self.values(&Ok(Measurements { facts: photo.facts, ..measured })))
     }
 
     /// The values of a photo of which nothing more is asked: only new probes have to be told so.
     fn without_a_look(&self, sha256: Digest, known: &[(Probe, Said)]) -> Result<Option<Values>> {
-        let Some((_, said)) = known.iter().find(|(probe, _)| probe.kind == Kind::Image) else {
-            return Ok(None);
-        };
         Ok(match known_of(known)? {
-            None => Some(self.unreadable(said)),
-            Some(measured) if self.demand.of(sha256).next(&measured).is_none() => {
-                Some(self.values(said, &measured))
-            }
-            Some(_) => None,
+            Some(Ok(measured)) if self.demand.of(sha256).next(&measured).is_some() => None,
+            Some(known) => Some(self.values(&known)),
+            None => None,
         })
     }
 
-    /// A photo that cannot be read gets `null` for every model, so that it is not asked again.
-    fn unreadable(&self, said: &Said) -> Values {
-        let value = |kind| if kind == Kind::Image { said.clone() } else { Said::of(&()) };
-        self.probes.iter().map(|probe| (*probe, value(probe.kind))).collect()
-    }
-
-    fn values(&self, image: &Said, measured: &Measurements) -> Values {
-        let value = |kind| match kind {
-            Kind::Image => image.clone(),
-            Kind::Watermark => Said::of(&Answer::of(measured.watermark.as_ref())),
-            Kind::Faces => Said::of(&Answer::of(measured.faces.as_ref())),
-            Kind::People => Said::of(&Answer::of(measured.people.as_ref())),
-            Kind::FaceEmbedding => Said::of(&Answer::of(measured.face_embedding.as_ref())),
-        };
-        self.probes.iter().map(|probe| (*probe, value(probe.kind))).collect()
+    /// The stored form of all that is known of a photo, for every probe.
+    fn values(&self, measured: &Result<Measurements, String>) -> Values {
+        self.probes.iter().map(|probe| (*probe, scores::said(measured, probe.kind))).collect()
     }
 }

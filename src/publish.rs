@@ -71,7 +71,7 @@ fn measurements(probes: &[Probe], judged: &Judged) -> Vec<MeasurementRow> {
             sha256: content.sha256,
             kind: probe.kind.name().to_owned(),
             probe: probe.digest,
-            value: scores::said(&content, probe.kind).text().to_owned(),
+            value: scores::said(&content.measured, probe.kind).text().to_owned(),
         })
     };
     contents.flat_map(rows_of).collect()

@@ -155,9 +155,10 @@ fn answer<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<Answer<T>> 
     }
 }
 
-/// The stored form of what is known of a content.
-pub fn said(content: &Content, kind: Kind) -> Said {
-    match (&content.measured, kind) {
+/// The stored form of what is known of a photo. One that cannot be read has `null` for every model, so that none is asked
+/// again.
+pub fn said(measured: &Result<Measurements, String>, kind: Kind) -> Said {
+    match (measured, kind) {
         (Ok(measured), Kind::Image) => Said::of(&Decoded::Readable(measured.facts.clone())),
         (Ok(measured), Kind::Watermark) => Said::of(&Answer::of(measured.watermark.as_ref())),
         (Ok(measured), Kind::Faces) => Said::of(&Answer::of(measured.faces.as_ref())),

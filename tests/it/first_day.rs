@@ -62,6 +62,12 @@ fn a_recipe_for_a_folder_of_photos_runs_as_it_was_written() {
         text(&output.stdout)
     );
 
+    fs::write(folder.path().join("models/faces.onnx"), "a model of my own").unwrap();
+    fs::remove_file(folder.path().join("models/models.toml")).unwrap();
+    let other = run(folder.path(), &["init", "--from", "My photos", "other.toml"]);
+    assert!(text(&other.stderr).contains("faces.onnx"), "{}", text(&other.stderr));
+    assert_eq!(fs::read(folder.path().join("models/faces.onnx")).unwrap(), b"a model of my own");
+
     let again = run(folder.path(), &["init", "--from", "My photos"]);
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again.stderr).contains("there already"), "{}", text(&again.stderr));

@@ -83,6 +83,10 @@ fn a_lock_settles_what_lies_within_rounding_and_tells_what_does_not() {
         let id = snapshot_by(&place, &with_brightness_moved(&own, by).1);
         assert_ne!(id, first);
         let lock = place.path().join(format!("lock-{by}"));
+        let folder = place.snapshot_folder(&id);
+        let over = place.run(&["snapshot", "lock", &id, "--out", folder.to_str().unwrap()]);
+        assert!(!over.status.success() && text(&over.stderr).contains("must not change"));
+        place.succeed(&["snapshot", "verify", &id]);
         place.succeed(&["snapshot", "lock", &id, "--out", lock.to_str().unwrap()]);
         // Here everything is measured anew.
         let other = Workplace::demo(5, 1, 6);
@@ -171,6 +175,8 @@ fn rows_that_hold_no_measurement_are_refused_by_name_and_the_others_are_taken() 
             row(of, "smile", "0.5"),
             row(of, "faces", "{\"bbox\""),
             row(of, "people", "[{\"score\":true}]"),
+            row(of, "faces", "\n[]"), // judging reads a value per line
+            row(of, "faces", "[{\"bbox\":{\"x0\":1e39,\"y0\":0,\"x1\":1,\"y1\":1},\"score\":0.5}]"), // no f32
             row(Digest::of("a photo that is not here"), "faces", "[]"),
             row(of, "faces", "[]"),
         ],
@@ -181,7 +187,7 @@ fn rows_that_hold_no_measurement_are_refused_by_name_and_the_others_are_taken() 
     assert_eq!((&result["added"], &result["no_such_photo"]), (&1.into(), &1.into()), "{result}");
     let refused: Vec<&str> =
         result["refused"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
-    assert_eq!(refused.len(), 3);
+    assert_eq!(refused.len(), 5);
     assert!(refused[0].contains("`smile`") && refused.iter().all(|line| line.contains(&of.to_string())));
     let after = exported(&place);
     assert_eq!(after.len(), before.len() + 1);

@@ -187,15 +187,9 @@ mod tests {
         let exif = segment_bytes(0xE1, b"Exif\0\0where");
         let full = [b"\xFF\xD8", &exif[..], &table, &scan, b"\xFF", &exif, &table, &second].concat();
         let clean = [b"\xFF\xD8", &table[..], &scan, &table, &second, b"\xFF\xD9"].concat();
-        // The stray 0xFF before a marker is a fill byte, which belongs to the scan's data as well as to the
-        // marker.
-        let found = jpeg(&full).unwrap();
-        assert_eq!(
-            found.iter().filter(|&&byte| byte != 0xFF).count(),
-            clean.iter().filter(|&&byte| byte != 0xFF).count()
-        );
-        assert!(!found.windows(4).any(|window| window == b"Exif"));
-        assert!(found.ends_with(b"\x78\xFF\x00\xFF\xD9"));
+        // The stray 0xFF before a marker is a fill byte, which belongs to the scan's data as well as to the marker.
+        let filled = [b"\xFF\xD8", &table[..], &scan, b"\xFF", &table, &second, b"\xFF\xD9"].concat();
+        assert_eq!(jpeg(&full).unwrap(), filled);
         assert_eq!(jpeg(&clean).unwrap(), clean, "what is clean stays as it is");
         assert_eq!(jpeg(&[&clean[..], b"film"].concat()).unwrap(), clean);
     }

@@ -119,34 +119,34 @@ fn scores(photos: &[Photo]) -> Vec<(&'static str, Vec<f64>)> {
 
 fn sources(spec: &SnapshotSpec, photos: &[Photo], dropped: &[Dropped]) -> Vec<Source> {
     #[derive(Default)]
-    struct Found<'a> {
+    struct Tally<'a> {
         people: BTreeSet<&'a str>,
         hosts: BTreeSet<&'a str>,
         kept: usize,
         dropped: usize,
     }
-    let mut found: BTreeMap<&str, Found<'_>> = BTreeMap::new();
+    let mut tallies: BTreeMap<&str, Tally<'_>> = BTreeMap::new();
     for photo in photos {
-        let source = found.entry(site_of(&photo.identity)).or_default();
+        let source = tallies.entry(site_of(&photo.identity)).or_default();
         source.people.insert(&photo.identity);
         source.hosts.extend(host_of(&photo.facts.url));
         source.kept += 1;
     }
     for photo in dropped {
-        let source = found.entry(site_of(&photo.identity)).or_default();
+        let source = tallies.entry(site_of(&photo.identity)).or_default();
         source.hosts.extend(host_of(&photo.facts.url));
         source.dropped += 1;
     }
     let licences = &spec.recipe["licences"];
-    let source = |(name, found): (&str, Found<'_>)| Source {
+    let source = |(name, tally): (&str, Tally<'_>)| Source {
         name: name.to_owned(),
-        identities: found.people.len(),
-        kept: found.kept,
-        dropped: found.dropped,
-        hosts: found.hosts.into_iter().map(str::to_owned).collect(),
+        identities: tally.people.len(),
+        kept: tally.kept,
+        dropped: tally.dropped,
+        hosts: tally.hosts.into_iter().map(str::to_owned).collect(),
         licence: licences[name].as_str().map(str::to_owned),
     };
-    found.into_iter().map(source).collect()
+    tallies.into_iter().map(source).collect()
 }
 
 fn site_of(identity: &str) -> &str {

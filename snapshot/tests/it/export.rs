@@ -17,6 +17,7 @@ use snapshot::export::{
 };
 use snapshot::{Pixels, Snapshot, withdraw};
 
+use crate::common::contents;
 use crate::common::photos::{Gallery, SECRETS, profile};
 
 const FORMATS: [Format; 5] =
@@ -33,24 +34,6 @@ fn small_parts(format: Format) -> ExportSpec {
 
 fn written(gallery: &Gallery, spec: &ExportSpec, out: &Path) -> Result<Exported, ExportError> {
     export(&gallery.snapshot, &|sha256| gallery.original(sha256), spec, out, || Ok(()), &|_| ())
-}
-
-/// Every file below a folder with its bytes.
-fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![dir.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let name = path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
-                found.insert(name, fs::read(path).unwrap());
-            }
-        }
-    }
-    found
 }
 
 fn has(bytes: &[u8], text: &str) -> bool {
@@ -363,6 +346,10 @@ fn what_cannot_be_exported_is_refused_by_name_and_nothing_is_overwritten() {
     fs::write(other.join("thesis.tex"), "years of work").unwrap();
     refused(&photo, &other, "thesis.tex");
     refused(&photo, &gallery.snapshot.path().join("export"), "lies in the snapshot");
+    let link = gallery.path().join("link");
+    std::os::unix::fs::symlink(gallery.snapshot.path(), &link).unwrap();
+    refused(&photo, &link.join("export"), "lies in the snapshot");
+    fs::remove_file(&link).unwrap();
     let out = gallery.path().join("out");
     written(&gallery, &photo, &out).unwrap();
     refused(&spec(Format::Kohya, PixelSource::Photo), &out, "imagefolder of pixels `photo`");
@@ -381,6 +368,19 @@ fn what_cannot_be_exported_is_refused_by_name_and_nothing_is_overwritten() {
         "{error}"
     );
     assert!(error.to_string().contains("--pixels image"), "{error}");
+}
+
+#[test]
+fn a_pixel_that_changed_on_the_disk_does_not_leave() {
+    let gallery = Gallery::new();
+    let shard = gallery.snapshot.path().join(&gallery.snapshot.photos()[0].shard);
+    let mut bytes = fs::read(&shard).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&shard, bytes).unwrap();
+    let out = gallery.path().join("out");
+    let error = written(&gallery, &spec(Format::Webdataset, PixelSource::Image), &out).unwrap_err();
+    assert!(error.to_string().contains(shard.to_str().unwrap()), "{error}");
+    assert!(!out.exists());
 }
 
 #[test]

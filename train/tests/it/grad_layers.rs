@@ -177,3 +177,29 @@ fn layers_give_the_same_bytes_on_any_number_of_threads() -> Result<()> {
     assert!(on(1).install(run)? == on(3).install(run)?);
     Ok(())
 }
+
+#[test]
+fn a_kept_weight_gives_the_bytes_of_one_that_is_transformed_each_time() -> Result<()> {
+    let kept = grad::Kept::default();
+    for dtype in [DType::F32, DType::F64] {
+        let weight = values(&[24, 16, 3, 3], 1)?.to_dtype(dtype)?;
+        for (shape, seed) in [([1, 16, 8, 8], 2), ([2, 16, 16, 16], 3), ([1, 16, 8, 8], 4)] {
+            let run = |kept: Option<&grad::Kept>| -> Result<[Tensor; 2]> {
+                let x = Var::from_tensor(&values(&shape, seed)?.to_dtype(dtype)?)?;
+                let y = match kept {
+                    Some(kept) => grad::conv2d_keeping(&x, &weight, None, 1, 1, kept)?,
+                    None => grad::conv2d(&x, &weight, None, 1, 1)?,
+                };
+                let gradients = grad::backward(&y.sqr()?.sum_all()?)?;
+                Ok([y, gradients.get(&x).cloned().expect("a gradient")])
+            };
+            let (fresh, kept) = (run(None)?, run(Some(&kept))?);
+            for (fresh, kept) in fresh.iter().zip(&kept) {
+                let [fresh, kept] =
+                    [fresh, kept].map(|of| of.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>());
+                assert!(fresh? == kept?, "{dtype:?} {shape:?}");
+            }
+        }
+    }
+    Ok(())
+}

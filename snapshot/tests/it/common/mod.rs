@@ -2,6 +2,8 @@
 
 pub mod photos;
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use photo::tiles::Region;
@@ -116,4 +118,22 @@ pub fn write(
         writer.add_identity(rows, prepare).unwrap();
     }
     writer.finish(created_at_ms).unwrap()
+}
+
+/// Every file below a folder with its bytes.
+pub fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, fs::read(path).unwrap());
+            }
+        }
+    }
+    found
 }

@@ -3,7 +3,7 @@
 //! Where there are few tiles, as at 8×8 cells of four pictures, transforming the weights takes longer than multiplying by them.
 
 use super::real::Real;
-use super::winograd::{Direction, Side};
+use super::tile::{Direction, Side};
 use crate::grad::hand::lock;
 use candle_core::CpuStorage;
 use std::sync::atomic::{AtomicUsize, Ordering};

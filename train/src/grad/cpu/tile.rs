@@ -32,6 +32,13 @@ impl Side {
     }
 }
 
+/// From input to output, or from the output's gradient to the input's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Forward,
+    Backward,
+}
+
 #[inline(always)]
 fn add<T: Real>(a: Lanes<T>, b: Lanes<T>) -> Lanes<T> {
     let mut sum = a;

@@ -9,7 +9,7 @@ use super::gemm::{Into, Mat, MatMut, Threads, gemm};
 use super::kept::{Kept, Values};
 use super::real::{Loop, Real, simd};
 use super::scratch::Scratch;
-pub(super) use super::tile::Side;
+pub(super) use super::tile::{Direction, Side};
 use super::tile::{LANES, Lanes, back, input, weight};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -35,13 +35,6 @@ pub(super) struct Weight<'a, T> {
     pub i: usize,
     /// Where a frozen weight is kept transformed.
     pub kept: Option<&'a Kept>,
-}
-
-/// From input to output, or from the output's gradient to the input's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
-    Forward,
-    Backward,
 }
 
 impl Maps {
