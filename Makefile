@@ -20,15 +20,30 @@ ORT := $(if $(filter $(ORT_LIBRARY),$(ORT_DYLIB_PATH)),$(ORT_LIBRARY))
 BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
-.PHONY: help build onnxruntime python dataset train train-vae test test-report test-python lint bench bench-pixels bench-judge \
+.PHONY: help build build-cuda check-cuda install onnxruntime python dataset train train-vae test test-docs test-galleries test-report test-python lint bench bench-pixels bench-judge \
   bench-measure bench-prepare bench-import bench-export bench-unet bench-pictures bench-vae demo demo-lock models check-real evaluate-duplicates \
-  evaluate-models
+  evaluate-models experiment
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: $(ORT)  ## build the program
 	cargo build --release --locked
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+# The commit is named in what is installed only: a build that named it would be made anew after every commit.
+install: export BOLID_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || git rev-parse HEAD > /dev/null 2>&1 && echo +changes)
+install:  ## put the program, completions and manual pages under PREFIX (/usr/local)
+	cargo build --release --locked
+	install -D $(BOLID) $(DESTDIR)$(PREFIX)/bin/bolid
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d $(DESTDIR)$(PREFIX)/share/man/man1
+	$(BOLID) completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/bolid
+	$(BOLID) completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_bolid
+	$(BOLID) completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/bolid.fish
+	$(BOLID) man $(DESTDIR)$(PREFIX)/share/man/man1
 
 onnxruntime: $(ORT)  ## fetch the library that runs the models
 
@@ -49,6 +64,40 @@ train-vae: build  ## fit the body-VAE to the demo snapshot (`make dataset` makes
 
 test: $(ORT)  ## run every test
 	cargo test --release --locked --workspace
+
+# CUDA, put together from wheels: no GPU is needed to build. CUDA_CAP: the oldest cards to run on, 80 for A100 and later.
+CUDA     := $(CURDIR)/.cache/cuda
+CUDA_CAP ?= 80
+CARGO_CUDA = CUDA_HOME=$(CUDA) CUDA_PATH=$(CUDA) PATH=$(CUDA)/bin:$$PATH CUDA_COMPUTE_CAP=$(CUDA_CAP) \
+  LIBRARY_PATH=$(CUDA)/lib/stubs:$(CUDA)/lib CARGO_TARGET_DIR=target/cuda cargo
+CUDA_FEATURES := --release --locked --features cuda,cudnn
+
+build-cuda: $(CUDA)/bin/nvcc  ## target/cuda/release/bolid-cuda, for NVIDIA GPUs; CUDA_CAP=80
+	$(CARGO_CUDA) build $(CUDA_FEATURES) --bin bolid
+	$(CARGO_CUDA) build $(CUDA_FEATURES) --package train --example gpu_check
+	cp target/cuda/release/bolid target/cuda/release/bolid-cuda
+
+# Against stand-ins for the driver: what needs a card is in scripts/gpu_check.sh.
+check-cuda: build-cuda  ## the CUDA build, and its tests that need no GPU
+	LD_LIBRARY_PATH=$(CUDA)/lib/stubs $(CARGO_CUDA) test $(CUDA_FEATURES) --package train
+	LD_LIBRARY_PATH=$(CUDA)/lib/stubs target/cuda/release/bolid-cuda --version
+
+$(CUDA)/bin/nvcc: scripts/cuda_toolkit.sh
+	cargo fetch --locked
+	PYTHON=$(PYTHON) scripts/cuda_toolkit.sh $(CUDA)
+
+test-galleries: build  ## galleries made by sigal, lazygal, igal2, fgallery (apt, pip), crawled by their profiles
+	@test -x .cache/galleries/bin/sigal || ($(PYTHON) -m venv .cache/galleries && \
+	  .cache/galleries/bin/python -m pip install --quiet sigal==2.6.1) || echo "sigal: pip cannot fetch it"
+	cargo run --release --locked --quiet -p synth --example sized_photos -- --seed 80 --photos 12 \
+	  --sizes 1200x1600,1000x1400,600x800 --out .cache/galleries/photos
+	$(PYTHON) scripts/test_galleries.py --bolid $(BOLID) --photos .cache/galleries/photos --out .cache/galleries/out \
+	  --sigal .cache/galleries/bin/sigal
+
+test-docs: build  ## the commands of README.md and docs, as they stand there
+	cargo run --release --locked --quiet -p synth --example sized_photos -- --seed 81 --photos 24 --sizes 1200x1600 \
+	  --out .cache/docs/photos
+	$(PYTHON) scripts/test_docs.py --bolid $(BOLID) --photos .cache/docs/photos
 
 test-report: $(ORT)  ## the report's page in a browser; needs Chromium
 	cargo test --release --locked --test it review:: -- --ignored
@@ -154,6 +203,12 @@ bench-pictures:
 bench-vae:
 	$(call with-torch,torch,$(firstword $(TORCH)),body-VAE against PyTorch,cargo run --release --locked --quiet -p train \
 	  --example vae_speed -- $$python $$(ls -td $(WORKDIR)/snapshots/*/ 2>/dev/null | head -1))
+
+SIZE ?= quick
+
+# It goes on where it was stopped. `quick` takes about half an hour on two cores, `full` about five.
+experiment: build  ## the adapter beside the plain base, IP-Adapter's recipe and DreamBooth: docs/experiment.md; SIZE=quick|full
+	$(BOLID) experiment --config data/recipes/experiment-$(SIZE).toml --workdir $(WORKDIR) --page docs/experiment.md
 
 # Whatever changes the demo's snapshot on purpose is followed by this.
 demo-lock: build  ## write data/locks/demo anew, and its id into README.md

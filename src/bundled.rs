@@ -4,12 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use curate::model::ModelEntry;
+use photo::Digest;
 
 /// The folder in the work folder that they are written to.
 const FOLDER: &str = "demo";
 
 /// The recipe, whose paths are relative to it.
 const RECIPE: &str = "recipes/demo.toml";
+
+/// The list of models.
+const MODELS: &str = "models/models.toml";
 
 macro_rules! files {
     ($($path:literal),* $(,)?) => { [$(($path, include_bytes!(concat!("../data/", $path)) as &[u8])),*] };
@@ -34,6 +39,28 @@ pub fn unpack(workdir: &Path) -> Result<PathBuf> {
     let folder = workdir.join(FOLDER);
     FILES.iter().try_for_each(|(path, bytes)| write(&folder.join(path), bytes))?;
     Ok(folder.join(RECIPE))
+}
+
+/// Writes the demo's files as [`unpack`] does; gives the path of its list of models.
+pub fn unpack_list_of_models(workdir: &Path) -> Result<PathBuf> {
+    unpack(workdir)?;
+    Ok(workdir.join(FOLDER).join(MODELS))
+}
+
+/// Whether a list of models is the program's: what it writes under the work folder, or that of a checkout.
+pub fn is_own(list: &Path, workdir: &Path) -> bool {
+    let Ok(list) = list.canonicalize() else { return false };
+    let is_unpacked = workdir.join(FOLDER).canonicalize().is_ok_and(|folder| list.starts_with(folder));
+    let is_of_checkout = || {
+        let project = list.ends_with(Path::new("data").join(MODELS)).then(|| list.ancestors().nth(3))??;
+        Some(fs::read_to_string(project.join("Cargo.toml")).ok()?.contains("name = \"bolid\""))
+    };
+    is_unpacked || is_of_checkout().unwrap_or(false)
+}
+
+/// Whether a model is one of the demo's, which know synthetic people only.
+pub fn is_of_demo(model: &ModelEntry) -> bool {
+    FILES.iter().any(|(path, bytes)| path.ends_with(".onnx") && Digest::of(bytes) == model.sha256)
 }
 
 /// Writes the demo's models and their list into `folder`.

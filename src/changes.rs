@@ -137,7 +137,7 @@ impl Totals {
         let mut text = match (self.moved(), other_reasons) {
             (0, 0) => "Nothing would change.".to_owned(),
             _ => format!(
-                "kept → dropped: {to_dropped}, dropped → kept: {to_kept} (kept: {kept_before} → {kept_after}); \
+                "kept → dropped: {to_dropped}, dropped → kept: {to_kept} (kept: {kept_before} → {kept_after})\n\
                  {other_reasons} more would be dropped for other reasons or scores than now"
             ),
         };

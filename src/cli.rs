@@ -3,6 +3,7 @@
 mod crawl;
 mod dataset;
 mod evaluate;
+mod experiment;
 mod export;
 mod generate;
 mod models;
@@ -19,12 +20,13 @@ pub use dataset::{
     RecipeArgs, SnapshotCommand,
 };
 pub use evaluate::EvaluateArgs;
+pub use experiment::ExperimentArgs;
 pub use export::SnapshotExportArgs;
 pub use generate::GenerateArgs;
-pub use models::{AddArgs, CheckRealArgs, ModelsCommand, QuantizeArgs};
+pub use models::{AddArgs, CheckRealArgs, ModelsCommand, QuantizeArgs, RegistryArgs, RemoveArgs};
 pub use review::{EraseArgs, EraseTarget, ListArgs, Listed, ReportArgs, ReviewCommand};
 pub use train::{
-    AdapterArgs, BodyBenchArgs, DreamboothArgs, EmbeddingFormat, EncodeArgs, ExportAdapterArgs,
+    AdapterArgs, BodyBenchArgs, DeviceArgs, DreamboothArgs, EmbeddingFormat, EncodeArgs, ExportAdapterArgs,
     ExportCommand, HowArgs, RunsCommand, RunsExportArgs, TrainArgs, TrainCommand, WeightType,
 };
 
@@ -33,7 +35,7 @@ pub use train::{
 /// Results go to stdout, everything else to stderr.
 /// Exit codes: 0 done; 1 failed; 2 bad usage or configuration; 3 finished, but some items failed.
 #[derive(Debug, Parser)]
-#[command(name = "bolid", version, max_term_width = 100)]
+#[command(name = "bolid", version = crate::version::long(), max_term_width = 100)]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
@@ -135,6 +137,8 @@ pub enum Command {
     Generate(Box<GenerateArgs>),
     /// Judge an adapter: draw people it never saw, and measure whom the pictures show.
     Evaluate(Box<EvaluateArgs>),
+    /// Compare the adapter's streams with the plain base, IP-Adapter's recipe and DreamBooth, over several trainings.
+    Experiment(Box<ExperimentArgs>),
     /// Judge a body-VAE on synthetic people whose bodies are known.
     Bodybench(BodyBenchArgs),
     /// List or show trainings.
@@ -142,6 +146,19 @@ pub enum Command {
     Runs(RunsCommand),
     /// Compare people counts on labelled real photos, and draw what the models see.
     CheckReal(CheckRealArgs),
+    /// Write what a shell needs to complete commands and options.
+    #[command(hide = true)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write a manual page for each command.
+    #[command(hide = true)]
+    Man {
+        /// The folder to write into.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 /// `bolid serve-demo`.
@@ -154,9 +171,14 @@ pub struct ServeDemoArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// How many people.
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = at_least_one)]
     pub identities: usize,
     /// How many photos of each.
-    #[arg(long, default_value_t = 24)]
+    #[arg(long, default_value_t = 24, value_parser = at_least_one)]
     pub photos: usize,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number: usize = text.parse().map_err(|_| format!("`{text}` is no whole number"))?;
+    if number == 0 { Err("at least 1 is needed".to_owned()) } else { Ok(number) }
 }

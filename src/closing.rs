@@ -18,6 +18,10 @@ struct IdentityLine {
     photos: usize,
     kept: usize,
     dropped: usize,
+    /// On purpose: robots.txt, opt-outs, what is gone or erased.
+    left_out: usize,
+    /// Not asked for yet: `max_photos`, or a host that was left.
+    waiting: usize,
     failed: usize,
     reasons: BTreeMap<&'static str, usize>,
     failures: BTreeMap<String, usize>,
@@ -36,11 +40,13 @@ impl IdentityLine {
                         *line.reasons.entry(reason.name()).or_default() += 1;
                     }
                 }
-                None => {
-                    line.failed += 1;
-                    let class = photo.row.failure.clone().unwrap_or_else(|| "not fetched yet".to_owned());
-                    *line.failures.entry(class).or_default() += 1;
-                }
+                None => match (&photo.row.failure, is_failure(photo)) {
+                    (None, _) => line.waiting += 1,
+                    (Some(class), is_failure) => {
+                        *if is_failure { &mut line.failed } else { &mut line.left_out } += 1;
+                        *line.failures.entry(class.clone()).or_default() += 1;
+                    }
+                },
             }
         }
         line
@@ -48,13 +54,16 @@ impl IdentityLine {
 
     fn named(identity: String) -> Self {
         let (reasons, failures) = (BTreeMap::new(), BTreeMap::new());
-        Self { identity, photos: 0, kept: 0, dropped: 0, failed: 0, reasons, failures }
+        let [photos, kept, dropped, left_out, waiting, failed] = [0; 6];
+        Self { identity, photos, kept, dropped, left_out, waiting, failed, reasons, failures }
     }
 
     fn add(&mut self, other: &Self) {
         self.photos += other.photos;
         self.kept += other.kept;
         self.dropped += other.dropped;
+        self.left_out += other.left_out;
+        self.waiting += other.waiting;
         self.failed += other.failed;
         for (reason, count) in &other.reasons {
             *self.reasons.entry(reason).or_default() += count;
@@ -64,23 +73,32 @@ impl IdentityLine {
         }
     }
 
-    fn cells(&self) -> Vec<String> {
+    /// The counts by their names. What only some runs have is shown where there is any.
+    fn counts(&self) -> [(&'static str, usize, bool); 6] {
+        [
+            ("photos", self.photos, true),
+            ("kept", self.kept, true),
+            ("dropped", self.dropped, true),
+            ("left out", self.left_out, false),
+            ("waiting", self.waiting, false),
+            ("failed", self.failed, true),
+        ]
+    }
+
+    fn cells(&self, shown: &[&str]) -> Vec<String> {
         let reasons = self.reasons.iter().map(|(reason, count)| format!("{count} {reason}"));
         let failures = self.failures.iter().map(|(class, count)| format!("{count} {class}"));
-        let numbers = [self.photos, self.kept, self.dropped, self.failed].map(|number| number.to_string());
+        let counts = self.counts().into_iter().filter(|(name, ..)| shown.contains(name));
+        let numbers = counts.map(|(_, count, _)| count.to_string());
         let why: Vec<_> = reasons.chain(failures).collect();
         [self.identity.clone()].into_iter().chain(numbers).chain([why.join(", ")]).collect()
     }
 }
 
-/// How many photos never came, through no choice of ours: the run ends with exit code 3 when there are some.
-pub fn failed(all: &[Judged]) -> usize {
-    let by_choice = |photo: &Scored| {
-        let class: Option<FailureClass> = photo.row.failure.as_deref().and_then(|class| class.parse().ok());
-        class.is_some_and(FailureClass::is_by_choice)
-    };
-    let photos = all.iter().flat_map(|judged| &judged.photos);
-    photos.filter(|(photo, verdict)| verdict.is_none() && !by_choice(photo)).count()
+/// Whether a photo has no bytes because of a failure.
+fn is_failure(photo: &Scored) -> bool {
+    let class = photo.row.failure.as_deref().map(str::parse::<FailureClass>);
+    class.is_some_and(|class| class.is_ok_and(FailureClass::is_failure))
 }
 
 /// What to say where photos came and none of them is kept: the rule that took most, and how to try another value.
@@ -127,12 +145,11 @@ pub fn show(all: &[Judged], output: Output) -> io::Result<()> {
     for line in &lines {
         total.add(line);
     }
+    let shown = total.counts().into_iter().filter(|(_, count, is_always)| *is_always || *count > 0);
+    let header: Vec<&str> =
+        ["identity"].into_iter().chain(shown.map(|(name, ..)| name)).chain(["why"]).collect();
     lines.push(total);
-    output.show_all(
-        &lines,
-        &["identity", "photos", "kept", "dropped", "failed", "why"],
-        IdentityLine::cells,
-    )?;
+    output.show_all(&lines, &header, |line| line.cells(&header))?;
     for (kind, count) in
         unread(all.iter().flat_map(|judged| &judged.photos).filter_map(|(_, verdict)| verdict.as_ref()))
     {

@@ -12,15 +12,18 @@ use toml::{Table, Value};
 use crate::recipe::Recipe;
 
 /// Variables that are not recipe keys.
-const OTHER_VARIABLES: [&str; 8] = [
+const OTHER_VARIABLES: [&str; 11] = [
     "BOLID_ALLOW_PRIVATE",
     "BOLID_WORKDIR",
     "BOLID_THREADS",
+    "BOLID_DEVICE",
     "BOLID_RECIPE",
     "BOLID_MODELS",
     "BOLID_GOLDEN",
     "BOLID_LOG",
     "BOLID_PYTHON",
+    "BOLID_PROGRESS_S",
+    "BOLID_COMMIT",
 ];
 
 /// A configuration that cannot be used: exit code 2.
@@ -74,6 +77,24 @@ pub fn without_recipe(
 ) -> Result<Recipe, ConfigError> {
     let text = "name = \"site\"\nmodels = \"data/models/models.toml\"\n[rules]\nmin_side = 0\n";
     overlay(text, Path::new("none"), flags, "BOLID_", recipe_variables(environment))
+}
+
+/// The recipe of a command that has none: models, and the defaults, with the environment and the flags over them.
+pub fn of_defaults(
+    name: &str,
+    models: &Path,
+    flags: &[String],
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Recipe, ConfigError> {
+    let mut table = Table::new();
+    table.insert("name".to_owned(), Value::from(name));
+    table.insert("models".to_owned(), Value::from(models.to_string_lossy().into_owned()));
+    // The paper asks for 100 photos of each person; a first look at one's own photos is not to be empty.
+    table.insert(
+        "rules".to_owned(),
+        Value::Table(Table::from_iter([("min_photos".to_owned(), Value::from(1))])),
+    );
+    overlay(&table.to_string(), Path::new("(none)"), flags, "BOLID_", recipe_variables(environment))
 }
 
 fn recipe_variables(
@@ -197,8 +218,22 @@ fn with_nearest(message: &str) -> String {
                 format!("unknown key `{unknown}`; did you mean `{known}`?")
             })
         }
-        _ => message.to_owned(),
+        _ => in_words(message),
     }
+}
+
+/// serde's names of types as words: "invalid type: string \"x\", expected u32".
+fn in_words(message: &str) -> String {
+    let Some((said, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
+    let words = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        _ if expected.starts_with("struct ") => "a section, with keys of its own",
+        _ => return message.to_owned(),
+    };
+    format!("{said}, expected {words}")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `bolid crawl` and `bolid retry`: photos come in from sites.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,30 +9,38 @@ use anyhow::{Context, Result};
 use catalog::Catalog;
 use crawler::check::{CheckReport, Finding};
 use crawler::{CrawlReport, CrawlSettings, Event};
-use indicatif::{HumanBytes, ProgressBar};
-use photo::FailureClass;
+use indicatif::HumanBytes;
+use photo::{FailureClass, Rules};
 use serde::Serialize;
 
-use crate::cli::{CrawlArgs, Global, MannerArgs, RetryArgs, SelectionArgs, SiteArgs};
+use crate::cli::{CrawlArgs, Global, MannerArgs, NoRecipe, RetryArgs, SelectionArgs, SiteArgs};
 use crate::demo::DemoGallery;
+use crate::ends::Failed;
 use crate::output::Output;
 use crate::plan::{Plan, Target};
+use crate::progress::Stage;
 use crate::recipe::Recipe;
-use crate::{Done, config, import, open, progress};
+use crate::{Done, config, import, open, progress, require_workdir, which};
 
 /// Crawls all sites of a recipe, imports its folders, and says what came of each; the demo gallery is up while that goes
 /// on.
-pub async fn all(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Result<()> {
+///
+/// It ends with failures where pages, hosts or rows were left, of which no photo tells.
+pub async fn all(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Result<Done> {
     let sites = Sites::of_recipe(plan).await?;
+    let mut left = 0;
     for settings in &sites.settings {
         let (report, wanted) = site(catalog, settings).await?;
+        left += report.left.len();
         show(&report, &wanted, output)?;
     }
     sites.close().await?;
     for found in &plan.recipe.imports {
-        show(&import::of_recipe(catalog, found, &plan.recipe).await?, &[], output)?;
+        let report = import::of_recipe(catalog, found, &plan.recipe).await?;
+        left += report.left.len() + report.bad_rows as usize;
+        show(&report, &[], output)?;
     }
-    Ok(())
+    Ok(Done::with(left))
 }
 
 /// The sites that a command speaks of, and the demo gallery where one of them is shown by it.
@@ -40,6 +48,8 @@ pub struct Sites {
     /// What to crawl of each.
     pub settings: Vec<CrawlSettings>,
     demo: Option<DemoGallery>,
+    /// The recipe's file and the recipe, where one names them.
+    recipe: Option<(PathBuf, Recipe)>,
 }
 
 impl Sites {
@@ -53,7 +63,8 @@ impl Sites {
             let mirror = target.mirror.or_else(|| demo.as_ref()?.url_for(&target.profile));
             settings(Target { mirror, profile: target.profile }, &plan.recipe)
         });
-        Ok(Self { settings: settings.collect(), demo })
+        let recipe = plan.path.clone().map(|path| (path, plan.recipe.clone()));
+        Ok(Self { settings: settings.collect(), demo, recipe })
     }
 
     /// A site named on the command line is asked itself; the demo gallery stands in only for the demo recipe's.
@@ -65,14 +76,14 @@ impl Sites {
                     Some(_) => Plan::load(&args.recipe, workdir)?.recipe,
                     None => config::without_recipe(&args.recipe.overrides, env::vars())?,
                 };
-                Self { settings: vec![settings(target, &recipe)], demo: None }
+                Self { settings: vec![settings(target, &recipe)], demo: None, recipe: None }
             }
             (None, Some(base_url)) => {
                 let plan = Plan::load(&args.recipe, workdir)?;
                 let load = |site: &crate::recipe::Site| Target::load(&site.profile, Some(base_url.clone()));
                 let targets = plan.recipe.sites.iter().map(load).collect::<Result<Vec<_>, _>>()?;
                 let settings = targets.into_iter().map(|target| settings(target, &plan.recipe));
-                Self { settings: settings.collect(), demo: None }
+                Self { settings: settings.collect(), demo: None, recipe: None }
             }
             (None, None) => Self::of_recipe(&Plan::load(&args.recipe, workdir)?).await?,
         };
@@ -135,7 +146,7 @@ async fn site(catalog: &Catalog, settings: &CrawlSettings) -> Result<(CrawlRepor
 
 /// Follows a crawl or import on a progress bar.
 pub struct Watch {
-    bar: ProgressBar,
+    bar: Stage,
     wanted: Mutex<Vec<String>>,
 }
 
@@ -178,7 +189,10 @@ pub async fn command(args: &CrawlArgs, global: &Global, output: Output) -> Resul
     }
     if args.check {
         let mut well = true;
-        for settings in &sites.settings {
+        for settings in &mut sites.settings {
+            if settings.min_side == 0 {
+                settings.min_side = Rules::default().min_side; // a crawl without a recipe takes all; a dataset does not
+            }
             let report = crawler::check(settings).await?;
             well &= report.is_well();
             output.show(&report, describe_check)?;
@@ -190,10 +204,35 @@ pub async fn command(args: &CrawlArgs, global: &Global, output: Output) -> Resul
 }
 
 async fn run(sites: Sites, global: &Global, output: Output) -> Result<Done> {
+    for settings in &sites.settings {
+        // Before a work folder is made.
+        settings.ready().with_context(|| format!("crawl {}", settings.site()))?;
+    }
     let catalog = open(global).await?;
+    if let Some((path, _)) = &sites.recipe {
+        which::remember(&global.workdir, path)?;
+    } else {
+        for settings in &sites.settings {
+            which::forget_other_than(&global.workdir, settings.site())?;
+        }
+    }
+    let is_stored = sites.settings.iter().all(|settings| !settings.simulate);
+    let names: Vec<String> = sites.settings.iter().map(|settings| settings.site().to_owned()).collect();
+    let mut done = ask(&catalog, sites, output).await?;
+    if is_stored {
+        let failed = Failed::of(&catalog, names.iter().map(String::as_str)).await?;
+        failed.tell();
+        done = done.and(failed.done());
+    }
+    Ok(done)
+}
+
+/// Asks the sites; it ends with failures where this run had some.
+async fn ask(catalog: &Catalog, sites: Sites, output: Output) -> Result<Done> {
+    progress::go_on_after_ctrl_c();
     let mut well = true;
     for settings in &sites.settings {
-        let (report, wanted) = site(&catalog, settings).await?;
+        let (report, wanted) = site(catalog, settings).await?;
         well &= !report.has_failures();
         show(&report, &wanted, output)?;
     }
@@ -234,7 +273,7 @@ fn describe(report: &CrawlReport) -> String {
                 }
                 _ => "",
             };
-            format!("  {count} {what} failed: {class}{what_to_do}")
+            format!("  {count} {what} {}: {class}{what_to_do}", class.in_word())
         }));
     }
     lines.extend(
@@ -287,6 +326,7 @@ fn describe_check(report: &CheckReport) -> String {
     }
     lines.extend(report.photo.iter().map(|photo| format!("reached {photo}")));
     lines.extend(report.stopped.iter().map(|why| format!("stopped before a photo: {why}")));
+    lines.extend(report.advice.clone());
     lines.join("\n")
 }
 
@@ -307,18 +347,45 @@ fn describe_finding(finding: &Finding) -> String {
     format!("  {mark} {rule:<18} {found}{first}   `{select}`")
 }
 
-/// `bolid retry`: what failed is forgotten, and what was never asked for is all that is due then.
+/// `bolid retry`: what failed is forgotten, and what was never asked for is all that is due then. It ends with failures
+/// where something failed again; what it was not asked to try is left out of account.
 pub async fn retry(args: &RetryArgs, global: &Global, output: Output) -> Result<Done> {
-    let mut sites = Sites::of_args(&args.sites, &global.workdir).await?;
+    require_workdir(global)?;
+    let (mut sites, imports) = match Sites::of_args(&args.sites, &global.workdir).await {
+        Ok(sites) => {
+            let imports = sites.recipe.iter().flat_map(|(_, recipe)| recipe.imports.clone()).collect();
+            (sites, imports)
+        }
+        // Where there is no recipe, what was imported is known all the same.
+        Err(error) if error.is::<NoRecipe>() => {
+            (Sites { settings: Vec::new(), demo: None, recipe: None }, import::stored(global, error).await?)
+        }
+        Err(error) => return Err(error),
+    };
     let catalog = open(global).await?;
     let mut forgotten = 0;
     for settings in &mut sites.settings {
         settings.fresh_for = Duration::MAX;
         forgotten += catalog.forget_failures(settings.site(), &args.class).await?;
     }
-    drop(catalog);
+    let mut again = Vec::new();
+    for import in imports {
+        let of_import = catalog.forget_failures(&import.name, &args.class).await?;
+        forgotten += of_import;
+        again.extend((of_import > 0).then_some(import));
+    }
     output.show(&serde_json::json!({ "retried": forgotten }), |_| {
         format!("{forgotten} failures are tried again")
     })?;
-    run(sites, global, output).await
+    let recipe = match &sites.recipe {
+        Some((_, recipe)) => recipe.clone(),
+        None => config::without_recipe(&args.sites.recipe.overrides, env::vars())?,
+    };
+    let mut done = ask(&catalog, sites, output).await?;
+    for found in &again {
+        let report = import::again(&catalog, found, &recipe, &args.sites.manners).await?;
+        done = done.and(Done::with(usize::from(report.has_failures())));
+        show(&report, &[], output)?;
+    }
+    Ok(done)
 }

@@ -10,6 +10,7 @@ use catalog::measurement::Kind;
 use curate::Detectors;
 use snapshot::SnapshotRef;
 
+use crate::ends::Failed;
 use crate::judge::{AllJudged, Judged};
 use crate::lock::Settled;
 use crate::measure::Measured;
@@ -25,8 +26,8 @@ pub async fn run(
     detectors: &Arc<Detectors>,
     output: Output,
 ) -> Result<Done> {
-    crawl::all(catalog, plan, output).await?;
-    finish(catalog, plan, detectors, output).await
+    let came = crawl::all(catalog, plan, output).await?;
+    Ok(came.and(finish(catalog, plan, detectors, output).await?))
 }
 
 /// All that comes after the photos: measure → judge → prepare → snapshot.
@@ -45,7 +46,7 @@ pub async fn finish(
     if let Some(settled) = settled {
         settled.show(&written, output)?;
     }
-    Ok(ended(&judged))
+    ended(catalog, plan, &judged).await
 }
 
 /// Measures what is missing, and compares it with the recipe's lock, where it has one.
@@ -54,6 +55,7 @@ pub async fn measure(
     plan: &Plan,
     detectors: &Arc<Detectors>,
 ) -> Result<(Measured, Option<Settled>)> {
+    measure::say_what_is_not_checked(plan)?;
     let measured = measure::run(catalog, plan, detectors).await?;
     let settled = match &plan.recipe.lock {
         Some(lock) => Some(lock::settle(catalog, &lock::open(lock)?).await?),
@@ -62,13 +64,19 @@ pub async fn measure(
     Ok((measured, settled))
 }
 
-/// How a run ended: well only where no photo failed, and some photo is kept.
-fn ended(judged: &[Judged]) -> Done {
-    let nothing_kept = closing::nothing_kept(judged);
-    if let Some(why) = &nothing_kept {
-        eprintln!("bolid: {why}");
-    }
-    Done::with(closing::failed(judged) + usize::from(nothing_kept.is_some()))
+/// How a run ended: well only where nothing failed, and some photo is kept.
+async fn ended(catalog: &Catalog, plan: &Plan, judged: &[Judged]) -> Result<Done> {
+    let sites = plan.site_names();
+    let failed = Failed::of(catalog, sites.iter().map(String::as_str)).await?;
+    failed.tell();
+    Ok(failed.done().and(kept_something(judged)))
+}
+
+/// Says where no photo is kept, and why.
+fn kept_something(judged: &[Judged]) -> Done {
+    let Some(why) = closing::nothing_kept(judged) else { return Done::Well };
+    eprintln!("bolid: {why}");
+    Done::WithFailures
 }
 
 /// Applies the rules; with `dry_run` only shows what would change.
@@ -76,16 +84,15 @@ pub async fn judge(catalog: &Arc<Catalog>, plan: &Plan, dry_run: bool, output: O
     if dry_run {
         let sites = plan.site_names();
         let (probes, demand) = (plan.probes()?, plan.demand()?);
-        let judged = judge::judged(catalog, &probes, &demand, &plan.recipe.rules, &sites).await?;
+        let (judged, unmeasured) =
+            judge::judged_so_far(catalog, &probes, &demand, &plan.recipe.rules, &sites).await?;
+        judge::tell_unmeasured(unmeasured);
         changes::show(catalog, &sites, &judged.people, output).await?;
         leave(judged);
     } else {
         let judged = judge_and_record(catalog, plan).await?;
         closing::show(&judged.people, output)?;
-        let done = match closing::nothing_kept(&judged.people) {
-            Some(_) => ended(&judged.people),
-            None => Done::Well,
-        };
+        let done = kept_something(&judged.people);
         leave(judged);
         return Ok(done);
     }

@@ -173,7 +173,8 @@ async fn target(catalog: &Catalog, args: &EraseTarget) -> Result<Target> {
 fn describe(target: &Target) -> String {
     match target {
         Target::Identity { site, slug } => format!("--identity {site}/{slug}"),
-        Target::Url(url) => format!("--url {url}"),
+        Target::Url(url) if url.contains(':') => format!("--url {url}"),
+        Target::Url(text) => text.clone(),
         Target::Bytes(sha256) => format!("--photo {sha256}"),
     }
 }

@@ -1,6 +1,7 @@
 //! `bolid import`: photos come in from folders and lists.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use catalog::Catalog;
@@ -8,11 +9,12 @@ use crawler::list::{self, BadRow, Entry, Place};
 use crawler::{CrawlReport, CrawlSettings, List, ListProfile, Source};
 use url::{Host, Url};
 
-use crate::cli::{Global, ImportArgs};
+use crate::cli::{Global, ImportArgs, MannerArgs};
 use crate::crawl::{Watch, set_manners, set_recipe, set_selection, show};
+use crate::ends::Failed;
 use crate::output::Output;
 use crate::recipe::{Import, Recipe};
-use crate::{Done, open};
+use crate::{Done, open, progress, which};
 
 /// `bolid import`.
 pub async fn command(args: &ImportArgs, global: &Global, output: Output) -> Result<Done> {
@@ -22,15 +24,37 @@ pub async fn command(args: &ImportArgs, global: &Global, output: Output) -> Resu
     let catalog = open(global).await?;
     let name = match &args.name {
         Some(name) => name.clone(),
-        None => choose_name(&catalog, names, path).await?,
+        None => match known_name(&catalog, path, &global.workdir).await? {
+            Some(name) => name,
+            None => choose_name(&catalog, names, path).await?,
+        },
     };
+    which::forget_other_than(&global.workdir, &name)?;
     let mut settings = CrawlSettings::of(Source::List(name, profile));
     set_manners(&mut settings, &args.manners);
     set_selection(&mut settings, &args.selection);
     settings.min_side = args.min_side;
+    progress::go_on_after_ctrl_c();
     let (report, wanted) = take_in(&catalog, path, &settings).await?;
     show(&report, &wanted, output)?;
-    Ok(if report.has_failures() { Done::WithFailures } else { Done::Well })
+    if settings.simulate {
+        return Ok(Done::with(usize::from(report.has_failures())));
+    }
+    let failed = Failed::of(&catalog, [settings.site()]).await?;
+    failed.tell();
+    Ok(if report.has_failures() { Done::WithFailures } else { failed.done() })
+}
+
+/// What the same folder or list is called already: in the recipe, or from an earlier import.
+async fn known_name(catalog: &Catalog, path: &Path, workdir: &Path) -> Result<Option<String>> {
+    let root = root_of(path);
+    for plan in which::readable(workdir) {
+        if let Some(import) = plan.recipe.imports.iter().find(|import| root_of(&import.path) == root) {
+            take_name(catalog, &import.name, path).await?;
+            return Ok(Some(import.name.clone()));
+        }
+    }
+    Ok(catalog.sites_of_source(&root).await?.into_iter().next())
 }
 
 /// A name that nobody chose must not bring two collections together, whose people of one name become one and whose files
@@ -86,10 +110,65 @@ fn names_of(path: &Path) -> Option<[String; 2]> {
     Some([short?, path.file_name()?].map(|name| name.to_string_lossy().into_owned()))
 }
 
+/// What was imported into a work folder, as a recipe would name it; `error` where nothing was.
+pub async fn stored(global: &Global, error: anyhow::Error) -> Result<Vec<Import>> {
+    let catalog = Catalog::open_to_read(&global.workdir).await?;
+    let mut imports = Vec::new();
+    for counts in catalog.site_counts().await? {
+        let root = catalog.source(&counts.site).await?.map(PathBuf::from).filter(|root| root.exists());
+        imports.extend(root.map(|path| Import { name: counts.site, path, licence: None, profile: None }));
+    }
+    if imports.is_empty() { Err(error) } else { Ok(imports) }
+}
+
 /// What a recipe imports.
 pub async fn of_recipe(catalog: &Catalog, import: &Import, recipe: &Recipe) -> Result<CrawlReport> {
-    let (settings, _) = source(import, recipe)?;
+    take_in_import(catalog, import, recipe, |_| ()).await
+}
+
+/// What was imported once more, for what failed; hosts are asked in this manner.
+pub async fn again(
+    catalog: &Catalog,
+    import: &Import,
+    recipe: &Recipe,
+    manners: &MannerArgs,
+) -> Result<CrawlReport> {
+    take_in_import(catalog, import, recipe, |settings| {
+        settings.fresh_for = Duration::MAX;
+        set_manners(settings, manners);
+    })
+    .await
+}
+
+async fn take_in_import(
+    catalog: &Catalog,
+    import: &Import,
+    recipe: &Recipe,
+    adjust: impl FnOnce(&mut CrawlSettings),
+) -> Result<CrawlReport> {
+    let (mut settings, _) = source(import, recipe)?;
+    adjust(&mut settings);
+    take_name(catalog, &import.name, &import.path).await?;
     Ok(take_in(catalog, &import.path, &settings).await?.0)
+}
+
+/// What `bolid import` took in from the same folder or list, under a name of its own choice, gets the recipe's: otherwise
+/// every photo would be there twice.
+async fn take_name(catalog: &Catalog, name: &str, path: &Path) -> Result<()> {
+    let earlier = catalog.sites_of_source(&root_of(path)).await?;
+    let [earlier] = earlier.as_slice() else { return Ok(()) };
+    if earlier == name {
+        return Ok(());
+    }
+    if catalog.rename_import(earlier, name).await? {
+        eprintln!("bolid: {} was imported as `{earlier}`, and is `{name}` from now on", path.display());
+    } else {
+        tracing::warn!(
+            "{} was imported as `{earlier}`, and now once more as `{name}`: name it `{earlier}` in the recipe",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// How a recipe's import is done, and what its local files are relative to.
@@ -97,9 +176,12 @@ pub fn source(import: &Import, recipe: &Recipe) -> Result<(CrawlSettings, PathBu
     let profile = load_profile(import.profile.as_deref())?;
     let mut settings = CrawlSettings::of(Source::List(import.name.clone(), profile));
     set_recipe(&mut settings, recipe);
-    let path = &import.path;
-    let root = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) };
-    Ok((settings, root.to_owned()))
+    Ok((settings, folder_of(&import.path).to_owned()))
+}
+
+/// What the local files of an import are relative to: the folder, or that of the list.
+pub fn folder_of(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
 }
 
 fn load_profile(path: Option<&Path>) -> Result<ListProfile> {

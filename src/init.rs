@@ -5,14 +5,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use curate::{Registry, Role};
 use url::Url;
 
-use crate::bundled;
 use crate::cli::{Engine, InitArgs};
 use crate::output::Output;
+use crate::{bundled, which};
 
 /// Where the demo's models are put, beside the recipe.
 const MODELS: &str = "models";
+
+/// The endings of lists that `bolid import` reads.
+const LISTS: [&str; 5] = ["csv", "tsv", "jsonl", "parquet", "txt"];
 
 /// What the dataset is made from.
 enum Origin {
@@ -34,11 +38,23 @@ impl Origin {
                  and name that",
                 Engine::names()
             ),
+            (_, Some(_)) if path.exists() => bail!(
+                "init from {from}: --engine is for the address of a gallery (https://…); leave it out for a folder, a list \
+                 or a profile"
+            ),
             _ if path.is_dir() => Ok(Self::Folder(path)),
             _ if path.extension().is_some_and(|ending| ending == "toml") && path.is_file() => {
+                crawler::Profile::load(&path).with_context(|| format!("init from {from}"))?;
                 Ok(Self::Profile(path))
             }
-            _ if path.is_file() => Ok(Self::Folder(path)), // a list of photos is imported as a folder is
+            // A list of photos is imported as a folder is.
+            _ if path
+                .extension()
+                .is_some_and(|ending| LISTS.iter().any(|list| ending.eq_ignore_ascii_case(list)))
+                && path.is_file() =>
+            {
+                Ok(Self::Folder(path))
+            }
             _ => bail!(
                 "init from {from}: it is no folder, no list, no profile (.toml) and no address of a site"
             ),
@@ -54,10 +70,7 @@ impl Origin {
             }
             Self::Site(url, _) => url.host_str().unwrap_or_default().to_owned(),
         };
-        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
-        let name: String = name.chars().map(plain).take(60).collect();
-        let name = name.trim_matches('-');
-        if name.is_empty() { "mine".to_owned() } else { name.to_owned() }
+        which::plain(&name)
     }
 }
 
@@ -70,7 +83,9 @@ pub fn run(args: &InitArgs, output: Output) -> Result<()> {
     if recipe.exists() {
         bail!("init: {} is there already; name another recipe, or move it away", recipe.display());
     }
-    if !folder.join(MODELS).join("models.toml").exists() {
+    let beside = format!("{MODELS}/models.toml");
+    let own = which::usable_own_models().filter(|_| !folder.join(&beside).exists());
+    if own.is_none() && !folder.join(&beside).exists() {
         bundled::unpack_models(&folder.join(MODELS))?;
     }
     if let Origin::Site(_, engine) = &from {
@@ -79,7 +94,7 @@ pub fn run(args: &InitArgs, output: Output) -> Result<()> {
             fs::write(&profile, engine.profile()).with_context(|| format!("write {}", profile.display()))?;
         }
     }
-    let text = text(&from)?;
+    let text = text(&from, own.as_deref())?;
     let write = || fs::File::create_new(recipe)?.write_all(text.as_bytes());
     write().with_context(|| format!("write the recipe {}", recipe.display()))?;
     output.show(&serde_json::json!({ "recipe": recipe }), |_| {
@@ -92,7 +107,7 @@ pub fn run(args: &InitArgs, output: Output) -> Result<()> {
 }
 
 /// The recipe. Paths are absolute where they lead out of its folder, so that it runs from anywhere.
-fn text(from: &Origin) -> Result<String> {
+fn text(from: &Origin, own_models: Option<&Path>) -> Result<String> {
     let absolute = |path: &Path| -> Result<String> {
         let full = path.canonicalize().with_context(|| format!("find {}", path.display()))?;
         let text = full
@@ -101,6 +116,25 @@ fn text(from: &Origin) -> Result<String> {
         Ok(toml::Value::from(text).to_string())
     };
     let name = from.name();
+    let models = match own_models {
+        Some(list) => format!(
+            "# Your own list of models; `bolid models list --models FILE` shows it.\nmodels = {}",
+            absolute(list)?
+        ),
+        None => format!(
+            "# The demo's models, made from synthetic photos. For real ones: bolid models add --help.\n\
+             models = \"{MODELS}/models.toml\""
+        ),
+    };
+    let lacks_watermark = |list: &Path| -> Result<bool> {
+        Ok(!Registry::read(list)?.models().iter().any(|model| model.role == Role::Watermark))
+    };
+    let detectors = match own_models.map(lacks_watermark).transpose()? {
+        Some(true) => {
+            "\n[detectors]\nwatermark = \"none\"   # your list has no model for it: watermarks are not checked\n"
+        }
+        Some(false) | None => "",
+    };
     let source = match from {
         Origin::Folder(path) => format!(
             "# Photos that are here. A subfolder is a person; `bolid import --help` says what else can be imported.\n\
@@ -131,12 +165,12 @@ fn text(from: &Origin) -> Result<String> {
          # bolid dataset --recipe THIS-FILE    runs all of it; the same command goes on after a stop.\n\
          name = \"{name}\"\n\
          \n\
-         # The demo's models, made from synthetic photos. For real ones: bolid models add --help.\n\
-         models = \"{MODELS}/models.toml\"\n\
+         {models}\n\
          {before}\
          \n\
          {after}\
          {crawl}\
+         {detectors}\
          \n\
          [rules]\n\
          min_side = 1000      # px; smaller photos are dropped\n\

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use catalog::Catalog;
 use catalog::decision::Decision;
 use catalog::duplicate::Duplicate;
@@ -41,6 +41,9 @@ pub struct AllJudged {
 }
 
 /// Judges every photo of the sites anew: it takes no time, and near-duplicates depend on which photos there are.
+///
+/// # Errors
+/// Also where photos were not measured yet.
 pub async fn judged(
     catalog: &Catalog,
     probes: &[Probe],
@@ -48,9 +51,22 @@ pub async fn judged(
     rules: &Rules,
     sites: &[String],
 ) -> Result<AllJudged> {
+    let (judged, unmeasured) = judged_so_far(catalog, probes, demand, rules, sites).await?;
+    ensure!(unmeasured == 0, "{unmeasured} photos were not measured yet; run `bolid measure`");
+    Ok(judged)
+}
+
+/// The same of the photos that were measured so far, with the number of the others: for looking, while more come.
+pub async fn judged_so_far(
+    catalog: &Catalog,
+    probes: &[Probe],
+    demand: &Demand,
+    rules: &Rules,
+    sites: &[String],
+) -> Result<(AllJudged, usize)> {
     let decisions = catalog.decisions(sites).await?;
     let kept = kept_by_hand(&decisions);
-    let galleries = scores::galleries(catalog, probes, demand, &kept, sites).await?;
+    let (galleries, unmeasured) = scores::galleries(catalog, probes, demand, &kept, sites).await?;
     let Judgement { verdicts, groups, similarities, divided } =
         judge(&candidates(&galleries, &decisions), rules);
     for Divided { gallery, faces, largest } in divided {
@@ -92,7 +108,14 @@ pub async fn judged(
         };
         Judged { identity, photos: photos.into_iter().map(with_verdict).collect() }
     });
-    Ok(AllJudged { people: people.collect(), duplicates, decisions })
+    Ok((AllJudged { people: people.collect(), duplicates, decisions }, unmeasured))
+}
+
+/// Says how many photos are not among what is shown.
+pub fn tell_unmeasured(unmeasured: usize) {
+    if unmeasured > 0 {
+        eprintln!("bolid: {unmeasured} photos were not measured yet, and are not among these");
+    }
 }
 
 /// The photos that a person decided to keep: every model is asked of them, whatever the rules say.

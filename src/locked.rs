@@ -11,19 +11,20 @@ use catalog::decision::Decision;
 use catalog::fetch::FetchRecord;
 use catalog::identity::NewIdentity;
 use catalog::photo::{Caption, NewPhoto, PhotoRow};
-use crawler::{CrawlSettings, Expected};
-use curate::Role;
+use crawler::{CrawlSettings, Expected, ListProfile, Source};
+use curate::model::ModelEntry;
+use curate::{ModelChoice, Registry, Role};
 use photo::{Digest, FailureClass, Reason};
 use serde::Serialize;
 use snapshot::{ModelRef, Snapshot};
 
-use crate::cli::Global;
-use crate::crawl::{Sites, Watch};
+use crate::cli::{Global, RecipeArgs};
+use crate::crawl::{Sites, Watch, set_recipe};
 use crate::measurements::{self, Adopted, Policy};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::publish::model_refs;
-use crate::{Done, dataset, import};
+use crate::{Done, bundled, dataset, import, which};
 
 /// A photo as the snapshot has it.
 struct Row {
@@ -48,15 +49,16 @@ struct Loss {
 
 /// Rebuilds a snapshot in a work folder of its own.
 pub async fn run(
-    mut plan: Plan,
-    snapshots: &Path,
+    recipe: &RecipeArgs,
     wanted: &str,
     remeasure: bool,
     global: &Global,
     output: Output,
 ) -> Result<Done> {
-    let original = Snapshot::open(&snapshot::find(snapshots, wanted)?)?;
+    let original = Snapshot::open(&snapshot::find(&global.workdir.join("snapshots"), wanted)?)?;
     let id = original.id();
+    let mut plan =
+        plan_of(&original, recipe, &global.workdir).with_context(|| format!("rebuild snapshot {id}"))?;
     adopt(&mut plan, &original).with_context(|| format!("rebuild snapshot {id}"))?;
     let detectors = plan.detectors()?;
     let mut people = rows(&original)?;
@@ -73,6 +75,12 @@ pub async fn run(
         sites.settings.iter().map(|settings| (settings.clone(), PathBuf::new())).collect();
     for found in &plan.recipe.imports {
         sources.push(import::source(found, &plan.recipe)?);
+    }
+    let roots = roots(&global.workdir, plan.stored.keys()).await?;
+    for (name, root) in roots {
+        let mut settings = CrawlSettings::of(Source::List(name, ListProfile::default()));
+        set_recipe(&mut settings, &plan.recipe);
+        sources.push((settings, root));
     }
     let mut losses = Vec::new();
     for (mut settings, root) in sources {
@@ -126,6 +134,74 @@ pub async fn run(
     Ok(if losses.is_empty() && is_same { done } else { Done::WithFailures })
 }
 
+/// The recipe that is named, or what the snapshot says of itself: its sources, and models of the digests that it names,
+/// wherever they are registered.
+fn plan_of(original: &Snapshot, args: &RecipeArgs, workdir: &Path) -> Result<Plan> {
+    let spec = &original.manifest().spec;
+    let recorded = |key: &str| spec.recipe.get(key).cloned().unwrap_or_default();
+    let names: Vec<String> = serde_json::from_value(recorded("sites")).context("read its sources")?;
+    let licences: BTreeMap<String, String> = serde_json::from_value(recorded("licences")).unwrap_or_default();
+    let sources = names.into_iter().map(|name| (name.clone(), licences.get(&name).cloned())).collect();
+    let mut plan = which::for_snapshot(args, workdir, &spec.name, sources)?;
+    if which::named(args, workdir)?.is_some() {
+        return Ok(plan);
+    }
+    plan.recipe.demo = serde_json::from_value(recorded("demo")).context("read its demo gallery")?;
+    if plan.recipe.demo.is_some() && plan.sites.is_empty() {
+        // The demo's site is the program's own, and served by it again.
+        let demo = Plan::read(&bundled::unpack(workdir)?, &[])?;
+        plan.sites
+            .extend(demo.sites.into_iter().filter(|site| plan.stored.remove(&site.profile.site).is_some()));
+    }
+    let lists = which::own_models().into_iter().chain([bundled::unpack_list_of_models(workdir)?]);
+    for path in [plan.recipe.models.clone()].into_iter().chain(lists) {
+        let Ok(registry) = Registry::read(&path) else { continue };
+        if let Some(choice) = choice_of(&registry, &spec.models) {
+            plan.recipe.models = path;
+            plan.recipe.detectors = choice;
+            break;
+        }
+    }
+    Ok(plan)
+}
+
+/// The models of a list whose files are those that a snapshot names; `None` where one is not there.
+fn choice_of(registry: &Registry, asked: &[ModelRef]) -> Option<ModelChoice> {
+    let mut choice = ModelChoice::default();
+    for role in Role::ALL {
+        let files =
+            |refs: &mut dyn Iterator<Item = &ModelRef>| refs.map(|of| of.sha256).collect::<BTreeSet<_>>();
+        let asked = files(&mut asked.iter().filter(|of| of.role == role.name()));
+        if asked.is_empty() {
+            choice.turn_off(role);
+            continue;
+        }
+        let has = |model: &&ModelEntry| {
+            model.role == role && files(&mut model_refs(model).collect::<Vec<_>>().iter()) == asked
+        };
+        choice.set(role, Some(&registry.models().iter().find(has)?.name));
+    }
+    Some(choice)
+}
+
+/// The folders that imports came from, as far as the work folder knows them.
+async fn roots<'a>(
+    workdir: &Path,
+    names: impl Iterator<Item = &'a String>,
+) -> Result<Vec<(String, PathBuf)>> {
+    let catalog = if Catalog::is_in(workdir) { Some(Catalog::open_to_read(workdir).await?) } else { None };
+    let mut roots = Vec::new();
+    for name in names {
+        let root = match &catalog {
+            Some(catalog) => catalog.source(name).await?.map(PathBuf::from),
+            None => None,
+        };
+        let folder = root.map(|root| import::folder_of(&root).to_owned());
+        roots.push((name.clone(), folder.unwrap_or_default()));
+    }
+    Ok(roots)
+}
+
 /// Takes over what the snapshot was made by; models must be those that measured it.
 fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
     let spec = &original.manifest().spec;
@@ -148,9 +224,13 @@ fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
     recipe.crawl.max_photos = serde_json::from_value(recorded("max_photos")).unwrap_or_default();
     recipe.measure.all = serde_json::from_value(recorded("measure_all")).unwrap_or_default();
     recipe.splits = spec.splits().map_err(anyhow::Error::msg).context("read its splits")?;
-    // A face embedding model that the recipe names now measured nothing then.
-    if !spec.models.iter().any(|model| model.role == Role::FaceEmbedding.name()) {
-        recipe.detectors.face_embedding = None;
+    for role in Role::ALL.into_iter().filter(|role| role.may_be_off()) {
+        // A model that the recipe names now measured nothing then, and the other way round.
+        match spec.models.iter().any(|model| model.role == role.name()) {
+            true if recipe.detectors.is_off(role) => recipe.detectors.set(role, None),
+            true => {}
+            false => recipe.detectors.turn_off(role),
+        }
     }
     for model in plan.models()? {
         let own: BTreeSet<ModelRef> = model_refs(&model).collect();

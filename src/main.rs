@@ -20,6 +20,8 @@
 //! | [`training`] | training from snapshots, and what is done with its models |
 //! | [`generate`] | pictures of a prompt and a body |
 //! | [`evaluate`] | how well pictures show whom they are to show |
+//! | [`which`], [`ends`] | which recipe is meant where none is named; what failed |
+//! | [`install`], [`version`] | what a system's folders get beside the program; which build this is |
 //! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
 mod bundled;
@@ -32,6 +34,7 @@ mod config;
 mod crawl;
 mod dataset;
 mod demo;
+mod ends;
 mod erase;
 mod evaluate;
 mod explain;
@@ -39,6 +42,7 @@ mod export;
 mod generate;
 mod import;
 mod init;
+mod install;
 mod judge;
 mod list;
 mod lock;
@@ -61,6 +65,8 @@ mod scores;
 mod snapshots;
 mod status;
 mod training;
+mod version;
+mod which;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -70,8 +76,8 @@ use catalog::Catalog;
 use clap::Parser;
 
 use cli::{
-    Cli, Command, DatasetArgs, ExportCommand, Global, MeasurementsCommand, ModelsCommand, ReviewCommand,
-    RunsCommand, SnapshotCommand, TrainCommand,
+    Cli, Command, DatasetArgs, ExportCommand, Global, MeasurementsCommand, ModelsCommand, RecipeArgs,
+    ReviewCommand, RunsCommand, SnapshotCommand, TrainCommand,
 };
 use output::Output;
 use plan::Plan;
@@ -90,6 +96,11 @@ impl Done {
     pub fn with(failed: usize) -> Self {
         if failed == 0 { Self::Well } else { Self::WithFailures }
     }
+
+    /// Well only where both are.
+    pub fn and(self, other: Self) -> Self {
+        if self == Self::Well { other } else { self }
+    }
 }
 
 fn main() -> ExitCode {
@@ -99,7 +110,7 @@ fn main() -> ExitCode {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::WithFailures) => ExitCode::from(3),
         Err(error) => {
-            eprintln!("bolid: {error:#}");
+            eprintln!("bolid: {}", ends::causes(&error));
             ExitCode::from(if is_bad_configuration(&error) { 2 } else { 1 })
         }
     }
@@ -130,22 +141,29 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
     let snapshots_folder = global.workdir.join("snapshots");
     match command {
         Command::Dataset(DatasetArgs { recipe, measure, locked, remeasure }) => {
-            let plan = Plan::load(&recipe.with(measure), &global.workdir)?;
+            progress::go_on_after_ctrl_c();
+            let recipe = recipe.with(measure);
             if let Some(wanted) = &locked {
-                return locked::run(plan, &snapshots_folder, wanted, remeasure, global, output).await;
+                return locked::run(&recipe, wanted, remeasure, global, output).await;
             }
+            let plan = which::for_dataset(&recipe, &global.workdir).await?;
             plan.check_imports()?; // before models are loaded, a workdir is made, and hours of crawling
             let detectors = plan.detectors()?;
-            return dataset::run(&open(global).await?, &plan, &detectors, output).await;
+            let catalog = open(global).await?;
+            if let Some(path) = &plan.path {
+                which::remember(&global.workdir, path)?;
+            }
+            return dataset::run(&catalog, &plan, &detectors, output).await;
         }
         Command::Init(args) => init::run(&args, output)?,
         Command::Crawl(args) => return crawl::command(&args, global, output).await,
         Command::Import(args) => return import::command(&args, global, output).await,
         Command::Retry(args) => return crawl::retry(&args, global, output).await,
         Command::Measure { recipe, measure: args } => {
-            let plan = Plan::load(&recipe.with(args), &global.workdir)?;
+            progress::go_on_after_ctrl_c();
+            let (catalog, plan) = stored(&recipe.with(args), global).await?;
             let detectors = plan.detectors()?;
-            let (measured, _) = dataset::measure(&open(global).await?, &plan, &detectors).await?;
+            let (measured, _) = dataset::measure(&catalog, &plan, &detectors).await?;
             output.show(&measured, |measured| {
                 format!("{} photos measured in {:.1} s", measured.photos, measured.seconds)
             })?;
@@ -158,24 +176,36 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             return measurements::import(&*open(global).await?, &args, output).await;
         }
         Command::Judge { recipe, dry_run } => {
-            let plan = Plan::load(&recipe, &global.workdir)?;
-            return dataset::judge(&open(global).await?, &plan, dry_run, output).await;
+            if dry_run {
+                let named = named_plan(&recipe, global)?;
+                let catalog = Arc::new(look(global).await?);
+                let plan = match named {
+                    Some(plan) => plan,
+                    None => which::for_stored(&recipe, &catalog).await?,
+                };
+                return dataset::judge(&catalog, &plan, dry_run, output).await;
+            }
+            let (catalog, plan) = stored(&recipe, global).await?;
+            return dataset::judge(&catalog, &plan, dry_run, output).await;
         }
         Command::Prepare(args) => {
-            let plan = Plan::load(&args, &global.workdir)?;
-            let prepared = dataset::prepare(&open(global).await?, &plan).await?;
+            progress::go_on_after_ctrl_c();
+            let (catalog, plan) = stored(&args, global).await?;
+            let prepared = dataset::prepare(&catalog, &plan).await?;
             output.show(&serde_json::json!({ "prepared": prepared }), |_| {
                 format!("{prepared} photos prepared")
             })?;
         }
         Command::Snapshot(SnapshotCommand::Create(args)) => {
-            let plan = Plan::load(&args, &global.workdir)?;
-            dataset::snapshot(&open(global).await?, &plan, output).await?;
+            let (catalog, plan) = stored(&args, global).await?;
+            dataset::snapshot(&catalog, &plan, output).await?;
         }
         Command::Snapshot(SnapshotCommand::Lock { snapshot, out }) => {
             snapshots::lock(&snapshots_folder, &snapshot, &out, output)?;
         }
         Command::Snapshot(SnapshotCommand::Export(args)) => {
+            progress::go_on_after_ctrl_c();
+            require_workdir(global)?;
             export::run(open(global).await?, &args, output).await?;
         }
         Command::Snapshot(SnapshotCommand::List) => snapshots::list(&snapshots_folder, output)?,
@@ -190,24 +220,35 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             require_workdir(global)?;
             erase::run(&*open(global).await?, &args, output).await?;
         }
-        Command::Report(args) => {
-            let plan = Plan::load(&args.recipe, &global.workdir)?;
-            report::run(&look(global).await?, &plan, &args, output).await?;
-        }
+        Command::Report(args) => match &args.snapshot {
+            Some(wanted) => report::of_snapshot(&global.workdir, wanted, &args, output)?,
+            None => {
+                let catalog = look(global).await?;
+                let plan = which::for_stored(&args.recipe, &catalog).await?;
+                report::of_stored(&catalog, &plan, &args, output).await?;
+            }
+        },
         Command::Review(ReviewCommand::Import { file }) => {
+            require_workdir(global)?;
             review::import(&*open(global).await?, &file, output).await?;
         }
         Command::Status => status::run(&look(global).await?, output).await?,
         Command::List(args) => list::run(&look(global).await?, &args, output).await?,
         Command::Explain { photo, recipe } => {
+            let catalog = look(global).await?;
             // Without a usable recipe the photo is still explained; only "the recipe's rules" cannot be marked.
-            let plan = Plan::load(&recipe, &global.workdir).ok();
-            explain::run(&look(global).await?, &photo, plan.as_ref(), output).await?;
+            let plan = match which::for_stored(&recipe, &catalog).await {
+                Ok(plan) => Some(plan),
+                Err(error) if error.is::<config::ConfigError>() => return Err(error), // what was typed is wrong
+                Err(_) => None,
+            };
+            explain::run(&catalog, &photo, plan.as_ref(), output).await?;
         }
-        Command::Models(ModelsCommand::List(args)) => models::list(&args.models, output)?,
-        Command::Models(ModelsCommand::Verify(args)) => models::verify(&args.models, output)?,
-        Command::Models(ModelsCommand::Add(args)) => models::add(&args, output)?,
-        Command::Models(ModelsCommand::Quantize(args)) => quantize::run(&args, output)?,
+        Command::Models(ModelsCommand::List(args)) => models::list(&args, &global.workdir, output)?,
+        Command::Models(ModelsCommand::Verify(args)) => models::verify(&args, &global.workdir, output)?,
+        Command::Models(ModelsCommand::Add(args)) => models::add(&args, &global.workdir, output)?,
+        Command::Models(ModelsCommand::Remove(args)) => models::remove(&args, &global.workdir, output)?,
+        Command::Models(ModelsCommand::Quantize(args)) => quantize::run(&args, &global.workdir, output)?,
         Command::Train(TrainCommand::Vae(args)) => training::vae::run(&args, global, output)?,
         Command::Train(TrainCommand::Cache(args)) => training::adapter::cache::run(&args, global, output)?,
         Command::Train(TrainCommand::PoseProbe(args)) => {
@@ -221,6 +262,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Encode(args) => return training::encode::run(&args, global, output),
         Command::Generate(args) => return generate::run(&args, global, output),
         Command::Evaluate(args) => return evaluate::run(&args, global, output),
+        Command::Experiment(args) => return evaluate::experiment::run(&args, global, output),
         Command::Bodybench(args) => training::bodybench::run(&args, global, output)?,
         Command::Runs(RunsCommand::List) => training::runs::list(&global.workdir.join("runs"), output)?,
         Command::Runs(RunsCommand::Show { run }) => {
@@ -231,30 +273,66 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         }
         Command::ServeDemo(args) => demo::serve(&args, output).await?,
         Command::CheckReal(args) => check_real::run(&args, output)?,
+        Command::Completions { shell } => install::completions(shell)?,
+        Command::Man { folder } => install::manual(&folder)?,
     }
     Ok(Done::Well)
 }
 
 /// Opens the catalog for what only looks: also while another process is at work in it, or where nothing may be written.
 async fn look(global: &Global) -> Result<Catalog> {
-    match Catalog::open(&global.workdir).await {
-        Ok(catalog) => {
-            erase::finish_interrupted(&catalog).await?;
-            Ok(catalog)
+    require_workdir(global)?;
+    let workdir = &global.workdir;
+    let catalog = match Catalog::open_to_read(workdir).await {
+        // Tables of an older version are brought to this one, where that may be.
+        Err(error @ catalog::Error::OtherVersion { .. }) => {
+            Catalog::open(workdir).await.map_err(|_| error)?
         }
-        Err(error) => {
-            let Some(why) = error.why_only_readable() else { return Err(error.into()) };
-            let catalog = Catalog::open_to_read(&global.workdir).await?;
-            eprintln!("bolid: {why}; this is what is stored so far");
-            Ok(catalog)
-        }
+        opened => opened?,
+    };
+    if Catalog::is_at_work_in(workdir) {
+        eprintln!(
+            "bolid: another bolid process is at work in {}; this is what is stored so far",
+            workdir.display()
+        );
+    } else if catalog.has_unfinished_erasure().await?
+        && let Ok(writes) = Catalog::open(workdir).await
+    {
+        erase::finish_interrupted(&writes).await?;
+        writes.close().await;
     }
+    Ok(catalog)
+}
+
+/// Opens the catalog for what works on stored photos, with the plan for it.
+async fn stored(args: &RecipeArgs, global: &Global) -> Result<(Arc<Catalog>, Plan)> {
+    let named = named_plan(args, global)?;
+    require_workdir(global)?;
+    let catalog = open(global).await?;
+    let plan = match named {
+        Some(plan) => plan,
+        None => which::for_stored(args, &catalog).await?,
+    };
+    Ok((catalog, plan))
+}
+
+/// A recipe that is named is read first: what is wrong with it is told before anything is opened.
+fn named_plan(args: &RecipeArgs, global: &Global) -> Result<Option<Plan>> {
+    if args.demo {
+        require_workdir(global)?; // its recipe is written there
+    }
+    let named = which::named(args, &global.workdir)?;
+    named.map(|path| Plan::read(&path, &args.overrides)).transpose()
 }
 
 /// Refuses a work folder that is not there, where making one would only hide a mistyped `--workdir`.
 fn require_workdir(global: &Global) -> Result<()> {
     let workdir = &global.workdir;
-    ensure!(workdir.exists(), "there is no work folder {}; name it with --workdir", workdir.display());
+    ensure!(
+        Catalog::is_in(workdir),
+        "there is no work folder {}; `bolid crawl`, `import` or `dataset` makes one, and --workdir names another",
+        workdir.display()
+    );
     Ok(())
 }
 

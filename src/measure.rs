@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use crate::bundled;
 use crate::judge;
 use crate::memory::Memory;
 use crate::plan::Plan;
@@ -58,6 +59,26 @@ pub struct Measured {
     pub photos: u64,
     /// How long it took, without loading the models.
     pub seconds: f64,
+}
+
+/// Says what the models of a run cannot tell: a role that is off, and models that know synthetic people only.
+pub fn say_what_is_not_checked(plan: &Plan) -> Result<()> {
+    if plan.is_off(Role::Watermark) {
+        eprintln!(
+            "bolid: watermarks are not checked: no model looks for them (detectors.watermark = \"none\")"
+        );
+    }
+    let models = plan.models()?;
+    let synthetic: Vec<&str> =
+        models.iter().filter(|model| bundled::is_of_demo(model)).map(|model| model.name.as_str()).collect();
+    if !synthetic.is_empty() && !plan.is_of_demo() {
+        eprintln!(
+            "bolid: {} were trained on drawn people and say little of real photos; register others with `bolid models add` \
+             (README.md, \"Your own photos\")",
+            synthetic.join(", ")
+        );
+    }
+    Ok(())
 }
 
 /// Measures what no probe has measured yet and the recipe demands.

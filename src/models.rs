@@ -1,4 +1,4 @@
-//! `bolid models list|add|verify`.
+//! `bolid models list|add|remove|verify`.
 
 use std::path::Path;
 
@@ -7,13 +7,15 @@ use curate::model::{self, ModelEntry, NewModel};
 use curate::{Registry, Role};
 use serde::Serialize;
 
-use crate::cli::AddArgs;
+use crate::cli::{AddArgs, RegistryArgs, RemoveArgs};
 use crate::output::Output;
-use crate::runtime;
+use crate::{runtime, which};
 
 /// A row per registered model.
-pub fn list(registry: &Path, output: Output) -> Result<()> {
-    let registry = Registry::read(registry)?;
+pub fn list(args: &RegistryArgs, workdir: &Path, output: Output) -> Result<()> {
+    let path = which::models_to_read(args, workdir)?;
+    eprintln!("bolid: the models of {}", path.display());
+    let registry = Registry::read(&path)?;
     let header = ["model", "role", "file", "sha256", "input", "output", "licence"];
     output.show_all(registry.models(), &header, |model: &ModelEntry| {
         let [width, height] = model.input_size;
@@ -31,8 +33,9 @@ pub fn list(registry: &Path, output: Output) -> Result<()> {
 }
 
 /// Registers a file, after a check that it fits its role.
-pub fn add(args: &AddArgs, output: Output) -> Result<()> {
+pub fn add(args: &AddArgs, workdir: &Path, output: Output) -> Result<()> {
     let AddArgs { file, role, name, licence, source, registry } = args;
+    let registry = which::models_to_write(registry, workdir)?;
     let stem =
         || file.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let new = NewModel {
@@ -40,16 +43,44 @@ pub fn add(args: &AddArgs, output: Output) -> Result<()> {
         source: source.clone(),
         ..NewModel::new(name.clone().unwrap_or_else(stem), *role, file)
     };
-    let entry = model::add(&registry.models, &new, &runtime::onnx_runtime()?)?;
+    let entry = model::add(&registry, &new, &runtime::onnx_runtime()?)?;
+    output.show(&entry, |entry| {
+        format!("registered {} for {} in {} ({})", entry.name, entry.role, registry.display(), entry.sha256)
+    })?;
+    say_how_to_use(&registry, entry.role, workdir)
+}
+
+/// Takes a model off a list.
+pub fn remove(args: &RemoveArgs, workdir: &Path, output: Output) -> Result<()> {
+    let registry = which::models_to_write(&args.registry, workdir)?;
+    let entry = model::remove(&registry, &args.name)?;
     output.show(&entry, |entry| {
         format!(
-            "registered {} for {} in {} ({})",
+            "removed {} from {}; its file stays: {}",
             entry.name,
-            entry.role,
-            registry.models.display(),
-            entry.sha256
+            registry.display(),
+            entry.file.display()
         )
     })?;
+    Ok(())
+}
+
+/// What is still to be done before a model is used: that a recipe names the list, and one of several models.
+pub fn say_how_to_use(registry: &Path, role: Role, workdir: &Path) -> Result<()> {
+    let same = |path: &Path| path.canonicalize().ok() == registry.canonicalize().ok();
+    if !which::readable(workdir).any(|plan| same(&plan.recipe.models)) {
+        eprintln!("bolid: a recipe uses it by: models = {:?}", registry.display().to_string());
+    }
+    let models = Registry::read(registry)?;
+    let others: Vec<&str> =
+        models.models().iter().filter(|model| model.role == role).map(|model| model.name.as_str()).collect();
+    if others.len() > 1 {
+        eprintln!(
+            "bolid: the list has several for {role} ({}); a recipe chooses one under [detectors], as in: {role} = {:?}",
+            others.join(", "),
+            others[others.len() - 1]
+        );
+    }
     Ok(())
 }
 
@@ -63,7 +94,8 @@ struct Checked {
 }
 
 /// Checks digest, inputs and outputs of every registered model.
-pub fn verify(path: &Path, output: Output) -> Result<()> {
+pub fn verify(args: &RegistryArgs, workdir: &Path, output: Output) -> Result<()> {
+    let path = &which::models_to_read(args, workdir)?;
     let registry = Registry::read(path)?;
     let runtime = runtime::onnx_runtime()?;
     let check = |entry: &ModelEntry| {

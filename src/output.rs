@@ -68,9 +68,21 @@ fn table_of_width(
         }
     }
     rows.into_iter().for_each(|row| {
-        table.add_row(row);
+        table.add_row(row.into_iter().map(|cell| if width.is_some() { unbroken(&cell) } else { cell }));
     });
     table.to_string()
+}
+
+/// A list of counts, such as "2 no_face, 1 watermark", that is wrapped between its parts only: blanks within them do not
+/// break.
+fn unbroken(cell: &str) -> String {
+    let is_count = |part: &str| {
+        part.split_once(' ').is_some_and(|(count, name)| count.parse::<u64>().is_ok() && !name.contains(' '))
+    };
+    match cell.split(", ").all(is_count) {
+        true => cell.replace(' ', "\u{a0}").replace(",\u{a0}", ", "),
+        false => cell.to_owned(),
+    }
 }
 
 /// A number, perhaps with a unit behind it, or the dash that stands for none.
@@ -100,9 +112,19 @@ mod tests {
         let row = vec!["demo/Somebody-With-A-Name".to_owned(), "24".to_owned(), why.to_owned()];
         let text = table_of_width(&["identity", "photos", "why"], [row.clone()], Some(80));
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert!(why.split(' ').all(|word| text.contains(word)), "{text}");
+        assert!(why.split([' ', ',']).all(|word| text.contains(word)), "{text}");
         let text = table_of_width(&["identity", "photos", "why"], [row], None);
         assert!(text.contains(why), "{text}");
+    }
+
+    #[test]
+    fn a_count_stands_in_the_line_of_its_reason() {
+        let why = "3 watermark, 12 near_duplicate, 1 too_small, 2 several_people, 1 unreadable";
+        let text = table_of_width(&["identity", "why"], [vec!["ada".to_owned(), why.to_owned()]], Some(44));
+        for part in why.split(", ") {
+            assert!(text.contains(&part.replace(' ', "\u{a0}")), "{part} in {text}");
+        }
+        assert_eq!(unbroken("file:a b, c"), "file:a b, c");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::cli::RecipeArgs;
 use crate::recipe::{Recipe, Site};
-use crate::{config, judge, measure, runtime};
+use crate::{config, judge, measure, runtime, which};
 
 /// A recipe that cannot be carried out: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,17 @@ pub enum PlanError {
         /// What is missing.
         cause: Box<ModelError>,
     },
+    /// A role is off that nothing works without.
+    #[error(
+        "recipe `{recipe}`: `detectors.{role}` cannot be \"none\": without it nobody knows how many people a photo shows \
+         and where; only `detectors.watermark` may be"
+    )]
+    NeedsRole {
+        /// The recipe.
+        recipe: String,
+        /// The role.
+        role: Role,
+    },
     /// The lock cannot be used.
     #[error("recipe `{recipe}`: `lock`: {cause}")]
     Lock {
@@ -100,8 +111,12 @@ pub enum PlanError {
 pub struct Plan {
     /// The recipe, with paths made relative to the current folder.
     pub recipe: Recipe,
+    /// The recipe's file, where it has one.
+    pub path: Option<PathBuf>,
     /// The sites to crawl.
     pub sites: Vec<Target>,
+    /// Sources beside the recipe's, which are not asked for new photos, with the licences they state.
+    pub stored: BTreeMap<String, Option<String>>,
 }
 
 /// A site and where its requests go.
@@ -125,15 +140,44 @@ impl Target {
 }
 
 impl Plan {
-    /// Reads the recipe and the site profiles it names.
+    /// The plan of a command that takes photos in ([`which::recipe`]).
+    ///
+    /// # Errors
+    /// What cannot be read, or makes no sense; [`NoRecipe`](crate::cli::NoRecipe).
+    pub fn load(args: &RecipeArgs, workdir: &Path) -> Result<Self> {
+        Self::read(&which::recipe(args, workdir)?, &args.overrides)
+    }
+
+    /// Reads a recipe and the site profiles it names.
     ///
     /// # Errors
     /// What cannot be read, or makes no sense.
-    pub fn load(args: &RecipeArgs, workdir: &Path) -> Result<Self> {
-        let recipe = config::load(&args.path(workdir)?, &args.overrides, env::vars())?;
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        let recipe = config::load(path, overrides, env::vars())?;
         let load = |site: &Site| Target::load(&site.profile, site.base_url.clone());
         let sites = recipe.sites.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-        let plan = Self { recipe, sites };
+        let plan = Self { recipe, path: Some(path.to_owned()), sites, stored: BTreeMap::new() };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// A plan for these sources, with these models, by the defaults.
+    ///
+    /// # Errors
+    /// What of `overrides` makes no sense.
+    pub fn of_sources(
+        name: &str,
+        sources: BTreeMap<String, Option<String>>,
+        models: &Path,
+        overrides: &[String],
+    ) -> Result<Self> {
+        let mut recipe = config::of_defaults(name, models, overrides, env::vars())?;
+        let registry = Registry::read(&recipe.models)?;
+        let has_watermark = registry.models().iter().any(|model| model.role == Role::Watermark);
+        if !has_watermark && recipe.detectors.watermark.is_none() {
+            recipe.detectors.turn_off(Role::Watermark); // nobody asks for what no model of the list can say
+        }
+        let plan = Self { recipe, path: None, sites: Vec::new(), stored: sources };
         plan.check()?;
         Ok(plan)
     }
@@ -153,6 +197,9 @@ impl Plan {
         }
         if let Some(name) = self.recipe.rules.site.keys().find(|name| !names.contains(name)) {
             return Err(PlanError::UnknownSite { recipe, name: name.clone(), known: names.join(", ") });
+        }
+        if let Some(role) = Role::ALL.into_iter().find(|&role| self.is_off(role) && !role.may_be_off()) {
+            return Err(PlanError::NeedsRole { recipe, role });
         }
         self.check_faces()?;
         self.recipe.prepare.check().map_err(|cause| PlanError::Prepare { recipe, cause })
@@ -194,14 +241,22 @@ impl Plan {
     /// The names under which the catalog holds the recipe's photos.
     pub fn site_names(&self) -> Vec<String> {
         let sites = self.sites.iter().map(|site| site.profile.site.clone());
-        sites.chain(self.recipe.imports.iter().map(|import| import.name.clone())).collect()
+        let imports = self.recipe.imports.iter().map(|import| import.name.clone());
+        sites.chain(imports).chain(self.stored.keys().cloned()).collect()
+    }
+
+    /// Whether all photos are those of the demo gallery.
+    pub fn is_of_demo(&self) -> bool {
+        self.recipe.imports.is_empty() && self.site_names() == ["demo"]
     }
 
     /// The licences that profiles and imports state, by source.
     pub fn licences(&self) -> BTreeMap<&str, &str> {
         let sites = self.sites.iter().map(|site| (site.profile.site.as_str(), &site.profile.licence));
         let imports = self.recipe.imports.iter().map(|import| (import.name.as_str(), &import.licence));
-        sites.chain(imports).filter_map(|(name, licence)| Some((name, licence.as_deref()?))).collect()
+        let stored = self.stored.iter().map(|(name, licence)| (name.as_str(), licence));
+        let all = sites.chain(imports).chain(stored);
+        all.filter_map(|(name, licence)| Some((name, licence.as_deref()?))).collect()
     }
 
     /// The recipe's models, loaded and checked.
@@ -217,7 +272,8 @@ impl Plan {
 
     /// Whether a model for face embeddings is used: one that is only registered waits for a rule that asks for it.
     fn embeds_faces(&self) -> bool {
-        self.recipe.detectors.face_embedding.is_some() || self.recipe.rules.compare_faces()
+        let is_chosen = self.recipe.detectors.face_embedding.is_some() && !self.is_off(Role::FaceEmbedding);
+        is_chosen || self.recipe.rules.compare_faces()
     }
 
     fn choose<'a>(&self, registry: &'a Registry, role: Role) -> Result<&'a ModelEntry, ModelError> {
@@ -228,8 +284,13 @@ impl Plan {
     pub fn models(&self) -> Result<Vec<ModelEntry>, ModelError> {
         let registry = Registry::read(&self.recipe.models)?;
         let face_embedding = self.embeds_faces().then_some(Role::FaceEmbedding);
-        let used = Role::REQUIRED.into_iter().chain(face_embedding);
+        let used = Role::REQUIRED.into_iter().chain(face_embedding).filter(|&role| !self.is_off(role));
         used.map(|role| self.choose(&registry, role).cloned()).collect()
+    }
+
+    /// Whether the recipe goes without a role's model, so that what it would say is not checked.
+    pub fn is_off(&self, role: Role) -> bool {
+        self.recipe.detectors.is_off(role)
     }
 
     /// What is asked of every photo. Reads the list of models, not the models.
@@ -243,7 +304,8 @@ impl Plan {
             return Ok(Demand::Every);
         }
         let registry = Registry::read(&self.recipe.models)?;
-        Demand::until_dropped(&self.recipe.rules, &registry, |role| self.choose(&registry, role))
+        let choose = |role| (!self.is_off(role)).then(|| self.choose(&registry, role)).transpose();
+        Demand::until_dropped(&self.recipe.rules, &registry, choose)
     }
 
     /// The name under which verdicts by this recipe and these decisions are stored.

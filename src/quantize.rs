@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::cli::QuantizeArgs;
 use crate::output::Output;
-use crate::runtime;
+use crate::{models, runtime, which};
 
 /// What quantizes; it travels with the program, so that both always fit.
 const SCRIPT: &str = include_str!("../scripts/quantize_model.py");
@@ -45,15 +45,19 @@ struct Agreement {
     joints_moved: Option<f64>,
     /// The time the variant took, second looks included, as a share of the original's.
     time_share: f64,
+    /// Whether it is in the list now: it saves time, or was wanted anyway.
+    registered: bool,
 }
 
-/// Times of two dozen photos differ by some percent from run to run; a variant that takes more than this saves nothing.
-const NO_SAVING: f64 = 1.1;
+/// Times of two dozen photos differ by some percent from run to run; a variant that takes a larger share of its original's
+/// time than this saves nothing.
+const NO_SAVING: f64 = 0.95;
 
-/// Calibrates on every second photo, registers the variant beside the original, and compares both on the other photos.
-pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
-    let path = &args.registry.models;
-    let registry = Registry::read(path)?;
+/// Calibrates on every second photo, compares both on the other photos, and registers the variant where it saves time. Its
+/// file lies beside the list.
+pub fn run(args: &QuantizeArgs, workdir: &Path, output: Output) -> Result<()> {
+    let registry = Registry::read(&which::models_to_read(&args.registry, workdir)?)?;
+    let path = &which::models_to_write(&args.registry, workdir)?;
     let entry = registry.named(&args.name)?;
     let runtime = runtime::onnx_runtime()?;
     if let Some(exact) = &entry.exact {
@@ -62,18 +66,33 @@ pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
     let original = One::load(&registry, entry, &runtime)?;
     let (calibration, comparison) = photos(&args.photos)?;
     let name = args.as_name.clone().unwrap_or_else(|| format!("{}-int8", entry.name));
-    let file = registry.file(entry).with_file_name(format!("{name}.onnx"));
+    let file = path.with_file_name(format!("{name}.onnx"));
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("create the folder {}", folder.display()))?;
+    }
     quantize(&args.python, entry, &registry.file(entry), &calibration, &file)?;
     let new = NewModel {
         normalisation: Some(entry.normalisation),
-        exact: Some(Exact { name: entry.name.clone(), file: entry.file.clone(), sha256: entry.sha256 }),
+        exact: Some(Exact {
+            name: entry.name.clone(),
+            file: model::relative_to(path, &registry.file(entry)),
+            sha256: entry.sha256,
+        }),
         licence: entry.licence.clone(),
         source: Some(format!("int8 variant of {}", entry.name)),
-        ..NewModel::new(&name, entry.role, file)
+        ..NewModel::new(&name, entry.role, &file)
     };
-    let model = model::add(path, &new, &runtime)?;
-    let variant = One::load(&Registry::read(path)?, &model, &runtime)?;
+    let model = model::inspect(path, &new, &runtime)?;
+    let variant = One::load(&Registry::empty(path), &model, &runtime)?;
     let compared = compare(&original, &variant, &model, &comparison)?;
+    let time_share = compared.iter().map(|one| one.took).sum::<Duration>().as_secs_f64()
+        / compared.iter().map(|one| one.original_took).sum::<Duration>().as_secs_f64();
+    let registered = args.anyway || time_share <= NO_SAVING;
+    if registered {
+        model::declare(path, &model)?;
+    } else {
+        fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
+    }
     let agreement = Agreement {
         calibrated_on: calibration.len(),
         compared_on: comparison.len(),
@@ -81,12 +100,12 @@ pub fn run(args: &QuantizeArgs, output: Output) -> Result<()> {
         asked_twice: compared.iter().filter(|one| one.twice).count(),
         mean_difference: mean(compared.iter().filter(|one| !one.twice).map(|one| one.apart)),
         joints_moved: mean(compared.iter().filter(|one| !one.twice).filter_map(|one| one.joints_moved)),
-        time_share: compared.iter().map(|one| one.took).sum::<Duration>().as_secs_f64()
-            / compared.iter().map(|one| one.original_took).sum::<Duration>().as_secs_f64(),
+        time_share,
+        registered,
         model,
     };
     output.show(&agreement, |found| report(found, &entry.name, path))?;
-    Ok(())
+    if registered { models::say_how_to_use(path, entry.role, workdir) } else { Ok(()) }
 }
 
 fn report(found: &Agreement, original: &str, registry: &Path) -> String {
@@ -95,13 +114,16 @@ fn report(found: &Agreement, original: &str, registry: &Path) -> String {
         .mean_difference
         .map(|apart| format!("; on the rest the highest scores differ by {apart:.4} in the mean"));
     let joints = found.joints_moved.map(|share| format!(", joints by {:.1} % of the person", 100.0 * share));
-    let advice = if found.time_share > NO_SAVING {
-        format!(", which is no saving: use {original} itself")
-    } else {
-        String::new()
+    let (registered, advice) = match (found.registered, found.time_share > NO_SAVING) {
+        (true, false) => ("registered", ""),
+        (true, true) => ("registered", ", which is no saving"),
+        (false, _) => (
+            "not registered:",
+            ", which is no saving, so it is not in the list and its file is gone (--anyway keeps it)",
+        ),
     };
     format!(
-        "registered {} for {} in {}, calibrated on {calibrated_on} photos\n\
+        "{registered} {} for {} in {}, calibrated on {calibrated_on} photos\n\
          on {compared_on} other photos it agrees with {original} on {agree}; on {asked_twice} it was in doubt and asked \
          {original}{}{}\n\
          it took {:.0} % of the time of {original}{advice}",

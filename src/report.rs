@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use catalog::Catalog;
+use catalog::{BlobStore, Catalog};
 use curate::people::Counted;
 use curate::{Need, PrepareSettings};
 use image::imageops;
@@ -17,23 +18,29 @@ use crate::cli::ReportArgs;
 use crate::judge::{self, AllJudged, Judged};
 use crate::output::Output;
 use crate::plan::Plan;
-use crate::scores::Scored;
-use crate::{progress, publish};
+use crate::scores::{Content, Scored};
+use crate::{progress, publish, scores};
 
-/// Writes the page: of the recipe's verdicts on the catalog, or of a snapshot's.
-pub async fn run(catalog: &Catalog, plan: &Plan, args: &ReportArgs, output: Output) -> Result<()> {
+/// Writes the page of a recipe's verdicts on the catalog.
+pub async fn of_stored(catalog: &Catalog, plan: &Plan, args: &ReportArgs, output: Output) -> Result<()> {
     let recipe = &plan.recipe;
     let (probes, demand) = (plan.probes()?, plan.demand()?);
-    let judged = judge::judged(catalog, &probes, &demand, &recipe.rules, &plan.site_names()).await?;
-    let mut review = match &args.snapshot {
-        None => of_catalog(&judged, recipe.name.clone(), recipe.rules.clone(), &recipe.prepare),
-        Some(wanted) => {
-            let path = snapshot::find(&catalog.workdir().join("snapshots"), wanted)?;
-            let snapshot = Snapshot::open(&path).with_context(|| format!("open snapshot `{wanted}`"))?;
-            of_snapshot(&snapshot, &judged)?
-        }
-    };
-    add_thumbnails(catalog, &mut review.photos, args.thumbnail_px);
+    let (judged, unmeasured) =
+        judge::judged_so_far(catalog, &probes, &demand, &recipe.rules, &plan.site_names()).await?;
+    judge::tell_unmeasured(unmeasured);
+    let review = of_catalog(&judged, recipe.name.clone(), recipe.rules.clone(), &recipe.prepare);
+    write(review, catalog.blobs(), args, output)
+}
+
+/// Writes the page of a snapshot's verdicts, by what the snapshot itself says.
+pub fn of_snapshot(workdir: &Path, wanted: &str, args: &ReportArgs, output: Output) -> Result<()> {
+    let path = snapshot::find(&workdir.join("snapshots"), wanted)?;
+    let snapshot = Snapshot::open(&path).with_context(|| format!("open snapshot `{wanted}`"))?;
+    write(review(&snapshot)?, &BlobStore::of_workdir(workdir), args, output)
+}
+
+fn write(mut review: Review, blobs: &BlobStore, args: &ReportArgs, output: Output) -> Result<()> {
+    add_thumbnails(blobs, &mut review.photos, args.thumbnail_px);
     let (page, out) = (snapshot::review_page(&review), &args.out);
     fs::write(out, &page).with_context(|| format!("write the report {}", out.display()))?;
     let report = serde_json::json!({ "report": out, "photos": review.photos.len(), "bytes": page.len() });
@@ -70,35 +77,33 @@ fn of_catalog(all: &AllJudged, name: String, rules: Rules, prepare: &PrepareSett
     Review { name, rules, alpha: prepare.alpha, identities, photos }
 }
 
-/// The photos of a snapshot with its verdicts. What the catalog still knows of the same bytes is shown as well: other
-/// people and faces.
-fn of_snapshot(snapshot: &Snapshot, all: &AllJudged) -> Result<Review> {
+/// The photos of a snapshot with its verdicts, and what it says was measured of them.
+fn review(snapshot: &Snapshot) -> Result<Review> {
     let spec = &snapshot.manifest().spec;
     let prepare: PrepareSettings = serde_json::from_value(spec.prepare.clone())
         .with_context(|| format!("read the settings of snapshot {}", snapshot.id()))?;
-    let mut known: HashMap<Digest, (&Scored, &str)> = HashMap::new();
-    for Judged { identity, photos } in &all.people {
-        for (photo, _) in photos {
-            known.extend(photo.content.as_ref().map(|content| (content.sha256, (photo, &*identity.site))));
-        }
-    }
+    let reading = || format!("read the measurements of snapshot {}", snapshot.id());
+    let measured =
+        scores::of_snapshot(&snapshot.measurements().with_context(reading)?).with_context(reading)?;
     let dropped = snapshot.dropped()?;
     let mut identities: Vec<&str> = snapshot.photos().iter().map(|photo| &*photo.identity).collect();
     identities.extend(dropped.iter().map(|photo| &*photo.identity));
     identities.sort_unstable();
     identities.dedup();
     let place = |identity: &str| identities.binary_search(&identity).unwrap_or_default();
-    let base = |sha256: Option<Digest>| {
-        let found = sha256.and_then(|sha256| known.get(&sha256));
-        found.map_or_else(ReviewPhoto::default, |(photo, site)| {
-            shown(photo, &spec.rules.of_site(site), &prepare)
-        })
+    let base = |identity: &str, sha256: Option<Digest>| {
+        let mut photo = ReviewPhoto::default();
+        if let Some(content) = sha256.and_then(|sha256| measured.get(&sha256)) {
+            let site = identity.split_once('/').map_or(identity, |(site, _)| site);
+            add_content(&mut photo, content, &spec.rules.of_site(site), &prepare);
+        }
+        photo
     };
     let mut photos = Vec::new();
     for photo in snapshot.photos() {
         let facts = &photo.facts;
         let (width, height) = (facts.width, facts.height);
-        let base = base(Some(facts.sha256));
+        let base = base(&photo.identity, Some(facts.sha256));
         let (bbox, score) = (facts.person_box, facts.scores.person.unwrap_or_default());
         let person = Person { bbox, score, joints: facts.joints_in_photo };
         let [scale, ..] = facts.affine.0;
@@ -128,7 +133,7 @@ fn of_snapshot(snapshot: &Snapshot, all: &AllJudged) -> Result<Review> {
             readable: facts.scores.sharpness.is_some(),
             scores: facts.scores.clone(),
             reasons: facts.reasons.clone(),
-            ..base(facts.sha256)
+            ..base(&photo.identity, facts.sha256)
         });
     }
     photos.sort_by_key(|photo| photo.identity);
@@ -150,15 +155,22 @@ fn shown(photo: &Scored, rules: &Rules, prepare: &PrepareSettings) -> ReviewPhot
         scores: publish::scores(photo),
         ..ReviewPhoto::default()
     };
-    let Some(content) = &photo.content else { return shown };
+    if let Some(content) = &photo.content {
+        add_content(&mut shown, content, rules, prepare);
+    }
+    shown
+}
+
+/// What was measured of a photo's bytes.
+fn add_content(shown: &mut ReviewPhoto, content: &Content, rules: &Rules, prepare: &PrepareSettings) {
     shown.sha256 = Some(content.sha256);
-    let Ok(measured) = &content.measured else { return shown };
+    let Ok(measured) = &content.measured else { return };
     let (width, height) = (measured.facts.width, measured.facts.height);
     (shown.width, shown.height, shown.readable) = (Some(width), Some(height), true);
     let face =
         |face: &Detection| Found { bbox: shares(&face.bbox, width, height), score: face.score, joint: None };
     shown.faces = measured.faces.as_ref().map(|faces| faces.iter().map(face).collect());
-    let Some(people) = &measured.people else { return shown };
+    let Some(people) = &measured.people else { return };
     shown.people = Some(people.iter().map(|person| found_person(person, width, height)).collect());
     let faces = measured.faces.as_deref().unwrap_or_default();
     if let Some(person) = Counted::new(faces, people, rules).main_person() {
@@ -166,7 +178,6 @@ fn shown(photo: &Scored, rules: &Rules, prepare: &PrepareSettings) -> ReviewPhot
         shown.joints = Some(shares_of_joints(&person.joints, width, height));
         shown.sigma = Some(sigma(prepare, prepare.scale(width, height, &person), width, height));
     }
-    shown
 }
 
 fn found_person(person: &Person, width: u32, height: u32) -> Found {
@@ -194,18 +205,18 @@ fn shares_of_joints(joints: &Joints, width: u32, height: u32) -> Vec<[f32; 3]> {
 }
 
 /// Small pictures of all photos whose bytes are here. What cannot be read has none.
-fn add_thumbnails(catalog: &Catalog, photos: &mut [ReviewPhoto], longer_px: u32) {
+fn add_thumbnails(blobs: &BlobStore, photos: &mut [ReviewPhoto], longer_px: u32) {
     let bar = progress::stage("report", photos.len() as u64, "photos");
     // One photo at a time per thread: memory is bounded by the number of threads.
     photos.par_iter_mut().with_max_len(1).for_each(|photo| {
-        photo.thumbnail = photo.sha256.and_then(|sha256| thumbnail(catalog, sha256, longer_px));
+        photo.thumbnail = photo.sha256.and_then(|sha256| thumbnail(blobs, sha256, longer_px));
         bar.inc(1);
     });
     bar.finish_and_clear();
 }
 
-fn thumbnail(catalog: &Catalog, sha256: Digest, longer_px: u32) -> Option<Vec<u8>> {
-    let bytes = catalog.blobs().read(sha256).ok()?;
+fn thumbnail(blobs: &BlobStore, sha256: Digest, longer_px: u32) -> Option<Vec<u8>> {
+    let bytes = blobs.read(sha256).ok()?;
     let image = curate::decode_for(&bytes, Need { shorter_px: 1, longer_px }).ok()?.image;
     let scale = f64::from(longer_px) / f64::from(image.width().max(image.height()));
     let side = |length: u32| ((f64::from(length) * scale.min(1.0)).round() as u32).max(1);

@@ -14,6 +14,7 @@ use photo::{Detection, Digest, FaceEmbedding, ImageFacts, Person, WatermarkScore
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use snapshot::MeasurementRow;
 
 /// What the decoder said: the stored form of a measurement of kind `image`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,33 +81,59 @@ pub struct Content {
     pub measured: Result<Measurements, String>,
 }
 
-/// The people of the sites with their photos in the order of source URLs, with the scores that `demand` asks for.
-/// `probes` as [`crate::measure::probes`] gives them.
+/// The people of the sites with their photos in the order of source URLs, with the scores that `demand` asks for; and how
+/// many photos have bytes that were not measured yet, which are here without them. `probes` as [`crate::measure::probes`] gives them.
 pub async fn galleries(
     catalog: &Catalog,
     probes: &[Probe],
     demand: &Demand,
     kept_by_hand: &HashSet<Digest>,
     sites: &[String],
-) -> Result<Vec<(Identity, Vec<Scored>)>> {
+) -> Result<(Vec<(Identity, Vec<Scored>)>, usize)> {
     let (demand, kept_by_hand) = (demand.clone(), Arc::new(kept_by_hand.clone()));
-    let parse = move |piece: &Piece| contents(piece, &demand, &kept_by_hand);
+    let is_watermark_off = !probes.iter().any(|probe| probe.kind == Kind::Watermark);
+    let parse = move |piece: &Piece| contents(piece, &demand, &kept_by_hand, is_watermark_off);
     let (galleries, parsed) =
         tokio::try_join!(catalog.galleries(sites), catalog.measured_in_pieces(sites, probes, parse))?;
     let parsed = parsed.into_iter().collect::<Result<Vec<_>>>()?;
     let contents: HashMap<Digest, Arc<Content>> =
         parsed.into_iter().flatten().map(|content| (content.sha256, content)).collect();
-    let scored = |row: PhotoRow| {
-        let content = row.sha256.as_ref().map(|sha256| {
-            let content = contents.get(&sha256.parse()?).map(Arc::clone);
-            content.with_context(|| format!("photo {sha256} was not measured; run `bolid measure`"))
-        });
-        Ok(Scored { content: content.transpose()?, row, similarity: None })
+    let mut unmeasured = 0;
+    let mut scored = |row: PhotoRow| {
+        let sha256: Option<Digest> = row.sha256.as_ref().map(|sha256| sha256.parse()).transpose()?;
+        let content = sha256.and_then(|sha256| contents.get(&sha256)).map(Arc::clone);
+        unmeasured += usize::from(sha256.is_some() && content.is_none());
+        Ok(Scored { content, row, similarity: None })
     };
     let with_scores = |(identity, rows): (Identity, Vec<PhotoRow>)| {
-        Ok((identity, rows.into_iter().map(scored).collect::<Result<_>>()?))
+        Ok((identity, rows.into_iter().map(&mut scored).collect::<Result<_>>()?))
     };
-    galleries.into_iter().map(with_scores).collect()
+    let galleries = galleries.into_iter().map(with_scores).collect::<Result<_>>()?;
+    Ok((galleries, unmeasured))
+}
+
+/// What a snapshot says was measured of each of its photos; of a snapshot without measurements, nothing.
+pub fn of_snapshot(rows: &[MeasurementRow]) -> Result<HashMap<Digest, Content>> {
+    let mut stored: HashMap<Digest, Stored> = HashMap::new();
+    for row in rows {
+        let sha256 = row.sha256.to_string();
+        let line = MeasurementLine { sha256: &sha256, kind: &row.kind, value: &row.value };
+        stored.entry(row.sha256).or_default().add(&line)?;
+    }
+    let content = |(sha256, of): (Digest, Stored)| {
+        let measured = match of.decoded? {
+            Decoded::Unreadable(detail) => Err(detail),
+            Decoded::Readable(facts) => Ok(Measurements {
+                facts,
+                watermark: of.watermark.and_then(Answer::score),
+                faces: of.faces.and_then(Answer::score),
+                people: of.people.and_then(Answer::score),
+                face_embedding: None, // snapshots hold none
+            }),
+        };
+        Some((sha256, Content { sha256, measured }))
+    };
+    Ok(stored.into_iter().filter_map(content).collect())
 }
 
 /// What is stored of one content, as far as it was read.
@@ -120,25 +147,27 @@ struct Stored {
 }
 
 /// The contents of which a piece of the stored measurements speaks.
-fn contents(piece: &Piece, demand: &Demand, kept_by_hand: &HashSet<Digest>) -> Result<Vec<Arc<Content>>> {
+fn contents(
+    piece: &Piece,
+    demand: &Demand,
+    kept_by_hand: &HashSet<Digest>,
+    is_watermark_off: bool,
+) -> Result<Vec<Arc<Content>>> {
     let mut stored: BTreeMap<&str, Stored> = BTreeMap::new();
     for line in piece.lines() {
-        let of = stored.entry(line.sha256).or_default();
-        match line.kind {
-            "image" => of.decoded = Some(parse(&line)?),
-            "watermark" => of.watermark = Some(answer(&line)?),
-            "faces" => of.faces = Some(answer(&line)?),
-            "people" => of.people = Some(answer(&line)?),
-            "face_embedding" => of.face_embedding = Some(answer(&line)?),
-            _ => {}
-        }
+        stored.entry(line.sha256).or_default().add(&line)?;
+    }
+    if is_watermark_off {
+        // What nobody asks for is found nowhere.
+        let nowhere = || Answer::Measured(WatermarkScore { regions: Vec::new() });
+        stored.values_mut().for_each(|of| of.watermark = Some(nowhere()));
     }
     let content = |(sha256, stored): (&str, Stored)| {
         let sha256: Digest = sha256.parse()?;
         let demand = if kept_by_hand.contains(&sha256) { &Demand::Every } else { demand };
-        stored.into_content(sha256, demand)
+        Ok(stored.into_content(sha256, demand).map(Arc::new))
     };
-    stored.into_iter().map(content).collect()
+    stored.into_iter().map(content).filter_map(Result::transpose).collect()
 }
 
 fn parse<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<T> {
@@ -206,18 +235,30 @@ fn is_finite(value: &Value) -> bool {
 }
 
 impl Stored {
-    fn into_content(self, sha256: Digest, demand: &Demand) -> Result<Arc<Content>> {
-        let lacking = || format!("photo {sha256} lacks scores; run `bolid measure`");
-        let measured = match self.decoded.with_context(lacking)? {
+    fn add(&mut self, line: &MeasurementLine<'_>) -> Result<()> {
+        match line.kind {
+            "image" => self.decoded = Some(parse(line)?),
+            "watermark" => self.watermark = Some(answer(line)?),
+            "faces" => self.faces = Some(answer(line)?),
+            "people" => self.people = Some(answer(line)?),
+            "face_embedding" => self.face_embedding = Some(answer(line)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `None` where a model has said nothing yet, not even that it was not asked.
+    fn into_content(self, sha256: Digest, demand: &Demand) -> Option<Content> {
+        let measured = match self.decoded? {
             Decoded::Unreadable(detail) => Err(detail),
             Decoded::Readable(facts) => Ok(demand.view(Measurements {
                 facts,
-                watermark: self.watermark.with_context(lacking)?.score(),
-                faces: self.faces.with_context(lacking)?.score(),
-                people: self.people.with_context(lacking)?.score(),
+                watermark: self.watermark?.score(),
+                faces: self.faces?.score(),
+                people: self.people?.score(),
                 face_embedding: self.face_embedding.and_then(Answer::score),
             })),
         };
-        Ok(Arc::new(Content { sha256, measured }))
+        Some(Content { sha256, measured })
     }
 }

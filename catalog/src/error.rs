@@ -68,23 +68,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// Why the catalog cannot be written to, where it may well be read: what a look at it is told beside.
-    pub fn why_only_readable(&self) -> Option<String> {
-        match self {
-            Self::Locked(path) => Some(format!("another bolid process is at work in {}", path.display())),
-            Self::Io { cause, path, .. }
-                if matches!(
-                    cause.kind(),
-                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
-                ) =>
-            {
-                let folder = if path.ends_with(".lock") { path.parent().unwrap_or(path) } else { path };
-                Some(format!("{} may only be read", folder.display()))
-            }
-            _ => None,
-        }
-    }
-
     pub(crate) fn io(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |cause| Self::Io { operation, path, cause }
@@ -124,6 +107,10 @@ fn database_advice(source: &sqlx::Error) -> &'static str {
     match source {
         sqlx::Error::Database(error) if error.code().as_deref() == Some("13") => {
             "; free some space and run the same command again, nothing stored is lost"
+        }
+        // SQLITE_CORRUPT, SQLITE_NOTADB
+        sqlx::Error::Database(error) if matches!(error.code().as_deref(), Some("11" | "26")) => {
+            "; catalog.db in the work folder is damaged: put a copy of it back, or begin anew in another --workdir"
         }
         _ => "",
     }

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -19,6 +20,17 @@ const MAPPED_BYTES: u64 = 16 << 30;
 
 /// How long a statement waits for another process that reads the same file (a browser of the database, say).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The database's file in the work folder.
+const FILE: &str = "catalog.db";
+
+/// The file that the process at work holds.
+const LOCK: &str = ".lock";
+
+/// How often, and with which pause, the work folder's lock is tried: whoever asks whether a process is at work holds it
+/// for an instant.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// The catalog of one work folder, held by one process at a time.
 #[derive(Debug)]
@@ -37,14 +49,9 @@ impl Catalog {
     /// Opens the catalog in `workdir`; creates folder, database and tables where they are missing.
     pub async fn open(workdir: &Path) -> Result<Self> {
         fs::create_dir_all(workdir).map_err(Error::io("create the work folder", workdir))?;
-        let lock_path = workdir.join(".lock");
-        let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => Error::Locked(workdir.to_owned()),
-            TryLockError::Error(cause) => Error::Io { operation: "lock", path: lock_path, cause },
-        })?;
+        let lock = take_lock(workdir)?;
 
-        let path = workdir.join("catalog.db");
+        let path = workdir.join(FILE);
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -76,16 +83,27 @@ impl Catalog {
         Ok(Self { workdir: workdir.to_owned(), writer, reader, tombstones, blobs, _lock: Some(lock) })
     }
 
-    /// Opens the catalog of a folder that another process writes to, or where nothing may be written. Whatever would
-    /// write fails.
+    /// Whether `workdir` has a catalog.
+    pub fn is_in(workdir: &Path) -> bool {
+        workdir.join(FILE).exists()
+    }
+
+    /// Whether a process is at work in `workdir`.
+    pub fn is_at_work_in(workdir: &Path) -> bool {
+        let Ok(lock) = File::open(workdir.join(LOCK)) else { return false };
+        matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Opens the catalog of a folder without taking it: also while a process writes to it, or where nothing may be
+    /// written. Whatever would write fails.
     pub async fn open_to_read(workdir: &Path) -> Result<Self> {
-        let path = workdir.join("catalog.db");
+        let path = workdir.join(FILE);
         fs::metadata(&path).map_err(Error::io("read", &path))?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .read_only(true)
             // Without a log beside it nobody writes, and the files that SQLite would make beside it are not needed.
-            .immutable(!workdir.join("catalog.db-wal").exists())
+            .immutable(!workdir.join(format!("{FILE}-wal")).exists())
             .pragma("mmap_size", MAPPED_BYTES.to_string())
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
@@ -134,6 +152,21 @@ impl Catalog {
     }
 }
 
+/// Takes the work folder for this process.
+fn take_lock(workdir: &Path) -> Result<File> {
+    let path = workdir.join(LOCK);
+    let lock = File::create(&path).map_err(Error::io("create", &path))?;
+    for tried in 1.. {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if tried < LOCK_TRIES => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked(workdir.to_owned())),
+            Err(TryLockError::Error(cause)) => return Err(Error::Io { operation: "lock", path, cause }),
+        }
+    }
+    Ok(lock)
+}
+
 /// Now, in Unix milliseconds.
 pub(crate) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as i64)
@@ -159,8 +192,7 @@ mod tests {
         let writes = Catalog::open(workdir.path()).await.unwrap();
         let half = writes.blobs().writer().unwrap();
         writes.record_source("list", "/x").await.unwrap();
-        let why = Catalog::open(workdir.path()).await.unwrap_err().why_only_readable().unwrap();
-        assert!(why.contains("another bolid process"), "{why}");
+        assert!(Catalog::is_at_work_in(workdir.path()));
         let reads = Catalog::open_to_read(workdir.path()).await.unwrap();
         assert_eq!(reads.source("list").await.unwrap().as_deref(), Some("/x"));
         writes.record_source("list", "/y").await.unwrap();
@@ -168,6 +200,7 @@ mod tests {
         assert!(reads.record_source("list", "/z").await.is_err());
         half.finish().unwrap(); // what was being written is still there
         writes.close().await;
+        assert!(!Catalog::is_at_work_in(workdir.path()));
         let reads = Catalog::open_to_read(workdir.path()).await.unwrap();
         assert_eq!(reads.source("list").await.unwrap().as_deref(), Some("/y"), "nobody writes any more");
         assert!(Catalog::open_to_read(&workdir.path().join("none")).await.is_err());

@@ -16,7 +16,7 @@ pub struct SiteCounts {
     pub photos: i64,
     /// Photos whose bytes are stored.
     pub stored: i64,
-    /// Photos whose download failed.
+    /// Photos of which there are no bytes, for whatever reason.
     pub failed: i64,
     /// Photos not tried yet.
     pub waiting: i64,
@@ -90,6 +90,17 @@ impl Catalog {
         .fetch_all(&self.reader)
         .await
         .map_err(Error::db("count failures"))
+    }
+
+    /// How many pages of a site could not be read, by class.
+    pub async fn page_failure_counts(&self, site: &str) -> Result<Vec<(String, i64)>> {
+        sqlx::query_as(
+            "SELECT failure, count(*) FROM page WHERE site = ? AND failure IS NOT NULL GROUP BY failure ORDER BY failure",
+        )
+        .bind(site)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(Error::db("count failed pages"))
     }
 
     /// Where a photo comes from.

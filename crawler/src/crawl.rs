@@ -88,7 +88,8 @@ async fn queue_start(catalog: &Catalog, addresses: &Addresses, profile: &Profile
     for start in &profile.start {
         let bad = || CrawlError::BadStart { site: site.clone(), start: start.clone() };
         let url = addresses.canonical(base, start).ok_or_else(bad)?;
-        let page = NewPage { url: url.into(), kind: PageKind::Index, identity_id };
+        let kind = if profile.starts_with_galleries() { PageKind::Identity } else { PageKind::Index };
+        let page = NewPage { url: url.into(), kind, identity_id };
         catalog.add_page(site, &page).await?;
     }
     Ok(())

@@ -99,7 +99,7 @@ impl Fetcher<'_> {
     }
 
     /// Reads as much of a photo as tells its size, and stores nothing.
-    pub async fn peek(&self, url: &Url) -> Result<String, Stop> {
+    pub async fn peek(&self, url: &Url) -> Result<Option<(u64, u64)>, Stop> {
         let headers = request_headers(&Validators::default(), None);
         let mut answer = self.send(url, headers, Coding::Decoded).await?;
         let tags = robots_tags(answer.response.headers());
@@ -110,12 +110,12 @@ impl Fetcher<'_> {
         let mut sniffer = Sniffer::default();
         while let Some(piece) = self.piece(&mut answer).await? {
             sniffer.push(piece.as_ref(), any_size)?;
-            if let Some((width, height)) = sniffer.size() {
-                return Ok(format!("{width}×{height} px"));
+            if let Some(size) = sniffer.size() {
+                return Ok(Some(size));
             }
         }
         sniffer.finish(any_size)?;
-        Ok("an image whose header does not tell its size".to_owned())
+        Ok(None)
     }
 
     async fn photo_once<'s>(

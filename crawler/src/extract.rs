@@ -17,6 +17,7 @@ use crate::document::Document;
 use crate::node::{Node, Tree, Use};
 use crate::permission::{self, Subject};
 use crate::profile::Profile;
+use crate::reading::Level;
 use crate::rule::Rule;
 use crate::slug::slug_of;
 use crate::sniff::Refusal;
@@ -47,12 +48,11 @@ impl Extractor<'_> {
         kind: PageKind,
         identity_id: Option<i64>,
     ) -> Result<Found, Refusal> {
-        let subject = if self.profile.photo.is_some() || kind == PageKind::Index {
-            Subject::Listing
-        } else {
-            Subject::PhotoPage
+        let level = match kind {
+            PageKind::Index => Level::Index,
+            PageKind::Identity => Level::Gallery,
         };
-        let (page, mut watch) = self.open_timed(document, subject)?;
+        let (page, mut watch) = self.open_timed(document, level)?;
         let mut found = match kind {
             PageKind::Index => self.index(&page, identity_id, &mut watch)?,
             PageKind::Identity => self.gallery(&page, identity_id, &mut watch)?,
@@ -65,7 +65,7 @@ impl Extractor<'_> {
     /// an error where it links neither.
     pub fn photo_links(&self, document: &Document) -> Result<PhotoLinks, Refusal> {
         let Some(rules) = &self.profile.photo else { return Ok(PhotoLinks::default()) };
-        let page = self.open(document, Subject::PhotoPage)?;
+        let page = self.open(document, Level::Photo)?;
         let first = |rules: &[Rule]| {
             let links = rules.iter().flat_map(|rule| page.tree.root().values(rule, Use::Link));
             links.into_iter().find_map(|link| self.follow(&page, &link))
@@ -83,15 +83,21 @@ impl Extractor<'_> {
         !self.profile.never.iter().any(|pattern| pattern.matches(&path))
     }
 
-    pub(crate) fn open(&self, document: &Document, subject: Subject) -> Result<Page, Refusal> {
-        Ok(self.open_timed(document, subject)?.0)
+    pub(crate) fn open(&self, document: &Document, level: Level) -> Result<Page, Refusal> {
+        Ok(self.open_timed(document, level)?.0)
     }
 
     /// The same, and the watch that runs since.
-    fn open_timed(&self, document: &Document, subject: Subject) -> Result<(Page, Stopwatch), Refusal> {
+    fn open_timed(&self, document: &Document, level: Level) -> Result<(Page, Stopwatch), Refusal> {
         let (text, encoding) = document.decoded(self.profile.charset.map(|charset| charset.0));
         let mut watch = Stopwatch::start(MAX_TIME);
-        let tree = Tree::parse(&text, self.profile.format, &mut watch)?;
+        let tree = Tree::parse(&text, self.profile.reading(level), &mut watch)?;
+        // Where photos have no pages of their own, the gallery stands for them.
+        let subject = match level {
+            Level::Index => Subject::Listing,
+            Level::Gallery if self.profile.photo.is_some() => Subject::Listing,
+            Level::Gallery | Level::Photo => Subject::PhotoPage,
+        };
         if let Some(text) = permission::opt_out(subject, &document.robots_tags, &tree.metas()) {
             return Err((FailureClass::OptOut, format!("{}: {text}", document.url)));
         }
@@ -104,16 +110,20 @@ impl Extractor<'_> {
         self.addresses.canonical_in(&page.base, link, page.encoding).filter(|url| self.may_enter(url))
     }
 
+    /// Where a card leads, and the rule that says so: the first that gives an address of the site.
+    fn link<'r>(&self, page: &Page, card: Node<'_>, rules: &'r [Rule]) -> Option<(Url, &'r Rule)> {
+        rules.iter().find_map(|rule| Some((self.follow(page, &card.value(rule, Use::Link)?)?, rule)))
+    }
+
     fn index(&self, page: &Page, identity_id: Option<i64>, watch: &mut Stopwatch) -> Result<Found, Refusal> {
         let rules = &self.profile.index;
         let root = page.tree.root();
         let mut found =
             Found { pages: self.pages(page, &rules.pages, PageKind::Index, identity_id), ..Found::default() };
         let mut seen = HashSet::new();
-        for card in root.select(&rules.card) {
+        for card in root.cards(&rules.card) {
             watch.check()?;
-            let Some(link) = card.value(&rules.link, Use::Link) else { continue };
-            let Some(url) = self.follow(page, &link) else { continue };
+            let Some((url, link)) = self.link(page, card, &rules.link) else { continue };
             if !seen.insert(url.clone()) {
                 continue;
             }
@@ -130,14 +140,8 @@ impl Extractor<'_> {
                     |query| format!("{}?{query}", last_part(&path)),
                 ),
             };
-            let name_rule = rules.name.as_ref().unwrap_or(&rules.link);
-            let name = match &rules.name {
-                Some(_) => card.value(name_rule, Use::Text),
-                None => card.value(
-                    &Rule { attr: None, pattern: None, template: None, ..name_rule.clone() },
-                    Use::Text,
-                ),
-            };
+            let text = Rule { select: link.select.clone(), ..Rule::default() };
+            let name = card.value(rules.name.as_ref().unwrap_or(&text), Use::Text);
             let name = name.unwrap_or_else(|| key.clone());
             found.identities.push(NewIdentity {
                 slug: slug_of(&key),
@@ -163,12 +167,11 @@ impl Extractor<'_> {
             pages: self.pages(page, &rules.pages, PageKind::Identity, identity_id),
             ..Found::default()
         };
-        let cards = page.tree.root().select(&rules.card);
+        let cards = page.tree.root().cards(&rules.card);
         let mut seen = HashSet::new();
         for card in &cards {
             watch.check()?;
-            let Some(link) = card.value(&rules.link, Use::Link) else { continue };
-            let Some(url) = self.follow(page, &link) else { continue };
+            let Some((url, _)) = self.link(page, *card, &rules.link) else { continue };
             if seen.insert(url.clone()) {
                 found.photos.push(self.photo(*card, url.into()));
             }

@@ -2,9 +2,10 @@
 //!
 //! | module | what | network, clock |
 //! |---|---|---|
-//! | [`profile`], [`rule`] | a site as a TOML file | no |
+//! | [`profile`], [`rule`], [`choice`] | a site as a TOML file | no |
+//! | [`reading`], `literal` | which pages are HTML, which JSON, and which have JSON in a script | no |
 //! | [`address`] | the site's own address and the mirror that is asked | no |
-//! | [`document`], [`node`], [`extract`], [`slug`] | pages → links, names, sizes, captions | no |
+//! | [`document`], [`node`], `srcset`, [`extract`], [`slug`] | pages → links, names, sizes, captions | no |
 //! | `prescan` | the charset that a page declares | no |
 //! | `html`, `json`, `stopwatch` | a page parsed within limits | clock |
 //! | `reader` | page work off the network's thread | no |
@@ -23,6 +24,7 @@
 //! | `gone` | local photos that are no longer where they came from | no |
 //! | [`refetch`](mod@refetch) | known files downloaded again, if their bytes are still the same | yes |
 //! | [`check`](mod@check) | which rule of a profile finds what on the live site | yes |
+//! | `advice` | what to do where a page is made by a script, or photos are previews | no |
 //! | [`report`] | what a crawl did | no |
 //! | `host` | what is known of a host while a crawl goes on | no |
 //! | [`failure`], [`error`] | why a page or photo was not had; what ends a crawl | no |
@@ -30,8 +32,10 @@
 //! What goes wrong with one page or photo is stored as a [`FailureClass`](photo::FailureClass) and never ends a crawl.
 
 pub mod address;
+mod advice;
 mod captions;
 pub mod check;
+pub mod choice;
 pub mod crawl;
 pub mod document;
 pub mod download;
@@ -49,6 +53,7 @@ mod html;
 pub mod import;
 mod json;
 pub mod list;
+mod literal;
 pub mod node;
 pub mod pace;
 pub mod permission;
@@ -57,6 +62,7 @@ pub mod profile;
 mod queue;
 pub mod reach;
 mod reader;
+pub mod reading;
 pub mod refetch;
 pub mod report;
 pub mod retry;
@@ -65,6 +71,7 @@ pub mod rule;
 pub mod settings;
 pub mod slug;
 pub mod sniff;
+mod srcset;
 mod stopwatch;
 mod text;
 mod unpack;

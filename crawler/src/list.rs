@@ -4,6 +4,8 @@
 //! A row has a `url`, or a local `file` (`path`, `file_name`) relative to the list; it may have an `identity`, a
 //! `caption` (`text`), and the size in `width` and `height`. Upper case is as good; other columns are left aside.
 
+mod table;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -171,8 +173,8 @@ pub fn read(path: &Path) -> Result<List, CrawlError> {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     let parse: fn(&str) -> Result<Vec<Row>, String> = match ending.as_deref() {
         Some("jsonl" | "ndjson") => of_json_lines,
-        Some("csv") => |text| of_table(text, b','),
-        Some("tsv") => |text| of_table(text, b'\t'),
+        Some("csv") => |text| table::rows(text, b','),
+        Some("tsv") => |text| table::rows(text, b'\t'),
         Some("txt") => of_lines,
         _ => {
             let known = "it is no folder, and no list by its ending (.csv, .tsv, .jsonl, .parquet, .txt)";
@@ -243,26 +245,6 @@ fn without_nan(line: &str) -> String {
         rest = &rest[taken..];
     }
     text
-}
-
-fn of_table(text: &str, delimiter: u8) -> Result<Vec<Row>, String> {
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| error.to_string())?;
-    let places: HashMap<String, usize> =
-        header.iter().enumerate().map(|(i, name)| (name.trim().to_ascii_lowercase(), i)).collect();
-    if !URL.iter().chain(&FILE).any(|name| places.contains_key(*name)) {
-        return Err(format!("line 1: {}", no_photo()));
-    }
-    let row = |record: csv::Result<csv::StringRecord>| {
-        let record = record.map_err(|error| {
-            let line = error.position().map_or(0, csv::Position::line);
-            BadRow { line, problem: error.to_string() }
-        })?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let field = |name: &str| record.get(*places.get(name)?).map(str::to_owned);
-        Entry::from_fields(field).ok_or_else(|| BadRow { line, problem: no_photo() })
-    };
-    Ok(reader.records().map(row).collect())
 }
 
 /// An address a line; a line that begins with `#` is a comment, as for wget and yt-dlp.

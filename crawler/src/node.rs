@@ -3,23 +3,25 @@
 use scraper::{ElementRef, Html, Selector};
 use serde_json::Value;
 
-use crate::profile::Format;
+use crate::reading::{Format, Reading};
 use crate::rule::{Rule, Select};
 use crate::sniff::Refusal;
 use crate::stopwatch::Stopwatch;
-use crate::{html, json};
+use crate::{html, json, srcset};
 
 /// A parsed page.
-pub enum Tree {
+pub struct Tree {
     /// A page for people.
-    Html(Html),
-    /// An API's answer.
-    Json(Value),
+    pub html: Option<Html>,
+    /// An API's answer, or the data in a script of the page.
+    pub json: Option<Value>,
 }
 
 /// A place in a page.
 #[derive(Clone, Copy)]
 pub enum Node<'a> {
+    /// All of it: selectors look into its HTML, pointers into its JSON.
+    Whole(&'a Tree),
     /// An element.
     Html(ElementRef<'a>),
     /// A value.
@@ -37,24 +39,26 @@ pub enum Use {
 
 impl Tree {
     /// Parses a page, within limits. HTML always parses; JSON may not.
-    pub(crate) fn parse(text: &str, format: Format, watch: &mut Stopwatch) -> Result<Self, Refusal> {
-        match format {
-            Format::Html => html::parse(text, watch).map(Self::Html),
-            Format::Json => json::parse(text).map(Self::Json),
+    pub(crate) fn parse(text: &str, reading: Reading<'_>, watch: &mut Stopwatch) -> Result<Self, Refusal> {
+        match reading.format {
+            Format::Html => {
+                let html = html::parse(text, watch)?;
+                let json = reading.script.map(|script| script.data(&html)).transpose()?.flatten();
+                watch.check()?;
+                Ok(Self { html: Some(html), json })
+            }
+            Format::Json => json::parse(text).map(|value| Self { html: None, json: Some(value) }),
         }
     }
 
     /// The whole page.
     pub fn root(&self) -> Node<'_> {
-        match self {
-            Self::Html(html) => Node::Html(html.root_element()),
-            Self::Json(value) => Node::Json(value),
-        }
+        Node::Whole(self)
     }
 
     /// Names and contents of the meta elements.
     pub fn metas(&self) -> Vec<(String, String)> {
-        let Self::Html(html) = self else { return Vec::new() };
+        let Some(html) = &self.html else { return Vec::new() };
         let Ok(selector) = Selector::parse("meta[name][content]") else { return Vec::new() };
         let pair = |element: ElementRef<'_>| {
             Some((element.attr("name")?.to_owned(), element.attr("content")?.to_owned()))
@@ -64,7 +68,7 @@ impl Tree {
 
     /// What links are relative to, where the page says so itself.
     pub fn base(&self) -> Option<String> {
-        let Self::Html(html) = self else { return None };
+        let html = self.html.as_ref()?;
         let selector = Selector::parse("base[href]").ok()?;
         html.select(&selector).next()?.attr("href").map(str::to_owned)
     }
@@ -74,6 +78,12 @@ impl<'a> Node<'a> {
     /// The elements or values inside that a selector finds, in the order of the page.
     pub fn select(self, select: &Select) -> Vec<Node<'a>> {
         match (self, select) {
+            (Self::Whole(Tree { html: Some(html), .. }), Select::Css(..)) => {
+                Node::Html(html.root_element()).select(select)
+            }
+            (Self::Whole(Tree { json: Some(value), .. }), Select::Pointer(_)) => {
+                Node::Json(value).select(select)
+            }
             (Self::Html(element), Select::Css(selector, _)) => {
                 element.select(selector).map(Node::Html).collect()
             }
@@ -103,9 +113,18 @@ impl<'a> Node<'a> {
         self.values(rule, used_as).into_iter().next()
     }
 
+    /// The cards that the first of several selectors finds which finds any.
+    pub fn cards(self, choice: &[Select]) -> Vec<Node<'a>> {
+        choice.iter().map(|select| self.select(select)).find(|cards| !cards.is_empty()).unwrap_or_default()
+    }
+
     fn raw(self, attr: Option<&str>, used_as: Use) -> Option<String> {
         match self {
+            Self::Whole(_) => None,
             Self::Html(element) => match (attr, used_as) {
+                (Some(name), Use::Link) if name.ends_with("srcset") => {
+                    srcset::largest(element.attr(name)?).map(str::to_owned)
+                }
                 (Some(name), _) => element.attr(name).map(str::to_owned),
                 (None, Use::Link) => element.attr("href").or_else(|| element.attr("src")).map(str::to_owned),
                 (None, Use::Text) => {

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::choice::Choice;
 use crate::pace::PaceSettings;
+use crate::reading::{Format, Level, Reading, Script};
 use crate::rule::{Charset, Pattern, Rule, Select};
 
 /// A profile that cannot be used.
@@ -32,17 +34,6 @@ pub enum ProfileError {
     },
 }
 
-/// How a site's listings are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// Pages for people; rules are CSS selectors.
-    #[default]
-    Html,
-    /// An API; rules are JSON pointers.
-    Json,
-}
-
 /// A gallery site.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,7 +46,7 @@ pub struct Profile {
     pub base_url: Option<Url>,
     /// The index pages to start from, relative to the base URL.
     pub start: Vec<String>,
-    /// How listings are written.
+    /// How its pages are written, where a level does not say so itself.
     #[serde(default)]
     pub format: Format,
     /// A mail address or page of whoever runs the crawl; required for any host but loopback.
@@ -90,13 +81,20 @@ pub struct Profile {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IndexRules {
+    /// How they are written, where that is not the site's format.
+    pub format: Option<Format>,
+    /// JSON in a script of these pages.
+    pub script: Option<Script>,
     /// Links to further index pages.
     #[serde(default)]
     pub pages: Vec<Rule>,
-    /// The element of one person.
-    pub card: Select,
-    /// Inside the card: the link to the person's gallery.
-    pub link: Rule,
+    /// The element of one person, as selectors tried in turn. Absent: the links are the cards.
+    #[serde(default)]
+    pub card: Choice<Select>,
+    /// Inside the card: the link to the person's gallery, by rules tried in turn. Absent, for one person only: the start
+    /// pages are the gallery.
+    #[serde(default)]
+    pub link: Choice<Rule>,
     /// Inside the card: the person's name. Absent: the link's text.
     pub name: Option<Rule>,
     /// What of the gallery's path names the person. Absent: the last part of the path.
@@ -119,15 +117,20 @@ pub struct SinglePerson {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GalleryRules {
+    /// How they are written, where that is not the site's format.
+    pub format: Option<Format>,
+    /// JSON in a script of these pages.
+    pub script: Option<Script>,
     /// Links to further pages of the same gallery.
     #[serde(default)]
     pub pages: Vec<Rule>,
     /// The query parameter that numbers the pages, where nothing links them: asked for until a page has no card.
     pub page_parameter: Option<PageParameter>,
-    /// The element of one photo.
-    pub card: Select,
-    /// Inside the card: the link to the photo page, or to the file where there are no photo pages.
-    pub link: Rule,
+    /// The element of one photo, as selectors tried in turn. Absent: the links are the cards.
+    #[serde(default)]
+    pub card: Choice<Select>,
+    /// Inside the card: the link to the photo page, or to the file where there are no photo pages, by rules tried in turn.
+    pub link: Choice<Rule>,
     /// Inside the card: a text with the full size, such as `1000x1335`; or one rule each for width and height.
     #[serde(default)]
     pub size: Vec<Rule>,
@@ -150,6 +153,10 @@ pub struct PageParameter {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PhotoRules {
+    /// How they are written, where that is not the site's format.
+    pub format: Option<Format>,
+    /// JSON in a script of these pages.
+    pub script: Option<Script>,
     /// Links to a further page that shows the photo larger, tried in turn; where none is found the photo page does.
     #[serde(default)]
     pub larger: Vec<Rule>,
@@ -211,7 +218,9 @@ impl Profile {
 
     /// Reads a profile from its text; `path` stands in messages only.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ProfileError> {
-        let profile: Self = parse_toml(text, path)?;
+        let mut profile: Self = parse_toml(text, path)?;
+        links_as_cards(&mut profile.index.card, &mut profile.index.link);
+        links_as_cards(&mut profile.gallery.card, &mut profile.gallery.link);
         profile.validate().map_err(|message| ProfileError::invalid(path, message))?;
         Ok(profile)
     }
@@ -225,6 +234,73 @@ impl Profile {
             self.base_url = Some(base_url);
         }
         self
+    }
+
+    /// How the pages of a level are read.
+    pub fn reading(&self, level: Level) -> Reading<'_> {
+        let (format, script) = match (level, &self.photo) {
+            (Level::Index, _) => (self.index.format, self.index.script.as_ref()),
+            (Level::Gallery, _) => (self.gallery.format, self.gallery.script.as_ref()),
+            (Level::Photo, Some(photo)) => (photo.format, photo.script.as_ref()),
+            (Level::Photo, None) => (None, None),
+        };
+        Reading { format: format.unwrap_or(self.format), script }
+    }
+
+    /// Whether the start pages show the photos themselves, of the one person whom the site shows.
+    pub fn starts_with_galleries(&self) -> bool {
+        self.index.link.is_empty()
+    }
+
+    /// Whether each rule can find something in the pages it is for.
+    fn validate_rules(&self) -> Result<(), String> {
+        let Self { index, gallery, photo, .. } = self;
+        if index.link.is_empty() && index.single.is_none() {
+            return Err("`index.link` is missing: which link leads to a person's gallery? Where the start pages show the \
+                        photos of one person themselves, add [index.single]"
+                .into());
+        }
+        let no_cards = |section: &str| {
+            format!(
+                "`{section}.card` is missing, and `{section}.link` selects nothing that could stand for the cards"
+            )
+        };
+        if index.card.is_empty() && !index.link.is_empty() {
+            return Err(no_cards("index"));
+        }
+        if gallery.card.is_empty() {
+            return Err(no_cards("gallery"));
+        }
+        let reading = self.reading(Level::Index);
+        index.card.iter().try_for_each(|card| reading.fits("index", "card", card))?;
+        reading.all_fit("index", "pages", &index.pages)?;
+        reading.all_fit("index", "link", index.link.iter().chain(&index.name))?;
+        let reading = self.reading(Level::Gallery);
+        gallery.card.iter().try_for_each(|card| reading.fits("gallery", "card", card))?;
+        reading.all_fit("gallery", "pages", &gallery.pages)?;
+        reading.all_fit("gallery", "link", gallery.link.iter())?;
+        reading.all_fit("gallery", "size", &gallery.size)?;
+        reading.all_fit("gallery", "caption", &gallery.caption)?;
+        if let Some(photo) = photo {
+            let reading = self.reading(Level::Photo);
+            reading.all_fit("photo", "larger", &photo.larger)?;
+            reading.all_fit("photo", "file", &photo.file)?;
+        }
+        for level in [Level::Index, Level::Gallery, Level::Photo] {
+            let Reading { format, script } = self.reading(level);
+            let (Some(script), section) = (script, level.section()) else { continue };
+            if format == Format::Json {
+                return Err(format!(
+                    "[{section}] has a `script`, but `format = \"json\"`: only pages of HTML have scripts"
+                ));
+            }
+            if matches!(script.select, Select::Pointer(_)) {
+                return Err(format!(
+                    "`{section}.script.select` must be a CSS selector, such as `script#photos`"
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn validate(&self) -> Result<(), String> {
@@ -245,6 +321,7 @@ impl Profile {
         {
             return Err(format!("`base_url = \"{base}\"` must be an http or https address"));
         }
+        self.validate_rules()?;
         if self.photo.as_ref().is_some_and(|photo| photo.file.is_empty()) {
             return Err("`photo.file` has no entry".into());
         }
@@ -261,6 +338,14 @@ impl Profile {
             );
         }
         Ok(())
+    }
+}
+
+/// Where no cards are named, the links that rules select are the cards.
+fn links_as_cards(card: &mut Choice<Select>, link: &mut Choice<Rule>) {
+    if card.is_empty() && link.iter().all(|rule| rule.select.is_some()) {
+        *card = link.iter().filter_map(|rule| rule.select.clone()).collect();
+        *link = link.iter().map(|rule| Rule { select: None, ..rule.clone() }).collect();
     }
 }
 
@@ -320,6 +405,31 @@ mod tests {
         assert!(message.contains("line 4") && message.contains("a["), "{message}");
         let message = error(&format!("never = ['(']\n{SMALL}"));
         assert!(message.contains("line 1") && message.contains("pattern"), "{message}");
+    }
+
+    #[test]
+    fn a_rule_that_can_find_nothing_in_such_pages_is_refused_with_what_to_say() {
+        let gallery = |rules: &str| {
+            error(&format!("{}{rules}", SMALL.replace("[gallery]\ncard = 'a'\nlink = {}\n", "[gallery]\n")))
+        };
+        let message = gallery("card = '/data'\nlink = { select = '/file' }");
+        for part in ["`gallery.card = \"/data\"`", "JSON pointer", "format = \"json\"", "script"] {
+            assert!(message.contains(part), "{message}");
+        }
+        let message = gallery("format = 'json'\ncard = 'figure'\nlink = {}");
+        assert!(message.contains("CSS selector") && message.contains("begins with `/`"), "{message}");
+        let message = gallery("format = 'json'\nscript = {}\ncard = '/data'\nlink = {}");
+        assert!(message.contains("only pages of HTML have scripts"), "{message}");
+        assert!(gallery("link = {}").contains("`gallery.card` is missing"));
+        assert!(error(&SMALL.replacen("link = {}\n", "", 1)).contains("`index.link` is missing"));
+    }
+
+    #[test]
+    fn an_unknown_key_in_a_list_of_rules_is_named_with_its_line() {
+        let message = error(&SMALL.replacen("link = {}", "link = [{ select = 'a' }, { atr = 'href' }]", 1));
+        for part in ["line 5", "`atr`", "did you mean `attr`?"] {
+            assert!(message.contains(part), "{message}");
+        }
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl CrawlReport {
     /// Whether something went wrong, other than what was left out on purpose.
     pub fn has_failures(&self) -> bool {
         let mut classes = self.pages_failed.keys().chain(self.photos_failed.keys());
-        !self.left.is_empty() || self.bad_rows > 0 || classes.any(|class| !class.is_by_choice())
+        !self.left.is_empty() || self.bad_rows > 0 || classes.any(|class| class.is_failure())
     }
 
     /// Adds what another part of the same run did.

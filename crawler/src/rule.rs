@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub struct Rule {
     /// The element or JSON value, inside the card where there is one. Absent: the card itself.
     pub select: Option<Select>,
-    /// The attribute. Absent: for links `href` or `src`, else the text.
+    /// The attribute. Absent: for links `href` or `src`, else the text. Of a `srcset`, the largest address is taken.
     pub attr: Option<String>,
     /// The value is what this pattern's first group (or all of it) matches; where it does not match there is none.
     pub pattern: Option<Pattern>,
@@ -34,7 +34,7 @@ impl Rule {
     }
 }
 
-/// A CSS selector, or a JSON pointer (which starts with `/`, as no selector can).
+/// A CSS selector, or a JSON pointer (which is empty, for the whole value, or starts with `/`, as no selector can).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Select {
@@ -57,7 +57,7 @@ impl TryFrom<String> for Select {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text.starts_with('/') {
+        if text.is_empty() || text.starts_with('/') {
             return Ok(Self::Pointer(text));
         }
         match Selector::parse(&text) {
@@ -77,6 +77,11 @@ impl Pattern {
     pub fn find<'t>(&self, text: &'t str) -> Option<&'t str> {
         let captures = self.0.captures(text)?;
         captures.get(1).or_else(|| captures.get(0)).map(|found| found.as_str())
+    }
+
+    /// Where the first match ends.
+    pub(crate) fn end_of(&self, text: &str) -> Option<usize> {
+        self.0.find(text).map(|found| found.end())
     }
 
     /// Whether there is a match anywhere.

@@ -156,6 +156,14 @@ impl CrawlSettings {
         self.identities.is_empty() || self.identities.iter().any(is_named)
     }
 
+    /// Whether a crawl can begin: the address is known, and a stranger is told whom to write to. Asks for nothing.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn ready(&self) -> Result<(), CrawlError> {
+        self.fetcher(self.addresses()?, None).map(drop)
+    }
+
     /// Whom a site's owner is told to write to.
     pub(crate) fn contact(&self) -> Option<&String> {
         self.contact.as_ref().or_else(|| self.source.contact())

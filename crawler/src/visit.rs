@@ -125,13 +125,25 @@ impl Visitor<'_> {
                 return Ok(PageOutcome::Failed { class, detail, answer: Some(self.answer(validators)) });
             }
         };
-        if found.pages.is_empty() && found.identities.is_empty() && found.photos.is_empty() {
+        let is_empty = found.pages.is_empty() && found.identities.is_empty() && found.photos.is_empty();
+        if is_empty && !self.is_numbered_on(&url) {
             tracing::warn!(
                 url = %redacted(&page.url),
                 "a listing shows nothing; has the site changed? see `bolid crawl --check`"
             );
         }
         Ok(PageOutcome::Read { found, answer: self.answer(validators) })
+    }
+
+    /// Whether it is a further page of a gallery whose pages are asked for by number until one shows nothing: its normal
+    /// end.
+    fn is_numbered_on(&self, url: &Url) -> bool {
+        let profile = self.settings.source.profile();
+        let Some(parameter) = profile.and_then(|profile| profile.gallery.page_parameter.as_ref()) else {
+            return false;
+        };
+        let number = url.query_pairs().find(|(name, _)| *name == parameter.name).map(|(_, number)| number);
+        number.is_some_and(|number| number.parse::<u32>().is_ok_and(|number| number > parameter.first))
     }
 
     fn answer(&self, Validators { etag, last_modified }: Validators) -> PageAnswer {

@@ -13,8 +13,8 @@ pub enum Demand {
     Every,
     /// One model after the other, until the rules are certain to drop the photo.
     UntilDropped {
-        /// The models, in the order in which they are asked.
-        order: [Role; 3],
+        /// The models, in the order in which they are asked; one that nobody asks for is not among them.
+        order: Vec<Role>,
         /// The rules, of every site that has its own; each must be certain to drop the photo.
         rules: Vec<Rules>,
     },
@@ -24,21 +24,25 @@ impl Demand {
     /// One model after the other, the cheapest first. Faces always come after people: a face counts only within a
     /// person, so faces alone decide nothing.
     ///
+    /// `choose` gives the model of a role, or none where the role is off.
+    ///
     /// # Errors
     /// As `choose`.
     pub fn until_dropped<'a>(
         rules: &Rules,
         registry: &Registry,
-        choose: impl Fn(Role) -> Result<&'a ModelEntry, ModelError>,
+        choose: impl Fn(Role) -> Result<Option<&'a ModelEntry>, ModelError>,
     ) -> Result<Self, ModelError> {
-        let work = |role| Ok::<_, ModelError>(registry.work(choose(role)?));
+        let work = |role| Ok::<_, ModelError>(choose(role)?.map(|model| registry.work(model)));
         let (watermark, faces, people) = (work(Role::Watermark)?, work(Role::Faces)?, work(Role::People)?);
-        let order = if watermark <= people {
-            [Role::Watermark, Role::People, Role::Faces]
+        let order = if watermark.is_none() {
+            vec![Role::People, Role::Faces]
+        } else if watermark <= people {
+            vec![Role::Watermark, Role::People, Role::Faces]
         } else if watermark <= faces {
-            [Role::People, Role::Watermark, Role::Faces]
+            vec![Role::People, Role::Watermark, Role::Faces]
         } else {
-            [Role::People, Role::Faces, Role::Watermark]
+            vec![Role::People, Role::Faces, Role::Watermark]
         };
         Ok(Self::UntilDropped { order, rules: rules.of_all_sites() })
     }
@@ -59,6 +63,13 @@ impl Demand {
         }
     }
 
+    fn asks_for(&self, role: Role) -> bool {
+        match self {
+            Self::Every => true,
+            Self::UntilDropped { order, .. } => order.contains(&role),
+        }
+    }
+
     /// The scores that would have been asked for, of those that are there: the same whatever other rules and demands
     /// were measured by before, so that verdicts do not depend on what happened earlier.
     pub fn view(&self, measured: Measurements) -> Measurements {
@@ -67,6 +78,9 @@ impl Demand {
         }
         let Measurements { facts, mut watermark, mut faces, mut people, mut face_embedding } = measured;
         let mut seen = Measurements::of(facts);
+        if !self.asks_for(Role::Watermark) {
+            seen.watermark = watermark.take();
+        }
         while let Some(role) = self.next(&seen) {
             match role {
                 Role::Watermark => seen.watermark = watermark.take(),

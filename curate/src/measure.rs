@@ -78,7 +78,11 @@ impl From<ModelError> for MeasureError {
     }
 }
 
-/// The names of the models to use; `None`: the only one of the role, and none for face embeddings.
+/// The word in place of a model's name by which a role is off.
+const OFF: &str = "none";
+
+/// The names of the models to use; `None`: the only one of the role, and none for face embeddings. `"none"`: none, for
+/// watermarks and face embeddings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelChoice {
@@ -94,6 +98,27 @@ pub struct ModelChoice {
 }
 
 impl ModelChoice {
+    /// Whether a role goes without a model on purpose.
+    pub fn is_off(&self, role: Role) -> bool {
+        self.name(role) == Some(OFF)
+    }
+
+    /// Goes without a model of the role.
+    pub fn turn_off(&mut self, role: Role) {
+        self.set(role, Some(OFF));
+    }
+
+    /// Chooses a model of the role; `None`: the only one.
+    pub fn set(&mut self, role: Role, name: Option<&str>) {
+        let chosen = match role {
+            Role::Watermark => &mut self.watermark,
+            Role::Faces => &mut self.faces,
+            Role::People => &mut self.people,
+            Role::FaceEmbedding => &mut self.face_embedding,
+        };
+        *chosen = name.map(str::to_owned);
+    }
+
     /// The name of the model chosen for a role.
     pub fn name(&self, role: Role) -> Option<&str> {
         match role {
@@ -108,7 +133,8 @@ impl ModelChoice {
 /// The models, checked and ready.
 #[derive(Debug)]
 pub struct Detectors {
-    watermark: Cascade,
+    /// `None` where nobody asks for watermarks.
+    watermark: Option<Cascade>,
     faces: Cascade,
     people: Cascade,
     face_embedding: Option<Network>,
@@ -129,13 +155,15 @@ impl Detectors {
     ) -> Result<Self, ModelError> {
         let chosen = |role| registry.choose(role, choice.name(role));
         let load = |role| Cascade::load(registry, chosen(role)?, runtime, device);
-        let (watermark, faces, people) = (load(Role::Watermark)?, load(Role::Faces)?, load(Role::People)?);
+        let watermark = (!choice.is_off(Role::Watermark)).then(|| load(Role::Watermark)).transpose()?;
+        let (faces, people) = (load(Role::Faces)?, load(Role::People)?);
         let embedding = || {
             let entry = chosen(Role::FaceEmbedding)?;
             Network::load(entry, &registry.file(entry), runtime, device)
         };
-        let face_embedding = choice.face_embedding.is_some().then(embedding).transpose()?;
-        let need = need([watermark.entry(), faces.entry(), people.entry()]);
+        let is_compared = choice.face_embedding.is_some() && !choice.is_off(Role::FaceEmbedding);
+        let face_embedding = is_compared.then(embedding).transpose()?;
+        let need = need([&faces, &people].into_iter().chain(&watermark).map(Cascade::entry));
         Ok(Self { watermark, faces, people, face_embedding, need, device })
     }
 
@@ -149,19 +177,18 @@ impl Detectors {
     /// # Errors
     /// When a model cannot be loaded once more, or run.
     pub fn open_for(&self, threads: usize) -> Result<(), ModelError> {
-        self.cascades().into_iter().try_for_each(|cascade| cascade.open_for(threads))?;
+        self.cascades().try_for_each(|cascade| cascade.open_for(threads))?;
         self.face_embedding.iter().try_for_each(|network| network.open_for(threads))
     }
 
-    fn cascades(&self) -> [&Cascade; 3] {
-        [&self.watermark, &self.faces, &self.people]
+    fn cascades(&self) -> impl Iterator<Item = &Cascade> {
+        self.watermark.iter().chain([&self.faces, &self.people])
     }
 
     /// The digest under which scores of a role are stored ([`identity`]); `None` where the role has no model.
     pub fn identity(&self, role: Role) -> Option<Digest> {
         let embedding = self.face_embedding.iter().map(|network| &network.entry);
-        let models: Vec<ModelEntry> =
-            self.cascades().into_iter().map(Cascade::entry).chain(embedding).cloned().collect();
+        let models: Vec<ModelEntry> = self.cascades().map(Cascade::entry).chain(embedding).cloned().collect();
         identity(role, &models, self.need, self.device)
     }
 
@@ -191,7 +218,11 @@ impl Detectors {
         let (mut measured, mut look) = (known, Look::at(photo, larger));
         while let Some(role) = demand.next(&measured) {
             match role {
-                Role::Watermark => measured.watermark = Some(self.watermark.watermark(&mut look)?.found),
+                Role::Watermark => {
+                    let found =
+                        self.watermark.as_ref().map(|model| model.watermark(&mut look)).transpose()?;
+                    measured.watermark = Some(found.map_or_else(nowhere, |looked| looked.found));
+                }
                 Role::Faces => measured.faces = Some(self.faces.faces(&mut look)?.found),
                 Role::People => measured.people = Some(self.people.people(&mut look)?.found),
                 Role::FaceEmbedding => {
@@ -221,12 +252,15 @@ impl Detectors {
         photos.par_bridge().for_each(|(key, bytes)| done(key, self.measure(bytes.as_ref())));
     }
 
-    /// The watermark model's probability for the frame and its tiles.
+    /// The watermark model's probability for the frame and its tiles; nowhere, where there is no model.
     ///
     /// # Errors
     /// When the model cannot be run.
     pub fn watermark(&self, photo: &Photo) -> Result<WatermarkScore, ModelError> {
-        Ok(self.watermark.watermark(&mut Look::at(photo, &mut |_| None))?.found)
+        let mut no_more = |_| None;
+        let look = &mut Look::at(photo, &mut no_more);
+        let found = self.watermark.as_ref().map(|model| model.watermark(look)).transpose()?;
+        Ok(found.map_or_else(nowhere, |looked| looked.found))
     }
 
     /// The faces of a photo.
@@ -244,6 +278,11 @@ impl Detectors {
     pub fn people(&self, photo: &Photo) -> Result<Vec<Person>, ModelError> {
         Ok(self.people.people(&mut Look::at(photo, &mut |_| None))?.found)
     }
+}
+
+/// What is said of watermarks where no model is asked.
+fn nowhere() -> WatermarkScore {
+    WatermarkScore { regions: Vec::new() }
 }
 
 /// One model alone, checked and ready.

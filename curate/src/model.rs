@@ -21,7 +21,7 @@ use photo::Digest;
 
 use crate::cascade::Cascade;
 
-pub use add::{NewModel, add};
+pub use add::{NewModel, add, declare, inspect, relative_to, remove};
 pub use contract::Role;
 pub use device::{Device, ParseDeviceError};
 pub use features::{FeatureNetwork, PictureFeatures};
@@ -117,7 +117,11 @@ pub enum ModelError {
         declared: String,
     },
     /// Several entries have the role and none was named.
-    #[error("`{}` declares several models with the role `{role}` ({names}); name one of them", path.display())]
+    #[error(
+        "`{}` declares several models with the role `{role}` ({names}); choose one in the recipe, under [detectors]: \
+         `{role} = \"{first}\"`, or with --set detectors.{role}={first}", path.display(),
+        first = names.split(", ").next().unwrap_or_default()
+    )]
     Ambiguous {
         /// The registry.
         path: PathBuf,

@@ -140,6 +140,26 @@ impl FailureClass {
         matches!(self, Self::OptOut | Self::TooSmall | Self::TooLarge | Self::NotAnImage | Self::Unsupported)
     }
 
+    /// Whether it is a failure, which `bolid retry` may mend and which the exit code tells: the photo was neither left out
+    /// on purpose nor refused for what it is, as the rules would refuse it.
+    pub fn is_failure(self) -> bool {
+        !self.is_by_choice() && !self.is_of_photo()
+    }
+
+    /// Whether the photo itself is the reason, so that judging drops it.
+    pub fn is_of_photo(self) -> bool {
+        matches!(self, Self::TooSmall | Self::NotAnImage | Self::Unsupported | Self::Unreadable)
+    }
+
+    /// What is said of a photo or page with it: `failed`, `dropped` or `left out`.
+    pub fn in_word(self) -> &'static str {
+        match self {
+            class if class.is_of_photo() => "dropped",
+            class if class.is_by_choice() => "left out",
+            _ => "failed",
+        }
+    }
+
     /// Whether the photo was left out on purpose, so that nothing is wrong with the run.
     pub fn is_by_choice(self) -> bool {
         matches!(self, Self::Robots | Self::OptOut | Self::TooSmall | Self::Gone | Self::Erased)
@@ -169,6 +189,16 @@ impl FromStr for FailureClass {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_class_is_a_failure_or_dropped_or_left_out() {
+        use FailureClass as Class;
+        let words =
+            [Class::Timeout, Class::Http4xx, Class::NotAnImage, Class::TooSmall, Class::Robots, Class::Gone];
+        let words = words.map(|class| (class.in_word(), class.is_failure()));
+        let (failed, dropped, left_out) = (("failed", true), ("dropped", false), ("left out", false));
+        assert_eq!(words, [failed, failed, dropped, dropped, left_out, left_out]);
+    }
 
     #[test]
     fn every_class_is_read_back_from_its_name_and_from_json() {

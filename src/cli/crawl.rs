@@ -36,11 +36,19 @@ pub struct SiteArgs {
     pub site: Option<PathBuf>,
     /// Where the site is, for an engine's profile; for others a host that serves the same pages (a mirror, a test
     /// server).
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = web_address)]
     pub base_url: Option<Url>,
     /// How they are asked.
     #[command(flatten)]
     pub manners: MannerArgs,
+}
+
+/// An address of the web; `gallery.example` alone is none.
+fn web_address(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => Ok(url),
+        _ => Err(format!("`{text}` is no address of a site; it begins with https:// or http://")),
+    }
 }
 
 /// How hosts are asked.

@@ -1,32 +1,30 @@
 //! What a recipe makes of them: `dataset`, `measure`, `judge`, `prepare`, `snapshot`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-
-use crate::bundled;
-
-/// In a checkout, the recipe is known.
-const DEFAULT_RECIPE: &str = "data/recipes/demo.toml";
 
 /// Nothing says what to do. Exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no recipe is named, and {DEFAULT_RECIPE} is not here; name one with --recipe FILE, \
-     write one with `bolid init`, or take the demo's with --demo"
+    "there is no recipe: none is named, no recipe.toml is here, and {workdir} was made by none; write one with \
+     `bolid init`, name one with --recipe FILE, or take the demo's with --demo",
+    workdir = .workdir.display()
 )]
-pub struct NoRecipe;
+pub struct NoRecipe {
+    /// The work folder.
+    pub workdir: PathBuf,
+}
 
 /// The recipe, and single values that override it.
 #[derive(Debug, Clone, Args)]
 pub struct RecipeArgs {
-    /// The recipe (TOML): which sites, which rules, which models [default: data/recipes/demo.toml; none where --site
-    /// names a site].
+    /// The recipe (TOML): which sites, which rules, which models [default: recipe.toml here, or the one that the work
+    /// folder was made by; without any, all that is stored].
     #[arg(long, env = "BOLID_RECIPE", value_name = "FILE")]
     pub recipe: Option<PathBuf>,
     /// The demo's recipe and models, which the program carries; they are written to WORKDIR/demo.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "recipe")]
     pub demo: bool,
     /// Override a value of the recipe, e.g. `rules.min_side=800` (may be repeated).
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -34,22 +32,6 @@ pub struct RecipeArgs {
 }
 
 impl RecipeArgs {
-    /// The recipe's file.
-    ///
-    /// # Errors
-    /// Where the demo's cannot be written, or none is named and there is no checkout around.
-    pub fn path(&self, workdir: &Path) -> Result<PathBuf> {
-        if self.demo {
-            return bundled::unpack(workdir);
-        }
-        let default = PathBuf::from(DEFAULT_RECIPE);
-        match &self.recipe {
-            Some(recipe) => Ok(recipe.clone()),
-            None if default.exists() => Ok(default),
-            None => Err(NoRecipe.into()),
-        }
-    }
-
     /// The same recipe with these values over it.
     pub fn with(mut self, measure: MeasureArgs) -> Self {
         if measure.all {
@@ -110,8 +92,16 @@ pub struct InitArgs {
 pub enum Engine {
     /// Coppermine.
     Coppermine,
+    /// fgallery.
+    Fgallery,
+    /// igal2.
+    Igal2,
+    /// lazygal.
+    Lazygal,
     /// Piwigo.
     Piwigo,
+    /// sigal.
+    Sigal,
 }
 
 impl Engine {
@@ -125,7 +115,11 @@ impl Engine {
     pub fn file(self) -> &'static str {
         match self {
             Self::Coppermine => "coppermine.toml",
+            Self::Fgallery => "fgallery.toml",
+            Self::Igal2 => "igal2.toml",
+            Self::Lazygal => "lazygal.toml",
             Self::Piwigo => "piwigo.toml",
+            Self::Sigal => "sigal.toml",
         }
     }
 
@@ -133,7 +127,11 @@ impl Engine {
     pub fn profile(self) -> &'static str {
         match self {
             Self::Coppermine => include_str!("../../data/sites/coppermine.toml"),
+            Self::Fgallery => include_str!("../../data/sites/fgallery.toml"),
+            Self::Igal2 => include_str!("../../data/sites/igal2.toml"),
+            Self::Lazygal => include_str!("../../data/sites/lazygal.toml"),
             Self::Piwigo => include_str!("../../data/sites/piwigo.toml"),
+            Self::Sigal => include_str!("../../data/sites/sigal.toml"),
         }
     }
 }

@@ -82,6 +82,9 @@ pub struct EvaluateArgs {
     /// The survey's key [default: survey-key.json beside the first of the answers].
     #[arg(long, value_name = "FILE", requires = "survey_results")]
     pub survey_key: Option<PathBuf>,
+    /// Where the networks that draw and embed compute; those that judge poses are the recipe's.
+    #[command(flatten)]
+    pub device: super::DeviceArgs,
     /// The recipe whose pose model and rules judge.
     #[command(flatten)]
     pub recipe: super::RecipeArgs,

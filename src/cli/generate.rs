@@ -89,6 +89,9 @@ pub struct GenerateArgs {
     /// A .png file, or a folder [default: `pictures` in the work folder].
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
+    /// Where networks compute.
+    #[command(flatten)]
+    pub device: super::DeviceArgs,
     /// For photos: the recipe whose models and rules measure them.
     #[command(flatten)]
     pub recipe: super::RecipeArgs,

@@ -11,6 +11,8 @@ pub enum ModelsCommand {
     List(RegistryArgs),
     /// Register an ONNX file for a role, after a check of its inputs and outputs.
     Add(AddArgs),
+    /// Take a model off the list; its file stays.
+    Remove(RemoveArgs),
     /// Make an int8 variant of a registered model, calibrated on photos, and say how well it agrees.
     Quantize(QuantizeArgs),
     /// Check digests, inputs and outputs of all registered models.
@@ -39,6 +41,16 @@ pub struct AddArgs {
     pub registry: RegistryArgs,
 }
 
+/// `bolid models remove`.
+#[derive(Debug, Args)]
+pub struct RemoveArgs {
+    /// The registered model.
+    pub name: String,
+    /// Where it is registered.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
 /// `bolid models quantize`.
 #[derive(Debug, Args)]
 pub struct QuantizeArgs {
@@ -47,6 +59,9 @@ pub struct QuantizeArgs {
     /// A folder of photos like those that will be measured: every second one calibrates, the others compare.
     #[arg(long, value_name = "DIR")]
     pub photos: PathBuf,
+    /// Register the variant even where it saves no time.
+    #[arg(long)]
+    pub anyway: bool,
     /// The variant's name [default: the model's, with -int8].
     #[arg(long, value_name = "NAME")]
     pub as_name: Option<String>,
@@ -61,9 +76,10 @@ pub struct QuantizeArgs {
 /// Which list of models.
 #[derive(Debug, Clone, Args)]
 pub struct RegistryArgs {
-    /// The list of models (TOML).
-    #[arg(long, env = "BOLID_MODELS", default_value = "data/models/models.toml", value_name = "FILE")]
-    pub models: PathBuf,
+    /// The list of models (TOML) [default: that of the recipe here or of the work folder's, or your own,
+    /// ~/.config/bolid/models.toml; the demo's is only read].
+    #[arg(long, env = "BOLID_MODELS", value_name = "FILE")]
+    pub models: Option<PathBuf>,
 }
 
 /// `bolid check-real`.

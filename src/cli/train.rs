@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use train::Device;
+use train::device::DeviceChoice;
 
 /// `bolid train …`.
 #[derive(Debug, Subcommand)]
@@ -17,6 +19,26 @@ pub enum TrainCommand {
     Adapter(AdapterArgs),
     /// Teach a base one person by a word: DreamBooth with prior preservation, as low-rank updates.
     Dreambooth(DreamboothArgs),
+}
+
+/// Where networks compute.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct DeviceArgs {
+    /// Where networks compute: auto (a card, where this program is built for cards and there is one), cpu, cuda, or cuda:N
+    /// for the card of that number.
+    #[arg(long, env = "BOLID_DEVICE", default_value_t, value_name = "DEVICE")]
+    pub device: DeviceChoice,
+}
+
+impl DeviceArgs {
+    /// The device; a card is said on stderr.
+    pub fn open(self) -> train::Result<Device> {
+        let device = self.device.open()?;
+        if !device.is_cpu() {
+            eprintln!("bolid: networks compute on {}", train::device::name(&device));
+        }
+        Ok(device)
+    }
 }
 
 /// What every training takes.
@@ -73,6 +95,9 @@ pub struct HowArgs {
     /// Run one step and print what the training would take: memory, seconds, samples.
     #[arg(long)]
     pub dry_run: bool,
+    /// Where networks compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
 }
 
 /// `bolid export …`.
@@ -118,6 +143,9 @@ pub struct EncodeArgs {
     /// What to write: mean and log-variance, or the mean as ComfyUI's IPAdapter loads it.
     #[arg(long, value_enum, default_value_t = EmbeddingFormat::Safetensors)]
     pub format: EmbeddingFormat,
+    /// Where the body-VAE computes.
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// For a folder: the recipe whose models and rules measure its photos.
     #[command(flatten)]
     pub recipe: super::RecipeArgs,
@@ -147,6 +175,9 @@ pub struct BodyBenchArgs {
     /// Write a page with plots here.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Where the body-VAE computes.
+    #[command(flatten)]
+    pub device: DeviceArgs,
 }
 
 /// `bolid runs …`.

@@ -1,36 +1,43 @@
 //! From what was read off pictures and photos to figures.
 
 use anyhow::Result;
-use train::bodybench::bootstrap::{bootstrap, widen_certainty};
-use train::bodybench::input::Gaussian;
-use train::bodybench::scores::evidence_scores;
+use photo::Joints;
+use train::bodybench::bootstrap::bootstrap;
 use train::evaluation::{
-    Better, Features, OfIdentity, Similarities, Subsets, body_score, frechet_distance, inception_score,
-    kernel_distance, limb_ratio_error, width_error,
+    Better, Features, OfIdentity, PoseTarget, average_precision, body_score, limb_ratio_error, pck,
+    width_error,
 };
 
 use super::condition::Condition;
-use super::figures::{
-    Anchors, ConditionFigures, Evaluation, Figure, PriorBodies, Provenance, SetDistance, SetScore,
-};
+use super::figures::{Anchors, ConditionFigures, Evaluation, Figure, PriorBodies, Provenance};
+use super::people::View;
 use super::proportions::{Spreads, distance};
-use super::readings::{Readings, cosine, mean};
+use super::readings::{Readings, Seen, cosine, mean};
+use super::retrieval::{accepted, bodies, first_places, retrieval, share_of};
+use super::sets::{features, frechet, kernel, score_of_classes};
 
-/// Fewer pictures make a Fréchet distance mean little (Heusel et al., arXiv:1706.08500).
-const ENOUGH_FOR_FID: usize = 2048;
 /// What bootstrap and subsets are drawn from.
-const SEED: u64 = 1;
-/// Subsets of a kernel distance, and the largest that they are.
-const SUBSETS: usize = 10;
-const SUBSET: usize = 100;
-/// The share of strangers who are accepted.
-const FAR: f64 = 0.01;
+pub const SEED: u64 = 1;
+/// How near a joint has to be, in shares of the person's size: PCK@0.1, as `bolid train pose-probe` reports it.
+const NEAR: f64 = 0.1;
 
-/// Parts of a set that an Inception score is computed on, as its authors do.
-const SCORED_PARTS: usize = 10;
+/// The pose of a person's reference: what pictures with one are asked for (the paper's p_ref, 4.4).
+pub struct AskedPose {
+    joints: Joints,
+    area_px2: f64,
+}
+
+impl AskedPose {
+    /// Of the reference.
+    pub fn of(reference: &View) -> Self {
+        Self { joints: reference.joints, area_px2: reference.area_px2 }
+    }
+}
 
 /// Everything that was read, person by person in one order.
 pub struct Judged {
+    /// The pose of everybody's reference.
+    pub asked: Vec<AskedPose>,
     /// For each person somebody to be mistaken for.
     pub strangers: Vec<usize>,
     /// Photos that c_body was made of.
@@ -44,7 +51,7 @@ pub struct Judged {
 impl Evaluation {
     /// From what was read.
     pub fn new(provenance: Provenance, judged: &Judged, prior_bodies: Option<PriorBodies>) -> Result<Self> {
-        let spreads = Spreads::of(&judged.given, &judged.held_out);
+        let spreads = Spreads::of(&seen(&judged.given), &seen(&judged.held_out));
         let photos = features(&judged.held_out)?;
         let conditions = judged
             .conditions
@@ -74,8 +81,23 @@ fn condition_figures(
 ) -> Result<ConditionFigures> {
     let held_out = &judged.held_out;
     let each = |of: &dyn Fn(usize) -> Option<f64>| -> Vec<Option<f64>> { (0..found.len()).map(of).collect() };
-    let limbs = each(&|i| limb_ratio_error(&found[i].limbs, &held_out[i].limbs));
-    let widths = each(&|i| width_error(&found[i].widths, &held_out[i].widths));
+    let errors = Errors::of(&seen(found), &seen(held_out));
+    let anchors = Errors::anchors(judged);
+    let between = |which: fn(&Errors) -> &Vec<Option<f64>>| {
+        let [floor, ceiling] = [&anchors[0], &anchors[1]].map(which);
+        let value = which(&errors);
+        let of = |i: usize| OfIdentity { value: value[i], floor: floor[i], ceiling: ceiling[i] };
+        normalised(&(0..found.len()).map(of).collect::<Vec<_>>(), Better::Less)
+    };
+    let firsts = first_places(&bodies(found), &bodies(held_out))?;
+    let own_firsts = first_places(&bodies(&judged.given), &bodies(held_out))?;
+    let chance = Some(1.0 / found.len().max(1) as f64);
+    let of_retrieval = |i: usize| OfIdentity { value: firsts[i], floor: chance, ceiling: own_firsts[i] };
+    let pose = |i: usize| {
+        let near = found[i].seen.joints.iter().map(|joints| pck(joints, &judged.asked[i].joints, NEAR));
+        Ok(mean(near.collect::<Result<Vec<_>, _>>()?.into_iter().flatten()))
+    };
+    let poses = (0..found.len()).map(pose).collect::<Result<Vec<_>>>()?;
     let leak = |i: usize| {
         let reference = judged.given[i].grounds.first()?;
         mean(found[i].grounds.iter().map(|ground| cosine(ground, reference)))
@@ -87,18 +109,23 @@ fn condition_figures(
         mean(found[i].embeddings.iter().flat_map(of))
     };
     let drawn = features(found)?;
-    let pictures: usize = found.iter().map(|one| one.count).sum();
+    let pictures: usize = found.iter().map(|one| one.seen.count).sum();
     Ok(ConditionFigures {
         condition: condition.name(),
         lambda_body: condition.lambda_body,
         lambda_ref: condition.lambda_ref,
         pictures: pictures / found.len().max(1),
         person_found: share_found(found),
-        limb_ratio_error: Figure::over(&limbs, Worst::High),
-        width_error: Figure::over(&widths, Worst::High),
+        limb_ratio_error: Figure::over(&errors.limbs, Worst::High),
+        limb_score: between(|errors| &errors.limbs)?,
+        width_error: Figure::over(&errors.widths, Worst::High),
+        width_score: between(|errors| &errors.widths)?,
         body_score: score_of(found, judged, spreads)?,
-        retrieval_at_1: retrieval(&bodies(found), &bodies(held_out))?,
+        retrieval_at_1: share_of(&firsts),
+        retrieval_score: normalised(&(0..found.len()).map(of_retrieval).collect::<Vec<_>>(), Better::More)?,
         tar_at_1_far: accepted(&bodies(found), &bodies(held_out))?,
+        pose_oks_ap: oks_ap(found, &judged.asked)?,
+        pose_pck: Figure::over(&poses, Worst::Low),
         clip_t: Figure::over(&each(&|i| found[i].clip_t), Worst::Low),
         clip_i: Figure::over(&each(&like), Worst::Low),
         background_leak: Figure::over(&each(&leak), Worst::High),
@@ -109,38 +136,87 @@ fn condition_figures(
     })
 }
 
+/// How far limbs and widths are from those in the person's other photos, person by person.
+struct Errors {
+    limbs: Vec<Option<f64>>,
+    widths: Vec<Option<f64>>,
+}
+
+impl Errors {
+    fn of(found: &[&Seen], photos: &[&Seen]) -> Self {
+        let pairs = || found.iter().zip(photos);
+        Self {
+            limbs: pairs().map(|(a, b)| limb_ratio_error(&a.limbs, &b.limbs)).collect(),
+            widths: pairs().map(|(a, b)| width_error(&a.widths, &b.widths)).collect(),
+        }
+    }
+
+    /// The floor, another person; and the ceiling, the person's own other photos.
+    fn anchors(judged: &Judged) -> [Self; 2] {
+        let photos = seen(&judged.held_out);
+        let strangers: Vec<&Seen> = judged.strangers.iter().map(|&who| photos[who]).collect();
+        [Self::of(&strangers, &photos), Self::of(&seen(&judged.given), &photos)]
+    }
+}
+
 fn anchors(judged: &Judged) -> Result<Anchors> {
-    let Judged { strangers, given, held_out, .. } = judged;
-    let over = |of: &dyn Fn(usize) -> Option<f64>| {
-        Figure::over(&(0..given.len()).map(of).collect::<Vec<_>>(), Worst::High)
-    };
+    let Judged { given, held_out, .. } = judged;
+    let [floor, ceiling] = Errors::anchors(judged);
+    let over = |values: &[Option<f64>]| Figure::over(values, Worst::High);
     Ok(Anchors {
         person_found: (share_found(given) + share_found(held_out)) / 2.0,
-        limb_ratio_error_ceiling: over(&|i| limb_ratio_error(&given[i].limbs, &held_out[i].limbs)),
-        limb_ratio_error_floor: over(&|i| {
-            limb_ratio_error(&held_out[strangers[i]].limbs, &held_out[i].limbs)
-        }),
-        width_error_ceiling: over(&|i| width_error(&given[i].widths, &held_out[i].widths)),
-        width_error_floor: over(&|i| width_error(&held_out[strangers[i]].widths, &held_out[i].widths)),
+        limb_ratio_error_ceiling: over(&ceiling.limbs),
+        limb_ratio_error_floor: over(&floor.limbs),
+        width_error_ceiling: over(&ceiling.widths),
+        width_error_floor: over(&floor.widths),
         retrieval_at_1_ceiling: retrieval(&bodies(given), &bodies(held_out))?,
         retrieval_at_1_chance: 1.0 / given.len().max(1) as f64,
+        pose_oks_ap: oks_ap(given, &judged.asked)?,
     })
+}
+
+/// What is seen of everybody.
+fn seen(of: &[Readings]) -> Vec<&Seen> {
+    of.iter().map(|one| &one.seen).collect()
+}
+
+/// OKS-AP of the references' poses over all pictures; `None` where no reference has a visible joint.
+fn oks_ap(found: &[Readings], asked: &[AskedPose]) -> Result<Option<f64>> {
+    let of = |(one, asked): (&Readings, &AskedPose)| {
+        let target = |people: &Vec<_>| PoseTarget {
+            joints: asked.joints,
+            area_px2: asked.area_px2,
+            found: people.clone(),
+        };
+        one.people.iter().map(target).collect::<Vec<_>>()
+    };
+    let is_seen = |(_, asked): &(&Readings, &AskedPose)| asked.joints.visible().count() > 0;
+    let targets: Vec<PoseTarget> = found.iter().zip(asked).filter(is_seen).flat_map(of).collect();
+    if targets.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(average_precision(&targets)?.mean))
 }
 
 /// The distances of proportions to a person's other photos: of the pictures, of another person, of the person's own.
 fn score_of(found: &[Readings], judged: &Judged, spreads: &Spreads) -> Result<Figure> {
     let Judged { strangers, given, held_out, .. } = judged;
+    let (found, given, held_out) = (seen(found), seen(given), seen(held_out));
     let of = |i: usize| OfIdentity {
-        value: distance(&found[i], &held_out[i], spreads),
-        floor: distance(&held_out[strangers[i]], &held_out[i], spreads),
-        ceiling: distance(&given[i], &held_out[i], spreads),
+        value: distance(found[i], held_out[i], spreads),
+        floor: distance(held_out[strangers[i]], held_out[i], spreads),
+        ceiling: distance(given[i], held_out[i], spreads),
     };
-    let people: Vec<OfIdentity> = (0..found.len()).map(of).collect();
+    normalised(&(0..found.len()).map(of).collect::<Vec<_>>(), Better::Less)
+}
+
+/// A figure between its anchors; nothing where nobody has all three.
+fn normalised(people: &[OfIdentity], better: Better) -> Result<Figure> {
     let is_whole = |one: &OfIdentity| one.value.and(one.floor).and(one.ceiling).is_some();
     if !people.iter().any(is_whole) {
         return Ok(Figure::NONE);
     }
-    let score = body_score(&people, Better::Less, SEED)?;
+    let score = body_score(people, better, SEED)?;
     let ends = score.normalised.and_then(|normalised| normalised.interval);
     Ok(Figure {
         value: score.normalised.map(|normalised| normalised.mean),
@@ -152,134 +228,19 @@ fn score_of(found: &[Readings], judged: &Judged, spreads: &Spreads) -> Result<Fi
 }
 
 fn share_found(of: &[Readings]) -> f64 {
-    let (found, all) = of.iter().fold((0, 0), |(found, all), one| (found + one.found, all + one.count));
+    let (found, all) = of
+        .iter()
+        .map(|one| &one.seen)
+        .fold((0, 0), |(found, all), one| (found + one.joints.len(), all + one.count));
     found as f64 / all.max(1) as f64
-}
-
-fn bodies(of: &[Readings]) -> Vec<Option<Gaussian>> {
-    of.iter().map(|one| one.body.clone()).collect()
-}
-
-/// Those of whom something is seen on either side, who they are, and how alike each two are.
-fn similarities(
-    queries: &[Option<Gaussian>],
-    gallery: &[Option<Gaussian>],
-) -> (Vec<usize>, Vec<usize>, Vec<f64>) {
-    let seen = |of: &[Option<Gaussian>]| -> (Vec<usize>, Vec<Gaussian>) {
-        of.iter().enumerate().filter_map(|(who, body)| Some((who, body.clone()?))).unzip()
-    };
-    let ((of_queries, queries), (of_gallery, gallery)) = (seen(queries), seen(gallery));
-    let scores = evidence_scores(&queries, &gallery);
-    (of_queries, of_gallery, scores.iter().flatten().copied().collect())
-}
-
-/// How often a body finds its person; those in whose pictures nobody is seen are not found.
-fn retrieval(queries: &[Option<Gaussian>], gallery: &[Option<Gaussian>]) -> Result<Figure> {
-    let people = queries.len();
-    let (asked, there, values) = similarities(queries, gallery);
-    let mut first = vec![Some(0.0); people];
-    for (row, who) in asked.iter().enumerate() {
-        let row = &values[row * there.len()..][..there.len()];
-        let found = Similarities::new(std::slice::from_ref(who), &there, row)?.first_places();
-        first[*who] = Some(found.map_or(0.0, |found| found.share));
-    }
-    let mut figure = Figure::over(&first, Worst::Low);
-    if let (Some(share), Some(low), Some(high)) = (figure.value, figure.low, figure.high) {
-        let [low, high] = widen_certainty([low, high], share, people);
-        (figure.low, figure.high, figure.worst_tenth) = (Some(low), Some(high), None);
-    }
-    Ok(figure)
-}
-
-/// The share of people accepted where [`FAR`] of strangers are.
-fn accepted(queries: &[Option<Gaussian>], gallery: &[Option<Gaussian>]) -> Result<Option<f64>> {
-    let (asked, there, values) = similarities(queries, gallery);
-    if asked.is_empty() || there.is_empty() {
-        return Ok(None);
-    }
-    let found = Similarities::new(&asked, &there, &values)?.true_accepts(FAR)?;
-    Ok(found.map(|found| found.share))
-}
-
-/// Inception's features where they are there, CLIP's embeddings otherwise.
-fn features(of: &[Readings]) -> Result<Option<Features>> {
-    let inception: Vec<&[f32]> =
-        of.iter().flat_map(|one| one.inception.iter().map(|found| &found.features[..])).collect();
-    match inception.first() {
-        Some(first) if !first.is_empty() => Ok(Some(Features::new(first.len(), &inception.concat())?)),
-        _ => {
-            let clip: Vec<&[f32]> =
-                of.iter().flat_map(|one| one.embeddings.iter().map(Vec::as_slice)).collect();
-            let Some(first) = clip.first() else { return Ok(None) };
-            Ok(Some(Features::new(first.len(), &clip.concat())?))
-        }
-    }
-}
-
-/// The Inception score of pictures, where the network classifies and there are enough.
-fn score_of_classes(of: &[Readings]) -> Result<Option<SetScore>> {
-    let logits: Vec<&[f32]> =
-        of.iter().flat_map(|one| one.inception.iter().map(|found| &found.logits[..])).collect();
-    let Some(width) = logits.first().map(|first| first.len()).filter(|width| *width > 0) else {
-        return Ok(None);
-    };
-    let parts = SCORED_PARTS.min(logits.len());
-    let found = inception_score(&Features::new(width, &logits.concat())?, parts)?;
-    Ok(Some(SetScore {
-        value: found.mean,
-        deviation: found.deviation,
-        parts,
-        pictures: logits.len(),
-        note: "of people alone, one class to most classifiers: it says little of how good they are, nothing of whom they \
-               show"
-            .to_owned(),
-    }))
-}
-
-fn set_distance(pictures: Option<&Features>, photos: Option<&Features>, network: &str) -> SetDistance {
-    SetDistance {
-        value: None,
-        deviation: None,
-        network: network.to_owned(),
-        pictures: pictures.map_or(0, Features::rows),
-        photos: photos.map_or(0, Features::rows),
-        note: None,
-    }
-}
-
-fn kernel(pictures: Option<&Features>, photos: Option<&Features>, network: &str) -> Result<SetDistance> {
-    let mut distance = set_distance(pictures, photos, network);
-    if let (Some(pictures), Some(photos)) = (pictures, photos) {
-        let size = pictures.rows().min(photos.rows()).min(SUBSET);
-        if size >= 2 {
-            let subsets = Subsets { count: SUBSETS, size, seed: SEED };
-            let found = kernel_distance(pictures, photos, subsets)?;
-            (distance.value, distance.deviation) = (Some(found.mean), Some(found.deviation));
-        }
-    }
-    Ok(distance)
-}
-
-fn frechet(pictures: Option<&Features>, photos: Option<&Features>, network: &str) -> Result<SetDistance> {
-    let mut distance = set_distance(pictures, photos, network);
-    if let (Some(pictures), Some(photos)) = (pictures, photos) {
-        let least = pictures.rows().min(photos.rows());
-        if least >= 2 {
-            distance.value = Some(frechet_distance(pictures, photos)?);
-        }
-        distance.note = (least < ENOUGH_FOR_FID).then(|| {
-            format!(
-                "of {least} pictures; below {ENOUGH_FOR_FID} it is biased upwards: compare sets of one size"
-            )
-        });
-    }
-    Ok(distance)
 }
 
 /// Which end of a figure is bad.
 #[derive(Clone, Copy)]
-enum Worst {
+pub enum Worst {
+    /// The high one.
     High,
+    /// The low one.
     Low,
 }
 
@@ -288,7 +249,7 @@ impl Figure {
     const NONE: Self = Self { value: None, low: None, high: None, worst_tenth: None, people: 0 };
 
     /// The mean of what is known, with its interval.
-    fn over(values: &[Option<f64>], worst: Worst) -> Self {
+    pub fn over(values: &[Option<f64>], worst: Worst) -> Self {
         let known: Vec<f64> = values.iter().flatten().copied().collect();
         let people = known.len();
         if people == 0 {
@@ -319,7 +280,7 @@ impl PriorBodies {
     /// From the two halves of everybody's pictures.
     pub fn of(halves: &[(Readings, Readings)]) -> Result<Self> {
         let (queries, gallery): (Vec<_>, Vec<_>) =
-            halves.iter().map(|(query, other)| (query.body.clone(), other.body.clone())).unzip();
+            halves.iter().map(|(query, other)| (query.seen.body.clone(), other.seen.body.clone())).unzip();
         Ok(Self {
             count: halves.len(),
             retrieval_at_1: retrieval(&queries, &gallery)?,
@@ -342,16 +303,5 @@ mod tests {
         let one = Figure::over(&[None, Some(0.3)], Worst::High);
         assert_eq!((one.value, one.low, one.high, one.people), (Some(0.3), None, None, 1));
         assert_eq!(Figure::over(&[None], Worst::Low).value, None);
-    }
-
-    #[test]
-    fn whoever_is_not_seen_is_not_found() {
-        let body = |at: f32| Some(Gaussian { mean: vec![at, -at], precision: vec![9.0, 9.0] });
-        let gallery = [body(2.0), body(-2.0), body(0.1)];
-        let queries = [body(1.9), None, body(-2.1)];
-        let figure = retrieval(&queries, &gallery).expect("figures");
-        assert_eq!((figure.value, figure.people), (Some(1.0 / 3.0), 3));
-        assert_eq!(retrieval(&[None, None], &gallery[..2]).expect("figures").value, Some(0.0));
-        assert_eq!(accepted(&[None], &gallery[..1]).expect("figures"), None);
     }
 }

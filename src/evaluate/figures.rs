@@ -91,14 +91,25 @@ pub struct ConditionFigures {
     pub person_found: f64,
     /// Mean relative error of limbs over the torso, against the person's other photos.
     pub limb_ratio_error: Figure,
-    /// The same of widths at shoulders, waist, hips and thigh.
+    /// The same between another person's (0) and the person's own other photos' (1).
+    pub limb_score: Figure,
+    /// As `limb_ratio_error`, of widths at shoulders, waist, hips and thigh.
     pub width_error: Figure,
+    /// The same between the two.
+    pub width_score: Figure,
     /// Limbs and widths together: 0 is another person of the same sex and height, 1 the person's own other photos.
     pub body_score: Figure,
     /// How often c_body read off the pictures finds the person among all by their other photos.
     pub retrieval_at_1: Figure,
+    /// The same between chance (0) and the person's own other photos (1).
+    pub retrieval_score: Figure,
     /// The share of people accepted where 1 % of strangers are.
     pub tar_at_1_far: Option<f64>,
+    /// OKS-AP of the reference's pose, found by the pose model; null where no reference shows one. Pictures without a
+    /// reference say what is reached by chance.
+    pub pose_oks_ap: Option<f64>,
+    /// The share of joints within a tenth of the person's size of the reference's, where both show them.
+    pub pose_pck: Figure,
     /// Mean cosine of pictures and prompts.
     pub clip_t: Figure,
     /// Mean cosine of pictures and the person's other photos.
@@ -147,6 +158,8 @@ pub struct Anchors {
     pub retrieval_at_1_ceiling: Figure,
     /// Retrieval by chance.
     pub retrieval_at_1_chance: f64,
+    /// OKS-AP of the reference's pose in the photos that c_body is made of, one of which is the reference.
+    pub pose_oks_ap: Option<f64>,
 }
 
 /// People whom nobody photographed.

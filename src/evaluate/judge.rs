@@ -8,11 +8,13 @@ use curate::{Detectors, FeatureNetwork, PictureFeatures, PrepareSettings};
 use image::RgbImage;
 use photo::{BoundingBox, Joints, Person, Rules};
 use rayon::prelude::*;
-use train::Device;
 use train::body::{BodyVae, Pose, Views};
 use train::bodybench::input::Gaussian;
+use train::evaluation::PoseDetection;
 use train::generate::Likeness;
 use train::report::Picture;
+
+use crate::plan::Plan;
 
 /// The head is painted over before a body is read: a face tells people apart by itself. Its radius over the torso's length.
 const HEAD: f32 = 0.45;
@@ -45,6 +47,8 @@ pub struct Reading {
     pub inception: PictureFeatures,
     /// The person, where one is found.
     pub person: Option<SeenPerson>,
+    /// Everybody whom the pose model finds.
+    pub people: Vec<PoseDetection>,
 }
 
 /// A person in a picture.
@@ -67,10 +71,25 @@ impl SeenPerson {
 }
 
 impl Judges {
+    /// The pose model and rules of a recipe, and networks that are loaded.
+    pub fn new(
+        plan: &Plan,
+        body_vae: BodyVae,
+        likeness: Likeness,
+        inception: Option<FeatureNetwork>,
+    ) -> Result<Self> {
+        let side_px = body_vae.config().view_px as u32;
+        let mut prepare = plan.recipe.prepare.clone();
+        prepare.sigma_px *= f64::from(side_px) / f64::from(prepare.size_px);
+        prepare.size_px = side_px;
+        let (detectors, rules) = (plan.detectors()?, plan.recipe.rules.clone());
+        Ok(Self { detectors, rules, prepare, body_vae, likeness, inception })
+    }
+
     /// Reads pictures of one size.
     pub fn read(&self, pictures: &[Picture]) -> Result<Vec<Reading>> {
-        let people: Vec<Option<SeenPerson>> =
-            pictures.par_iter().map(|picture| self.person(picture)).collect::<Result<_>>()?;
+        let people: Vec<(Vec<PoseDetection>, Option<SeenPerson>)> =
+            pictures.par_iter().map(|picture| self.people(picture)).collect::<Result<_>>()?;
         let embeddings = self.likeness.of_pictures(pictures)?;
         let inception = match &self.inception {
             Some(network) => network.run(&pictures.iter().map(Picture::image).collect::<Vec<_>>())?,
@@ -80,25 +99,34 @@ impl Judges {
             .into_iter()
             .zip(people)
             .zip(inception)
-            .map(|((embedding, person), inception)| Reading { embedding, inception, person })
+            .map(|((embedding, (people, person)), inception)| Reading {
+                embedding,
+                inception,
+                person,
+                people,
+            })
             .collect())
     }
 
-    fn person(&self, picture: &Picture) -> Result<Option<SeenPerson>> {
+    /// Everybody in a picture, and the person whom it is of.
+    fn people(&self, picture: &Picture) -> Result<(Vec<PoseDetection>, Option<SeenPerson>)> {
         let photo = curate::decode(&picture.png()).context("read a picture")?;
         let people = self.detectors.people(&photo)?;
+        let of = |person: &Person| PoseDetection { joints: person.joints, score: f64::from(person.score) };
+        let everybody = people.iter().map(of).collect();
         let Some(person) = Counted::new(&[], &people, &self.rules).main_person() else {
-            return Ok(None);
+            return Ok((everybody, None));
         };
         let joints = person.joints.gated(self.rules.joints.min_score);
         let mut image = photo.image;
         cover_head(&mut image, &joints);
         // Nobody without a visible joint has a body to be read.
         let Ok(prepared) = curate::prepare(&image, &Person { joints, ..*person }, &self.prepare) else {
-            return Ok(None);
+            return Ok((everybody, None));
         };
         let pose = Pose::new(&prepared.joints, prepared.size_px as usize);
-        Ok(Some(SeenPerson { joints, bbox: person.bbox, weighted: prepared.weighted, pose }))
+        let seen = SeenPerson { joints, bbox: person.bbox, weighted: prepared.weighted, pose };
+        Ok((everybody, Some(seen)))
     }
 
     /// c_body of a person seen in some pictures; `None` where there is none.
@@ -109,7 +137,7 @@ impl Judges {
         let planes: Vec<u8> = seen.iter().flat_map(|person| person.weighted.iter().copied()).collect();
         let poses: Vec<Pose> = seen.iter().map(|person| person.pose).collect();
         let side = self.body_vae.config().view_px;
-        let views = Views::new(&planes, side, &poses, &Device::Cpu)?;
+        let views = Views::new(&planes, side, &poses, self.body_vae.device())?;
         let posterior = self.body_vae.encode(&views, None)?;
         Ok(Some(Gaussian {
             mean: posterior.mean()?.detach().flatten_all()?.to_vec1()?,

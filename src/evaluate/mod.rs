@@ -10,13 +10,17 @@
 //! | [`readings`] | what all pictures of one person in one condition say together |
 //! | [`proportions`] | how far two bodies are apart |
 //! | [`compute`] | from all that to figures |
+//! | [`retrieval`] | whose photos a body is most like |
+//! | [`sets`] | how far pictures are from photos as sets |
 //! | [`figures`] | what comes out, `evaluation.json` |
+//! | [`experiment`] | `bolid experiment`: conditions and baselines side by side, over several trainings |
 //! | [`table`](mod@table) | the same for a terminal |
 //! | [`page`] | the same as a page |
 //! | [`survey`] | what people say, asked on a page of its own |
 
 mod compute;
 mod condition;
+pub mod experiment;
 mod figures;
 mod judge;
 mod page;
@@ -24,6 +28,8 @@ mod people;
 mod proportions;
 mod readings;
 mod renderer;
+mod retrieval;
+mod sets;
 mod silhouette;
 mod survey;
 mod table;
@@ -49,7 +55,7 @@ use crate::plan::Plan;
 use crate::progress;
 use crate::runtime::onnx_runtime;
 use crate::training::runs;
-use compute::Judged;
+use compute::{AskedPose, Judged};
 use condition::Condition;
 use figures::Evaluation;
 use judge::Judges;
@@ -97,33 +103,25 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
         adapter: Some(adapter.folder.clone()),
         image_encoder: args.image_encoder.clone(),
     };
-    let models = Models::load(files).with_context(|| format!("load the base `{base_name}`"))?;
-    let chosen = body::body_vae(&global.workdir.join("runs"), Some(&adapter), args.body_model.as_deref())?;
+    let device = args.device.open()?;
+    let models = Models::load(files, &device).with_context(|| format!("load the base `{base_name}`"))?;
+    let chosen =
+        body::body_vae(&global.workdir.join("runs"), Some(&adapter), args.body_model.as_deref(), &device)?;
     if let Some(snapshot) = &snapshot {
         for run in adapter.run.iter().chain(&chosen.run) {
             refuse_known_people(run, snapshot)?;
         }
     }
     let clip = args.clip.clone().unwrap_or_else(|| base.join("clip"));
-    let likeness = Likeness::load(&clip).with_context(|| format!("load CLIP from {}", clip.display()))?;
+    let likeness =
+        Likeness::load(&clip, &device).with_context(|| format!("load CLIP from {}", clip.display()))?;
     let plan = Plan::load(&args.recipe, &global.workdir)?;
-    let detectors = plan.detectors()?;
-    let side_px = chosen.saved.model.config().view_px as u32;
-    let mut prepare = plan.recipe.prepare.clone();
-    prepare.sigma_px *= f64::from(side_px) / f64::from(prepare.size_px);
-    prepare.size_px = side_px;
+    let view_px = chosen.saved.model.config().view_px;
     let inception = match &args.inception {
         Some(file) => Some(FeatureNetwork::load(file, &onnx_runtime()?)?),
         None => None,
     };
-    let judges = Judges {
-        detectors,
-        rules: plan.recipe.rules.clone(),
-        prepare,
-        body_vae: chosen.saved.model,
-        likeness,
-        inception,
-    };
+    let judges = Judges::new(&plan, chosen.saved.model, likeness, inception)?;
     let scheduler = models.scheduler().clone();
     let kind = match &args.scheduler {
         Some(name) => name.parse().map_err(|text: String| anyhow::anyhow!("--scheduler: {text}"))?,
@@ -136,10 +134,12 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
         );
     }
     Sampler::new(kind, &scheduler, args.steps)?; // refuses what the schedule cannot do before anything is drawn
-    let sides = Sides { picture_px: models.size_px(), view_px: side_px as usize };
+    let sides = Sides { picture_px: models.size_px(), view_px };
     let people = match (&snapshot, args.people_seed) {
         (Some(snapshot), _) => people::of_snapshot(snapshot, args.people, args.views, sides)?,
-        (None, Some(seed)) => people::drawn(seed, args.people, args.views, sides)?,
+        (None, Some(seed)) => {
+            people::drawn(&people::spec(seed, args.people, args.views, sides), args.views, sides)?
+        }
         (None, None) => bail!("say who is judged: --snapshot SNAPSHOT or --people-seed N"),
     };
     let sampling = Sampling { kind, steps: args.steps, guidance: args.guidance.max(1.0) };
@@ -284,6 +284,7 @@ fn judge_people(
     let per_person = renderer.prompts("").count() * renderer.seeds().len();
     let bar = progress::stage("evaluate", (people.len() * conditions.len() * per_person) as u64, "pictures");
     let mut judged = Judged {
+        asked: people.iter().map(|subject| AskedPose::of(&subject.given[0])).collect(),
         strangers: people::strangers(people),
         given: Vec::new(),
         held_out: Vec::new(),

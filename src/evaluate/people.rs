@@ -1,20 +1,23 @@
 //! Who is judged: people of a snapshot, or synthetic ones whose bodies are known.
 
+use std::collections::HashSet;
+
 use anyhow::{Context, Result, bail};
-use photo::Split;
+use photo::{Affine, BoundingBox, Joints, Split};
 use rayon::prelude::*;
-use snapshot::{Pixels, Snapshot};
+use snapshot::{PhotoRow, Pixels, Snapshot};
 use synth::noise;
-use train::Device;
 use train::body::{BodyVae, Pose, Posterior, Views};
 use train::report::Picture;
 use train::views::ViewReader;
 use train::views::pooling::pool;
 
-use crate::training::draw::{self, DrawSpec, DrawnPerson};
+use crate::training::draw::{self, Captions, DrawSpec, DrawnPerson};
 
 /// The people of a seed are drawn from seeds of their own: no evaluation shares people with a training or a bench.
 const STREAM: u64 = 0xE7A1_0A7E;
+/// The area of a person in the box around them, where there is no mask, as mmpose takes it.
+const OF_BOX: f64 = 0.53;
 
 /// Sides in px that photos are brought to: nothing larger of them is kept.
 #[derive(Clone, Copy)]
@@ -29,6 +32,10 @@ pub struct Sides {
 pub struct View {
     /// The photo at the size of the pictures.
     pub picture: Picture,
+    /// The person's joints in px of the picture, as the dataset has them.
+    pub joints: Joints,
+    /// The person's area in px² of the picture.
+    pub area_px2: f64,
     /// The weighted photo as the body-VAE takes it, u8 `[3, view_px, view_px]`.
     weighted: Vec<u8>,
     pose: Pose,
@@ -52,44 +59,70 @@ pub struct Subject {
 pub fn posterior(model: &BodyVae, views: &[View]) -> Result<Posterior> {
     let planes: Vec<u8> = views.iter().flat_map(|view| view.weighted.iter().copied()).collect();
     let poses: Vec<Pose> = views.iter().map(|view| view.pose).collect();
-    let views = Views::new(&planes, model.config().view_px, &poses, &Device::Cpu)?;
+    let views = Views::new(&planes, model.config().view_px, &poses, model.device())?;
     Ok(model.encode(&views, None)?)
 }
 
-/// Synthetic people of `seed`.
-pub fn drawn(seed: u64, people: usize, views: usize, sides: Sides) -> Result<Vec<Subject>> {
-    let size_px = sides.picture_px.max(sides.view_px);
-    let spec = DrawSpec {
+/// The synthetic people of `seed`, each with the `views` that are given. More views leave the first ones as they are.
+pub fn spec(seed: u64, people: usize, views: usize, sides: Sides) -> DrawSpec {
+    DrawSpec {
         seed: noise::subseed(seed, STREAM),
         families: people,
         twins: 1,
-        views: 2 * views,
-        size_px: size_px as u32,
+        views,
+        size_px: sides.picture_px.max(sides.view_px) as u32,
         portraits: true,
-    };
-    draw::people(&spec).par_iter().map(|person| subject(person, &spec, sides)).collect()
+        captions: Captions::Whole,
+    }
 }
 
-fn subject(person: &DrawnPerson, spec: &DrawSpec, sides: Sides) -> Result<Subject> {
-    let view = |index| {
-        let prepared = draw::view(person, index, spec).prepared;
+/// The people of a spec, and `held_out` further photos of each, in clothes that none of the given ones shows.
+pub fn drawn(spec: &DrawSpec, held_out: usize, sides: Sides) -> Result<Vec<Subject>> {
+    draw::people(spec).par_iter().map(|person| subject(person, spec, held_out, sides)).collect()
+}
+
+fn subject(person: &DrawnPerson, spec: &DrawSpec, held_out: usize, sides: Sides) -> Result<Subject> {
+    let view = |view: draw::DrawnView| {
+        let prepared = view.prepared;
         let size_px = prepared.size_px as usize;
         let image = pooled(&prepared.image, size_px, sides.picture_px)?;
+        let (joints, area_px2) = at_side(&prepared.joints, &prepared.person, size_px, sides.picture_px);
         Ok(View {
             picture: Picture::from_planes(&image, sides.picture_px, ""),
+            joints,
+            area_px2,
             weighted: pooled(&prepared.weighted, size_px, sides.view_px)?,
             pose: Pose::new(&prepared.joints, size_px),
         })
     };
-    let mut given: Vec<View> = (0..spec.views).map(view).collect::<Result<_>>()?;
-    let held_out = given.split_off(spec.views / 2);
+    let of = |index| draw::view(person, index, spec);
+    let given: Vec<draw::DrawnView> = (0..spec.views).map(of).collect();
+    let worn: HashSet<String> = given.iter().map(|view| view.caption.clone()).collect();
+    let others = (spec.views..).map(of).filter(|view| !worn.contains(&view.caption)).take(held_out);
     Ok(Subject {
         name: person.identity.clone(),
-        noun: if person.body.woman { "woman" } else { "man" },
+        noun: person.body.noun(),
         height_m: Some(f64::from(person.body.height_m)),
-        given,
-        held_out,
+        held_out: others.map(view).collect::<Result<_>>()?,
+        given: given.into_iter().map(view).collect::<Result<_>>()?,
     })
+}
+
+/// Joints in px of a square of `to_px`, and the person's area in it.
+fn at_side(joints: &Joints, person: &BoundingBox, from_px: usize, to_px: usize) -> (Joints, f64) {
+    let scale = to_px as f64 / from_px as f64;
+    // Pixel centres to pixel centres.
+    let shift = (scale - 1.0) / 2.0;
+    let area = f64::from(person.width()) * f64::from(person.height()) * scale * scale;
+    (joints.mapped(&Affine::scale_then_shift(scale, scale, shift, shift)), OF_BOX * area)
+}
+
+/// The box around somebody in px of the prepared square.
+fn in_square(facts: &PhotoRow) -> BoundingBox {
+    let corner = |x: f32, y: f32| facts.affine.apply(f64::from(x), f64::from(y));
+    let person = &facts.person_box;
+    let ((x0, y0), (x1, y1)) = (corner(person.x0, person.y0), corner(person.x1, person.y1));
+    BoundingBox { x0: x0 as f32, y0: y0 as f32, x1: x1 as f32, y1: y1 as f32 }
 }
 
 fn pooled(planes: &[u8], from_px: usize, to_px: usize) -> Result<Vec<u8>> {
@@ -130,12 +163,20 @@ pub fn of_snapshot(snapshot: &Snapshot, people: usize, views: usize, sides: Side
             .chunks_exact(3 * sides.picture_px.pow(2))
             .zip(weighted_planes.chunks_exact(3 * sides.view_px.pow(2)))
             .zip(poses);
-        let view = |((image, weighted), pose): ((&[u8], &[u8]), Pose)| View {
-            picture: Picture::from_planes(image, sides.picture_px, ""),
-            weighted: weighted.to_vec(),
-            pose,
+        let size_px = snapshot.manifest().spec.size_px as usize;
+        let view = |(image, weighted): (&[u8], &[u8]), pose: Pose, row: usize| {
+            let facts = &snapshot.photos()[row].facts;
+            let (joints, area_px2) = at_side(&facts.joints, &in_square(facts), size_px, sides.picture_px);
+            View {
+                picture: Picture::from_planes(image, sides.picture_px, ""),
+                joints,
+                area_px2,
+                weighted: weighted.to_vec(),
+                pose,
+            }
         };
-        let mut given: Vec<View> = of_rows.map(view).collect();
+        let mut given: Vec<View> =
+            of_rows.zip(rows).map(|((planes, pose), &row)| view(planes, pose, row)).collect();
         let held_out = given.split_off(views);
         Ok(Subject { name: name.to_owned(), noun: "person", height_m: None, given, held_out })
     };
@@ -187,6 +228,23 @@ mod tests {
             person("man", Some(1.95)),
         ];
         assert_eq!(strangers(&people), [2, 3, 0, 1, 0]);
+    }
+
+    #[test]
+    fn clothes_are_changed_and_joints_stand_in_the_picture() {
+        let sides = Sides { picture_px: 32, view_px: 64 };
+        let spec = spec(3, 2, 2, sides);
+        let people = drawn(&spec, 3, sides).expect("people");
+        let of = draw::people(&spec);
+        for (subject, person) in people.iter().zip(&of) {
+            assert_eq!((subject.given.len(), subject.held_out.len()), (2, 3));
+            let first = draw::view(person, 0, &spec);
+            let nose = (first.prepared.joints.0[0], subject.given[0].joints.0[0]);
+            assert!((nose.0.x / 2.0 - 0.25 - nose.1.x).abs() < 1e-3, "{nose:?}");
+            assert!((100.0..600.0).contains(&subject.given[0].area_px2), "{}", subject.given[0].area_px2);
+        }
+        let more = drawn(&super::spec(3, 2, 4, sides), 1, sides).expect("people");
+        assert_eq!(more[0].given[1].picture, people[0].given[1].picture, "more views leave the first ones");
     }
 
     #[test]

@@ -4,8 +4,11 @@ use anyhow::Result;
 use curate::PictureFeatures;
 use image::imageops::thumbnail;
 use photo::Joints;
+use serde::{Deserialize, Serialize};
 use train::bodybench::input::Gaussian;
-use train::evaluation::{LimbRatios, Mask, Widths, limb_ratios, median_widths, silhouette_widths};
+use train::evaluation::{
+    LimbRatios, Mask, PoseDetection, Widths, limb_ratios, median_widths, silhouette_widths,
+};
 use train::report::Picture;
 
 use super::judge::{Judges, Reading, SeenPerson};
@@ -16,22 +19,31 @@ use super::silhouette::Silhouette;
 const MASKED: usize = 4;
 const MASKED_PX: u32 = 384;
 
-/// Pictures or photos of one person, and what is seen in them.
-pub struct Readings {
-    /// The first picture, to be looked at.
-    pub first: Option<Picture>,
-    /// The first few pictures with the head painted over, for people to look at; `None` where nobody is found.
-    pub masked: Vec<Option<Picture>>,
+/// The body that is seen in pictures or photos of one person.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
     /// How many pictures there are.
     pub count: usize,
-    /// In how many of them a person is found.
-    pub found: usize,
+    /// The joints of the person in each picture in which one is found, in px of the picture.
+    pub joints: Vec<Joints>,
     /// Limbs over the torso.
     pub limbs: LimbRatios,
     /// Widths over the torso.
     pub widths: Widths,
     /// c_body as the body-VAE reads it off them; `None` where nobody is found.
     pub body: Option<Gaussian>,
+}
+
+/// Pictures or photos of one person, and what is read off them.
+pub struct Readings {
+    /// The body.
+    pub seen: Seen,
+    /// The first picture, to be looked at.
+    pub first: Option<Picture>,
+    /// The first few pictures with the head painted over, for people to look at; `None` where nobody is found.
+    pub masked: Vec<Option<Picture>>,
+    /// Everybody found in each picture.
+    pub people: Vec<Vec<PoseDetection>>,
     /// CLIP's embedding of each picture.
     pub embeddings: Vec<Vec<f32>>,
     /// What Inception says of each; empty vectors where it is not there.
@@ -58,23 +70,29 @@ impl Readings {
             Some(small(&reading.person.as_ref()?.without_head(picture)?))
         };
         let masked = pictures.iter().zip(&readings).take(MASKED).map(without_head).collect();
-        let (limbs, body) = (limb_ratios(&joints)?, judges.body(&seen)?);
-        let found = seen.len();
-        let of_networks = readings.into_iter().map(|reading| (reading.embedding, reading.inception));
-        let (embeddings, inception): (Vec<Vec<f32>>, Vec<PictureFeatures>) = of_networks.unzip();
+        let seen = Seen {
+            count: pictures.len(),
+            limbs: limb_ratios(&joints)?,
+            widths: median_widths(&widths),
+            body: judges.body(&seen)?,
+            joints,
+        };
+        let (mut embeddings, mut inception, mut people) = (Vec::new(), Vec::new(), Vec::new());
+        for reading in readings {
+            embeddings.push(reading.embedding);
+            inception.push(reading.inception);
+            people.push(reading.people);
+        }
         let of_prompt = embeddings.chunks(seeds.max(1)).zip(texts);
         let to_text = of_prompt.flat_map(|(of, text)| of.iter().map(|one| cosine(one, text)));
         Ok(Self {
-            found,
-            limbs,
-            widths: median_widths(&widths),
-            body,
+            seen,
+            people,
             grounds: judges.likeness.of_pictures(&covered)?,
             clip_t: mean(to_text),
             diversity: mean(embeddings.chunks(seeds.max(1)).filter_map(spread)),
             first: pictures.first().cloned(),
             masked,
-            count: pictures.len(),
             inception,
             embeddings,
         })

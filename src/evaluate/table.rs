@@ -62,13 +62,15 @@ pub fn table(evaluation: &Evaluation) -> String {
 
 fn columns(text: &mut String, conditions: &[ConditionFigures]) {
     type Cell = fn(&ConditionFigures) -> String;
-    let rows: [(&str, Cell); 12] = [
+    let rows: [(&str, Cell); 14] = [
         ("person found", |one| format!("{:.2}", one.person_found)),
         ("limb ratio error", |one| with_interval(&one.limb_ratio_error)),
         ("… of people", |one| one.limb_ratio_error.people.to_string()),
         ("width error", |one| with_interval(&one.width_error)),
         ("body score", |one| with_interval(&one.body_score)),
         ("retrieval@1", |one| with_interval(&one.retrieval_at_1)),
+        ("OKS-AP of pose", |one| short(one.pose_oks_ap)),
+        ("PCK of pose", |one| short(one.pose_pck.value)),
         ("CLIP-T", |one| short(one.clip_t.value)),
         ("CLIP-I", |one| short(one.clip_i.value)),
         ("ground copied", |one| short(one.background_leak.value)),

@@ -64,6 +64,11 @@ impl ChosenAdapter {
         self.facts.get("body_vae").map(String::as_str)
     }
 
+    /// The id of the run that made it, whether or not that is here.
+    pub fn run_id(&self) -> Option<&str> {
+        self.facts.get("run").map(String::as_str)
+    }
+
     /// The snapshot that it was trained on.
     pub fn snapshot(&self) -> Option<&str> {
         self.facts.get("snapshot").map(String::as_str)

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use train::Device;
 use train::embedding_file::EmbeddingFile;
 use train::generate::Embedding;
 use train::run::RunFolder;
@@ -124,20 +125,22 @@ impl<'a> Bodies<'a> {
     fn model(&mut self) -> Result<&ChosenModel> {
         if self.model.is_none() {
             let runs_dir = self.global.workdir.join("runs");
-            self.model = Some(body_vae(&runs_dir, self.adapter, self.args.body_model.as_deref())?);
+            let named = self.args.body_model.as_deref();
+            self.model = Some(body_vae(&runs_dir, self.adapter, named, &self.args.device.open()?)?);
         }
         self.model.as_ref().context("the body-VAE was just loaded")
     }
 }
 
-/// The body-VAE called `named`, else the one that the adapter was trained with.
+/// The body-VAE called `named` on `device`, else the one that the adapter was trained with.
 pub fn body_vae(
     runs_dir: &Path,
     adapter: Option<&ChosenAdapter>,
     named: Option<&str>,
+    device: &Device,
 ) -> Result<ChosenModel> {
     let name = named.or(adapter.and_then(ChosenAdapter::body_model)).unwrap_or(BODY_VAE);
-    let chosen = model::load(runs_dir, name)?;
+    let chosen = model::load(runs_dir, name, device)?;
     refuse_other_model(adapter, &chosen.saved.digest.to_string())?;
     Ok(chosen)
 }

@@ -173,7 +173,7 @@ fn load(args: &GenerateArgs, base: &str, adapter: Option<&ChosenAdapter>) -> Res
         adapter: adapter.map(|adapter| adapter.folder.clone()),
         image_encoder: args.image_encoder.clone(),
     };
-    Models::load(files).with_context(|| format!("load the base `{base}`"))
+    Models::load(files, &args.device.open()?).with_context(|| format!("load the base `{base}`"))
 }
 
 /// The base's folder, which has to be there.

@@ -37,8 +37,8 @@ pub fn repeat(args: &GenerateArgs, path: &Path, global: &Global) -> Result<Drawn
         adapter: adapter.as_ref().map(|adapter| adapter.folder.clone()),
         image_encoder: None,
     };
-    let models =
-        Models::load(files).with_context(|| format!("load the models that {} names", path.display()))?;
+    let models = Models::load(files, &args.device.open()?)
+        .with_context(|| format!("load the models that {} names", path.display()))?;
     refuse_others(path, wanted, models.names())?;
     let picture = draw(&models, &settings, args.preview.as_deref())?;
     let file = Destination::new(args, global, 1)?.file(&settings, 0);

@@ -5,14 +5,13 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use synth::{Body, noise};
-use train::Device;
 use train::body::{BodyVae, Pose, Posterior, Sets, Views as ModelViews};
 use train::bodybench::evaluate;
 use train::bodybench::input::{BenchInput, Estimate, Gaussian, Person, Views};
 use train::bodybench::table::table;
 use train::report::Page;
 
-use super::draw::{self, DrawSpec, DrawnPerson};
+use super::draw::{self, Captions, DrawSpec, DrawnPerson};
 use super::model;
 use crate::cli::{BodyBenchArgs, Global};
 use crate::output::Output;
@@ -31,7 +30,7 @@ const BENCH_STREAM: u64 = 0xB0D7_BE7C;
 
 /// Runs the command.
 pub fn run(args: &BodyBenchArgs, global: &Global, output: Output) -> Result<()> {
-    let chosen = model::load(&global.workdir.join("runs"), &args.run)?;
+    let chosen = model::load(&global.workdir.join("runs"), &args.run, &args.device.open()?)?;
     if args.people < 2 {
         bail!(
             "bodybench --people {}: somebody is to be told from somebody else; give 2 or more",
@@ -49,6 +48,7 @@ pub fn run(args: &BodyBenchArgs, global: &Global, output: Output) -> Result<()> 
             views: halves * HALF,
             size_px: bench.size_px,
             portraits: false,
+            captions: Captions::Whole,
         };
         let people = draw::people(&spec);
         let person = |person: &DrawnPerson| {
@@ -153,14 +153,14 @@ impl Bench<'_> {
         let all: Vec<usize> = (0..seen.poses.len()).collect();
         let views = self.model_views(seen, &all)?;
         let sides: Vec<Vec<usize>> = all.iter().map(|_| vec![0]).collect();
-        let sets = Sets::new(&views.poses, &sides, 1, true, &Device::Cpu)?;
+        let sets = Sets::new(&views.poses, &sides, 1, true, self.model.device())?;
         gaussians(&self.model.posterior(&views, &sets, None)?)
     }
 
     fn model_views(&self, seen: &HalfOfViews, of: &[usize]) -> Result<ModelViews> {
         let planes: Vec<u8> = of.iter().flat_map(|&view| seen.weighted[view].iter().copied()).collect();
         let poses: Vec<Pose> = of.iter().map(|&view| seen.poses[view]).collect();
-        Ok(ModelViews::new(&planes, self.size_px as usize, &poses, &Device::Cpu)?)
+        Ok(ModelViews::new(&planes, self.size_px as usize, &poses, self.model.device())?)
     }
 }
 

@@ -62,7 +62,8 @@ pub struct Data {
     pub drawn: Option<DrawSpec>,
     /// The side of the snapshot that is trained on.
     pub split: Side,
-    /// Whether every eighth view of a person is kept from training, to judge the model by.
+    /// Whether some views of a person are kept from training, to judge the model by: those that the snapshot marks
+    /// `held_out`, or every eighth of a person without such marks.
     pub hold_out: bool,
     /// Whether every byte of the snapshot is checked before the first step.
     pub verify: bool,

@@ -9,6 +9,7 @@ use photo::range::OutOfRange;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use snapshot::{Pixels, Snapshot};
+use train::DType;
 use train::adapter::Pipeline;
 use train::adapter::file::{LORA, LORA_KOHYA};
 use train::cache::CachedText;
@@ -22,12 +23,12 @@ use train::dreambooth::{DreamBoothBatch, DreamBoothSettings, DreamBoothSource, K
 use train::fit::{self, FitSettings, Task, TaskError, Validation, ValidationContext};
 use train::parameters::Parameters;
 use train::report::{FILE, Grid, Picture, Row};
+use train::run::{RunFolder, RunSpec};
 use train::views::{People, Person, ViewReader};
-use train::{DType, Device};
 
 use super::adapter::config::Base;
 use super::config::{Data, TrainConfigError};
-use super::{data, model, runs, shown, start};
+use super::{data, model, runs, shown, start, together};
 use crate::cli::{DreamboothArgs, Global};
 use crate::config;
 use crate::output::Output;
@@ -85,25 +86,39 @@ impl DreamBoothConfig {
         data::check(&args.config, &config.data)?;
         Ok(config)
     }
+
+    fn spec(&self, snapshot: &Snapshot) -> RunSpec {
+        start::spec(KIND, self.name.clone(), snapshot, self.seed, json!(self))
+    }
+}
+
+/// The run that the same arguments would make, where it is there and has ended.
+pub fn ended(args: &DreamboothArgs, global: &Global) -> Result<Option<RunFolder>> {
+    let config = DreamBoothConfig::load(args)?;
+    let snapshot = data::open(&args.config, &config.data, &global.workdir)?;
+    start::ended(&global.workdir.join(runs::FOLDER), &config.spec(&snapshot))
 }
 
 /// Runs the command.
 pub fn run(args: &DreamboothArgs, global: &Global, output: Output) -> Result<()> {
+    together::refuse_group("train dreambooth")?;
     let config = DreamBoothConfig::load(args)?;
     let text = fs::read_to_string(&args.config).with_context(|| format!("read {}", args.config.display()))?;
     let settings = &config.dreambooth;
     let folder = model::base_folder(&config.base.path, &config.base.revision)?;
-    let base = Checkpoint::open(&folder, DType::F32, &Device::Cpu)
-        .with_context(|| format!("`base.path = {:?}` is no base in diffusers' layout", config.base.path))?;
+    let device = args.how.device.open()?;
+    let base = Checkpoint::open(&folder, DType::F32, &device)
+        .with_context(|| format!("`base.path = {:?}` is no base in diffusers' layout", config.base.path))?
+        .with_compute(config.fit.precision.on(&device));
     let snapshot = data::open(&args.config, &config.data, &global.workdir)?;
     let person = find(&snapshot, &config)?;
     let reader = ViewReader::new(&snapshot, config.base.size_px).with_context(|| {
         format!("`base.size_px = {}` has to be a divisor of the snapshot's size", config.base.size_px)
     })?;
 
-    let spec = start::spec(KIND, config.name.clone(), &snapshot, config.seed, json!(config));
+    let spec = config.spec(&snapshot);
     let parameters = Parameters::seeded(config.seed);
-    let lora = TrainedLora::new(settings.rank, settings.alpha, parameters.builder(DType::F32, &Device::Cpu));
+    let lora = TrainedLora::new(settings.rank, settings.alpha, parameters.builder(DType::F32, &device));
     let unet = base.unet_with(Some(lora))?.with_checkpointing(config.base.checkpointing);
     let vae = base.vae()?;
     let scheduler = base.scheduler()?;
@@ -153,6 +168,7 @@ pub fn run(args: &DreamboothArgs, global: &Global, output: Output) -> Result<()>
         size_px: config.base.size_px,
         timesteps: schedule.len(),
         seed: config.seed,
+        device: device.clone(),
     };
     let judge = Judge {
         source: match person.held_out.is_empty() {

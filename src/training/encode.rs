@@ -27,7 +27,7 @@ struct Encoded {
 
 /// Runs the command.
 pub fn run(args: &EncodeArgs, global: &Global, output: Output) -> Result<Done> {
-    let chosen = model::load(&global.workdir.join("runs"), &args.run)?;
+    let chosen = model::load(&global.workdir.join("runs"), &args.run, &args.device.open()?)?;
     let folder = Path::new(&args.person);
     let found = match &args.snapshot {
         Some(name) => {

@@ -9,6 +9,7 @@
 //! | [`adapter`] | `bolid train cache`, `pose-probe`, `adapter`, and `bolid export adapter` |
 //! | [`dreambooth`] | `bolid train dreambooth` |
 //! | [`start`] | the folder a training begins or goes on in |
+//! | [`together`] | a training in one process, or in one of several |
 //! | [`shown`] | what a training shows while it goes |
 //! | [`model`] | the model that a command is to use |
 //! | [`person`] | one person's views, of a snapshot or of photos |
@@ -28,4 +29,5 @@ pub mod person;
 pub mod runs;
 pub mod shown;
 pub mod start;
+pub mod together;
 pub mod vae;

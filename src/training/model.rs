@@ -18,19 +18,19 @@ pub struct ChosenModel {
     pub run: Option<RunFolder>,
 }
 
-/// Reads the model of `wanted`: a folder with a model, or a run by id, name or folder. A withdrawn run
+/// Reads the model of `wanted` onto `device`: a folder with a model, or a run by id, name or folder. A withdrawn run
 /// is refused, and so is a model that was exported from one, where the run is still here.
-pub fn load(runs_dir: &Path, wanted: &str) -> Result<ChosenModel> {
+pub fn load(runs_dir: &Path, wanted: &str, device: &Device) -> Result<ChosenModel> {
     let folder = Path::new(wanted);
     if folder.join("config.json").is_file() {
         runs::refuse_model_of_withdrawn(folder)?;
-        let saved = read(folder)?;
+        let saved = read(folder, device)?;
         let run = saved.run.as_deref().map(|id| runs::find_by_id(runs_dir, id)).transpose()?.flatten();
         run.as_ref().map(runs::refuse_withdrawn).transpose()?;
         return Ok(ChosenModel { saved, run });
     }
     let run = runs::find_usable(runs_dir, wanted)?;
-    let saved = read(&run.model_dir())?;
+    let saved = read(&run.model_dir(), device)?;
     Ok(ChosenModel { saved, run: Some(run) })
 }
 
@@ -44,6 +44,6 @@ pub fn base_folder(name: &str, revision: &str) -> Result<PathBuf> {
     })
 }
 
-fn read(folder: &Path) -> Result<SavedBodyVae> {
-    file::load(folder, &Device::Cpu).with_context(|| format!("read the model in {}", folder.display()))
+fn read(folder: &Path, device: &Device) -> Result<SavedBodyVae> {
+    file::load(folder, device).with_context(|| format!("read the model in {}", folder.display()))
 }

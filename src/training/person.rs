@@ -10,7 +10,6 @@ use photo::Rules;
 use rayon::prelude::*;
 use serde::Serialize;
 use snapshot::{Pixels, Snapshot};
-use train::Device;
 use train::body::{Pose, Posterior, Views};
 use train::views::ViewReader;
 use train::views::pooling::pool;
@@ -72,7 +71,7 @@ pub fn of_snapshot(
     let reader = ViewReader::new(&snapshot, side)?;
     let rows = &rows[..taken];
     let planes = reader.read(rows, Pixels::Weighted)?;
-    let views = Views::new(&planes, side, &reader.poses(rows), &Device::Cpu)?;
+    let views = Views::new(&planes, side, &reader.poses(rows), chosen.saved.model.device())?;
     Ok(PersonViews { identity: person.to_owned(), views, passed_over: Vec::new() })
 }
 
@@ -133,7 +132,7 @@ pub fn of_files(
     let taken = how_many(person, wanted, poses.len())?;
     planes.truncate(taken * 3 * side * side);
     poses.truncate(taken);
-    let views = Views::new(&planes, side, &poses, &Device::Cpu)?;
+    let views = Views::new(&planes, side, &poses, chosen.saved.model.device())?;
     let identity =
         Path::new(person).file_name().map_or(person.into(), |name| name.to_string_lossy()).into_owned();
     Ok(PersonViews { identity, views, passed_over })

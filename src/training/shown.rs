@@ -4,12 +4,11 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
 use serde::Serialize;
 use train::fit::{DryRun, Event, Finished, StepLine};
 use train::run::RunFolder;
 
-use crate::progress;
+use crate::progress::{self, Stage};
 
 /// Seconds between lines where stderr is no terminal: a log of an hour has 120.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -17,7 +16,7 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 /// Shows a training while it goes.
 #[derive(Default)]
 pub struct FitProgress {
-    bar: Option<ProgressBar>,
+    bar: Option<Stage>,
     steps: u64,
     last_line: Option<Instant>,
 }

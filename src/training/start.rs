@@ -24,6 +24,17 @@ pub fn spec(kind: &str, name: String, snapshot: &Snapshot, seed: u64, config: Va
     }
 }
 
+/// The run of this spec, where it has ended. One that was withdrawn is refused.
+pub fn ended(runs_dir: &Path, spec: &RunSpec) -> Result<Option<RunFolder>> {
+    let path = runs_dir.join(format!("{}-{}", spec.name, spec.id()));
+    if !path.join("run.json").is_file() {
+        return Ok(None);
+    }
+    let folder = RunFolder::open(&path)?;
+    runs::refuse_withdrawn(&folder)?;
+    Ok(folder.has_ended()?.then_some(folder))
+}
+
 /// A new run's folder, or with `--resume` the one to go on in, or with `--continue` whichever of both there is. One that
 /// was withdrawn is refused.
 pub fn run(runs_dir: &Path, spec: &RunSpec, config: &str, args: &HowArgs) -> Result<(RunFolder, Resume)> {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use rayon::prelude::*;
 use serde_json::json;
 use snapshot::Snapshot;
+use train::DType;
 use train::body::page::page;
 use train::body::validation::HeldOut;
 use train::body::{BodyBatch, BodyVae, Pose, file, loss};
@@ -15,11 +16,10 @@ use train::fit::{self, Task, TaskError, Validation};
 use train::parameters::Parameters;
 use train::report::Grid;
 use train::views::{BatchSource, Measures, People, Person, ViewReader, plan};
-use train::{DType, Device};
 
 use super::config::{TrainConfig, TrainConfigError};
 use super::draw::{DrawSpec, DrawnPerson};
-use super::{data, draw, runs, shown, start};
+use super::{data, draw, runs, shown, start, together};
 use crate::cli::{Global, TrainArgs};
 use crate::config;
 use crate::output::Output;
@@ -46,9 +46,10 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let measures = known_measures(args, &config, &people, drawn.as_ref())?;
     let true_poses = drawn.as_ref().map(|drawn| drawn.poses(&snapshot)).transpose()?;
 
-    let device = Device::Cpu;
+    let device = args.how.device.open()?;
     let parameters = Parameters::seeded(config.seed);
-    let model = BodyVae::new(&config.model, &parameters.builder(DType::F32, &device))?;
+    let compute = config.fit.precision.on(&device);
+    let model = BodyVae::new(&config.model, &parameters.builder(DType::F32, &device))?.with_compute(compute);
     let held_out = HeldOut::new(encoded, decoded, &people.people, VALIDATED_PEOPLE)?;
     let spec = start::spec(KIND, config.name.clone(), &snapshot, config.seed, json!(config));
     let source = BatchSource {
@@ -94,11 +95,10 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
         let dry = fit::dry_run(&parameters, &task, &config.fit)?;
         return Ok(output.show(&dry, shown::dry_run_text)?);
     }
-    let (folder, resume) = start::run(&global.workdir.join("runs"), &spec, &text, &args.how)?;
-    let mut progress = shown::FitProgress::default();
-    let finished =
-        fit::fit(&folder, &parameters, &task, &config.fit, &resume, &mut |event| progress.show(event))?;
-    progress.finish();
+    let begin = || start::run(&global.workdir.join("runs"), &spec, &text, &args.how);
+    let Some((folder, finished)) = together::train(begin, &parameters, &task, &config.fit)? else {
+        return Ok(());
+    };
     runs::refuse_withdrawn(&folder)?;
     // Once more, of the model file and the whole log.
     let saved = file::load(&folder.model_dir(), &device)?;

@@ -249,6 +249,11 @@ impl Body {
         ]
     }
 
+    /// `woman` or `man`.
+    pub fn noun(&self) -> &'static str {
+        if self.woman { "woman" } else { "man" }
+    }
+
     /// The body in words: `tall slim woman with long red hair`.
     pub fn words(&self) -> String {
         let mean_height = if self.woman { 1.66 } else { 1.79 };
@@ -263,7 +268,7 @@ impl Body {
             g if g < -0.015 => "slim ",
             _ => "",
         };
-        let who = if self.woman { "woman" } else { "man" };
+        let who = self.noun();
         let hair = match self.hair_style {
             HairStyle::Bald => "a bald head".to_owned(),
             HairStyle::Buzz => format!("cropped {} hair", self.hair_word),

@@ -188,7 +188,8 @@ async fn a_host_that_is_not_this_machine_is_not_asked_without_a_contact() {
 #[tokio::test]
 async fn a_site_that_is_named_needs_no_recipe_and_no_size_refuses_its_photos() {
     let (server, place) = (gallery(1).await, place());
-    let (elsewhere, base) = (place.path().to_owned(), server.url.to_string());
+    let (elsewhere, base) = (place.path().join("elsewhere"), server.url.to_string());
+    fs::create_dir(&elsewhere).unwrap();
     let run = |more: Vec<&str>| {
         let mut command = place.command(&["crawl", "--delay", "0ms", "--base-url", &base]);
         command.args(more).env_remove("BOLID_RECIPE").current_dir(&elsewhere);

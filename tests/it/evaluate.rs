@@ -32,6 +32,10 @@ fn every_condition_has_every_figure_and_the_same_again() {
         }
         assert_eq!((one["fid"]["network"].as_str(), one["fid"]["photos"].as_u64()), (Some("clip"), Some(6)));
         assert!(one["fid"]["note"].as_str().is_some_and(|note| note.contains("2048")));
+        for key in ["limb_score", "width_score", "retrieval_score", "pose_pck"] {
+            assert!(one[key].as_object().is_some_and(|figure| figure.contains_key("low")), "{key}");
+        }
+        assert!((0.0..=1.0).contains(&one["pose_oks_ap"].as_f64().expect("an average precision")));
         assert!(one["kid"]["value"].is_f64() && one["clip_t"]["value"].is_f64());
     }
     assert!(found["anchors"]["person_found"].as_f64() > Some(0.9), "{}", found["anchors"]);

@@ -1,6 +1,7 @@
 //! All integration tests of this crate are one binary: every further one would link the whole crate again.
 
 mod adapter;
+mod anywhere;
 mod bad_input;
 mod crawling;
 mod dataset;
@@ -9,6 +10,7 @@ mod drawn;
 mod dreambooth;
 mod erase;
 mod evaluate;
+mod experiment;
 mod export;
 mod first_day;
 mod generate;
@@ -19,6 +21,7 @@ mod judge;
 mod locked;
 mod measure;
 mod measurements;
+mod own_models;
 mod planted;
 mod review;
 mod runs;
@@ -28,3 +31,5 @@ mod server;
 mod snapshots;
 mod support;
 mod training;
+mod watching;
+mod wrong_usage;

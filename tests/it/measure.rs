@@ -184,17 +184,23 @@ fn a_variant_is_quantized_where_python_has_what_it_takes_and_refused_with_a_reas
     fs::copy(file, &copy).unwrap();
     let (photos, registry) = (folder.to_str().unwrap(), registry.to_str().unwrap());
     place.succeed(&["models", "add", copy.to_str().unwrap(), "--role", "faces", "--models", registry]);
-    let quantize = |python: &str| {
-        place.run(&[
-            "models", "quantize", "faces", "--photos", photos, "--models", registry, "--python", python,
-        ])
+    let quantize = |python: &str, more: &[&str]| {
+        let quantize = ["models", "quantize", "faces", "--photos", photos, "--models", registry];
+        place.run(&[&quantize[..], &["--python", python], more].concat())
     };
-    let refused = quantize("/nowhere/python");
+    let refused = quantize("/nowhere/python", &[]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("make python"), "{}", text(&refused.stderr));
     assert!(!fs::read_to_string(registry).unwrap().contains("int8"), "a failure registers nothing");
     let Some(python) = std::env::var_os("BOLID_PYTHON").map(PathBuf::from) else { return };
-    let done = quantize(python.to_str().unwrap());
+    let python = python.to_str().unwrap();
+    // Only what saves time is registered, and the file of another is gone.
+    let tried = json_lines(&quantize(python, &["--json"])).remove(0);
+    let saves = tried["time_share"].as_f64().unwrap() <= 0.95;
+    assert_eq!(tried["registered"], saves, "{tried}");
+    assert_eq!(fs::read_to_string(registry).unwrap().contains("faces-int8"), saves);
+    assert_eq!(place.path().join("faces-int8.onnx").exists(), saves);
+    let done = quantize(python, &["--anyway"]);
     assert!(done.status.success(), "{}", text(&done.stderr));
     assert!(text(&done.stdout).contains("% of the time of faces"), "{}", text(&done.stdout));
     let listed = json_lines(&place.succeed(&["--json", "models", "list", "--models", registry]));

@@ -83,14 +83,17 @@ fn compare(python: &str, folder: &Path, demo_base: &str) -> Outcome<()> {
 }
 
 fn measure(folder: &Path, base: &str, rounds: usize, steps: usize, side_px: usize) -> Outcome<Value> {
-    let models = Models::load(ModelFiles {
-        base_name: base.to_owned(),
-        base: base.into(),
-        unet: None,
-        loras: Vec::new(),
-        adapter: Some(folder.join("adapter")),
-        image_encoder: None,
-    })?;
+    let models = Models::load(
+        ModelFiles {
+            base_name: base.to_owned(),
+            base: base.into(),
+            unet: None,
+            loras: Vec::new(),
+            adapter: Some(folder.join("adapter")),
+            image_encoder: None,
+        },
+        &Device::Cpu,
+    )?;
     let embeddings = candle_core::safetensors::load(folder.join("embeddings.safetensors"), &Device::Cpu)?;
     let of = |name: &str| embeddings[name].flatten_all()?.to_vec1::<f32>();
     let sampling = Sampling { kind: SamplerKind::DpmSolver, steps, guidance: GUIDANCE };

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::fit::fused::Update;
+use crate::grad::has_kernels;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
 use std::collections::BTreeMap;
@@ -191,7 +192,7 @@ impl Parameter {
 }
 
 fn is_host(var: &Var) -> bool {
-    var.device().is_cpu() && var.dtype() == DType::F32
+    has_kernels(var.device()) && var.dtype() == DType::F32
 }
 
 fn moment_type(var: &Var) -> DType {

@@ -102,6 +102,14 @@ pub enum Error {
         /// Its timestep.
         timestep: f64,
     },
+    /// A device that was asked for cannot be had.
+    #[error("device {asked}: {reason}")]
+    Device {
+        /// What was asked for.
+        asked: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// A step's gradients are not where they should be.
     #[error(transparent)]
     Audit(#[from] AuditFailure),

@@ -20,6 +20,8 @@
 //! | [`embedding_file`] | c_body of one person as a file |
 //! | [`ipadpt`] | embeddings as files that ComfyUI loads |
 //! | [`diffusion`] | Stable Diffusion's networks, files, samplers; adapters in the IP-Adapter layout |
+//! | [`device`] | which device networks compute on, and in which type |
+//! | [`group`] | several processes that train one model |
 //! | [`grad`] | differentiable building blocks |
 //! | [`audit`] | one step, and which tensors got a gradient |
 //! | [`adamw`], [`learning_rate`] | the optimiser, its moments visible; cosine with warm-up |
@@ -31,6 +33,7 @@ pub mod audit;
 pub mod body;
 pub mod bodybench;
 pub mod cache;
+pub mod device;
 pub mod diffusion;
 pub mod dreambooth;
 pub mod embedding_file;
@@ -39,6 +42,7 @@ pub mod evaluation;
 pub mod fit;
 pub mod generate;
 pub mod grad;
+pub mod group;
 pub mod ipadpt;
 mod layers;
 pub mod learning_rate;

@@ -5,4 +5,5 @@ mod crawl;
 mod failures;
 mod galleries;
 mod server;
+mod software;
 mod strangers;

@@ -225,8 +225,10 @@ async fn hostile_pages_end_within_their_limits_and_are_not_met_again() {
     site.profile().limits.page_bytes = 16 << 20;
     site.profile().limits.total_ms = 60_000;
     site.profile().limits.idle_ms = 60_000; // the test's server has few processors, and those have pages to read
-    site.profile().gallery.link.select = Some("a.photo".to_owned().try_into().unwrap());
-    site.profile().gallery.card = "a.photo, div.photo".to_owned().try_into().unwrap();
+    let select = |text: &str| crawler::rule::Select::try_from(text.to_owned()).unwrap();
+    site.profile().gallery.link =
+        crawler::rule::Rule { select: Some(select("a.photo")), ..Default::default() }.into();
+    site.profile().gallery.card = select("a.photo, div.photo").into();
     let before = processor_time();
     let report = site.crawl().await;
     let used = processor_time() - before;

@@ -7,7 +7,7 @@ use photo::Digest;
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
 use super::network::{self, Network};
-use super::{Device, Exact, ModelEntry, ModelError, Role, Runtime};
+use super::{Device, Exact, ModelEntry, ModelError, Registry, Role, Runtime};
 use crate::tensor::Normalisation;
 
 /// What is said of a model that is added; the rest is read from its file.
@@ -49,6 +49,16 @@ impl NewModel {
 /// # Errors
 /// When the file cannot be read or does not fit, or the registry cannot be changed; then it is left as it was.
 pub fn add(registry: &Path, new: &NewModel, runtime: &Runtime) -> Result<ModelEntry, ModelError> {
+    let entry = inspect(registry, new, runtime)?;
+    declare(registry, &entry)?;
+    Ok(entry)
+}
+
+/// The entry that a file would have in the registry, once it was checked that it fits its role.
+///
+/// # Errors
+/// When the file cannot be read or does not fit.
+pub fn inspect(registry: &Path, new: &NewModel, runtime: &Runtime) -> Result<ModelEntry, ModelError> {
     let bytes = network::read(&new.name, &new.file)?;
     let dimensions = network::input_dimensions(&bytes, runtime).map_err(|error| ModelError::Onnx {
         doing: "load",
@@ -78,13 +88,24 @@ pub fn add(registry: &Path, new: &NewModel, runtime: &Runtime) -> Result<ModelEn
         |axis: usize| dimensions.as_ref().is_some_and(|d| d.get(axis).is_some_and(|&length| length < 0));
     let network = Network::from_bytes(entry, &new.file, bytes, runtime, Device::Cpu)?;
     let multiple = if is_open(2) && is_open(3) { network.smallest_multiple() } else { None };
-    let entry = ModelEntry { input_multiple: multiple, ..network.entry };
-    declare(registry, &entry)?;
-    Ok(entry)
+    Ok(ModelEntry { input_multiple: multiple, ..network.entry })
+}
+
+/// Takes the entry of a name out of the registry; the model's file stays.
+///
+/// # Errors
+/// When there is none, or the registry cannot be changed; then it is left as it was.
+pub fn remove(registry: &Path, name: &str) -> Result<ModelEntry, ModelError> {
+    let removed = Registry::read(registry)?.named(name)?.clone();
+    let mut document = read(registry)?;
+    let models = entries(registry, &mut document)?;
+    models.retain(|table| table.get("name").and_then(Item::as_str) != Some(name));
+    save(registry, &document)?;
+    Ok(removed)
 }
 
 /// A file beneath the registry's folder is named relative to it, so that the folder can be moved.
-fn relative_to(registry: &Path, file: &Path) -> PathBuf {
+pub fn relative_to(registry: &Path, file: &Path) -> PathBuf {
     let absolute = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path));
     let folder = registry.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match (absolute(folder), absolute(file)) {
@@ -93,19 +114,13 @@ fn relative_to(registry: &Path, file: &Path) -> PathBuf {
     }
 }
 
-fn declare(registry: &Path, entry: &ModelEntry) -> Result<(), ModelError> {
-    let path = || registry.to_owned();
-    let text = match fs::read_to_string(registry) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(cause) => return Err(ModelError::RegistryFile { doing: "read", path: path(), cause }),
-    };
-    let syntax = |detail: String| ModelError::RegistrySyntax { path: path(), detail };
-    let mut document: DocumentMut =
-        text.parse().map_err(|error: toml_edit::TomlError| syntax(error.to_string()))?;
-    let models = document.entry("model").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
-    let models =
-        models.as_array_of_tables_mut().ok_or_else(|| syntax("`model` is no array of tables".to_owned()))?;
+/// Enters a model into the registry, in the place of one of the same name.
+///
+/// # Errors
+/// When the registry cannot be changed; then it is left as it was.
+pub fn declare(registry: &Path, entry: &ModelEntry) -> Result<(), ModelError> {
+    let mut document = read(registry)?;
+    let models = entries(registry, &mut document)?;
     let has_name = |table: &Table| table.get("name").and_then(Item::as_str) == Some(&entry.name);
     let same = (0..models.len()).find(|&i| models.get(i).is_some_and(has_name));
     match same.and_then(|i| models.get_mut(i)) {
@@ -116,9 +131,36 @@ fn declare(registry: &Path, entry: &ModelEntry) -> Result<(), ModelError> {
             models.push(table);
         }
     }
+    save(registry, &document)
+}
+
+fn syntax(registry: &Path, detail: String) -> ModelError {
+    ModelError::RegistrySyntax { path: registry.to_owned(), detail }
+}
+
+/// The registry's text; that of a new one is empty.
+fn read(registry: &Path) -> Result<DocumentMut, ModelError> {
+    let text = match fs::read_to_string(registry) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(cause) => {
+            return Err(ModelError::RegistryFile { doing: "read", path: registry.to_owned(), cause });
+        }
+    };
+    text.parse().map_err(|error: toml_edit::TomlError| syntax(registry, error.to_string()))
+}
+
+fn entries<'a>(registry: &Path, document: &'a mut DocumentMut) -> Result<&'a mut ArrayOfTables, ModelError> {
+    let models = document.entry("model").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+    models
+        .as_array_of_tables_mut()
+        .ok_or_else(|| syntax(registry, "`model` is no array of tables".to_owned()))
+}
+
+fn save(registry: &Path, document: &DocumentMut) -> Result<(), ModelError> {
     write(registry, &document.to_string()).map_err(|cause| ModelError::RegistryFile {
         doing: "write",
-        path: path(),
+        path: registry.to_owned(),
         cause,
     })
 }

@@ -32,6 +32,11 @@ impl Role {
     /// The roles without which nothing can be measured.
     pub const REQUIRED: [Self; 3] = [Self::Watermark, Self::Faces, Self::People];
 
+    /// Whether a dataset can go without a model of the role: then what it would say is not checked.
+    pub fn may_be_off(self) -> bool {
+        matches!(self, Self::Watermark | Self::FaceEmbedding)
+    }
+
     /// The name in `models.toml` and on the command line.
     pub fn name(self) -> &'static str {
         match self {

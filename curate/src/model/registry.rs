@@ -101,6 +101,11 @@ impl Registry {
         Ok(Self { path: path.to_owned(), models })
     }
 
+    /// A registry without entries, whose models would lie relative to this path.
+    pub fn empty(path: &Path) -> Self {
+        Self { path: path.to_owned(), models: Vec::new() }
+    }
+
     /// The entries in the file's order.
     pub fn models(&self) -> &[ModelEntry] {
         &self.models

@@ -7,7 +7,7 @@ use photo::{BoundingBox, Detection, Digest, ImageFacts, Joint, Joints, Person, R
 const ORDER: [Role; 3] = [Role::Watermark, Role::People, Role::Faces];
 
 fn demand(rules: &Rules) -> Demand {
-    Demand::UntilDropped { order: ORDER, rules: vec![rules.clone()] }
+    Demand::UntilDropped { order: ORDER.to_vec(), rules: vec![rules.clone()] }
 }
 
 /// Every score of a photo; `mark`: its watermark score.

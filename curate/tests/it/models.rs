@@ -142,8 +142,15 @@ fn the_model_with_the_least_work_is_asked_first_and_faces_after_people() {
     let registry = Registry::read(&registry(&folder)).unwrap();
     let choose = |role| registry.choose(role, None);
     let work = |role| registry.work(choose(role).unwrap());
-    let demand = Demand::until_dropped(&Rules::default(), &registry, choose).unwrap();
-    let Demand::UntilDropped { order, .. } = demand else { panic!("{demand:?}") };
+    let until = |off: Option<Role>| {
+        let chosen = |role| (Some(role) != off).then(|| choose(role)).transpose();
+        match Demand::until_dropped(&Rules::default(), &registry, chosen).unwrap() {
+            Demand::UntilDropped { order, .. } => order,
+            Demand::Every => panic!("not every model is asked"),
+        }
+    };
+    assert_eq!(until(Some(Role::Watermark)), [Role::People, Role::Faces], "a role that is off is not asked");
+    let order = until(None);
     let place = |role| order.iter().position(|&other| other == role).unwrap();
     assert!(place(Role::People) < place(Role::Faces));
     assert_eq!(place(Role::Watermark) == 0, work(Role::Watermark) <= work(Role::People));

@@ -23,7 +23,7 @@ pub(crate) fn page(
     page.push_str(&summary(spec, counts, composition));
     page.push_str(&contents(counts, composition, plots));
     page.push_str(&sources(&composition.sources));
-    page.push_str(&dropped(counts, plots));
+    page.push_str(&dropped(spec, counts, plots));
     page.push_str(&made_by(spec));
     page.push_str(&reading(spec, counts));
     page.push_str(USE);
@@ -126,10 +126,15 @@ fn sources(sources: &[Source]) -> String {
     )
 }
 
-fn dropped(counts: &Counts, plots: &[Plot]) -> String {
+fn dropped(spec: &SnapshotSpec, counts: &Counts, plots: &[Plot]) -> String {
     let rows: String =
         counts.reasons.iter().map(|(name, photos)| format!("| `{name}` | {photos} |\n")).collect();
     let rows = if rows.is_empty() { "| nothing | 0 |\n".to_owned() } else { rows };
+    let is_asked = |role: &str| spec.models.iter().any(|model| model.role == role);
+    let unchecked = match spec.models.is_empty() || is_asked("watermark") {
+        true => "",
+        false => "Watermarks were not checked: no model looked for them.\n\n",
+    };
     format!(
         "## What was left out
 
@@ -138,7 +143,7 @@ fn dropped(counts: &Counts, plots: &[Plot]) -> String {
 {rows}
 `dropped.parquet` names every one of them with its scores; the limits are under `rules` in `manifest.json`.
 
-{}",
+{unchecked}{}",
         pictures(plots, &["dropped"])
     )
 }

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use snapshot::{Pixels, Snapshot};
-use train::DType;
 use train::adapter::Body;
 use train::adapter::file::{self, BODY, LORA, LORA_KOHYA, REFERENCE};
 use train::cache::encoders::bodies;
 use train::ipadpt;
 use train::run::{RunFolder, RunLog};
 use train::views::ViewReader;
+use train::{DType, Device};
 
 use super::card::card;
 use super::fit::KIND;
@@ -105,7 +105,7 @@ fn person(args: &ExportAdapterArgs, snapshot: &Snapshot) -> Result<String> {
 /// c_body of a person, of the body-VAE that the adapter was trained with.
 fn c_body(run: &RunFolder, runs_dir: &Path, snapshot: &Snapshot, person: &str) -> Result<Vec<f32>> {
     let wanted = run.record().spec.config["body"]["model"].as_str().context("the run names no body-VAE")?;
-    let chosen = model::load(runs_dir, wanted)?.saved;
+    let chosen = model::load(runs_dir, wanted, &Device::Cpu)?.saved;
     let facts = file::facts(&run.model_dir())?;
     if facts.get("body_vae").is_some_and(|digest| *digest != chosen.digest.to_string()) {
         bail!("the body-VAE `{wanted}` is another than the one that the adapter was trained with");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use train::DType;
 use train::adapter::page::{GridPlan, page};
 use train::adapter::{
     Adapter, AdapterBatch, AdapterSource, Case, CaseErrors, Cases, ClipJudge, Objective, Pipeline, Widths,
@@ -18,14 +19,14 @@ use train::diffusion::tokenizer::ClipTokenizer;
 use train::fit::{self, Task, TaskError, Validation, ValidationContext};
 use train::parameters::Parameters;
 use train::report::{FILE, Grid};
+use train::run::{RunFolder, RunSpec};
 use train::views::ViewReader;
-use train::{DType, Device};
 
 use super::inputs::Inputs;
 use super::probe;
 use crate::cli::{AdapterArgs, Global};
 use crate::output::Output;
-use crate::training::{data, runs, shown, start};
+use crate::training::{data, runs, shown, start, together};
 
 /// What runs of this training are called in `run.json`.
 pub const KIND: &str = "adapter";
@@ -36,7 +37,7 @@ const GRID: &str = "grid.png";
 pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     let inputs = Inputs::load(args, global)?;
     let encoders = inputs.encoders()?;
-    let (config, device) = (&inputs.config, Device::Cpu);
+    let (config, device) = (&inputs.config, &inputs.device);
     let captions = inputs.all_captions()?;
     let judge = load_judge(&inputs, &captions)?;
     let saved_probe = match config.objective.alpha_id > 0.0 {
@@ -47,7 +48,7 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     let vae = inputs.base.vae()?;
     let parameters = Parameters::seeded(config.seed);
     let lora = config.adapter.lora().map(|(rank, alpha)| {
-        TrainedLora::new(rank, alpha, parameters.builder(DType::F32, &device).pp("lora"))
+        TrainedLora::new(rank, alpha, parameters.builder(DType::F32, device).pp("lora"))
     });
     let unet = inputs.base.unet_with(lora)?.with_checkpointing(config.base.checkpointing);
     let scheduler = inputs.base.scheduler()?;
@@ -64,7 +65,7 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         timesteps: schedule.len(),
         sigma: sigma(&inputs),
         objective: &config.objective,
-        device: &device,
+        device,
     };
     let objective = Objective {
         unet: &unet,
@@ -75,7 +76,7 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         judge: judge.as_ref(),
         settings: &config.objective,
     };
-    let adapter = Adapter::new(&unet, widths, &parameters, &device)?;
+    let adapter = Adapter::new(&unet, widths, &parameters, device)?;
     Adapter::begin(&unet, &parameters, config.adapter.initial_gain)?;
     let pipeline = Pipeline {
         unet: &unet,
@@ -89,7 +90,7 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         },
     };
     let report = Report::new(&inputs, &encoders, &source, &objective, &pipeline)?;
-    let spec = start::spec(KIND, config.name.clone(), &inputs.snapshot, config.seed, json!(config));
+    let spec = spec(&inputs);
     let facts = BTreeMap::from([
         ("run".to_owned(), spec.id()),
         ("snapshot".to_owned(), inputs.snapshot.id()),
@@ -112,20 +113,33 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         // The embeddings of a batch may all be dropped; A of an update stands behind B, which begins at zero.
         may_be_zero: &|name| name.ends_with("image_proj.proj.weight") || name.ends_with("lora_A.weight"),
         // A step without the reference stream may be the first after resuming.
-        may_be_absent: &|name| name.starts_with("reference."),
+        may_be_absent: &|name| {
+            let without_body = config.dropout.without_body_stream > 0.0;
+            name.starts_with("reference.") || (without_body && name.starts_with("body."))
+        },
     };
     if args.how.dry_run {
         let dry = fit::dry_run(&parameters, &task, &config.fit)?;
         return Ok(output.show(&dry, shown::dry_run_text)?);
     }
-    let (folder, resume) = start::run(inputs.runs_dir(), &spec, &inputs.text, &args.how)?;
-    let mut progress = shown::FitProgress::default();
-    let finished =
-        fit::fit(&folder, &parameters, &task, &config.fit, &resume, &mut |event| progress.show(event))?;
-    progress.finish();
+    let begin = || start::run(inputs.runs_dir(), &spec, &inputs.text, &args.how);
+    let Some((folder, finished)) = together::train(begin, &parameters, &task, &config.fit)? else {
+        return Ok(());
+    };
     runs::refuse_withdrawn(&folder)?;
     output.show(&shown::Trained::new(&folder, &finished), shown::Trained::text)?;
     Ok(())
+}
+
+/// The run that the same arguments would make, where it is there and has ended.
+pub fn ended(args: &AdapterArgs, global: &Global) -> Result<Option<RunFolder>> {
+    let inputs = Inputs::load(args, global)?;
+    start::ended(inputs.runs_dir(), &spec(&inputs))
+}
+
+fn spec(inputs: &Inputs) -> RunSpec {
+    let config = &inputs.config;
+    start::spec(KIND, config.name.clone(), &inputs.snapshot, config.seed, json!(config))
 }
 
 /// CLIP for L_CLIP, where that is switched on.
@@ -142,7 +156,7 @@ fn load_judge(inputs: &Inputs, captions: &[&str]) -> Result<Option<ClipJudge>> {
             config.objective.beta_clip
         )
     };
-    let clip = load_clip(&folder, DType::F32, &Device::Cpu).with_context(needs)?;
+    let clip = load_clip(&folder, DType::F32, &inputs.device).with_context(needs)?;
     let tokenizer = ClipTokenizer::read(&folder).with_context(needs)?;
     let trained = inputs.people.people.iter().flat_map(|person| &person.views);
     let captions: BTreeSet<&str> = trained.map(|&view| captions[view]).collect();

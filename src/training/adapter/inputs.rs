@@ -37,6 +37,8 @@ pub struct Inputs {
     pub origins: Vec<Origin>,
     /// The base.
     pub base: Checkpoint,
+    /// Where networks compute.
+    pub device: Device,
     /// The folder of the caches.
     caches_dir: PathBuf,
     runs_dir: PathBuf,
@@ -59,7 +61,8 @@ impl Inputs {
         data::check(&args.config, &config.data)?;
         let text =
             fs::read_to_string(&args.config).with_context(|| format!("read {}", args.config.display()))?;
-        let base = open_base(&config)?;
+        let device = args.how.device.open()?;
+        let base = open_base(&config, &device)?;
         let snapshot = data::open(&args.config, &config.data, &global.workdir)?;
         let split = config.data.split.split();
         let people = People::of(&snapshot, split, config.data.hold_out)?;
@@ -79,6 +82,7 @@ impl Inputs {
             people,
             unseen,
             base,
+            device,
             config,
         };
         let rows = inputs.rows();
@@ -98,7 +102,7 @@ impl Inputs {
 
     /// The frozen networks.
     pub fn encoders(&self) -> Result<Encoders> {
-        let body = model::load(&self.runs_dir, &self.config.body.model)?.saved;
+        let body = model::load(&self.runs_dir, &self.config.body.model, &self.device)?.saved;
         let image = match &self.config.base.image_encoder {
             Some(folder) => folder.clone(),
             None => self.base.folder().join("image_encoder"),
@@ -166,10 +170,11 @@ impl Inputs {
 }
 
 /// The base, which has to predict what is asked for.
-fn open_base(config: &AdapterConfig) -> Result<Checkpoint> {
+fn open_base(config: &AdapterConfig, device: &Device) -> Result<Checkpoint> {
     let name = &config.base.path;
     let folder = model::base_folder(name, &config.base.revision)?;
-    let base = Checkpoint::open(&folder, DType::F32, &Device::Cpu);
+    let compute = config.fit.precision.on(device);
+    let base = Checkpoint::open(&folder, DType::F32, device).map(|base| base.with_compute(compute));
     let base = base.with_context(|| format!("`base.path = {name:?}` is no base in diffusers' layout"))?;
     let (asked, found) = (config.objective.prediction, base.scheduler()?.prediction()?);
     if asked.prediction() != found {

@@ -5,17 +5,18 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
+use train::DType;
 use train::fit::{self, FitSettings, Loss, Task, TaskError, Validation};
 use train::parameters::Parameters;
 use train::probe::file::{self, SavedProbe};
 use train::probe::pck::Base;
 use train::probe::{PoseProbe, ProbeBatch, ProbeConfig, ProbeSource, pck, pck_of_estimates, probe_loss};
-use train::{DType, Device};
+use train::run::{RunFolder, RunSpec};
 
 use super::inputs::Inputs;
 use crate::cli::{AdapterArgs, Global};
 use crate::output::Output;
-use crate::training::{data, runs, shown, start};
+use crate::training::{data, runs, shown, start, together};
 
 /// What runs of this training are called in `run.json`.
 pub const KIND: &str = "pose-probe";
@@ -31,7 +32,7 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     let inputs = Inputs::load(args, global)?;
     let encoders = inputs.encoders()?;
     let cache = inputs.store(&encoders)?;
-    let (config, device) = (&inputs.config, Device::Cpu);
+    let (config, device) = (&inputs.config, &inputs.device);
     let vae = inputs.base.vae()?;
     let shape = ProbeConfig {
         channels: config.probe.network.channels,
@@ -41,7 +42,7 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
     };
     shape.check().with_context(|| format!("table `probe.network` of {}", args.config.display()))?;
     let parameters = Parameters::seeded(config.seed);
-    let probe = PoseProbe::new(&shape, &parameters.builder(DType::F32, &device))?;
+    let probe = PoseProbe::new(&shape, &parameters.builder(DType::F32, device))?;
     let views: Vec<usize> =
         inputs.people.people.iter().flat_map(|person| person.views.iter().copied()).collect();
     let mut held_out: Vec<usize> =
@@ -56,20 +57,19 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         batch: fit_settings.batch,
         max_sigma: fit_settings.max_sigma,
         seed: config.seed,
-        device: &device,
+        device,
     };
     let unet = inputs.base.unet()?;
     let scheduler = inputs.base.scheduler()?;
     let schedule = scheduler.noise_schedule()?;
     let base = Base { unet: &unet, schedule: &schedule, prediction: scheduler.prediction()? };
-    let of_probe = json!({ "probe": config.probe, "base": config.base, "data": config.data });
-    let spec = start::spec(KIND, format!("{}{SUFFIX}", config.name), &inputs.snapshot, config.seed, of_probe);
+    let spec = spec(&inputs);
     let facts = BTreeMap::from([
         ("run".to_owned(), spec.id()),
         ("snapshot".to_owned(), inputs.snapshot.id()),
         (VAE.to_owned(), encoders.spec().vae.to_string()),
     ]);
-    let no_text = cache.text("")?.states;
+    let no_text = cache.text("")?.states.to_device(device)?;
     let load = |step: u64| -> Result<ProbeBatch, TaskError> { Ok(source.batch(step)?) };
     let task = Task {
         load: &load,
@@ -116,21 +116,37 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         let dry = fit::dry_run(&parameters, &task, &settings)?;
         return Ok(output.show(&dry, shown::dry_run_text)?);
     }
-    let (folder, resume) = start::run(inputs.runs_dir(), &spec, &inputs.text, &args.how)?;
-    let mut progress = shown::FitProgress::default();
-    let finished =
-        fit::fit(&folder, &parameters, &task, &settings, &resume, &mut |event| progress.show(event))?;
-    progress.finish();
+    let begin = || start::run(inputs.runs_dir(), &spec, &inputs.text, &args.how);
+    let Some((folder, finished)) = together::train(begin, &parameters, &task, &settings)? else {
+        return Ok(());
+    };
     runs::refuse_withdrawn(&folder)?;
     output.show(&shown::Trained::new(&folder, &finished), shown::Trained::text)?;
     Ok(())
 }
 
-/// The probe that L_id is to use: of the run or folder that the configuration names, or of the run of its own name.
-/// One of another autoencoder's latents is refused.
+/// The run that the same arguments would make, where it is there and has ended.
+pub fn ended(args: &AdapterArgs, global: &Global) -> Result<Option<RunFolder>> {
+    let inputs = Inputs::load(args, global)?;
+    start::ended(inputs.runs_dir(), &spec(&inputs))
+}
+
+fn spec(inputs: &Inputs) -> RunSpec {
+    let config = &inputs.config;
+    let of_probe = json!({ "probe": config.probe, "base": config.base, "data": config.data });
+    start::spec(KIND, format!("{}{SUFFIX}", config.name), &inputs.snapshot, config.seed, of_probe)
+}
+
+/// The probe that L_id is to use: of the run or folder that the configuration names, of the run that `pose-probe` makes of
+/// this configuration, or of the run of its name. One of another autoencoder's latents is refused.
 pub fn load(inputs: &Inputs, vae_digest: &str) -> Result<SavedProbe> {
     let config = &inputs.config;
-    let own = format!("{}{SUFFIX}", config.name);
+    // By its id first: a configuration that was changed leaves several runs of one name.
+    let own = spec(inputs);
+    let own = match runs::find_by_id(inputs.runs_dir(), &own.id())? {
+        Some(_) => own.id(),
+        None => own.name,
+    };
     let wanted = config.probe.model.as_deref().unwrap_or(&own);
     let as_folder = Path::new(wanted);
     let folder = if as_folder.join("config.json").is_file() {
@@ -145,7 +161,7 @@ pub fn load(inputs: &Inputs, vae_digest: &str) -> Result<SavedProbe> {
         })?;
         run.model_dir()
     };
-    let saved = file::load(&folder, &Device::Cpu)?;
+    let saved = file::load(&folder, &inputs.device)?;
     if saved.facts.get(VAE).map(String::as_str) != Some(vae_digest) {
         bail!(
             "the pose probe in {} reads latents of another autoencoder; train one for this base",

@@ -14,22 +14,28 @@ use super::case::{Case, Tensor, Tolerance, list, number, text};
 
 #[test]
 fn the_sd15_unet_predicts_the_noise_of_the_reference() {
-    predicts("unet_sd15");
+    both_ways(|| predicts("unet_sd15"));
 }
 
 #[test]
 fn the_sdxl_unet_predicts_the_noise_of_the_reference() {
-    predicts("unet_sdxl");
+    both_ways(|| predicts("unet_sdxl"));
 }
 
 #[test]
 fn three_streams_in_sd15_have_the_outputs_and_gradients_of_the_reference() {
-    three_streams("three_stream_attention_sd15");
+    both_ways(|| three_streams("three_stream_attention_sd15"));
 }
 
 #[test]
 fn three_streams_in_sdxl_have_the_outputs_and_gradients_of_the_reference() {
-    three_streams("three_stream_attention_sdxl");
+    both_ways(|| three_streams("three_stream_attention_sdxl"));
+}
+
+/// By the kernels, and as a device does it that has none.
+fn both_ways(run: impl Fn()) {
+    run();
+    grad::composed_only(run);
 }
 
 fn candle(tensor: &Tensor) -> candle_core::Tensor {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
+use synth::collection::{Collection, CollectionSpec};
 use tempfile::TempDir;
 
 /// A work folder with a small demo recipe.
@@ -92,6 +93,60 @@ impl Workplace {
 
     pub fn snapshot_folder(&self, id: &str) -> PathBuf {
         self.workdir().join("snapshots").join(format!("demo-{id}"))
+    }
+}
+
+/// A folder outside the checkout, with nothing in it and no recipe in the environment; the user's own folders are there too.
+pub struct Elsewhere {
+    folder: TempDir,
+    home: TempDir,
+}
+
+impl Elsewhere {
+    pub fn new() -> Self {
+        let folder = || tempfile::tempdir().expect("a temporary folder");
+        Self { folder: folder(), home: folder() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The user's own list of models.
+    pub fn own_models(&self) -> PathBuf {
+        self.home.path().join("bolid/models.toml")
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bolid"));
+        for variable in ["BOLID_RECIPE", "BOLID_WORKDIR", "BOLID_MODELS"] {
+            command.env_remove(variable);
+        }
+        command.current_dir(self.path()).env("XDG_CONFIG_HOME", self.home.path()).args(arguments);
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("bolid starts")
+    }
+
+    /// Runs, and insists on exit code 0.
+    pub fn succeed(&self, arguments: &[&str]) -> Output {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "bolid {arguments:?}: {}\n{}", output.status, text(&output.stderr));
+        output
+    }
+}
+
+/// Writes the demo's photos of some people, a folder each.
+pub fn photos_of(seed: u64, people: usize, photos: usize, folder: &Path) {
+    let spec = CollectionSpec { seed, identities: people, photos_per_identity: photos };
+    for person in &Collection::new(spec).identities {
+        let of_person = folder.join(&person.slug);
+        fs::create_dir_all(&of_person).expect("a folder can be made");
+        for photo in &person.photos {
+            fs::write(of_person.join(&photo.file_name), photo.bytes()).expect("a photo can be written");
+        }
     }
 }
 

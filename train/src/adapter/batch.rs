@@ -44,6 +44,8 @@ pub struct AdapterBatch {
     pub dropped: Vec<Dropped>,
     /// Whether the reference stream is there.
     pub reference_stream: bool,
+    /// Whether the body's stream is.
+    pub body_stream: bool,
     /// The targets' rows in the snapshot's table.
     pub photos: Vec<usize>,
 }
@@ -114,7 +116,8 @@ impl AdapterSource<'_> {
             });
         }
         let batch = self.of_samples(&samples, plan.reference_stream, rng.random())?;
-        Ok(AdapterBatch { dropped: plan.samples.iter().map(|sample| sample.dropped).collect(), ..batch })
+        let dropped = plan.samples.iter().map(|sample| sample.dropped).collect();
+        Ok(AdapterBatch { dropped, body_stream: plan.body_stream, ..batch })
     }
 
     /// c_body of some photos.
@@ -181,7 +184,7 @@ impl AdapterSource<'_> {
             true => None,
             false => Some(Added {
                 text_embeds: stack(&pooled)?,
-                time_ids: Tensor::from_vec(time_ids, (b, 6), self.device)?,
+                time_ids: Tensor::from_vec(time_ids, (b, 6), &Device::Cpu)?,
             }),
         };
         Ok(AdapterBatch {
@@ -197,6 +200,7 @@ impl AdapterSource<'_> {
             captions,
             dropped: vec![Dropped::default(); b],
             reference_stream,
+            body_stream: true,
             photos: samples.iter().map(|sample| sample.target).collect(),
         })
     }

@@ -40,6 +40,8 @@ pub use model::{Adapter, Lambdas, Widths};
 pub use objective::{ClipJudge, Objective};
 pub use pipeline::{PictureSpec, Pipeline};
 pub use plan::{Origin, StepPlan, plan};
-pub use settings::{AdapterSettings, CaptionSettings, DropoutSettings, ObjectiveSettings, SampleSettings};
+pub use settings::{
+    AdapterSettings, CaptionSettings, DropoutSettings, ObjectiveSettings, ReferencePhoto, SampleSettings,
+};
 pub use stream::TrainedStream;
 pub use validation::{Case, CaseErrors, Cases};

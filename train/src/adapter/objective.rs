@@ -100,7 +100,8 @@ pub struct Predicted {
 impl Objective<'_> {
     /// The loss of a batch with its graph, and its terms.
     pub fn loss(&self, adapter: &Adapter, batch: &AdapterBatch, step: u64) -> Result<Loss> {
-        let lambdas = Lambdas { reference: if batch.reference_stream { 1.0 } else { 0.0 }, body: 1.0 };
+        let weight = |is_there: bool| if is_there { 1.0 } else { 0.0 };
+        let lambdas = Lambdas { reference: weight(batch.reference_stream), body: weight(batch.body_stream) };
         let predicted = self.predict(adapter, batch, lambdas)?;
         let errors = self.errors(batch, &predicted)?;
         let mut terms = self.quarters(&errors.detach(), batch)?;

@@ -98,7 +98,11 @@ impl GridPlan {
             let specs: Vec<PictureSpec> = self.bodies.iter().map(spec).collect();
             let mut columns: Vec<Vec<Picture>> = Vec::new();
             for lambda in LAMBDAS {
-                columns.push(pipeline.draw(adapter, &specs, Lambdas { reference: 0.0, body: lambda })?);
+                columns.push(pipeline.draw(
+                    Some(adapter),
+                    &specs,
+                    Lambdas { reference: 0.0, body: lambda },
+                )?);
             }
             for (place, body) in self.bodies.iter().enumerate() {
                 let planes = photos.read(&[body.photo], Pixels::Image)?;

@@ -53,9 +53,14 @@ impl Pipeline<'_> {
     ///
     /// # Errors
     /// Where a shape does not fit, or latents are no longer finite.
-    pub fn draw(&self, adapter: &Adapter, specs: &[PictureSpec], lambdas: Lambdas) -> Result<Vec<Picture>> {
+    pub fn draw(
+        &self,
+        adapter: Option<&Adapter>,
+        specs: &[PictureSpec],
+        lambdas: Lambdas,
+    ) -> Result<Vec<Picture>> {
         let specs: Vec<&PictureSpec> = specs.iter().collect();
-        let (conditional, unconditional) = self.conditions(Some(adapter), &specs, lambdas)?;
+        let (conditional, unconditional) = self.conditions(adapter, &specs, lambdas)?;
         let noise: Vec<Tensor> =
             specs.iter().map(|spec| self.noise(&mut rng(spec))).collect::<Result<_>>()?;
         let noise = Tensor::cat(&noise, 0)?;
@@ -110,7 +115,7 @@ impl Pipeline<'_> {
         let (width, height) = (self.size_px.0 / cell, self.size_px.1 / cell);
         let channels = self.unet.config().in_channels;
         let values = normals(rng, channels * height * width, 0.0, 1.0);
-        Ok(Tensor::from_vec(values, (1, channels, height, width), &Device::Cpu)?)
+        Ok(Tensor::from_vec(values, (1, channels, height, width), self.unet.device())?)
     }
 
     /// What `specs` are conditioned on, and what guidance leads away from: the negative text without body and reference.
@@ -120,14 +125,15 @@ impl Pipeline<'_> {
         specs: &[&PictureSpec],
         lambdas: Lambdas,
     ) -> Result<(Conditioning, Conditioning)> {
+        let device = self.unet.device();
         let of = |texts: Vec<&CachedText>, bodies: Vec<Option<&[f32]>>, references: Vec<Option<&[f32]>>| {
             let states: Vec<&Tensor> = texts.iter().map(|text| &text.states).collect();
-            let states = Tensor::stack(&states, 0)?;
+            let states = Tensor::stack(&states, 0)?.to_device(device)?;
             let mut conditioning = match adapter {
                 Some(adapter) => adapter.conditioning(
                     &states,
-                    &rows(&references, adapter.reference.embed_dim())?,
-                    &rows(&bodies, adapter.body.embed_dim())?,
+                    &rows(&references, adapter.reference.embed_dim(), device)?,
+                    &rows(&bodies, adapter.body.embed_dim(), device)?,
                     lambdas,
                 )?,
                 None => Conditioning::text(states),
@@ -165,8 +171,8 @@ impl Pipeline<'_> {
         }
         let (width, height) = (self.size_px.0 as f32, self.size_px.1 as f32);
         let ids: Vec<f32> = texts.iter().flat_map(|_| [height, width, 0.0, 0.0, height, width]).collect();
-        let text_embeds = Tensor::stack(&pooled, 0)?;
-        let time_ids = Tensor::from_vec(ids, (texts.len(), 6), text_embeds.device())?;
+        let text_embeds = Tensor::stack(&pooled, 0)?.to_device(self.unet.device())?;
+        let time_ids = Tensor::from_vec(ids, (texts.len(), 6), &Device::Cpu)?;
         Ok(Some(Added { text_embeds, time_ids }))
     }
 }
@@ -176,7 +182,7 @@ fn rng(spec: &PictureSpec) -> ChaCha8Rng {
 }
 
 /// `[n, width]`, zeros where there is none.
-fn rows(values: &[Option<&[f32]>], width: usize) -> Result<Tensor> {
+fn rows(values: &[Option<&[f32]>], width: usize, device: &Device) -> Result<Tensor> {
     let mut flat = Vec::with_capacity(values.len() * width);
     for value in values {
         match value {
@@ -184,5 +190,5 @@ fn rows(values: &[Option<&[f32]>], width: usize) -> Result<Tensor> {
             None => flat.resize(flat.len() + width, 0.0),
         }
     }
-    Ok(Tensor::from_vec(flat, (values.len(), width), &Device::Cpu)?)
+    Ok(Tensor::from_vec(flat, (values.len(), width), device)?)
 }

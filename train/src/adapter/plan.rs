@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use snapshot::Snapshot;
 
-use super::settings::{DropoutSettings, SampleSettings};
+use super::settings::{DropoutSettings, ReferencePhoto, SampleSettings};
 use crate::views::People;
 
 /// Where a photo comes from, as far as the snapshot knows.
@@ -64,7 +64,7 @@ pub struct SamplePlan {
     pub person: usize,
     /// The photo to be predicted.
     pub target: usize,
-    /// The photo whose image embedding is the reference, never the target.
+    /// The photo whose image embedding is the reference; the target only where the settings say so.
     pub reference: usize,
     /// The photos that make c_body, never the target.
     pub views: Vec<usize>,
@@ -81,6 +81,8 @@ pub struct StepPlan {
     pub samples: Vec<SamplePlan>,
     /// Whether the reference stream is there at all.
     pub reference_stream: bool,
+    /// Whether the body's stream is.
+    pub body_stream: bool,
     /// What noise and timesteps follow from.
     pub seed: u64,
 }
@@ -107,7 +109,11 @@ pub fn plan(
         let views = &people.people[person].views;
         let target = *views.choose(&mut rng).unwrap_or(&0);
         let others = others(target, views, origins);
-        let reference = *others.choose(&mut rng).unwrap_or(&target);
+        let another = *others.choose(&mut rng).unwrap_or(&target);
+        let reference = match samples.reference {
+            ReferencePhoto::Another => another,
+            ReferencePhoto::Target => target,
+        };
         let count = rng.random_range(1..=samples.body_views.min(others.len()).max(1));
         let mut shuffled = others;
         let (chosen, _) = shuffled.partial_shuffle(&mut rng, count);
@@ -121,12 +127,13 @@ pub fn plan(
         }
     });
     let samples = drawn.collect();
-    StepPlan {
-        samples,
-        // The first step has it, so that the audit sees its gradients.
-        reference_stream: !rng.random_bool(dropout.without_reference_stream) || step == 0,
-        seed: rng.random(),
-    }
+    // The first step has both streams that are trained, so that the audit sees their gradients.
+    let has = |without: f64, rng: &mut ChaCha8Rng| !rng.random_bool(without) || (step == 0 && without < 1.0);
+    let reference_stream = has(dropout.without_reference_stream, &mut rng);
+    let seed = rng.random();
+    // After all else, so that it changes nothing where it is always there.
+    let body_stream = has(dropout.without_body_stream, &mut rng) || !reference_stream;
+    StepPlan { samples, reference_stream, body_stream, seed }
 }
 
 /// The photos among `views` that may condition `target`: of another page or day where there are any that are known to
@@ -205,6 +212,24 @@ mod tests {
         let mut first: Vec<usize> = of(1, 5).samples[..7].iter().map(|sample| sample.person).collect();
         first.sort_unstable();
         assert_eq!(first, [0, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn as_an_ip_adapter_the_reference_is_the_target_and_there_is_no_body() {
+        let settings =
+            SampleSettings { batch: 6, reference: ReferencePhoto::Target, ..SampleSettings::default() };
+        let usual = DropoutSettings::default();
+        let alone =
+            DropoutSettings { without_reference_stream: 0.0, without_body_stream: 1.0, ..usual.clone() };
+        for step in 0..50 {
+            let of = |settings, dropout| plan(&people(4, 4), &origins(16), settings, dropout, 2, step);
+            let found = of(&settings, &alone);
+            assert!(found.reference_stream && !found.body_stream);
+            assert!(found.samples.iter().all(|sample| sample.reference == sample.target));
+            let targets = |plan: &StepPlan| plan.samples.iter().map(|one| one.target).collect::<Vec<_>>();
+            let another = of(&SampleSettings { batch: 6, ..SampleSettings::default() }, &usual);
+            assert!(another.body_stream && targets(&another) == targets(&found), "the same photos");
+        }
     }
 
     #[test]

@@ -74,11 +74,32 @@ pub struct SampleSettings {
     /// Share of samples whose c_body is drawn from its posterior instead of being its mean: then bodies of few photos and
     /// of none are among what is trained on, and what no view shows does not matter.
     pub draw_body: f64,
+    /// Which photo of the person is the reference. Not written where it is the usual one, so that runs from before this key
+    /// keep their ids.
+    #[serde(skip_serializing_if = "ReferencePhoto::is_another")]
+    pub reference: ReferencePhoto,
+}
+
+/// `samples.reference`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReferencePhoto {
+    /// Another photo than the one to be predicted: a stream that is shown its target learns to copy.
+    #[default]
+    Another,
+    /// The one to be predicted, as IP-Adapter's own trainer has it.
+    Target,
+}
+
+impl ReferencePhoto {
+    fn is_another(&self) -> bool {
+        *self == Self::Another
+    }
 }
 
 impl Default for SampleSettings {
     fn default() -> Self {
-        Self { batch: 16, body_views: 8, draw_body: 0.5 }
+        Self { batch: 16, body_views: 8, draw_body: 0.5, reference: ReferencePhoto::Another }
     }
 }
 
@@ -109,6 +130,15 @@ pub struct DropoutSettings {
     pub all: f64,
     /// Share of steps in which the reference stream is left out as a whole, as where the body's file is loaded alone.
     pub without_reference_stream: f64,
+    /// The same for the body's stream; 1 trains the reference's alone, as an IP-Adapter. Not written where it is 0, so that
+    /// runs from before this key keep their ids.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub without_body_stream: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
 }
 
 impl Default for DropoutSettings {
@@ -121,6 +151,7 @@ impl Default for DropoutSettings {
             text: 0.05,
             all: 0.05, // IP-Adapter's trainer has 0.05 for each of the three cases
             without_reference_stream: 0.3,
+            without_body_stream: 0.0, // the body's stream is what this is for
         }
     }
 }
@@ -137,10 +168,17 @@ impl DropoutSettings {
             ("dropout.text", self.text),
             ("dropout.all", self.all),
             ("dropout.without_reference_stream", self.without_reference_stream),
+            ("dropout.without_body_stream", self.without_body_stream),
         ] {
             check(key, &value, (0.0..=1.0).contains(&value), "0 to 1")?;
         }
-        Ok(())
+        let both = self.without_reference_stream * self.without_body_stream;
+        check(
+            "dropout.without_body_stream",
+            &both,
+            both < 1.0,
+            "below 1 where there is no reference stream either",
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! c_body and a pose to a picture: what c_body holds is placed along the pose's joints and limbs, so
 //! that it has to carry shape and look, and nothing of the pose.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::init::{DEFAULT_KAIMING_NORMAL, ZERO};
 use rayon::prelude::*;
@@ -68,13 +68,15 @@ impl Decoder {
         let placed = codes.narrow(2, 0, POSE_MAPS)?.contiguous()?.matmul(&coarse_maps.flatten_from(2)?)?;
         let posed = grad::conv2d(&coarse_maps, &self.coarse_pose, None, 1, 1)?;
         let x = (placed.reshape((count, coarse, side, side))? + posed)?;
-        let x = x.broadcast_add(&everywhere)?.broadcast_add(&self.place)?;
+        let x = x.broadcast_add(&everywhere)?.broadcast_add(&self.place.to_dtype(x.dtype())?)?;
         let x = self.widen.forward(&grad::upsample_nearest2x(&self.coarse.forward(&x)?)?)?;
         let x = (x + grad::conv2d(&fine_maps, &self.fine_pose, None, 1, 1)?)?;
-        let Some(layer) = &self.palette else { return self.out.forward(&self.fine.forward(&x)?) };
+        let Some(layer) = &self.palette else {
+            return Ok(self.out.forward(&self.fine.forward(&x)?)?.to_dtype(DType::F32)?);
+        };
         let coloured = self.coloured(poses, palettes, c_body)?;
         let x = (x + layer.forward(&coloured)?)?;
-        Ok((self.out.forward(&self.fine.forward(&x)?)? + coloured)?)
+        Ok((self.out.forward(&self.fine.forward(&x)?)? + coloured)?.to_dtype(DType::F32)?)
     }
 
     /// The palettes laid out in the poses, folded.
@@ -94,7 +96,7 @@ impl Decoder {
             fold(&palette.picture(pose, sigma, side), side, DRAWN_GRID, out);
         });
         let shape = (poses.len(), 3 * (side / DRAWN_GRID).pow(2), DRAWN_GRID, DRAWN_GRID);
-        Ok(Tensor::from_vec(folded, shape, like.device())?)
+        Ok(Tensor::from_vec(folded, shape, like.device())?.to_dtype(like.dtype())?)
     }
 
     fn maps(&self, poses: &[Pose], side: usize, like: &Tensor) -> Result<Tensor> {
@@ -105,6 +107,7 @@ impl Decoder {
             .par_chunks_mut(POSE_MAPS * side * side)
             .zip(poses)
             .for_each(|(out, pose)| pose.maps(sigma, side, out));
-        Ok(Tensor::from_vec(values, (poses.len(), POSE_MAPS, side, side), like.device())?)
+        let shape = (poses.len(), POSE_MAPS, side, side);
+        Ok(Tensor::from_vec(values, shape, like.device())?.to_dtype(like.dtype())?)
     }
 }

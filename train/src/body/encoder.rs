@@ -1,7 +1,7 @@
 //! Views to experts: features pooled around joints, attention, joints refined and read again, a mean and a precision
 //! per view.
 
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
 use super::config::BodyVaeConfig;
@@ -72,19 +72,30 @@ impl Encoder {
         })
     }
 
+    /// The device that its parameters are on.
+    pub fn device(&self) -> &Device {
+        self.mean.parameters()[0].device()
+    }
+
     /// The tokens of `views`, each read in the light of its view's others. With `chunk`, the features of
     /// that many views are computed at a time, and again in the backward pass.
-    pub fn encode(&self, views: &Views, chunk: Option<usize>) -> Result<Encoded> {
+    pub fn encode(&self, views: &Views, chunk: Option<usize>, compute: DType) -> Result<Encoded> {
         let geometry = views.geometry(&self.config)?;
         let features = pooled(&self.trunk, &views.pixels, &geometry.pooling, chunk)?;
-        let mut tokens = self.tokens.forward(&features, &views.strips, &geometry.features)?;
+        let as_computed = |tensor: &Tensor| tensor.to_dtype(compute);
+        let mut tokens = self.tokens.forward(
+            &as_computed(&features)?,
+            &as_computed(&views.strips)?,
+            &as_computed(&geometry.features)?,
+        )?;
         for layer in &self.view_layers {
             tokens = layer.among(&tokens, &geometry.gates)?;
         }
-        let offsets = self.offsets.forward(&tokens)?;
+        let offsets = self.offsets.forward(&tokens)?.to_dtype(DType::F32)?;
         let poses = refined(&views.poses, &offsets)?;
         let features: Vec<f32> = poses.iter().flat_map(Pose::standardised).collect();
         let features = Tensor::from_vec(features, (views.len(), POSE_FEATURES), views.pixels.device())?;
+        let features = as_computed(&features)?;
         let refined = self.refined.forward(&grad::gelu(&self.refined_wide.forward(&features)?)?)?;
         Ok(Encoded { tokens, offsets, refined, geometry })
     }
@@ -108,7 +119,8 @@ impl Encoder {
             summary = layer.over(&summary, &tokens, &mask)?;
         }
         let hidden = grad::gelu(&self.hidden.forward(&self.norm.forward(&summary)?)?)?;
-        let precision = grad::exp_within(&self.precision.forward(&hidden)?, LOG_PRECISION_RANGE)?;
-        Ok(Experts { mean: self.mean.forward(&hidden)?, precision })
+        let precision = self.precision.forward(&hidden)?.to_dtype(DType::F32)?;
+        let precision = grad::exp_within(&precision, LOG_PRECISION_RANGE)?;
+        Ok(Experts { mean: self.mean.forward(&hidden)?.to_dtype(DType::F32)?, precision })
     }
 }

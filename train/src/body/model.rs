@@ -1,6 +1,6 @@
 //! The body-VAE as a whole.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
 use super::config::BodyVaeConfig;
@@ -20,6 +20,7 @@ pub struct BodyVae {
     encoder: Encoder,
     decoder: Decoder,
     measures: Option<Linear>,
+    compute: DType,
 }
 
 impl BodyVae {
@@ -36,7 +37,20 @@ impl BodyVae {
                 count => Some(Linear::new(config.latent, count, &builder.pp("measures"))?),
             },
             config: config.clone(),
+            compute: DType::F32,
         })
+    }
+
+    /// Computes in `compute`; f32 where nothing is said. Parameters, what pixels are pooled to, Gaussians and pictures are
+    /// f32 all the same.
+    #[must_use]
+    pub fn with_compute(self, compute: DType) -> Self {
+        Self { compute, ..self }
+    }
+
+    /// The device that its parameters are on, and its inputs have to be on.
+    pub fn device(&self) -> &Device {
+        self.encoder.device()
     }
 
     /// Its shape.
@@ -49,12 +63,12 @@ impl BodyVae {
     /// With `chunk`, memory for features does not grow with the number of views: that many are
     /// computed at a time, and again in the backward pass. Results and gradients stay the same.
     pub fn experts(&self, views: &Views, sets: &Sets, chunk: Option<usize>) -> Result<Experts> {
-        self.encoder.experts(&self.encoder.encode(views, chunk)?, sets)
+        self.encoder.experts(&self.encoder.encode(views, chunk, self.compute)?, sets)
     }
 
     /// The tokens of `views`, for [`experts_of`](Self::experts_of), and their offsets.
     pub(super) fn tokens(&self, views: &Views) -> Result<Encoded> {
-        self.encoder.encode(views, None)
+        self.encoder.encode(views, None, self.compute)
     }
 
     pub(super) fn experts_of(&self, encoded: &Encoded, sets: &Sets) -> Result<Experts> {
@@ -86,6 +100,6 @@ impl BodyVae {
     /// in −1..=1; [`unfold`](super::picture::unfold) makes planes of them. `palettes` are the colours of
     /// each; a model that is told none (`config.palette`) does not look at them.
     pub fn decode(&self, c_body: &Tensor, poses: &[Pose], palettes: &[Palette]) -> Result<Tensor> {
-        self.decoder.forward(c_body, poses, palettes)
+        self.decoder.forward(&c_body.to_dtype(self.compute)?, poses, palettes)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use snapshot::Pixels;
@@ -58,7 +58,7 @@ pub fn page(
     let cases = held_out.cases();
     let mut drawn: Vec<(&Case, Drawn)> = Vec::new();
     for case in cases {
-        drawn.extend(held_out.draw(model, case, &Device::Cpu)?.into_iter().map(|one| (case, one)));
+        drawn.extend(held_out.draw(model, case, model.device())?.into_iter().map(|one| (case, one)));
     }
     let mut page = Page {
         charts: charts(&curves),
@@ -108,8 +108,8 @@ fn people(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
         let mut cells: Vec<Option<Picture>> = photos(reader, shown)?;
         cells.resize(INPUTS, None);
         cells.extend(photos(reader, &case.drawn[..1])?);
-        let mean = held_out.posterior(model, case, &Device::Cpu)?.mean().map_err(BatchError::from)?;
-        let target = held_out.target(&case.drawn[..1], model, &Device::Cpu)?;
+        let mean = held_out.posterior(model, case, model.device())?.mean().map_err(BatchError::from)?;
+        let target = held_out.target(&case.drawn[..1], model, model.device())?;
         cells.extend(pictures(model, &mean, &target.poses, &target.palettes)?);
         rows.push(Row { label: case.identity.clone(), cells });
     }
@@ -132,9 +132,9 @@ fn poses(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
     let of: Vec<usize> = held_out.cases().iter().map(|case| case.drawn[0]).take(POSES).collect();
     let mut rows = Vec::new();
     for case in held_out.cases().iter().take(ROWS) {
-        let mean = held_out.posterior(model, case, &Device::Cpu)?.mean().map_err(BatchError::from)?;
+        let mean = held_out.posterior(model, case, model.device())?.mean().map_err(BatchError::from)?;
         // Everybody in the clothes of one photo of theirs.
-        let worn = held_out.target(&case.drawn[..1], model, &Device::Cpu)?.palettes;
+        let worn = held_out.target(&case.drawn[..1], model, model.device())?.palettes;
         let worn: Vec<Palette> = worn.iter().cycle().take(of.len()).copied().collect();
         let cells = pictures(model, &mean, &reader.poses(&of), &worn)?;
         rows.push(Row { label: case.identity.clone(), cells });
@@ -149,10 +149,10 @@ fn poses(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
 
 /// Bodies that nobody has.
 fn prior(held_out: &HeldOut, model: &BodyVae) -> Result<Grid, PageError> {
-    let target = held_out.target(&held_out.cases()[0].drawn[..1], model, &Device::Cpu)?;
+    let target = held_out.target(&held_out.cases()[0].drawn[..1], model, model.device())?;
     let latent = model.config().latent;
     let noise = normals(&mut ChaCha8Rng::seed_from_u64(0), POSES * latent, 0.0, 1.0);
-    let drawn = Tensor::from_vec(noise, (POSES, latent), &Device::Cpu).map_err(crate::Error::from)?;
+    let drawn = Tensor::from_vec(noise, (POSES, latent), model.device()).map_err(crate::Error::from)?;
     let mut cells = Vec::new();
     for index in 0..POSES {
         let one = drawn.narrow(0, index, 1).map_err(crate::Error::from)?;

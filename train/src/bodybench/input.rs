@@ -2,6 +2,7 @@
 //! views.
 
 use photo::Joints;
+use serde::{Deserialize, Serialize};
 
 use super::baselines;
 use super::error::BenchError;
@@ -66,7 +67,7 @@ pub struct Estimate {
 }
 
 /// A Gaussian with a diagonal covariance.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gaussian {
     /// `[d]`.
     pub mean: Vec<f32>,

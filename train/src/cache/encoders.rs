@@ -50,7 +50,7 @@ impl Encoders {
         Ok(Self {
             vae,
             prompts: PromptEncoder::load(base)?,
-            image: load_image_encoder(image, DType::F32, &Device::Cpu)?,
+            image: load_image_encoder(image, DType::F32, base.device())?,
             body,
             spec,
         })
@@ -69,6 +69,11 @@ impl Encoders {
     /// The body-VAE.
     pub fn body(&self) -> &SavedBodyVae {
         &self.body
+    }
+
+    /// The device that they are on.
+    pub fn device(&self) -> &Device {
+        self.vae.device()
     }
 
     /// The distributions of latents of pictures `[n, 3, h, w]` in −1..=1.
@@ -99,9 +104,9 @@ impl Encoders {
 /// # Errors
 /// Where a shape does not fit.
 pub fn bodies(model: &BodyVae, weighted: &[u8], poses: &[Pose]) -> Result<(Tensor, Tensor)> {
-    let views = Views::new(weighted, model.config().view_px, poses, &Device::Cpu)?;
+    let views = Views::new(weighted, model.config().view_px, poses, model.device())?;
     let each = vec![vec![0]; poses.len()];
-    let sets = Sets::new(&views.poses, &each, 1, true, &Device::Cpu)?;
+    let sets = Sets::new(&views.poses, &each, 1, true, model.device())?;
     let experts = model.experts(&views, &sets, None)?;
     let flat = |t: &Tensor| -> Result<Tensor> { Ok(t.flatten(0, 1)?.detach()) };
     Ok((flat(&experts.mean)?, flat(&experts.precision)?.log()?.neg()?))

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use serde::Serialize;
 use snapshot::{Photo, Pixels, Snapshot};
 
@@ -105,7 +105,7 @@ fn photo_rows(
     let poses = views.poses(rows);
     let side = pictures.side();
     let tensors = || -> Result<BTreeMap<String, Tensor>> {
-        let pixels = Tensor::from_vec(planes, (rows.len(), 3, side, side), &Device::Cpu)?;
+        let pixels = Tensor::from_vec(planes, (rows.len(), 3, side, side), encoders.device())?;
         let pixels = pixels.to_dtype(DType::F32)?.affine(2.0 / 255.0, -1.0)?;
         let (mut means, mut logvars, mut images) = (Vec::new(), Vec::new(), Vec::new());
         // One picture at a time: the autoencoder's maps of a picture of 1024 px are gigabytes.

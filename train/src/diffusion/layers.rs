@@ -4,7 +4,7 @@ use crate::diffusion::Weights;
 use crate::diffusion::lora::LowRank;
 use crate::error::Result;
 use crate::grad::{self, Kept};
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 /// Biases and normalisation weights: small, so always kept in f32, also where the large weights stay in f16.
 fn small(weights: &Weights, len: usize, name: &str) -> Result<Tensor> {
@@ -97,13 +97,18 @@ impl Conv2d {
         })
     }
 
+    /// The device that it is on.
+    pub fn device(&self) -> &Device {
+        self.weight.device()
+    }
+
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         grad::conv2d_keeping(x, &self.weight, Some(&self.bias), self.stride, self.padding, &self.kept)
     }
 
     /// With `shift` `[n, out]` added to each sample's maps.
     pub fn forward_shifted(&self, x: &Tensor, shift: &Tensor) -> Result<Tensor> {
-        let bias = shift.broadcast_add(&self.bias)?;
+        let bias = shift.broadcast_add(&self.bias.to_dtype(shift.dtype())?)?;
         grad::conv2d_keeping(x, &self.weight, Some(&bias), self.stride, self.padding, &self.kept)
     }
 }

@@ -30,6 +30,7 @@ struct Source {
     deltas: HashMap<String, Vec<Delta>>,
     dtype: DType,
     device: Device,
+    is_drawn: bool,
     account: Mutex<Account>,
 }
 
@@ -60,6 +61,16 @@ impl Weights {
         Ok(Self::new(origin.join(", "), tensors, dtype, device))
     }
 
+    /// Tensors of any name and shape, drawn when they are asked for: normal, with the variance that keeps that of the input,
+    /// but for gains of 1 and biases of 0. For measuring networks of a shape without having their weights.
+    pub fn drawn(dtype: DType, device: &Device) -> Self {
+        let mut weights = Self::new("drawn".to_owned(), HashMap::new(), dtype, device);
+        if let Some(source) = Arc::get_mut(&mut weights.source) {
+            source.is_drawn = true;
+        }
+        weights
+    }
+
     /// Tensors that are in memory already; `origin` names them in errors.
     pub fn from_tensors(
         origin: impl Into<String>,
@@ -78,6 +89,7 @@ impl Weights {
             deltas: HashMap::new(),
             dtype,
             device: device.clone(),
+            is_drawn: false,
             account: Mutex::default(),
         };
         Self { source: Arc::new(source), prefix: String::new(), trained: None }
@@ -111,6 +123,7 @@ impl Weights {
             deltas: all,
             dtype: self.source.dtype,
             device: self.source.device.clone(),
+            is_drawn: self.source.is_drawn,
             account: Mutex::default(),
         };
         Self { source: Arc::new(source), prefix: self.prefix.clone(), trained: self.trained.clone() }
@@ -173,6 +186,9 @@ impl Weights {
     /// Like [`get`](Self::get), given out as `dtype` if it is a float.
     pub fn get_as(&self, shape: impl Into<Shape>, name: &str, dtype: DType) -> Result<Tensor> {
         let (full, shape) = (self.full(name), shape.into());
+        if self.source.is_drawn {
+            return self.draw(&full, &shape, dtype);
+        }
         let Some(stored) = self.source.tensors.get(&full) else {
             self.account().missing.insert(full);
             return self.stand_in(shape, dtype);
@@ -250,6 +266,17 @@ impl Weights {
 
     fn account(&self) -> MutexGuard<'_, Account> {
         self.source.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn draw(&self, full: &str, shape: &Shape, dtype: DType) -> Result<Tensor> {
+        let device = &self.source.device;
+        if shape.rank() < 2 {
+            let value = if full.ends_with("bias") { 0f32 } else { 1f32 };
+            return Ok(Tensor::full(value, shape, device)?.to_dtype(dtype)?);
+        }
+        let inputs: usize = shape.dims()[1..].iter().product();
+        let deviation = (1.0 / inputs.max(1) as f32).sqrt();
+        Ok(Tensor::randn(0f32, deviation, shape, device)?.to_dtype(dtype)?)
     }
 
     fn stand_in(&self, shape: Shape, dtype: DType) -> Result<Tensor> {

@@ -24,8 +24,8 @@ pub fn encode(vae: &AutoencoderKl, planes: &[u8], side: usize) -> Result<Vec<Lat
     planes
         .chunks_exact(3 * side * side)
         .map(|photo| {
-            let pixels = Tensor::from_slice(photo, (1, 3, side, side), &Device::Cpu)?;
-            vae.encode_tiled(&pixels.to_dtype(DType::F32)?.affine(2.0 / 255.0, -1.0)?)
+            let pixels = Tensor::from_slice(photo, (1, 3, side, side), vae.device())?;
+            on_cpu(&vae.encode_tiled(&pixels.to_dtype(DType::F32)?.affine(2.0 / 255.0, -1.0)?)?)
         })
         .collect()
 }
@@ -44,10 +44,19 @@ pub fn draw(
     let mut drawn = Vec::with_capacity(count);
     for index in 0..count as u64 {
         let mean = pipeline.vae.unscale(&latents(pipeline, (text, negative), seed, index)?)?.detach();
-        drawn.push(LatentDistribution { logvar: mean.zeros_like()?.affine(0.0, f64::from(CERTAIN))?, mean });
+        let logvar = mean.zeros_like()?.affine(0.0, f64::from(CERTAIN))?;
+        drawn.push(on_cpu(&LatentDistribution { mean, logvar })?);
         after_each();
     }
     Ok(drawn)
+}
+
+/// Where batches are made of them.
+fn on_cpu(latents: &LatentDistribution) -> Result<LatentDistribution> {
+    Ok(LatentDistribution {
+        mean: latents.mean.to_device(&Device::Cpu)?,
+        logvar: latents.logvar.to_device(&Device::Cpu)?,
+    })
 }
 
 /// The same as pictures.
@@ -79,7 +88,7 @@ fn latents(
         PictureSpec { text: text.clone(), negative: negative.clone(), c_body: None, reference: None, seed };
     let mut noise = || -> Result<Tensor> {
         let values = normals(&mut rng, shape.1 * shape.2 * shape.3, 0.0, 1.0);
-        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+        Ok(Tensor::from_vec(values, shape, pipeline.unet.device())?)
     };
     let none = Lambdas { reference: 0.0, body: 0.0 };
     pipeline.latents(None, &spec, none, &mut noise, &mut |_, _, _| Ok(()))

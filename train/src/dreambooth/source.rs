@@ -14,7 +14,7 @@ use crate::parameters::normals;
 /// Latents of one kind, and what is said of them.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// Each `[1, c, h, w]`, as the UNet sees them but for the factor of [`DreamBoothSource::scaling`].
+    /// Each `[1, c, h, w]` on the CPU, as the UNet sees them but for the factor of [`DreamBoothSource::scaling`].
     pub latents: Vec<LatentDistribution>,
     /// The text states.
     pub text: CachedText,
@@ -37,6 +37,8 @@ pub struct DreamBoothSource {
     pub timesteps: usize,
     /// What every random number follows from.
     pub seed: u64,
+    /// Where the batch is to be.
+    pub device: Device,
 }
 
 /// What a step is computed from: `n` photos, then as many pictures of the class, if any.
@@ -94,7 +96,7 @@ impl DreamBoothSource {
         let added = match pooled.is_empty() {
             true => None,
             false => Some(Added {
-                text_embeds: Tensor::stack(&pooled, 0)?,
+                text_embeds: Tensor::stack(&pooled, 0)?.to_device(&self.device)?,
                 // A picture of this size that was not cut.
                 time_ids: Tensor::from_vec(
                     [side, side, 0.0, 0.0, side, side].repeat(pooled.len()),
@@ -105,10 +107,10 @@ impl DreamBoothSource {
         };
         Ok(DreamBoothBatch {
             photos: self.batch,
-            latents: Tensor::cat(&latents, 0)?,
-            noise: Tensor::cat(&noises, 0)?,
+            latents: Tensor::cat(&latents, 0)?.to_device(&self.device)?,
+            noise: Tensor::cat(&noises, 0)?.to_device(&self.device)?,
             timesteps,
-            text: Tensor::stack(&texts, 0)?,
+            text: Tensor::stack(&texts, 0)?.to_device(&self.device)?,
             added,
             chosen,
         })
@@ -142,6 +144,7 @@ mod tests {
             size_px: 64,
             timesteps: 1000,
             seed: 7,
+            device: Device::Cpu,
         };
         let batch = source.batch(5).expect("a batch");
         assert_eq!((batch.latents.dims(), batch.timesteps.len()), (&[4, 2, 3, 3][..], 4));

@@ -39,7 +39,7 @@ pub use inception::{InceptionScore, inception_score};
 pub use kernel::{KernelDistance, Subsets, kernel_distance};
 pub use mask::Mask;
 pub use pose::{WhichJoints, oks, pck, squared_distance};
-pub use proportions::{LimbRatios, limb_ratio_error, limb_ratios};
+pub use proportions::{LimbRatios, LimbStatistic, limb_ratio_error, limb_ratios, limb_ratios_by};
 pub use retrieval::{FirstPlaces, Similarities, TrueAccepts};
 pub use score::{Better, BodyScore, Normalised, OfIdentity, body_score};
 pub use silhouette::{Widths, median_widths, silhouette_widths, width_error};

@@ -18,21 +18,37 @@ const OF_HEAD: usize = 2;
 /// Lengths over the length of the torso, in the order of [`LIMB_NAMES`]; `None` where no view shows the limb.
 pub type LimbRatios = [Option<f64>; LIMB_NAMES.len()];
 
-/// The limbs of one person, each the 0.8 quantile over the views, for foreshortening only shortens; both sides are
-/// samples of one length ([`joint_features`]). Joints count where their confidence is above 0; gate detections
-/// ([`Joints::gated`]) before.
-///
-/// The quantile is higher of more views: compare people seen in about as many.
+/// What becomes of a limb's samples over the views.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimbStatistic {
+    /// Their median.
+    Median,
+    /// Their 0.8 quantile. Foreshortening only shortens, but wrong joints lengthen as well, the more the more views
+    /// there are.
+    HighQuantile,
+}
+
+/// The limbs of one person, each the median over the views; both sides are samples of one length ([`joint_features`]).
+/// Joints count where their confidence is above 0; gate detections ([`Joints::gated`]) before.
 ///
 /// # Errors
 /// Where a joint is NaN or infinite.
 pub fn limb_ratios(views: &[Joints]) -> Result<LimbRatios, EvaluationError> {
+    limb_ratios_by(views, LimbStatistic::Median)
+}
+
+/// The same by another statistic.
+///
+/// # Errors
+/// Where a joint is NaN or infinite.
+pub fn limb_ratios_by(views: &[Joints], statistic: LimbStatistic) -> Result<LimbRatios, EvaluationError> {
     for view in views {
         finite("joints of a view", view)?;
     }
     let features = joint_features(views);
-    let quantile = |limb: usize| features[2 * (OF_HEAD + limb) + 1];
-    Ok(std::array::from_fn(|limb| Some(quantile(limb)).filter(|ratio| !ratio.is_nan())))
+    let of =
+        |limb: usize| features[2 * (OF_HEAD + limb) + usize::from(statistic == LimbStatistic::HighQuantile)];
+    Ok(std::array::from_fn(|limb| Some(of(limb)).filter(|ratio| !ratio.is_nan())))
 }
 
 /// How far the limbs of two people are apart: the mean of |found − reference| / reference over the limbs known of both.

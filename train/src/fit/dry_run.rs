@@ -44,7 +44,7 @@ pub fn dry_run<B>(
     settings: &FitSettings,
 ) -> Result<DryRun, FitError> {
     settings.check()?;
-    let mut trainer = Trainer::new(parameters, task, settings)?;
+    let mut trainer = Trainer::new(parameters, task, settings, None)?;
     let (mut seconds, mut load_seconds, mut loss) = (0.0, 0.0, None);
     for step in 0..2 {
         let (started, mut micro_step) = (Instant::now(), step * settings.accumulate);

@@ -6,6 +6,7 @@ use candle_core::{Tensor, Var};
 
 use super::fused::Approach;
 use crate::error::{Error, Result};
+use crate::grad::has_kernels;
 use crate::parameters::Parameters;
 
 /// An average of each parameter over the last steps, in f32.
@@ -31,7 +32,7 @@ impl Ema {
         let share = (1.0 - decay) as f32;
         for (name, parameter) in parameters {
             let Some(average) = self.average.get(name) else { continue };
-            if average.device().is_cpu() {
+            if has_kernels(average.device()) {
                 average.inplace_op2(parameter.as_tensor(), &Approach { share })?;
             } else {
                 let step =

@@ -11,6 +11,7 @@ use super::guard::Difference;
 use super::resume::PassedOver;
 use super::task::TaskError;
 use crate::error::Error;
+use crate::group::GroupError;
 use crate::run::RunError;
 use crate::run::error::is_full;
 
@@ -126,6 +127,9 @@ pub enum FitError {
     /// The run's folder.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Another process of the group failed or is gone.
+    #[error("training ended with another process's failure")]
+    Group(#[from] GroupError),
     /// The step itself.
     #[error(transparent)]
     Train(#[from] Error),

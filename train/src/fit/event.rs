@@ -1,5 +1,6 @@
 //! What a training tells while it goes, for a progress bar or plain lines, and in its log.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -53,7 +54,7 @@ pub struct StepLine {
     /// Mean loss of its batches.
     pub loss: f64,
     /// Means of the terms.
-    pub terms: BTreeMap<&'static str, f64>,
+    pub terms: BTreeMap<Cow<'static, str>, f64>,
     /// Norm over all gradients, before clipping.
     pub gradient_norm: f64,
     /// Learning rate.

@@ -93,12 +93,9 @@ impl InplaceOp2 for Approach {
     }
 }
 
-/// The sum of the squares of a tensor. On the CPU in f64, where no square of an f32 overflows: it is finite exactly where
+/// The sum of the squares of a tensor on the CPU, in f64, where no square of an f32 overflows: it is finite exactly where
 /// every value is.
 pub(crate) fn squared_norm(tensor: &Tensor) -> Result<f64> {
-    if !tensor.device().is_cpu() {
-        return Ok(f64::from(tensor.to_dtype(DType::F32)?.sqr()?.sum_all()?.to_scalar::<f32>()?));
-    }
     let tensor = tensor.to_dtype(DType::F32)?.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
     let (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) =

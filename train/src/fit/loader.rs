@@ -1,6 +1,5 @@
 //! Batches read on a thread of their own, while the step before them computes.
 
-use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -34,7 +33,7 @@ impl<B> Batches<B> {
 /// the bound on memory, since a loader is often faster than the steps, and batches are what is large.
 pub(super) fn load_ahead<B: Send, T>(
     load: &(dyn Fn(u64) -> Result<B, TaskError> + Sync),
-    micro_steps: Range<u64>,
+    micro_steps: impl Iterator<Item = u64> + Send,
     ahead: usize,
     body: impl FnOnce(Batches<B>) -> T,
 ) -> T {

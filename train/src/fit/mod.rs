@@ -9,8 +9,10 @@
 //! | [`task`] | what a training brings along: batches, a loss, validation, its model file |
 //! | [`training`] | the loop |
 //! | `trainer` | one update: gradients, audit, clipping, optimiser, moving average |
+//! | `share` | a step of several processes: what each found, put together |
 //! | `fused` | its passes over memory on the CPU |
 //! | `ema` | the moving average of parameters |
+//! | `reading` | losses and norms, from a GPU all of a batch at once |
 //! | `loader` | batches read ahead on a thread of their own |
 //! | `save` | model file and checkpoint |
 //! | [`checkpoint`] | the folder of one, sealed; which are kept |
@@ -29,10 +31,12 @@ pub mod event;
 pub(crate) mod fused;
 pub mod guard;
 mod loader;
+mod reading;
 mod records;
 pub mod resume;
 mod save;
 pub mod settings;
+mod share;
 pub mod task;
 mod trainer;
 pub mod training;
@@ -43,4 +47,4 @@ pub use event::{Best, Event, Finished, Resumed, Skipped, StepLine};
 pub use resume::{PassedOver, Resume};
 pub use settings::{FitSettings, Precision};
 pub use task::{Loss, StepContext, Task, TaskError, Validation, ValidationContext};
-pub use training::fit;
+pub use training::{fit, fit_in, follow};

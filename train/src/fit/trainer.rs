@@ -1,18 +1,23 @@
 //! One update of the parameters: gradients of its batches, clipping, AdamW, the moving average.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
 
 use super::ema::Ema;
 use super::error::FitError;
-use super::fused::squared_norm;
+use super::reading::{norm, read, sum_of_squares};
 use super::settings::FitSettings;
+use super::share::{Start, share};
 use super::task::{StepContext, Task, TaskError};
 use crate::adamw::{AdamW, AdamWConfig};
 use crate::audit::{AuditFailure, Trainable, audit};
 use crate::error::{Error, Result};
+use crate::grad::has_kernels;
+use crate::group::Group;
 use crate::parameters::Parameters;
 
 /// What came of a step.
@@ -20,7 +25,7 @@ pub(super) enum Outcome {
     /// The parameters were updated.
     Updated {
         loss: f64,
-        terms: BTreeMap<&'static str, f64>,
+        terms: BTreeMap<Cow<'static, str>, f64>,
         /// Before clipping.
         gradient_norm: f64,
     },
@@ -29,7 +34,25 @@ pub(super) enum Outcome {
 }
 
 /// Sums of the terms by name, and in how many batches each was.
-type Terms = BTreeMap<&'static str, (f64, u32)>;
+pub(super) type Terms = BTreeMap<Cow<'static, str>, (f64, u32)>;
+
+/// A batch that is not finite.
+pub(super) struct Refused {
+    /// Whether the loss is not, else the gradients' norm.
+    pub is_loss: bool,
+    pub value: f64,
+    pub batch: String,
+}
+
+impl Refused {
+    fn outcome(self) -> Outcome {
+        let what = if self.is_loss { LOSS } else { NORM };
+        Outcome::NotFinite { what, value: self.value, batch: self.batch }
+    }
+}
+
+const LOSS: &str = "loss";
+const NORM: &str = "gradient norm";
 
 /// What of a batch is not finite, and its value.
 type NotFinite = (&'static str, f64);
@@ -40,6 +63,8 @@ pub(super) struct Trainer<'a, B> {
     settings: &'a FitSettings,
     parameters: Vec<(String, Var)>,
     compute: DType,
+    /// The processes that a step's batches are shared among.
+    group: Option<&'a Group>,
     pub optimiser: AdamW,
     pub ema: Ema,
     is_audited: bool,
@@ -50,7 +75,17 @@ impl<'a, B> Trainer<'a, B> {
         parameters: &Parameters,
         task: &'a Task<'a, B>,
         settings: &'a FitSettings,
+        group: Option<&'a Group>,
     ) -> Result<Self, FitError> {
+        if let Some(group) = group
+            && !settings.accumulate.is_multiple_of(group.size() as u64)
+        {
+            return Err(FitError::Setting {
+                key: "fit.accumulate".to_owned(),
+                value: settings.accumulate.into(),
+                takes: "a multiple of the number of processes, which share a step's batches",
+            });
+        }
         let named = parameters.named();
         let Some((_, first)) = named.first() else {
             return Err(FitError::Parameters(
@@ -73,12 +108,24 @@ impl<'a, B> Trainer<'a, B> {
         let optimiser = AdamW::new(named.clone(), config)?.with_decay_of(|_, var| var.rank() > 1);
         let compute = settings.precision.on(first.device());
         let ema = Ema::new(parameters, settings.ema_decay)?;
-        Ok(Self { task, settings, compute, optimiser, ema, parameters: named, is_audited: false })
+        Ok(Self { task, settings, compute, group, optimiser, ema, parameters: named, is_audited: false })
     }
 
     /// The type that the network computes in.
     pub fn compute(&self) -> DType {
         self.compute
+    }
+
+    /// Those of some batches that this process computes.
+    pub fn own(&self, micro_steps: Range<u64>) -> impl Iterator<Item = u64> + Send + use<B> {
+        let (rank, size) = self.group.map_or((0, 1), |group| (group.rank() as u64, group.size() as u64));
+        micro_steps.filter(move |micro_step| micro_step % size == rank)
+    }
+
+    /// Begins where the first process does. The moving average is that one's to keep.
+    pub fn start(&mut self, parameters: &Parameters, start: &Start) -> Result<()> {
+        parameters.set(&start.values)?;
+        self.optimiser.restore(&start.moments, start.updates)
     }
 
     /// Takes back what a checkpoint holds.
@@ -105,7 +152,7 @@ impl<'a, B> Trainer<'a, B> {
         let mut sum: Option<(GradStore, f64)> = None;
         let (mut loss, mut terms) = (0.0, Terms::new());
         let mut refused = None;
-        for micro_step in step * count..(step + 1) * count {
+        for micro_step in self.own(step * count..(step + 1) * count) {
             let batch = next().map_err(|source| FitError::Load { step, micro_step, source })?;
             if refused.is_some() {
                 // The loader goes on to the next step, so the rest of this one is taken from it.
@@ -118,16 +165,24 @@ impl<'a, B> Trainer<'a, B> {
                     None => sum = Some((gradients, norm)),
                 },
                 Err((what, value)) => {
-                    refused = Some(Outcome::NotFinite { what, value, batch: (self.task.describe)(&batch) });
+                    let batch = (self.task.describe)(&batch);
+                    refused = Some(Refused { is_loss: what == LOSS, value, batch });
                 }
             }
         }
+        if let Some(group) = self.group {
+            let gradients = sum.as_ref().map(|(gradients, _)| gradients);
+            let shared = share(group, &self.parameters, loss, &terms, refused.as_ref(), gradients)?;
+            (loss, terms, refused) = (shared.loss, shared.terms, shared.refused);
+            sum = Some((shared.gradients, f64::NAN));
+        }
         if let Some(refused) = refused {
-            return Ok(refused);
+            return Ok(refused.outcome());
         }
         let (gradients, norm) = sum.ok_or_else(|| FitError::Parameters("a step had no batch".to_owned()))?;
         let share = 1.0 / count as f64;
-        let gradient_norm = if count == 1 { norm } else { self.norm(&gradients)? * share };
+        let gradient_norm =
+            if count == 1 && self.group.is_none() { norm } else { self.norm(&gradients)? * share };
         let clip = self.settings.clip_norm;
         let clipped = if clip > 0.0 && gradient_norm > clip { clip / gradient_norm } else { 1.0 };
         let rate = self.settings.schedule().at(step);
@@ -152,29 +207,45 @@ impl<'a, B> Trainer<'a, B> {
             source,
         };
         let found = (self.task.loss)(batch, context).map_err(of_batch)?;
-        let total = scalar(&found.total).map_err(|error| of_batch(error.into()))?;
-        if !total.is_finite() {
-            return Ok(Err(("loss", total)));
+        let mut wanted = vec![&found.total];
+        wanted.extend(found.terms.iter().map(|(_, value)| value));
+        let on_host = has_kernels(found.total.device());
+        let mut numbers =
+            if on_host { read(&wanted).map_err(|error| of_batch(error.into()))? } else { vec![] };
+        if let Some(total) = numbers.first().filter(|total| !total.is_finite()) {
+            return Ok(Err((LOSS, *total)));
         }
         let gradients = if self.is_audited {
             crate::grad::backward(&found.total)?
         } else {
             match self.audited(&found.total) {
                 Err(Error::Audit(failure)) if is_only_not_finite(&failure) => {
-                    return Ok(Err(("gradient norm", f64::NAN)));
+                    let total = read(&wanted[..1])?[0];
+                    return Ok(Err(if total.is_finite() { (NORM, f64::NAN) } else { (LOSS, total) }));
                 }
                 gradients => gradients?,
             }
         };
-        let norm = self.norm(&gradients)?;
+        let norm = match sum_of_squares(&self.of_parameters(&gradients))? {
+            None => self.norm(&gradients)?,
+            Some(sum) => {
+                wanted.push(&sum);
+                numbers = read(&wanted).map_err(|error| of_batch(error.into()))?;
+                numbers.pop().unwrap_or(f64::NAN).sqrt()
+            }
+        };
+        let total = numbers[0];
+        if !total.is_finite() {
+            return Ok(Err((LOSS, total)));
+        }
         if !norm.is_finite() {
-            return Ok(Err(("gradient norm", norm)));
+            return Ok(Err((NORM, norm)));
         }
         self.is_audited = true;
         *loss += total;
-        for (name, value) in &found.terms {
-            let (sum, count) = terms.entry(*name).or_insert((0.0, 0));
-            *sum += scalar(value)?;
+        for ((name, _), value) in found.terms.iter().zip(&numbers[1..]) {
+            let (sum, count) = terms.entry(Cow::Borrowed(*name)).or_insert((0.0, 0));
+            *sum += value;
             *count += 1;
         }
         Ok(Ok((gradients, norm)))
@@ -191,28 +262,15 @@ impl<'a, B> Trainer<'a, B> {
     }
 
     fn norm(&self, gradients: &GradStore) -> Result<f64> {
-        let mut sum = 0.0;
-        for (_, var) in &self.parameters {
-            if let Some(gradient) = gradients.get(var) {
-                sum += squared_norm(gradient)?;
-            }
-        }
-        Ok(sum.sqrt())
+        norm(&self.of_parameters(gradients))
+    }
+
+    /// The gradients there are, in the order of the parameters' names.
+    fn of_parameters<'g>(&self, gradients: &'g GradStore) -> Vec<&'g Tensor> {
+        self.parameters.iter().filter_map(|(_, var)| gradients.get(var)).collect()
     }
 }
 
 fn is_only_not_finite(failure: &AuditFailure) -> bool {
     failure.without.is_empty() && failure.zero.is_empty() && !failure.not_finite.is_empty()
-}
-
-fn scalar(tensor: &Tensor) -> Result<f64> {
-    if tensor.elem_count() != 1 {
-        return Err(Error::Shape {
-            op: "reading a loss",
-            tensor: "loss".to_owned(),
-            found: tensor.shape().clone(),
-            expected: "one number".to_owned(),
-        });
-    }
-    Ok(f64::from(tensor.reshape(())?.to_dtype(DType::F32)?.to_scalar::<f32>()?))
 }

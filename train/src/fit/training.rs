@@ -11,8 +11,10 @@ use super::records::Records;
 use super::resume::{self, Resume};
 use super::save::save;
 use super::settings::FitSettings;
+use super::share::{receive_start, send_start};
 use super::task::{Task, Validation, ValidationContext};
 use super::trainer::{Outcome, Trainer};
+use crate::group::Group;
 use crate::parameters::Parameters;
 use crate::run::RunFolder;
 use crate::run::durable;
@@ -36,14 +38,88 @@ pub fn fit<B: Send>(
     resume: &Resume,
     tell: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Finished, FitError> {
+    fit_in(None, run, parameters, task, settings, resume, tell)
+}
+
+/// The same as the first of a `group`, whose processes share the batches of each step (`fit.accumulate` is a multiple of
+/// their number), so that the samples of a step are the same for any number of them. The others [`follow`].
+///
+/// # Errors
+/// See [`FitError`]; the others hear of it.
+pub fn fit_in<B: Send>(
+    group: Option<&Group>,
+    run: &RunFolder,
+    parameters: &Parameters,
+    task: &Task<'_, B>,
+    settings: &FitSettings,
+    resume: &Resume,
+    tell: &mut dyn FnMut(&Event<'_>),
+) -> Result<Finished, FitError> {
+    told(group, lead(group, run, parameters, task, settings, resume, tell))
+}
+
+/// Trains as one of the others of a group, from where the first begins to the last step. Nothing is written.
+///
+/// # Errors
+/// See [`FitError`]; the others hear of it.
+pub fn follow<B: Send>(
+    group: &Group,
+    parameters: &Parameters,
+    task: &Task<'_, B>,
+    settings: &FitSettings,
+) -> Result<(), FitError> {
+    let followed = || -> Result<(), FitError> {
+        settings.check()?;
+        let mut trainer = Trainer::new(parameters, task, settings, Some(group))?;
+        let start = receive_start(group)?;
+        trainer.start(parameters, &start)?;
+        let own = trainer.own(start.step * settings.accumulate..settings.steps * settings.accumulate);
+        load_ahead(task.load, own, settings.prefetch, |mut batches| {
+            // A step that is skipped is counted by the first, which ends all after three in a row.
+            for step in start.step..settings.steps {
+                trainer.step(step, &mut || batches.next())?;
+            }
+            Ok(())
+        })
+    };
+    told(Some(group), followed())
+}
+
+/// Lets the other processes hear of a failure.
+fn told<T>(group: Option<&Group>, result: Result<T, FitError>) -> Result<T, FitError> {
+    if let (Some(group), Err(error)) = (group, &result) {
+        let mut reason = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            reason.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        group.fail(&reason);
+    }
+    result
+}
+
+fn lead<B: Send>(
+    group: Option<&Group>,
+    run: &RunFolder,
+    parameters: &Parameters,
+    task: &Task<'_, B>,
+    settings: &FitSettings,
+    resume: &Resume,
+    tell: &mut dyn FnMut(&Event<'_>),
+) -> Result<Finished, FitError> {
     settings.check()?;
     if !run.is_locked() {
         return Err(FitError::NotLocked { run: run.path().to_owned() });
     }
     durable::remove_abandoned(run.path())?;
     durable::remove_abandoned(&run.checkpoints_dir())?;
-    let mut trainer = Trainer::new(parameters, task, settings)?;
+    let mut trainer = Trainer::new(parameters, task, settings, group)?;
     let (state, resumed) = resume::begin(run, parameters, &mut trainer, settings, resume)?;
+    if let Some(group) = group {
+        let moments = trainer.optimiser.moments()?;
+        send_start(group, state.step, trainer.optimiser.steps(), &parameters.values()?, &moments)?;
+    }
     let records = Records::open(run, resumed.as_ref())?;
     tell(&Event::Started {
         from_step: state.step,
@@ -51,7 +127,7 @@ pub fn fit<B: Send>(
         parameters: parameters.count(),
         resumed: resumed.as_ref(),
     });
-    let micro_steps = state.step * settings.accumulate..settings.steps * settings.accumulate;
+    let micro_steps = trainer.own(state.step * settings.accumulate..settings.steps * settings.accumulate);
     let checkpoint = resumed.as_ref().and_then(|resumed| resumed.checkpoint.clone());
     let training =
         Training { run, parameters, task, settings, tell, trainer, state, records, checkpoint, loss: None };

@@ -21,13 +21,13 @@ pub struct Likeness {
 }
 
 impl Likeness {
-    /// The model in `folder`, in transformers' layout.
+    /// The model in `folder`, in transformers' layout, on `device`.
     ///
     /// # Errors
     /// Where a file is missing or does not fit.
-    pub fn load(folder: &Path) -> Result<Self> {
+    pub fn load(folder: &Path, device: &Device) -> Result<Self> {
         Ok(Self {
-            clip: load_clip(folder, DType::F32, &Device::Cpu)?,
+            clip: load_clip(folder, DType::F32, device)?,
             tokenizer: ClipTokenizer::read(folder)?,
             digest: image_digest(folder)?,
         })
@@ -47,7 +47,8 @@ impl Likeness {
             return Ok(Vec::new());
         };
         let bytes: Vec<u8> = pictures.iter().flat_map(|picture| picture.rgb.iter().copied()).collect();
-        let pixels = Tensor::from_vec(bytes, (pictures.len(), first.height, first.width, 3), &Device::Cpu)?;
+        let shape = (pictures.len(), first.height, first.width, 3);
+        let pixels = Tensor::from_vec(bytes, shape, self.clip.vision.device())?;
         let pixels = pixels.permute((0, 3, 1, 2))?.to_dtype(DType::F32)?.affine(2.0 / 255.0, -1.0)?;
         let pixels = to_clip_pixels(&pixels, self.clip.vision.config().image_size())?;
         let embeddings: Vec<Vec<f32>> = self.clip.vision.forward(&pixels)?.image_embeds.to_vec2()?;

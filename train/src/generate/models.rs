@@ -12,6 +12,7 @@ use crate::adapter::{Adapter, Pipeline};
 use crate::cache::CachedText;
 use crate::cache::encoders::{digest, image_digest, text_digest};
 use crate::cache::spec::digest_of_files;
+use crate::device::compute_type;
 use crate::diffusion::checkpoint::{Checkpoint, load_image_encoder};
 use crate::diffusion::clip::{ClipVision, to_clip_pixels};
 use crate::diffusion::prompt::PromptEncoder;
@@ -52,13 +53,12 @@ pub struct Models {
 }
 
 impl Models {
-    /// Loads them.
+    /// Loads them onto `device`. On a GPU the UNet computes in bf16.
     ///
     /// # Errors
     /// Where a file is missing or does not fit; an adapter of another base is refused by the first width that differs.
-    pub fn load(files: ModelFiles) -> Result<Self> {
-        let device = &Device::Cpu;
-        let mut base = Checkpoint::open(&files.base, DType::F32, device)?;
+    pub fn load(files: ModelFiles, device: &Device) -> Result<Self> {
+        let mut base = Checkpoint::open(&files.base, DType::F32, device)?.with_compute(compute_type(device));
         let name = ModelName { path: files.base_name.clone(), sha256: base_digest(&base)? };
         let mut names = ModelNames::of_base(name);
         if let Some(path) = &files.unet {
@@ -143,7 +143,7 @@ impl Models {
         if !folder.join("config.json").is_file() {
             return Err(Error::NotFound { folder, wanted: vec!["config.json".to_owned()] });
         }
-        let encoder: ClipVision = load_image_encoder(&folder, DType::F32, &Device::Cpu)?;
+        let encoder: ClipVision = load_image_encoder(&folder, DType::F32, self.unet.device())?;
         let wanted = self.adapter.as_ref().map(|adapter| adapter.reference.embed_dim());
         let found = encoder.config().projection();
         if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
@@ -151,7 +151,7 @@ impl Models {
                 format!("its embeddings have {found} numbers, the adapter's reference stream takes {wanted}");
             return Err(Error::malformed(&folder, reason));
         }
-        let pixels = Tensor::from_slice(rgb, (1, height, width, 3), &Device::Cpu)?;
+        let pixels = Tensor::from_slice(rgb, (1, height, width, 3), encoder.device())?;
         let pixels = pixels.permute((0, 3, 1, 2))?.to_dtype(DType::F32)?.affine(2.0 / 255.0, -1.0)?;
         let pixels = to_clip_pixels(&pixels, encoder.config().image_size())?;
         Ok(Embedding {

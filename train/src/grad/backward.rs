@@ -4,6 +4,7 @@
 //! passes over memory for nothing. So the operations of [`grad`](super) give the gradient of a variable to the pass
 //! itself. Under Candle's own `backward` they return it as usual.
 
+use super::choice::carried;
 use crate::error::Result;
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
@@ -51,6 +52,7 @@ pub fn backward(loss: &Tensor) -> Result<GradStore> {
 
 /// Runs `work` on a thread of rayon's pool: from any other, each parallel loop is a message there and back.
 pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let work = carried(work);
     rayon::scope(|_| work())
 }
 

@@ -59,7 +59,7 @@ fn convolve(
         return Err(shape_error("conv2d", "bias", bias, format!("[{o}] or [{n}, {o}]")));
     }
     if !takes(&[x]) {
-        return composed::conv2d(x, weight, bias, stride, padding);
+        return composed::convolve(x, weight, bias, [stride, padding], kept);
     }
     let window = Window { stride, padding };
     if !weight.track_op() && !bias.is_some_and(Tensor::track_op) {

@@ -22,6 +22,7 @@
 //! | `hand` | nodes of more than three arguments |
 //! | `checkpoint` | [`checkpoint`]: a part of a network that is run again in the backward pass instead of kept |
 //! | `cpu` | the kernels for the CPU, f32 and f64 |
+//! | `choice` | whether a device has kernels, and [`composed_only`], which does without |
 //! | [`composed`] | the same functions of Candle's own operators: for other devices, and as the reference |
 //!
 //! Each function checks its arguments and then takes the kernel of the device. Kernels for a GPU stand beside `cpu` when they come.
@@ -30,6 +31,7 @@ mod activation;
 mod attention;
 mod backward;
 mod checkpoint;
+mod choice;
 pub mod composed;
 mod conv;
 mod cpu;
@@ -48,6 +50,8 @@ pub use activation::{exp_within, geglu, gelu, silu};
 pub use attention::{attention, attention_heads};
 pub use backward::{backward, in_pool};
 pub use checkpoint::checkpoint;
+pub use choice::composed_only;
+pub(crate) use choice::has_kernels;
 pub use conv::{conv2d, conv2d_keeping};
 pub use cpu::kept::Kept;
 pub use evidence::evidence;

@@ -1,7 +1,7 @@
 //! Pooling of pictures as they are stored.
 
 use super::cpu::pool;
-use super::{composed, shape_error};
+use super::{composed, has_kernels, shape_error};
 use crate::error::Result;
 use candle_core::{DType, Tensor};
 
@@ -18,8 +18,8 @@ pub fn pool_bytes(maps: &Tensor, weights: &Tensor, scale: f64, offset: f64) -> R
         Ok((wn, _, cells)) if (wn, cells) == (n, h * w) => {}
         _ => return Err(shape_error("pool_bytes", "weights", weights, format!("[{n}, p, {}]", h * w))),
     }
-    let is_on_cpu = maps.device().is_cpu() && weights.device().is_cpu();
-    if is_on_cpu && maps.dtype() == DType::U8 && weights.dtype() == DType::F32 {
+    let has_kernels = has_kernels(maps.device()) && has_kernels(weights.device());
+    if has_kernels && maps.dtype() == DType::U8 && weights.dtype() == DType::F32 {
         Ok(pool::pool_bytes(maps, weights, scale as f32, offset as f32)?)
     } else {
         composed::pool_bytes(maps, weights, scale, offset)

@@ -10,6 +10,8 @@
 //! | [`chart`] | what a line chart shows |
 //! | [`curves`] | charts of a run, from its log |
 //! | [`svg`] | how it is drawn |
+//! | [`intervals`] | values of several kinds with their intervals, one below the other |
+//! | [`standalone`] | a drawing as a file of its own, for pages that are no HTML |
 //! | `axis` | from values to places in the drawing |
 //! | [`ticks`] | round numbers for axes |
 //! | [`grid`] | pictures in rows |
@@ -24,8 +26,10 @@ pub mod chart;
 pub mod curves;
 pub mod escape;
 pub mod grid;
+pub mod intervals;
 pub mod page;
 pub mod picture;
+pub mod standalone;
 pub mod svg;
 pub mod ticks;
 
@@ -33,6 +37,7 @@ pub use chart::{Chart, Level, Scale, Series};
 pub use curves::Curves;
 pub use escape::escape;
 pub use grid::{Grid, Row};
+pub use intervals::{IntervalRow, Intervals};
 pub use page::{Page, WorstPhoto};
 pub use picture::Picture;
 

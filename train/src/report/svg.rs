@@ -12,8 +12,8 @@ pub const COLOURS: usize = 6;
 
 /// The drawing's size in its own units. Its letters are 13 units high, and are 11 px on a phone and
 /// with three drawings side by side.
-const WIDTH: f64 = 400.0;
-const HEIGHT: f64 = 240.0;
+pub(super) const WIDTH: f64 = 400.0;
+pub(super) const HEIGHT: f64 = 240.0;
 /// Room for labels at the left, right, top and bottom.
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 12.0;

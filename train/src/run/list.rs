@@ -66,6 +66,18 @@ impl RunFolder {
     }
 }
 
+impl RunFolder {
+    /// Whether it came to its last step, and its model is there.
+    ///
+    /// # Errors
+    /// Where its log cannot be read.
+    pub fn has_ended(&self) -> Result<bool, RunError> {
+        let path = self.log_path();
+        let lines = if path.exists() { RunLog::read(&path)? } else { Vec::new() };
+        Ok(lines.last().is_some_and(|line| line["kind"] == FINISHED) && self.model_dir().is_dir())
+    }
+}
+
 fn listed(path: &Path) -> Result<Listed, RunError> {
     let log = path.join(LOG);
     let lines = if log.exists() { RunLog::read(&log)? } else { Vec::new() };

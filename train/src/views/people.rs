@@ -1,9 +1,10 @@
 //! Who is in a snapshot, which of their views train and which are held out.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 
-use photo::{Digest, Split};
+use photo::Split;
 use snapshot::Snapshot;
 
 /// One person and the rows of the snapshot's table.
@@ -48,12 +49,14 @@ pub struct NobodyThere {
     pub people: usize,
 }
 
-/// Of how many views one is held out.
+/// Of how many views one is held out, of a person whom the snapshot holds none out of.
 const HELD_OUT_OF: usize = 8;
 
 impl People {
-    /// The people of `split`, or everybody. With `hold_out`, every eighth view of a person with eight or more, by the
-    /// digests of the photos, is kept from training: the same whatever else is in the snapshot.
+    /// The people of `split`, or everybody. With `hold_out`, the photos that the snapshot marks `held_out` are kept from
+    /// training, so that a model is judged by the photos that every other reader of the snapshot holds out too. Of a person
+    /// without any (outside of the train split, or in a snapshot of before that column) it is every eighth view of eight
+    /// or more, by the digests of the photos. Both are the same whatever else is in the snapshot.
     /// People named `NAME-0`, `NAME-1`, … are a family.
     ///
     /// # Errors
@@ -61,18 +64,14 @@ impl People {
     pub fn of(snapshot: &Snapshot, split: Option<Split>, hold_out: bool) -> Result<Self, NobodyThere> {
         let (mut people, mut left_out) = (Vec::new(), Vec::new());
         let sides = [Split::Train, Split::Validation, Split::Test];
-        let mut all: Vec<(&str, std::ops::Range<usize>)> = (sides.into_iter())
+        let mut all: Vec<(&str, Range<usize>)> = (sides.into_iter())
             .filter(|side| split.is_none_or(|split| split == *side))
             .flat_map(|side| snapshot.identities(side))
             .collect();
         all.sort_by_key(|(_, rows)| rows.start);
         for (identity, rows) in all {
-            let mut by_digest: Vec<(Digest, usize)> =
-                rows.map(|row| (snapshot.photos()[row].facts.sha256, row)).collect();
-            by_digest.sort();
-            let held = if hold_out { by_digest.len() / HELD_OUT_OF } else { 0 };
-            let mut rows: Vec<usize> = by_digest.into_iter().map(|(_, row)| row).collect();
-            let mut held_out = rows.split_off(rows.len() - held);
+            let (mut rows, mut held_out) =
+                if hold_out { held_out(snapshot, rows) } else { (rows.collect(), Vec::new()) };
             if rows.len() < 2 {
                 left_out.push(identity.to_owned());
                 continue;
@@ -92,6 +91,19 @@ impl People {
         let families = families.into_values().collect();
         Ok(Self { people, families, left_out })
     }
+}
+
+/// The rows of one person that may be trained on, and those held out.
+fn held_out(snapshot: &Snapshot, rows: Range<usize>) -> (Vec<usize>, Vec<usize>) {
+    let photos = snapshot.photos();
+    let (marked, rest): (Vec<usize>, Vec<usize>) = rows.partition(|&row| photos[row].held_out);
+    if !marked.is_empty() {
+        return (rest, marked);
+    }
+    let mut by_digest = rest;
+    by_digest.sort_by_key(|&row| photos[row].facts.sha256);
+    let last = by_digest.split_off(by_digest.len() - by_digest.len() / HELD_OUT_OF);
+    (by_digest, last)
 }
 
 /// `site/name-3` belongs to `site/name`; a name without a number at its end is a family of its own.

@@ -16,12 +16,17 @@ use train::diffusion::Weights;
 use train::diffusion::checkpoint::load_image_encoder;
 use train::diffusion::clip::ClipVision;
 use train::diffusion::json::Settings;
+use train::diffusion::lora::TrainedLora;
 use train::diffusion::scheduler::{NoiseSchedule, Prediction};
 use train::diffusion::unet::{Conditioning, UNet, UnetConfig};
 use train::diffusion::vae::{AutoencoderKl, VaeConfig};
+use train::dreambooth::{self, DreamBoothBatch};
 use train::error::Result;
+use train::grad;
 use train::parameters::Parameters;
-use train::probe::{PoseProbe, ProbeConfig};
+use train::probe::{PoseProbe, ProbeConfig, probe_loss};
+
+use crate::grad::apart;
 
 const IMAGE: usize = 24;
 const BODY: usize = 20;
@@ -33,7 +38,11 @@ fn golden(case: &str) -> PathBuf {
 }
 
 fn weights(case: &str) -> Result<Weights> {
-    Weights::open(&[golden(case).join("weights.safetensors")], DType::F32, &Device::Cpu)
+    weights_as(case, DType::F32)
+}
+
+fn weights_as(case: &str, dtype: DType) -> Result<Weights> {
+    Weights::open(&[golden(case).join("weights.safetensors")], dtype, &Device::Cpu)
 }
 
 /// Values between −1 and 1 that look like noise and are always the same.
@@ -97,6 +106,7 @@ impl Bench {
             captions: vec!["a person".to_owned(); SAMPLES],
             dropped: vec![Dropped::default(); SAMPLES],
             reference_stream: true,
+            body_stream: true,
             photos: vec![0; SAMPLES],
         };
         let schedule = Settings::read(&golden("unet_sd15").join("config.json"))
@@ -180,6 +190,52 @@ fn every_term_reaches_the_whole_adapter_and_nothing_of_the_base() -> Result<()> 
             bench.parameters.named().iter().map(|(name, var)| Trainable::new(name, var)).collect();
         let frozen = bench.frozen.iter().map(|(name, tensor)| (name.as_str(), tensor));
         audit(&trainable, frozen, || Ok(bench.term(&all_terms(), name)?.expect("the term")))?;
+    }
+    Ok(())
+}
+
+/// The gradients of all terms by the parameters' names.
+fn gradients(bench: &Bench) -> Result<BTreeMap<String, Tensor>> {
+    let found = grad::backward(&bench.objective(&all_terms()).loss(&bench.adapter, &bench.batch, 0)?.total)?;
+    let named = bench.parameters.named().into_iter();
+    Ok(named.map(|(name, var)| (name, bench.gradient(&found, &var))).collect())
+}
+
+#[test]
+fn a_device_without_kernels_gives_the_same_gradients() -> Result<()> {
+    let mut bench = Bench::new()?;
+    let kernels = gradients(&bench)?;
+    for checkpointing in [false, true] {
+        bench.unet = bench.unet.with_checkpointing(checkpointing);
+        let composed = grad::composed_only(|| gradients(&bench))?;
+        assert_eq!(kernels.len(), composed.len());
+        for (name, found) in &composed {
+            let apart = apart(found, &kernels[name])?;
+            assert!(apart < 2e-4, "{name}: apart by {apart:.1e}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn in_a_half_type_masters_get_gradients_in_f32_that_point_where_those_of_f32_do() -> Result<()> {
+    let mut bench = Bench::new()?;
+    let exact = gradients(&bench)?;
+    let loss = |bench: &Bench| -> Result<f32> {
+        Ok(bench.objective(&all_terms()).loss(&bench.adapter, &bench.batch, 0)?.total.to_scalar::<f32>()?)
+    };
+    let expected = loss(&bench)?;
+    // f16: Candle multiplies no matrices of bf16 on the CPU.
+    let of_unet = weights_as("unet_sd15", DType::F16)?;
+    bench.unet = UNet::load(&of_unet, bench.unet.config().clone())?.with_compute(DType::F16);
+    let (half, found) = (gradients(&bench)?, loss(&bench)?);
+    assert!((found / expected - 1.0).abs() < 2e-3, "{found} instead of {expected}");
+    for (name, found) in &half {
+        assert_eq!(found.dtype(), DType::F32);
+        let expected = &exact[name];
+        let dot = |a: &Tensor, b: &Tensor| -> Result<f32> { Ok((a * b)?.sum_all()?.to_scalar::<f32>()?) };
+        let cosine = dot(found, expected)? / (dot(found, found)? * dot(expected, expected)?).sqrt();
+        assert!(cosine > 0.998, "{name}: cosine {cosine}");
     }
     Ok(())
 }
@@ -301,5 +357,62 @@ fn an_adapter_is_read_back_and_one_of_another_shape_is_refused() -> Result<()> {
     assert_eq!(file::load(&half, &bench.unet, &Device::Cpu)?.facts["run"], "0123456789ab");
     fs::remove_file(folder.path().join(file::REFERENCE)).expect("it is there");
     assert!(file::export(folder.path(), &folder.path().join("again"), DType::F16).is_err());
+    Ok(())
+}
+
+#[test]
+fn a_step_of_the_probe_without_kernels_has_the_same_gradients() -> Result<()> {
+    let bench = Bench::new()?;
+    let parameters = Parameters::seeded(5);
+    let config = ProbeConfig { channels: 16, blocks: 2, ..ProbeConfig::default() };
+    let probe = PoseProbe::new(&config, &parameters.builder(DType::F32, &Device::Cpu))?;
+    let step = || -> Result<GradStore> {
+        let (heat, places) = probe_loss(&probe, &bench.batch.latents, &bench.batch.poses)?;
+        grad::backward(&(heat + (places * 10.0)?)?)
+    };
+    let (kernels, composed) = (step()?, grad::composed_only(step)?);
+    for (name, var) in parameters.named() {
+        // The same number on all logits of a map changes no softmax: what this bias gets is rounding.
+        if name == "heat.conv.bias" {
+            continue;
+        }
+        let apart = apart(&bench.gradient(&composed, &var), &bench.gradient(&kernels, &var))?;
+        assert!(apart < 2e-4, "{name}: apart by {apart:.1e}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_step_of_low_rank_updates_without_kernels_has_the_same_gradients() -> Result<()> {
+    let bench = Bench::new()?;
+    let parameters = Parameters::seeded(8);
+    let lora = TrainedLora::new(4, 4.0, parameters.builder(DType::F32, &Device::Cpu));
+    let unet = UNet::load(&weights("unet_sd15")?.with_trained(Some(lora)), bench.unet.config().clone())?;
+    // B begins at zero, and would leave A without a gradient.
+    for (name, var) in parameters.named() {
+        var.set(&noise(var.dims(), name.len() as f64)?.affine(0.1, 0.0)?)?;
+    }
+    let batch = DreamBoothBatch {
+        photos: 2,
+        latents: bench.batch.latents.clone(),
+        noise: bench.batch.noise.clone(),
+        timesteps: bench.batch.timesteps.clone(),
+        text: bench.batch.text.clone(),
+        added: None,
+        chosen: vec![0; 2],
+    };
+    let objective = dreambooth::Objective {
+        unet: &unet,
+        schedule: &bench.schedule,
+        prediction: Prediction::Epsilon,
+        prior_weight: 0.7,
+    };
+    let step = || grad::backward(&objective.loss(&batch)?.total);
+    let (kernels, composed) = (step()?, grad::composed_only(step)?);
+    assert!(parameters.named().len() > 50);
+    for (name, var) in parameters.named() {
+        let apart = apart(&bench.gradient(&composed, &var), &bench.gradient(&kernels, &var))?;
+        assert!(apart < 2e-4, "{name}: apart by {apart:.1e}");
+    }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! The body-VAE as a whole: what must hold whatever its weights are.
 
-use candle_core::{DType, Device, Tensor};
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor, Var};
 use photo::joints::JOINT_COUNT;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -9,7 +11,10 @@ use train::body::loss::{loss, reconstruction};
 use train::body::{
     BodyBatch, BodyVae, BodyVaeConfig, Framing, LossSettings, Moved, Palette, Pose, Sets, Target, Views, file,
 };
+use train::grad;
 use train::parameters::Parameters;
+
+use crate::grad::apart;
 
 const SIDE: usize = 32;
 
@@ -267,4 +272,46 @@ fn colours_change_the_picture_of_a_model_that_is_told_them_and_of_no_other() {
         let without = model.decode(&c_body, &poses[..1], &[]);
         assert_eq!(without.is_err(), palette);
     }
+}
+
+/// The gradients of a step by the parameters' names, and its loss.
+fn step(model: &BodyVae, parameters: &Parameters) -> (BTreeMap<String, Tensor>, f32) {
+    let loss = loss(model, &batch(3, 4), &LossSettings::default(), 1000).unwrap().total;
+    let found = grad::backward(&loss).unwrap();
+    let of = |(name, var): (String, Var)| found.get(&var).map(|gradient| (name, gradient.clone()));
+    (parameters.named().into_iter().filter_map(of).collect(), loss.to_scalar().unwrap())
+}
+
+#[test]
+fn a_device_without_kernels_gives_the_same_step() {
+    let (model, parameters) = model(1);
+    let (kernels, expected) = step(&model, &parameters);
+    let (composed, found) = grad::composed_only(|| step(&model, &parameters));
+    assert!((found / expected - 1.0).abs() < 1e-5, "{found} instead of {expected}");
+    assert_eq!(composed.len(), kernels.len());
+    let largest = |of: &Tensor| of.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+    for (name, found) in &composed {
+        // A bias of keys has rounding for a gradient.
+        if largest(&kernels[name]) < 1e-6 {
+            assert!(largest(found) < 1e-5, "{name}");
+            continue;
+        }
+        let apart = apart(found, &kernels[name]).unwrap();
+        assert!(apart < 5e-4, "{name}: apart by {apart:.1e}");
+    }
+}
+
+#[test]
+fn in_a_half_type_the_step_is_about_that_of_f32_and_gradients_are_f32() {
+    let (model, parameters) = model(1);
+    let (exact, expected) = step(&model, &parameters);
+    // f16: Candle multiplies no matrices of bf16 on the CPU.
+    let (half, found) = step(&model.with_compute(DType::F16), &parameters);
+    assert!((found / expected - 1.0).abs() < 5e-3, "{found} instead of {expected}");
+    let flat = |of: &BTreeMap<String, Tensor>| of.values().flat_map(values).collect::<Vec<f32>>();
+    assert!(half.values().all(|gradient| gradient.dtype() == DType::F32) && half.len() == exact.len());
+    let (half, exact) = (flat(&half), flat(&exact));
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+    let cosine = dot(&half, &exact) / (dot(&half, &half) * dot(&exact, &exact)).sqrt();
+    assert!(cosine > 0.998, "cosine {cosine}");
 }

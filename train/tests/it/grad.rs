@@ -59,8 +59,14 @@ fn gradients(function: Function<'_>, arguments: &[Tensor]) -> Result<(Tensor, Ve
     Ok((loss, found.collect()))
 }
 
-/// Gradients in f64 against central differences along random directions and along single elements.
+/// Gradients in f64 against central differences along random directions and along single elements: of the kernels, and of
+/// what runs on a device that has none.
 fn agrees_with_differences(name: &str, function: Function<'_>, shapes: &[&[usize]]) -> Result<()> {
+    agrees_one_way(name, function, shapes)?;
+    grad::composed_only(|| agrees_one_way(&format!("{name}, composed"), function, shapes))
+}
+
+fn agrees_one_way(name: &str, function: Function<'_>, shapes: &[&[usize]]) -> Result<()> {
     let arguments = shapes.iter().zip(1..).map(|(s, i)| values(s, i)).collect::<Result<Vec<_>>>()?;
     let (_, grads) = gradients(function, &arguments)?;
     let step = 1e-5;
@@ -261,6 +267,39 @@ fn convolutions_have_their_derivatives_with_frozen_and_with_trained_weights() ->
 }
 
 #[test]
+fn a_kernel_wider_than_high_and_padding_beyond_it_have_their_derivatives_without_kernels() -> Result<()> {
+    for (x, w, stride, padding) in [
+        ([1, 2, 5, 6], [3, 2, 1, 3], 1, 0),
+        ([2, 1, 4, 5], [2, 1, 2, 2], 1, 3),
+        ([1, 2, 7, 6], [2, 2, 3, 2], 2, 1),
+        ([1, 1, 6, 6], [1, 1, 2, 2], 3, 2),
+    ] {
+        let name = format!("conv2d {x:?} by {w:?}, stride {stride}, padding {padding}");
+        let trained = |x: &[Tensor]| composed::conv2d(&x[0], &x[1], None, stride, padding);
+        agrees_one_way(&name, &trained, &[&x, &w])?;
+        let weight = values(&w, 50)?;
+        let frozen = |x: &[Tensor]| composed::conv2d(&x[0], &weight, None, stride, padding);
+        agrees_one_way(&name, &frozen, &[&x])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn half_types_sum_in_f32_where_nothing_has_kernels() -> Result<()> {
+    // 20,000 of 1/128: bf16 stops adding at 2, as 1/128 is less than half of what it can tell from there.
+    let part = Tensor::full(0.007_812_5f32, (20_000, 1), &Device::Cpu)?;
+    let weight = Tensor::ones((1, 1), DType::F32, &Device::Cpu)?;
+    let bias = Var::from_tensor(&Tensor::zeros(1, DType::F32, &Device::Cpu)?)?;
+    let y = grad::linear(&part.to_dtype(DType::BF16)?, &weight, Some(&bias))?;
+    assert_eq!(y.dtype(), DType::BF16);
+    let upstream = (&y * part.to_dtype(DType::BF16)?)?.to_dtype(DType::F32)?.sum_all()?;
+    let found = grad::backward(&upstream)?;
+    let of_bias = found.get(&bias).expect("a gradient");
+    assert_eq!((of_bias.dtype(), of_bias.to_vec1::<f32>()?), (DType::F32, vec![156.25]));
+    Ok(())
+}
+
+#[test]
 fn half_precision_weights_are_used_as_their_values() -> Result<()> {
     let half = |dims: &[usize], seed| -> Result<Tensor> { Ok(values(dims, seed)?.to_dtype(DType::F16)?) };
     let x = values(&[2, 16, 20, 20], 1)?.to_dtype(DType::F32)?;
@@ -280,6 +319,11 @@ fn half_precision_weights_are_used_as_their_values() -> Result<()> {
 
 #[test]
 fn a_frozen_weight_gets_no_gradient() -> Result<()> {
+    frozen_weights_get_none()?;
+    grad::composed_only(frozen_weights_get_none)
+}
+
+fn frozen_weights_get_none() -> Result<()> {
     let x = Var::from_tensor(&values(&[1, 16, 16, 16], 1)?.to_dtype(DType::F32)?)?;
     let (weight, bias) =
         (values(&[16, 16, 3, 3], 2)?.to_dtype(DType::F32)?, Tensor::zeros(16, DType::F32, &Device::Cpu)?);

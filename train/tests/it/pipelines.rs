@@ -55,14 +55,17 @@ fn agrees(case: &Case) -> TestResult {
     python(&["draw", text])?;
     let theirs = safetensors::load(path("drawn.safetensors"), &Device::Cpu)?;
 
-    let models = Models::load(ModelFiles {
-        base_name: "base".to_owned(),
-        base: path("base"),
-        unet: None,
-        loras: Vec::new(),
-        adapter: Some(path("adapter")),
-        image_encoder: None,
-    })?;
+    let models = Models::load(
+        ModelFiles {
+            base_name: "base".to_owned(),
+            base: path("base"),
+            unet: None,
+            loras: Vec::new(),
+            adapter: Some(path("adapter")),
+            image_encoder: None,
+        },
+        &Device::Cpu,
+    )?;
     let embeddings = safetensors::load(path("embeddings.safetensors"), &Device::Cpu)?;
     let of = |name: &str| embeddings[name].flatten_all()?.to_vec1::<f32>();
     let spec = PictureSpec {

@@ -18,9 +18,13 @@ fn snapshot(dir: &Path, photos: &[usize]) -> Snapshot {
 }
 
 fn spec(size_px: usize) -> SnapshotSpec {
+    spec_with(0.0, size_px)
+}
+
+fn spec_with(validation: f64, size_px: usize) -> SnapshotSpec {
     SnapshotSpec {
         name: "demo".into(),
-        recipe: serde_json::json!({ "splits": { "validation": 0.0, "test": 0.0 } }),
+        recipe: serde_json::json!({ "splits": { "validation": validation, "test": 0.0 } }),
         rules: Rules::default(),
         prepare: serde_json::Value::Null,
         models: vec![],
@@ -30,8 +34,13 @@ fn spec(size_px: usize) -> SnapshotSpec {
 }
 
 fn snapshot_of(dir: &Path, photos: &[usize], size_px: usize) -> Snapshot {
+    snapshot_by(dir, spec(size_px), photos)
+}
+
+fn snapshot_by(dir: &Path, spec: SnapshotSpec, photos: &[usize]) -> Snapshot {
+    let size_px = spec.size_px as usize;
     let names = (0..).map(|i| format!("demo/person-{i}"));
-    let mut writer = Writer::create(dir, spec(size_px)).unwrap();
+    let mut writer = Writer::create(dir, spec).unwrap();
     for (identity, &count) in names.zip(photos) {
         let photos = (0..count).map(|i| row(&identity, i));
         let photos = if size_px == SIZE_PX { photos.collect() } else { photos.map(standing).collect() };
@@ -102,8 +111,9 @@ fn held_out_views_are_in_no_step_and_all_others_come() {
     let dir = tempfile::tempdir().unwrap();
     let snapshot = snapshot(dir.path(), &[16, 9, 7, 1]);
     let people = People::of(&snapshot, Some(Split::Train), true).unwrap();
-    let held: Vec<usize> = people.people.iter().map(|person| person.held_out.len()).collect();
-    assert_eq!(held.iter().sum::<usize>(), 3, "{held:?}");
+    for person in &people.people {
+        assert!(!person.held_out.is_empty(), "{person:?}");
+    }
     assert_eq!(people.left_out.len(), 1);
     let held: BTreeSet<usize> = people.people.iter().flat_map(|person| person.held_out.clone()).collect();
     let seen: BTreeSet<usize> = (0..60)
@@ -111,6 +121,8 @@ fn held_out_views_are_in_no_step_and_all_others_come() {
         .flat_map(|row| row.views)
         .collect();
     assert!(held.is_disjoint(&seen));
+    let marked = (0..).zip(snapshot.photos()).filter(|(_, photo)| photo.held_out).map(|(row, _)| row);
+    assert_eq!(held, marked.collect(), "what other readers of the snapshot hold out too");
     assert_eq!(held.len() + seen.len(), 16 + 9 + 7);
 }
 
@@ -123,8 +135,19 @@ fn what_is_held_out_of_a_person_does_not_depend_on_the_others() {
         first.unwrap().held_out.iter().map(|&row| snapshot.photos()[row].facts.sha256).collect()
     };
     let one = digests(&snapshot(alone.path(), &[16]));
-    assert_eq!(one.len(), 2);
+    assert!(!one.is_empty());
     assert_eq!(one, digests(&snapshot(together.path(), &[16, 9, 5])));
+}
+
+#[test]
+fn of_people_outside_the_train_split_an_eighth_of_the_views_is_held_out() {
+    let dir = tempfile::tempdir().unwrap();
+    // So large a share that all three are on that side by their names; the snapshot marks none of their photos.
+    let snapshot = snapshot_by(dir.path(), spec_with(0.99, SIZE_PX), &[16, 9, 7]);
+    assert!(snapshot.photos().iter().all(|photo| photo.split == Split::Validation && !photo.held_out));
+    let people = People::of(&snapshot, None, true).unwrap();
+    let held: Vec<usize> = people.people.iter().map(|person| person.held_out.len()).collect();
+    assert_eq!(held, [2, 1, 0]);
 }
 
 #[test]

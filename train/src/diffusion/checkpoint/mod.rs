@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 pub struct Checkpoint {
     folder: PathBuf,
     dtype: DType,
+    compute: DType,
     device: Device,
     unet_overlay: Option<PathBuf>,
     loras: Vec<(Lora, f64)>,
@@ -46,7 +47,20 @@ impl Checkpoint {
             });
         }
         let (folder, device) = (folder.to_owned(), device.clone());
-        Ok(Self { folder, dtype, device, unet_overlay: None, loras: Vec::new() })
+        Ok(Self { folder, dtype, compute: DType::F32, device, unet_overlay: None, loras: Vec::new() })
+    }
+
+    /// The UNet computes in `compute`, and has its large weights in it where that is a half type. Autoencoder and text
+    /// encoders compute in f32: their work is small beside the UNet's, and what they say is kept.
+    #[must_use]
+    pub fn with_compute(mut self, compute: DType) -> Self {
+        self.compute = compute;
+        self
+    }
+
+    /// The device that its networks are on.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// Lays the tensors of one file over the UNet's: SDXL-Lightning's `sdxl_lightning_4step_unet.safetensors`.
@@ -91,14 +105,15 @@ impl Checkpoint {
     pub fn unet_with(&self, lora: Option<TrainedLora>) -> Result<UNet> {
         let path = self.folder.join("unet/config.json");
         let config = std::fs::read_to_string(&path).map_err(Error::read(&path))?;
-        let mut weights = self.weights("unet", "diffusion_pytorch_model")?;
+        let dtype = if self.compute == DType::F32 { self.dtype } else { self.compute };
+        let mut weights = self.weights_as("unet", "diffusion_pytorch_model", dtype)?;
         if let Some(overlay) = &self.unet_overlay {
             weights = weights.overlaid(&[overlay])?;
         }
         let weights = self.merged(Target::Unet, weights)?.with_trained(lora);
         let unet = UNet::load(&weights, UnetConfig::from_json(&config)?)?;
         weights.finish()?;
-        Ok(unet)
+        Ok(unet.with_compute(self.compute))
     }
 
     /// The image autoencoder.
@@ -148,8 +163,12 @@ impl Checkpoint {
     }
 
     fn weights(&self, component: &str, stem: &str) -> Result<Weights> {
-        let files = tensor_files(&self.folder.join(component), stem, self.dtype == DType::F16)?;
-        Weights::open(&files, self.dtype, &self.device)
+        self.weights_as(component, stem, self.dtype)
+    }
+
+    fn weights_as(&self, component: &str, stem: &str, dtype: DType) -> Result<Weights> {
+        let files = tensor_files(&self.folder.join(component), stem, dtype == DType::F16)?;
+        Weights::open(&files, dtype, &self.device)
     }
 
     fn merged(&self, target: Target, mut weights: Weights) -> Result<Weights> {

@@ -6,7 +6,7 @@ use crate::diffusion::layers::{LayerNorm, Linear};
 use crate::diffusion::weights::Weights;
 use crate::error::{Error, Result};
 use crate::grad;
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 /// What `image_encoder/config.json` says.
 #[derive(Clone, Debug)]
@@ -101,6 +101,11 @@ impl ClipVision {
     /// The configuration it was loaded with.
     pub fn config(&self) -> &ClipVisionConfig {
         &self.config
+    }
+
+    /// The device that its weights are on.
+    pub fn device(&self) -> &Device {
+        self.class.device()
     }
 
     /// Encodes normalised pixels `[n, 3, side, side]`, as [`to_clip_pixels`](super::to_clip_pixels) gives them.

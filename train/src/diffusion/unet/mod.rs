@@ -25,7 +25,7 @@ use crate::diffusion::layers::{Conv2d, GroupNorm};
 use crate::error::{Error, Result};
 use crate::grad;
 use blocks::Layer;
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use embedding::StepEmbedding;
 use resnet::Upsample;
 use std::sync::Arc;
@@ -57,6 +57,7 @@ pub struct UNet {
     cross_attention: Vec<(String, usize)>,
     text_key_values: Vec<KeyValue>,
     checkpointing: bool,
+    compute: DType,
 }
 
 impl UNet {
@@ -135,12 +136,18 @@ impl UNet {
             cross_attention: count.layers,
             text_key_values: count.key_values,
             checkpointing: false,
+            compute: DType::F32,
         })
     }
 
     /// The configuration it was loaded with.
     pub fn config(&self) -> &UnetConfig {
         &self.config
+    }
+
+    /// The device that its weights are on.
+    pub fn device(&self) -> &Device {
+        self.conv_in.device()
     }
 
     /// Name and width of every cross-attention layer, in the order of adapter files (down, up, mid): entry `i` has number `2i + 1`.
@@ -161,7 +168,14 @@ impl UNet {
         Self { checkpointing, ..self }
     }
 
-    /// The prediction `[b, c, h, w]` for `latents` `[b, c, h, w]` at one timestep per sample.
+    /// Computes in `compute`; f32 where nothing is said. Weights of another type are converted as they are used, so large
+    /// ones should be of this one; norms and softmax compute in f32 all the same, and so is the prediction.
+    #[must_use]
+    pub fn with_compute(self, compute: DType) -> Self {
+        Self { compute, ..self }
+    }
+
+    /// The prediction `[b, c, h, w]`, f32, for `latents` `[b, c, h, w]` at one timestep per sample.
     pub fn forward(
         &self,
         latents: &Tensor,
@@ -173,9 +187,10 @@ impl UNet {
     }
 
     fn predict(&self, latents: &Tensor, timesteps: &[f64], conditioning: &Conditioning) -> Result<Tensor> {
-        let latents = latents.to_dtype(DType::F32)?;
+        let latents = latents.to_dtype(self.compute)?;
         let step = self.step.forward(timesteps, conditioning.added.as_ref(), latents.device())?;
-        let step = grad::silu(&step)?;
+        let step = grad::silu(&step)?.to_dtype(self.compute)?;
+        let conditioning = &conditioning.in_type(self.compute)?;
         let run = |layer: &Arc<Layer>, x: &Tensor, skip: Option<&Tensor>| {
             if self.checkpointing {
                 layer.forward_checkpointed(x, skip, &step, conditioning)
@@ -207,7 +222,7 @@ impl UNet {
                 x = upsample.forward(&x, (next.dim(2)?, next.dim(3)?))?;
             }
         }
-        self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)
+        Ok(self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)?.to_dtype(DType::F32)?)
     }
 
     fn check(&self, latents: &Tensor, timesteps: &[f64], conditioning: &Conditioning) -> Result<()> {

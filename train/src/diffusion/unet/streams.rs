@@ -1,6 +1,7 @@
 //! What the UNet is conditioned on: text, and the reference and body streams of the adapter.
 
-use candle_core::Tensor;
+use crate::error::Result;
+use candle_core::{DType, Tensor};
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ pub struct Stream {
 pub struct Added {
     /// Pooled, projected output of the second text encoder, `[b, width]`.
     pub text_embeds: Tensor,
-    /// Original height, width, crop top, left, target height, width, in pixels, `[b, 6]`.
+    /// Original height, width, crop top, left, target height, width, in pixels, `[b, 6]`. They are read on the CPU, and
+    /// best stay there: asked of a GPU, they would wait for all that it has to do.
     pub time_ids: Tensor,
 }
 
@@ -65,6 +67,21 @@ impl Conditioning {
     /// Text alone, as in the base model.
     pub fn text(text: Tensor) -> Self {
         Self { text, reference: None, body: None, added: None, observer: None }
+    }
+
+    /// The same with tokens of this type; keys and values stay as they are trained.
+    pub(super) fn in_type(&self, dtype: DType) -> Result<Self> {
+        let stream = |stream: &Option<Stream>| -> Result<Option<Stream>> {
+            let cast =
+                |stream: &Stream| Ok(Stream { tokens: stream.tokens.to_dtype(dtype)?, ..stream.clone() });
+            stream.as_ref().map(cast).transpose()
+        };
+        Ok(Self {
+            text: self.text.to_dtype(dtype)?,
+            reference: stream(&self.reference)?,
+            body: stream(&self.body)?,
+            ..self.clone()
+        })
     }
 
     /// The streams that have a weight.

@@ -6,7 +6,7 @@ use crate::diffusion::layers::{Conv2d, GroupNorm};
 use crate::diffusion::weights::Weights;
 use crate::error::Result;
 use crate::grad;
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 #[derive(Debug)]
 pub(super) struct Decoder {
@@ -47,6 +47,10 @@ impl Decoder {
             conv_norm_out: GroupNorm::load(&weights.pp("conv_norm_out"), first, groups, NORM_EPS)?,
             conv_out: Conv2d::load_3x3(&weights.pp("conv_out"), first, config.out_channels, 1)?,
         })
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        self.conv_in.device()
     }
 
     pub(super) fn forward(&self, latent: &Tensor) -> Result<Tensor> {

@@ -9,7 +9,7 @@ use super::json::Settings;
 use super::layers::Conv2d;
 use super::weights::Weights;
 use crate::error::Result;
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use decoder::Decoder;
 use encoder::Encoder;
 
@@ -125,6 +125,11 @@ impl AutoencoderKl {
     /// The configuration it was loaded with.
     pub fn config(&self) -> &VaeConfig {
         &self.config
+    }
+
+    /// The device that its weights are on.
+    pub fn device(&self) -> &Device {
+        self.decoder.device()
     }
 
     /// The distribution of latents of images `[n, 3, h, w]` in [−1, 1]; the sides are multiples of [`VaeConfig::downscale`].

@@ -1,4 +1,5 @@
-use super::node::node1;
+use super::node::{node1, node3};
+use super::wide::widened;
 use crate::error::Result;
 use candle_core::Tensor;
 
@@ -6,23 +7,37 @@ use candle_core::Tensor;
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let (o, i) = weight.dims2()?;
     let mut dims = x.dims().to_vec();
+    dims[x.dims().len() - 1] = o;
     let flat = x.reshape((x.elem_count() / i, i))?;
-    let y = if weight.track_op() {
-        flat.matmul(&weight.to_dtype(x.dtype())?.t()?)?
-    } else {
-        frozen(&flat, weight)?
-    };
+    // Laid out once: both passes read it.
+    let rows = flat.detach().contiguous()?;
+    let w = weight.detach().to_dtype(x.dtype())?.contiguous()?;
+    let y = rows.matmul(&w.t()?)?;
     let y = match bias {
-        Some(bias) => y.broadcast_add(&bias.to_dtype(y.dtype())?)?,
+        Some(bias) => y.broadcast_add(&bias.detach().to_dtype(y.dtype())?)?,
         None => y,
     };
-    dims[x.dims().len() - 1] = o;
+    let y = match bias {
+        None if !weight.track_op() => of_frozen(&flat, w, &y)?,
+        Some(bias) if !weight.track_op() && !bias.track_op() => of_frozen(&flat, w, &y)?,
+        _ => {
+            // A bias of nothing takes its place where there is none.
+            let bias = bias.cloned().map_or_else(|| Tensor::zeros(1, x.dtype(), x.device()), Ok)?;
+            let wanted = [flat.track_op(), weight.track_op(), bias.track_op()];
+            let backward = move |grad: &Tensor| {
+                Ok([
+                    wanted[0].then(|| grad.matmul(&w)).transpose()?,
+                    wanted[1].then(|| grad.t()?.matmul(&rows)).transpose()?,
+                    wanted[2].then(|| widened(grad)?.sum(0)).transpose()?,
+                ])
+            };
+            node3("linear", [&flat, weight, &bias], &y, Box::new(backward))?
+        }
+    };
     Ok(y.reshape(dims)?)
 }
 
-fn frozen(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let weight = weight.detach();
-    let y = x.detach().matmul(&weight.to_dtype(x.dtype())?.t()?)?;
-    let backward = move |grad: &Tensor| Ok([Some(grad.matmul(&weight.to_dtype(grad.dtype())?)?)]);
-    Ok(node1("linear", x, &y, Box::new(backward))?)
+fn of_frozen(flat: &Tensor, weight: Tensor, y: &Tensor) -> Result<Tensor> {
+    let backward = move |grad: &Tensor| Ok([Some(grad.matmul(&weight)?)]);
+    Ok(node1("linear", flat, y, Box::new(backward))?)
 }

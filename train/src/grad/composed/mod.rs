@@ -14,10 +14,12 @@ mod pool;
 mod softmax;
 mod transpose;
 mod upsample;
+mod wide;
 
 pub use activation::{exp_within, geglu, gelu, silu};
 pub use attention::{attention, attention_heads};
 pub use conv::conv2d;
+pub(super) use conv::convolve;
 pub use evidence::evidence;
 pub use layer::{attention_layer, cross_attention_layer};
 pub use linear::linear;

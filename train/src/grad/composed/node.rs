@@ -1,10 +1,15 @@
 //! A graph node made of a ready result and a backward closure.
 //!
 //! Candle's `CustomOp` wants the forward pass written per device on raw storage. Where the forward pass is a composition of tensor
-//! operations, the node takes the finished result instead, so that only the backward pass is ours, on any device.
+//! operations, the node takes the finished result instead, so that only the backward pass is ours, on any device. The price is
+//! one copy of the result.
 
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, MetalStorage, Result, Shape, Storage, Tensor};
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp1, CustomOp3, Layout, MetalStorage, Result, Shape, Storage, Tensor,
+};
+
+use crate::grad::backward::hand_over;
 
 /// Backward closure: gradients of the arguments, given the gradient of the result. `None` where an argument needs none.
 pub(crate) type Backward<const N: usize> = Box<dyn Fn(&Tensor) -> Result<[Option<Tensor>; N]> + Send + Sync>;
@@ -45,6 +50,18 @@ impl<const N: usize> Node<N> {
             _ => candle_core::bail!("{}: result is not on the Metal device", self.name),
         }
     }
+
+    fn gradients(&self, args: [&Tensor; N], grad: &Tensor) -> Result<[Option<Tensor>; N]> {
+        let mut found = (self.backward)(&grad.contiguous()?)?;
+        for (found, arg) in found.iter_mut().zip(args) {
+            *found = match found.take() {
+                // The closure computes in the result's type; a parameter's gradient is of the parameter's.
+                Some(gradient) => hand_over(arg, Some(gradient.to_dtype(arg.dtype())?))?,
+                None => None,
+            };
+        }
+        Ok(found)
+    }
 }
 
 impl CustomOp1 for Node<1> {
@@ -60,9 +77,59 @@ impl CustomOp1 for Node<1> {
     fn metal_fwd(&self, _: &MetalStorage, _: &Layout) -> Result<(MetalStorage, Shape)> {
         self.metal()
     }
-    fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let [a] = (self.backward)(grad)?;
+    fn bwd(&self, a: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let [a] = self.gradients([a], grad)?;
         Ok(a)
+    }
+}
+
+impl CustomOp3 for Node<3> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        self.cpu()
+    }
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.cuda()
+    }
+    fn metal_fwd(
+        &self,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+    ) -> Result<(MetalStorage, Shape)> {
+        self.metal()
+    }
+    fn bwd(
+        &self,
+        a: &Tensor,
+        b: &Tensor,
+        c: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [a, b, c] = self.gradients([a, b, c], grad)?;
+        Ok((a, b, c))
     }
 }
 
@@ -77,4 +144,17 @@ pub(crate) fn node1(
         return Ok(result.detach());
     }
     arg.apply_op1(Node::new(name, result, backward)?)
+}
+
+/// The same of three arguments. The closure gives gradients of those alone that are tracked.
+pub(crate) fn node3(
+    name: &'static str,
+    [a, b, c]: [&Tensor; 3],
+    result: &Tensor,
+    backward: Backward<3>,
+) -> Result<Tensor> {
+    if ![a, b, c].iter().any(|arg| arg.track_op()) {
+        return Ok(result.detach());
+    }
+    a.apply_op3(b, c, Node::new(name, result, backward)?)
 }

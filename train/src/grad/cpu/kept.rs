@@ -1,11 +1,12 @@
-//! Frozen weights as Winograd's algorithm multiplies them, kept from step to step.
+//! Frozen weights as Winograd's algorithm multiplies them, and as other devices convolve gradients with them, kept from
+//! step to step.
 //!
 //! Where there are few tiles, as at 8×8 cells of four pictures, transforming the weights takes longer than multiplying by them.
 
 use super::real::Real;
 use super::tile::{Direction, Side};
 use crate::grad::hand::lock;
-use candle_core::CpuStorage;
+use candle_core::{CpuStorage, DType, Tensor};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +21,11 @@ static BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// Transformed weights of one layer, of which copies share what is kept.
 #[derive(Clone, Debug, Default)]
-pub struct Kept(Arc<Mutex<Vec<Entry>>>);
+pub struct Kept {
+    tiles: Arc<Mutex<Vec<Entry>>>,
+    /// On other devices: the weight turned as the backward pass convolves with it. As large as the weight.
+    turned: Arc<Mutex<Option<Tensor>>>,
+}
 
 type Entry = (Key, Arc<Values>);
 
@@ -69,7 +74,7 @@ impl Kept {
         let values = Arc::new(Values { storage: T::to_cpu_storage_owned(data), bytes });
         // Not held while the weights are transformed: a thread that waits for others may begin another pass through the
         // same layer. Of two that come at once the first one's stay, and the second one's give their place back.
-        let mut kept = lock(&self.0);
+        let mut kept = lock(&self.tiles);
         if let Some(first) = find_in::<T>(&kept, key) {
             return Some(first);
         }
@@ -78,8 +83,23 @@ impl Kept {
         Some(values)
     }
 
+    /// The turned weight of a type, made by `make` where it is asked for first.
+    pub(in crate::grad) fn turned(
+        &self,
+        dtype: DType,
+        make: impl FnOnce() -> candle_core::Result<Tensor>,
+    ) -> candle_core::Result<Tensor> {
+        let mut turned = lock(&self.turned);
+        if let Some(tensor) = turned.as_ref().filter(|tensor| tensor.dtype() == dtype) {
+            return Ok(tensor.clone());
+        }
+        let tensor = make()?;
+        *turned = Some(tensor.clone());
+        Ok(tensor)
+    }
+
     fn find<T: Real>(&self, key: Key) -> Option<Arc<Values>> {
-        find_in::<T>(&lock(&self.0), key)
+        find_in::<T>(&lock(&self.tiles), key)
     }
 }
 

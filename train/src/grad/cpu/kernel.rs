@@ -2,6 +2,7 @@
 
 use super::real::Real;
 use crate::grad::backward::hand_over;
+use crate::grad::has_kernels;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Device, Layout, Result, Shape, Storage, Tensor,
 };
@@ -41,7 +42,7 @@ pub(in crate::grad) trait Kernel<const N: usize>: Send + Sync + 'static {
 pub(in crate::grad) fn takes(tensors: &[&Tensor]) -> bool {
     let Some(first) = tensors.first() else { return false };
     matches!(first.dtype(), DType::F32 | DType::F64)
-        && tensors.iter().all(|t| t.device().is_cpu() && t.dtype() == first.dtype())
+        && tensors.iter().all(|t| has_kernels(t.device()) && t.dtype() == first.dtype())
 }
 
 /// The result of a kernel of one argument, differentiable.

@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod folder;
+mod group;
 mod resume;
 mod steps;
 mod trial;

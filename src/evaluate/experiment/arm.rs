@@ -1,0 +1,51 @@
+//! What is compared: ways of drawing somebody.
+
+use super::plan::ExperimentPlan;
+use super::trainings::Kind;
+use crate::evaluate::condition::Condition;
+
+/// A way of drawing somebody.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arm {
+    /// Its name in files and results: `text`, `ref`, `body`, `both`, `body-1`, `ip-adapter`, `dreambooth`.
+    pub key: String,
+    /// Which training draws it; `None` is the plain base.
+    pub by: Option<Kind>,
+    /// Weights of the streams.
+    pub condition: Condition,
+    /// Photos that c_body is made of.
+    pub views: usize,
+}
+
+impl Arm {
+    /// All of a plan: the table's first, then the body's by the number of views.
+    pub fn all(plan: &ExperimentPlan) -> Vec<Self> {
+        let arm = |key: &str, by: Option<Kind>, lambda_ref: f64, lambda_body: f64| Self {
+            key: key.to_owned(),
+            by,
+            condition: Condition { lambda_body, lambda_ref },
+            views: plan.views,
+        };
+        let ours = Some(Kind::Adapter);
+        let mut all = vec![
+            arm("text", None, 0.0, 0.0),
+            arm("ref", ours, 1.0, 0.0),
+            arm("body", ours, 0.0, 1.0),
+            arm("both", ours, 1.0, 1.0),
+            arm("ip-adapter", Some(Kind::IpAdapter), 1.0, 0.0),
+            arm("dreambooth", Some(Kind::Dreambooth), 0.0, 0.0),
+        ];
+        let others = plan.view_counts.iter().filter(|&&views| views != plan.views);
+        all.extend(others.map(|&views| Self { views, ..arm(&by_views(views), ours, 0.0, 1.0) }));
+        all
+    }
+
+    /// The key of the body's arm with so many views.
+    pub fn of_views(views: usize, plan: &ExperimentPlan) -> String {
+        if views == plan.views { "body".to_owned() } else { by_views(views) }
+    }
+}
+
+fn by_views(views: usize) -> String {
+    format!("body-{views}")
+}

@@ -1,0 +1,55 @@
+//! Numbers from where they were computed. A GPU works through a queue, and each number asked of it waits for the queue's
+//! end: so those of a batch are asked for together, once.
+
+use candle_core::{DType, Tensor};
+
+use super::fused::squared_norm;
+use crate::error::{Error, Result};
+use crate::grad::has_kernels;
+
+/// Single numbers, in order.
+pub(super) fn read(numbers: &[&Tensor]) -> Result<Vec<f64>> {
+    let numbers = numbers.iter().map(|number| single(number)).collect::<Result<Vec<Tensor>>>()?;
+    match numbers.first() {
+        Some(first) if !has_kernels(first.device()) => {
+            let values: Vec<f32> = Tensor::stack(&numbers, 0)?.to_vec1()?;
+            Ok(values.into_iter().map(f64::from).collect())
+        }
+        _ => numbers.iter().map(|number| Ok(f64::from(number.to_scalar::<f32>()?))).collect(),
+    }
+}
+
+fn single(tensor: &Tensor) -> Result<Tensor> {
+    if tensor.elem_count() != 1 {
+        return Err(Error::Shape {
+            op: "reading a loss",
+            tensor: "loss".to_owned(),
+            found: tensor.shape().clone(),
+            expected: "one number".to_owned(),
+        });
+    }
+    Ok(tensor.reshape(())?.to_dtype(DType::F32)?)
+}
+
+/// The sum of the squares of all `tensors`, to be [read](read) with others; `None` on the CPU, where
+/// [`squared_norm`] sums in f64.
+pub(super) fn sum_of_squares(tensors: &[&Tensor]) -> Result<Option<Tensor>> {
+    if tensors.first().is_none_or(|first| has_kernels(first.device())) {
+        return Ok(None);
+    }
+    // Each to a number of its own first: a sum in f32 over millions of parameters is exact to a few digits that way.
+    let squares = tensors.iter().map(|tensor| Ok(tensor.to_dtype(DType::F32)?.sqr()?.sum_all()?));
+    Ok(Some(Tensor::stack(&squares.collect::<Result<Vec<_>>>()?, 0)?.sum_all()?))
+}
+
+/// The norm over all `tensors`.
+pub(super) fn norm(tensors: &[&Tensor]) -> Result<f64> {
+    if let Some(sum) = sum_of_squares(tensors)? {
+        return Ok(read(&[&sum])?[0].sqrt());
+    }
+    let mut sum = 0.0;
+    for tensor in tensors {
+        sum += squared_norm(tensor)?;
+    }
+    Ok(sum.sqrt())
+}

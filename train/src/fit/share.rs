@@ -1,0 +1,148 @@
+//! A step that is shared among processes: what each found, put together.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Tensor, Var};
+use serde::{Deserialize, Serialize};
+
+use super::error::FitError;
+use super::trainer::{Refused, Terms};
+use crate::error::{Error, Result};
+use crate::group::Group;
+
+/// What a process found in its batches of a step. Numbers go as their bits: as text they would be another's at times.
+#[derive(Serialize, Deserialize)]
+struct Found {
+    loss_bits: u64,
+    /// Name, sum and in how many batches.
+    terms: Vec<(String, u64, u32)>,
+    refused: Option<(bool, u64, String)>,
+    /// Which parameters got a gradient, in the order of their names.
+    has: Vec<bool>,
+}
+
+/// What all found: the same in every process.
+pub(super) struct Shared {
+    pub loss: f64,
+    pub terms: Terms,
+    pub refused: Option<Refused>,
+    /// Sums; none where the step is refused.
+    pub gradients: GradStore,
+}
+
+/// Puts together what this process found and what the others did.
+pub(super) fn share(
+    group: &Group,
+    parameters: &[(String, Var)],
+    loss: f64,
+    terms: &Terms,
+    refused: Option<&Refused>,
+    gradients: Option<&GradStore>,
+) -> Result<Shared, FitError> {
+    let own = Found {
+        loss_bits: loss.to_bits(),
+        terms: terms.iter().map(|(name, (sum, count))| (name.to_string(), sum.to_bits(), *count)).collect(),
+        refused: refused.map(|refused| (refused.is_loss, refused.value.to_bits(), refused.batch.clone())),
+        has: parameters
+            .iter()
+            .map(|(_, var)| gradients.is_some_and(|gradients| gradients.get(var).is_some()))
+            .collect(),
+    };
+    let own = serde_json::to_vec(&own).map_err(|error| FitError::Parameters(error.to_string()))?;
+    let mut shared =
+        Shared { loss: 0.0, terms: Terms::new(), refused: None, gradients: GradStore::default() };
+    let mut has = vec![false; parameters.len()];
+    for (rank, bytes) in group.gather(&own)?.iter().enumerate() {
+        let found: Found = serde_json::from_slice(bytes)
+            .ok()
+            .filter(|found: &Found| found.has.len() == has.len())
+            .ok_or_else(|| {
+                FitError::Parameters(format!("process {rank} trains another model, or with another program"))
+            })?;
+        shared.loss += f64::from_bits(found.loss_bits);
+        for (name, bits, count) in found.terms {
+            let (sum, of) = shared.terms.entry(Cow::Owned(name)).or_insert((0.0, 0));
+            (*sum, *of) = (*sum + f64::from_bits(bits), *of + count);
+        }
+        if let (None, Some((is_loss, bits, batch))) = (&shared.refused, found.refused) {
+            shared.refused = Some(Refused { is_loss, value: f64::from_bits(bits), batch });
+        }
+        has.iter_mut().zip(found.has).for_each(|(has, theirs)| *has |= theirs);
+    }
+    if shared.refused.is_none() {
+        shared.gradients = sums(group, parameters, &has, gradients)?;
+    }
+    Ok(shared)
+}
+
+/// The sums of the gradients of those parameters that anybody has one of, in one buffer.
+fn sums(
+    group: &Group,
+    parameters: &[(String, Var)],
+    has: &[bool],
+    gradients: Option<&GradStore>,
+) -> Result<GradStore, FitError> {
+    let with_gradients = || parameters.iter().zip(has).filter(|(_, has)| **has).map(|((_, var), _)| var);
+    let mut flat: Vec<f32> = Vec::with_capacity(with_gradients().map(|var| var.elem_count()).sum());
+    for var in with_gradients() {
+        match gradients.and_then(|gradients| gradients.get(var)) {
+            Some(gradient) => flat.extend(host(gradient)?),
+            None => flat.resize(flat.len() + var.elem_count(), 0.0),
+        }
+    }
+    group.sum(&mut flat)?;
+    let mut summed = GradStore::default();
+    let mut from = 0;
+    for var in with_gradients() {
+        let to = from + var.elem_count();
+        summed.insert(var, Tensor::from_slice(&flat[from..to], var.shape(), var.device())?);
+        from = to;
+    }
+    Ok(summed)
+}
+
+fn host(gradient: &Tensor) -> Result<Vec<f32>> {
+    Ok(gradient.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?)
+}
+
+/// Where the first process begins, for the others to begin there too.
+pub(super) fn send_start(
+    group: &Group,
+    step: u64,
+    updates: u64,
+    values: &BTreeMap<String, Tensor>,
+    moments: &BTreeMap<String, Tensor>,
+) -> Result<(), FitError> {
+    let count = format!("{step} {updates}").into_bytes();
+    group.from_first(count)?;
+    for tensors in [values, moments] {
+        let mut bytes = Vec::new();
+        crate::run::tensors::write(&mut bytes, tensors, &BTreeMap::new())
+            .map_err(|error| FitError::Parameters(error.to_string()))?;
+        group.from_first(bytes)?;
+    }
+    Ok(())
+}
+
+/// Where a training begins.
+pub(super) struct Start {
+    pub step: u64,
+    pub updates: u64,
+    pub values: BTreeMap<String, Tensor>,
+    pub moments: BTreeMap<String, Tensor>,
+}
+
+/// What [`send_start`] sent.
+pub(super) fn receive_start(group: &Group) -> Result<Start, FitError> {
+    let count = String::from_utf8_lossy(&group.from_first(Vec::new())?).into_owned();
+    let mut numbers = count.split(' ').map(|number| number.parse::<u64>().unwrap_or_default());
+    let (step, updates) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    let tensors = || -> Result<BTreeMap<String, Tensor>, FitError> {
+        let bytes = group.from_first(Vec::new())?;
+        let found = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(Error::from)?;
+        Ok(found.into_iter().collect())
+    };
+    Ok(Start { step, updates, values: tensors()?, moments: tensors()? })
+}

@@ -1,0 +1,18 @@
+//! Several processes that train one model, each on a part of every step's batches.
+//!
+//! Who is in the group comes from the environment, as torchrun and Slurm set it. The processes are joined in a star over
+//! TCP: the first adds up what the others send, in their order, and sends the sum back, so that all hold the same bytes.
+//! A process that fails says why, and all end with that.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`ranks`] | which process this is, of how many, and where the first one listens |
+//! | `frame` | what goes over a connection |
+//! | [`star`] | the connections, sums and messages |
+
+mod frame;
+pub mod ranks;
+pub mod star;
+
+pub use ranks::Ranks;
+pub use star::{Group, GroupError};

@@ -1,0 +1,276 @@
+//! The connections: every process with the first one.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::frame::{self, Frame};
+use super::ranks::Ranks;
+
+/// How long processes wait for each other at the start: a scheduler may begin them minutes apart.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Between two attempts to reach the first.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What can go wrong between the processes.
+#[derive(Debug, thiserror::Error)]
+pub enum GroupError {
+    /// The first process cannot listen, or cannot be reached.
+    #[error("process {rank} of {size}: cannot {what} {address}: {cause}")]
+    Start {
+        /// This process.
+        rank: usize,
+        /// Of how many.
+        size: usize,
+        /// What was tried: `listen at`, `reach the first one at`.
+        what: &'static str,
+        /// Where.
+        address: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Somebody came who does not belong to the group.
+    #[error("process {rank} came twice, or is none of {size}: are two trainings at {address}?")]
+    Stranger {
+        /// The number it gave.
+        rank: usize,
+        /// Of how many.
+        size: usize,
+        /// Where the first listens.
+        address: String,
+    },
+    /// Another process ended and said why.
+    #[error("process {rank} failed: {reason}")]
+    Failed {
+        /// Which.
+        rank: usize,
+        /// Its reason.
+        reason: String,
+    },
+    /// Another process ended without a word.
+    #[error("process {rank} is gone ({cause}); its own output may say why")]
+    Gone {
+        /// Which.
+        rank: usize,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Two processes are not at the same place, or not of the same model.
+    #[error(
+        "process {rank} sent {found} bytes where {expected} were due: are all started with the same configuration?"
+    )]
+    Length {
+        /// Which.
+        rank: usize,
+        /// Bytes it sent.
+        found: usize,
+        /// Bytes of this process.
+        expected: usize,
+    },
+}
+
+/// The processes of a training, as one of them sees them.
+#[derive(Debug)]
+pub struct Group {
+    rank: usize,
+    size: usize,
+    /// Of the first: to all others, by their numbers less one. Of any other: to the first.
+    streams: Mutex<Vec<TcpStream>>,
+}
+
+impl Group {
+    /// Waits until all are there.
+    ///
+    /// # Errors
+    /// Where that fails, or takes longer than five minutes.
+    pub fn join(ranks: &Ranks) -> Result<Self, GroupError> {
+        let start_error = |what: &'static str| {
+            let Ranks { rank, size, first } = ranks.clone();
+            move |cause: io::Error| GroupError::Start { rank, size, what, address: first, cause }
+        };
+        let streams = match ranks.rank {
+            0 => {
+                let listener = TcpListener::bind(&ranks.first).map_err(start_error("listen at"))?;
+                others(&listener, ranks)?
+            }
+            rank => {
+                let mut stream = reach(&ranks.first).map_err(start_error("reach the first one at"))?;
+                frame::write_data(&mut stream, &(rank as u64).to_le_bytes())
+                    .map_err(|cause| GroupError::Gone { rank: 0, cause })?;
+                vec![stream]
+            }
+        };
+        Ok(Self { rank: ranks.rank, size: ranks.size, streams: Mutex::new(streams) })
+    }
+
+    /// This process's number, from 0.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// How many there are.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Everybody's bytes, in the order of the processes.
+    ///
+    /// # Errors
+    /// Where a process failed or is gone.
+    pub fn gather(&self, own: &[u8]) -> Result<Vec<Vec<u8>>, GroupError> {
+        let mut streams = self.streams();
+        if self.rank > 0 {
+            self.send(&mut streams, own)?;
+            return (0..self.size).map(|_| receive(&mut streams[0], 0)).collect();
+        }
+        let mut all = vec![own.to_vec()];
+        for (at, stream) in streams.iter_mut().enumerate() {
+            all.push(receive(stream, at + 1)?);
+        }
+        for bytes in &all {
+            self.send(&mut streams, bytes)?;
+        }
+        Ok(all)
+    }
+
+    /// The sum over all processes of each of `values`, the same to the bit in all.
+    ///
+    /// # Errors
+    /// Where a process failed, is gone, or has another number of values.
+    pub fn sum(&self, values: &mut [f32]) -> Result<(), GroupError> {
+        let mut streams = self.streams();
+        let length = 4 * values.len();
+        if self.rank > 0 {
+            self.send(&mut streams, &to_bytes(values))?;
+            let sums = of_length(receive(&mut streams[0], 0)?, 0, length)?;
+            values.iter_mut().zip(numbers(&sums)).for_each(|(value, sum)| *value = sum);
+            return Ok(());
+        }
+        for (at, stream) in streams.iter_mut().enumerate() {
+            let theirs = of_length(receive(stream, at + 1)?, at + 1, length)?;
+            values.iter_mut().zip(numbers(&theirs)).for_each(|(value, other)| *value += other);
+        }
+        self.send(&mut streams, &to_bytes(values))
+    }
+
+    /// The first process's bytes, in all.
+    ///
+    /// # Errors
+    /// Where a process failed or is gone.
+    pub fn from_first(&self, own: Vec<u8>) -> Result<Vec<u8>, GroupError> {
+        let mut streams = self.streams();
+        if self.rank > 0 {
+            return receive(&mut streams[0], 0);
+        }
+        self.send(&mut streams, &own)?;
+        Ok(own)
+    }
+
+    /// Tells the others that this process ends, and why; whoever is gone does not hear it.
+    pub fn fail(&self, reason: &str) {
+        for stream in self.streams().iter_mut() {
+            let _ = frame::write_failure(stream, reason);
+        }
+    }
+
+    fn send(&self, streams: &mut [TcpStream], bytes: &[u8]) -> Result<(), GroupError> {
+        for (at, stream) in streams.iter_mut().enumerate() {
+            let to = if self.rank > 0 { 0 } else { at + 1 };
+            if let Err(cause) = frame::write_data(stream, bytes) {
+                // What it said last is still to be read.
+                return Err(match frame::read(stream) {
+                    Ok(Frame::Failure(reason)) => GroupError::Failed { rank: to, reason },
+                    _ => GroupError::Gone { rank: to, cause },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn streams(&self) -> MutexGuard<'_, Vec<TcpStream>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The other processes' connections, in their order.
+fn others(listener: &TcpListener, ranks: &Ranks) -> Result<Vec<TcpStream>, GroupError> {
+    let failed = |what: &'static str| {
+        let Ranks { rank, size, first } = ranks.clone();
+        move |cause: io::Error| GroupError::Start { rank, size, what, address: first, cause }
+    };
+    let accepting = "take in the others at";
+    listener.set_nonblocking(true).map_err(failed(accepting))?;
+    let started = Instant::now();
+    let mut found: Vec<Option<TcpStream>> = (1..ranks.size).map(|_| None).collect();
+    while found.iter().any(Option::is_none) {
+        let mut stream = match listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && started.elapsed() < PATIENCE => {
+                thread::sleep(PAUSE);
+                continue;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let missing = found.iter().filter(|stream| stream.is_none()).count();
+                let waited = format!("{missing} did not come within {} s", PATIENCE.as_secs());
+                return Err(failed(accepting)(io::Error::new(io::ErrorKind::TimedOut, waited)));
+            }
+            Err(error) => return Err(failed(accepting)(error)),
+        };
+        prepare(&stream).map_err(failed(accepting))?;
+        let said = match frame::read(&mut stream) {
+            Ok(Frame::Data(bytes)) => bytes.try_into().map(u64::from_le_bytes).unwrap_or(0) as usize,
+            // Whatever it is, it is none of ours.
+            _ => continue,
+        };
+        match said.checked_sub(1).and_then(|at| found.get_mut(at)) {
+            Some(place @ None) => *place = Some(stream),
+            _ => {
+                let (size, address) = (ranks.size, ranks.first.clone());
+                return Err(GroupError::Stranger { rank: said, size, address });
+            }
+        }
+    }
+    Ok(found.into_iter().flatten().collect())
+}
+
+fn reach(address: &str) -> io::Result<TcpStream> {
+    let started = Instant::now();
+    loop {
+        match TcpStream::connect(address) {
+            Ok(stream) => return prepare(&stream).map(|()| stream),
+            Err(error) if started.elapsed() > PATIENCE => return Err(error),
+            Err(_) => thread::sleep(PAUSE),
+        }
+    }
+}
+
+/// Small messages go at once.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_nodelay(true)
+}
+
+fn receive(stream: &mut TcpStream, from: usize) -> Result<Vec<u8>, GroupError> {
+    match frame::read(stream) {
+        Ok(Frame::Data(bytes)) => Ok(bytes),
+        Ok(Frame::Failure(reason)) => Err(GroupError::Failed { rank: from, reason }),
+        Err(cause) => Err(GroupError::Gone { rank: from, cause }),
+    }
+}
+
+fn of_length(bytes: Vec<u8>, rank: usize, expected: usize) -> Result<Vec<u8>, GroupError> {
+    match bytes.len() {
+        found if found == expected => Ok(bytes),
+        found => Err(GroupError::Length { rank, found, expected }),
+    }
+}
+
+fn to_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn numbers(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes))
+}

@@ -1,0 +1,174 @@
+//! Several processes, here threads with a model each, joined over loopback as processes are.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::thread;
+
+use candle_core::Device;
+use serde_json::Value;
+use train::fit::{FitError, Resume, fit_in, follow};
+use train::grad;
+use train::group::{Group, Ranks};
+use train::run::{RunFolder, RunLog, tensors};
+
+use super::trial::{CONFIG, Model, Trial, checkpoint, run_path};
+
+/// An address of this machine that nobody listens at.
+fn address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").to_string()
+}
+
+/// What each process of a group of `size` ended with; the first trains in the trial's folder.
+fn together(trials: &[Trial], resume: &Resume) -> Vec<Result<(), FitError>> {
+    let first = address();
+    thread::scope(|scope| {
+        let process = |(rank, trial): (usize, &Trial)| {
+            let ranks = Ranks { rank, size: trials.len(), first: first.clone() };
+            let (trial, resume) = (trial.clone(), resume.clone());
+            scope.spawn(move || {
+                let group = Group::join(&ranks)?;
+                let model = Model::new().expect("a model");
+                trial.with_task(&model, |task| {
+                    if rank > 0 {
+                        return follow(&group, &model.parameters, task, &trial.settings);
+                    }
+                    let run = match resume {
+                        Resume::Never => RunFolder::create(&trial.runs, &trial.spec(), CONFIG, 0)?,
+                        Resume::Newest { .. } => RunFolder::resume(&trial.runs, &trial.spec())?,
+                    };
+                    let settings = &trial.settings;
+                    fit_in(Some(&group), &run, &model.parameters, task, settings, &resume, &mut |_| {})
+                        .map(drop)
+                })
+            })
+        };
+        let started: Vec<_> = trials.iter().enumerate().map(process).collect();
+        started.into_iter().map(|process| process.join().expect("no panic")).collect()
+    })
+}
+
+fn trial(folder: &tempfile::TempDir, accumulate: u64) -> Trial {
+    let mut trial = Trial::new(folder);
+    trial.settings.accumulate = accumulate;
+    trial
+}
+
+fn steps(run: &Path) -> Vec<Value> {
+    let mut lines = RunLog::read(&run.join("log.jsonl")).expect("a log");
+    lines.retain(|line| line["kind"] == "step");
+    lines
+}
+
+/// The largest difference of any parameter and any loss or term of two runs.
+fn differ(one: &Path, other: &Path) -> f64 {
+    let mut most = 0f64;
+    let (a, b) = (steps(one), steps(other));
+    assert_eq!(a.len(), b.len());
+    for (a, b) in a.iter().zip(&b) {
+        let of = |line: &Value, name: &str| match name {
+            "loss" | "gradient_norm" => line[name].as_f64().expect("a number"),
+            term => line["terms"][term].as_f64().expect("a number"),
+        };
+        for name in ["loss", "gradient_norm", "sum", "product"] {
+            most = most.max((of(a, name) - of(b, name)).abs());
+        }
+    }
+    let load = |run: &Path| tensors::load(&checkpoint(run, 12).join("parameters.safetensors"), &Device::Cpu);
+    let (a, b) = (load(one).expect("parameters"), load(other).expect("parameters"));
+    for (name, a) in &a {
+        let apart = (a - &b[name]).and_then(|d| d.abs()?.max_all()?.to_scalar::<f32>()).expect("a number");
+        most = most.max(f64::from(apart));
+    }
+    most
+}
+
+#[test]
+fn two_and_three_processes_have_the_losses_and_the_model_of_one() {
+    for size in [2, 3] {
+        let (alone, shared) =
+            (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let (one, many) = (trial(&alone, 6), trial(&shared, 6));
+        one.start().expect("a training");
+        for ended in together(&vec![many.clone(); size], &Resume::Never) {
+            ended.expect("a training");
+        }
+        let differ = differ(&run_path(&one), &run_path(&many));
+        assert!(differ <= 1e-5, "{size} processes: {differ:.1e}");
+    }
+}
+
+#[test]
+fn processes_without_kernels_have_the_losses_of_one_with_them() {
+    let (alone, shared) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let (one, other) = (trial(&alone, 2), trial(&shared, 2));
+    one.start().expect("a training");
+    grad::composed_only(|| other.start()).expect("a training");
+    let differ = differ(&run_path(&one), &run_path(&other));
+    assert!(differ <= 1e-5, "{differ:.1e}");
+}
+
+#[test]
+fn a_group_that_was_stopped_goes_on_as_if_it_had_not_been() {
+    let (alone, shared) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let (one, many) = (trial(&alone, 2), trial(&shared, 2));
+    one.start().expect("a training");
+    let dying = Trial { dies_at: Some(15), ..many.clone() };
+    assert!(together(&[many.clone(), dying], &Resume::Never).iter().all(Result::is_err));
+    for ended in together(&[many.clone(), many.clone()], &Resume::Newest { allow_change: Vec::new() }) {
+        ended.expect("a training");
+    }
+    let differ = differ(&run_path(&one), &run_path(&many));
+    assert!(differ <= 1e-5, "{differ:.1e}");
+}
+
+fn whole(error: &FitError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+#[test]
+fn the_failure_of_one_process_ends_all_with_its_reason() {
+    for failing in [0, 1, 2] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let good = trial(&folder, 3);
+        let mut trials = vec![good.clone(); 3];
+        trials[failing].dies_at = Some(9 + failing as u64);
+        let ended = together(&trials, &Resume::Never);
+        for (rank, ended) in ended.iter().enumerate() {
+            let said = whole(ended.as_ref().expect_err("an end"));
+            assert!(said.contains("killed"), "process {rank}: {said}");
+            if rank != failing && (rank == 0 || failing == 0) {
+                assert!(said.contains(&format!("process {failing} failed")), "process {rank}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_without_finite_numbers_is_skipped_by_all_and_named_in_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trial = Trial { nan_at: vec![9], ..trial(&folder, 2) };
+    for ended in together(&[trial.clone(), trial.clone()], &Resume::Never) {
+        ended.expect("a training");
+    }
+    let lines = RunLog::read(&run_path(&trial).join("log.jsonl")).expect("a log");
+    let skipped: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "skipped").collect();
+    assert_eq!(skipped.len(), 1);
+    assert_eq!((&skipped[0]["step"], &skipped[0]["batch"]), (&5.into(), &"photos of batch 9".into()));
+}
+
+#[test]
+fn batches_that_cannot_be_shared_evenly_are_refused_by_the_setting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trial = trial(&folder, 3);
+    for ended in together(&[trial.clone(), trial.clone()], &Resume::Never) {
+        let said = whole(&ended.expect_err("refused"));
+        assert!(said.contains("fit.accumulate = 3"), "{said}");
+    }
+}
