@@ -34,7 +34,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 
 # The commit is named in what is installed only: a build that named it would be made anew after every commit.
-install: export BOLID_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || git rev-parse HEAD > /dev/null 2>&1 && echo +changes)
+install: export BOLID_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || { git rev-parse HEAD > /dev/null 2>&1 && echo +changes; })
 install:  ## put the program, completions and manual pages under PREFIX (/usr/local)
 	cargo build --release --locked
 	install -D $(BOLID) $(DESTDIR)$(PREFIX)/bin/bolid

@@ -3,15 +3,20 @@
     python gpu_check.py ops|sd15|sdxl [--device cuda|cpu] [--tiny] [--compile] [--checkpointing]
     python gpu_check.py table RESULTS.jsonl
 
-The first prints one JSON object. The second reads what both printed, a line each, and prints Markdown.
+The first prints one JSON object. The second reads what both printed, a line each, and prints Markdown; it ends with 1 where a
+part failed or its numbers are off.
 """
 import argparse
 import json
 import math
 import statistics
+import sys
 import time
 from pathlib import Path
 
+# Of the golden networks in f32, ‖found − expected‖ / ‖expected‖: kernels that are right differ by rounding alone, in TF32, which
+# a card may multiply in, by 5e-4 a factor. How far bf16 may be apart is not known before it was seen on a card.
+MOST_APART_F32 = 1e-3
 # Milliseconds are medians of as many rounds.
 ROUNDS = 20
 
@@ -20,6 +25,8 @@ def parts(arguments):
     import torch
 
     device = torch.device(arguments.device)
+    if device.index is not None:
+        torch.cuda.set_device(device)
     kind = torch.float32 if device.type == "cpu" else torch.bfloat16
     found = ops(torch, device, kind, arguments) if arguments.part == "ops" else steps(torch, device, kind, arguments)
     head = {"part": arguments.part, "version": torch.__version__, "device": arguments.device,
@@ -206,15 +213,46 @@ def steps(torch, device, kind, arguments):
             "trained": sum(p.numel() for p in trained)}
 
 
+def number(value, how):
+    """A number as text; JSON has null for one that is not finite."""
+    return "not finite" if value is None or not math.isfinite(value) else format(value, how)
+
+
+def problems(results):
+    """What failed, and what is out of its bounds. A part that failed and then succeeded with less memory did not fail."""
+    found = []
+    done = {(r["part"], r.get("by")) for r in results if "skipped" not in r and "failed" not in r}
+    for r in results:
+        part, by = r["part"], r.get("by")
+        if "failed" in r:
+            if (part, by) not in done:
+                found.append(f"{part} ({by}): {r['failed']}")
+        elif part == "golden":
+            for name, line in r.items():
+                if not isinstance(line, dict):
+                    continue
+                for key in ("prediction_apart", "gradients_apart_at_most"):
+                    apart = line.get(key)
+                    if apart is None or not math.isfinite(apart):
+                        found.append(f"golden, {name}: {key} is not finite")
+                    elif name.endswith(" f32") and not apart <= MOST_APART_F32:
+                        found.append(f"golden, {name}: {key} = {apart:.1e}, at most {MOST_APART_F32:.0e}")
+        elif part in ("sd15", "sdxl", "vae") and "skipped" not in r and r.get("finite") is not True:
+            found.append(f"{part} ({by}): losses are not finite")
+    return found
+
+
 def table(results):
+    wrong = problems(results)
     head = next((r for r in results if r["part"] == "machine"), {})
     lines = [f"card: {head.get('card', 'none')}  date: {head.get('date')}  commit: {head.get('commit')}", ""]
     skipped = [f"- {r['part']} ({r['by']}): {r['skipped']}" for r in results if "skipped" in r]
-    done = [r for r in results if "skipped" not in r]
+    done = [r for r in results if "skipped" not in r and "failed" not in r]
     for r in done:
         if r["part"] == "golden":
             lines += ["| golden | prediction apart | gradients apart at most |", "|---|---|---|"]
-            lines += [f"| {name} | {line['prediction_apart']:.1e} | {line['gradients_apart_at_most']:.1e} |"
+            lines += [f"| {name} | {number(line['prediction_apart'], '.1e')} | "
+                      f"{number(line['gradients_apart_at_most'], '.1e')} |"
                       for name, line in r.items() if isinstance(line, dict)] + [""]
         if r["part"] == "audit":
             lines += [f"audit: {r['trainable_with_gradients']} tensors with gradients", ""]
@@ -258,7 +296,10 @@ def table(results):
             lines.append(f"picture of {r['side_px']}² in {r['steps']} steps with guidance: {r['picture_ms']:.0f} ms")
     if skipped:
         lines += ["", "not run:"] + skipped
+    if wrong:
+        lines += ["", "failed:"] + [f"- {said}" for said in wrong]
     print("\n".join(lines))
+    return 1 if wrong else 0
 
 
 def main():
@@ -270,7 +311,8 @@ def main():
         parser.add_argument(flag, action="store_true")
     arguments = parser.parse_args()
     if arguments.part == "table":
-        table([json.loads(line) for line in Path(arguments.results).read_text().splitlines() if line.strip()])
+        lines = Path(arguments.results).read_text().splitlines()
+        sys.exit(table([json.loads(line) for line in lines if line.strip()]))
     else:
         parts(arguments)
 

@@ -1,8 +1,9 @@
 """Runs the commands of README.md and docs/*.md as they stand there. Run by `make test-docs`.
 
-A page's blocks run in order, in one empty folder per page with `bolid` on the PATH, the site profiles under data/sites, and
-photos of two people under ~/photos. A block that needs a network, a GPU or hours stands under a line
-`<!-- not run: reason -->`; such blocks are counted. The first command that fails ends the page, and is named with its line.
+A page's blocks run in order, in one empty folder per page with `bolid` on the PATH, the site profiles under data/sites, the
+adapter and its base under data/models, and photos of two people under ~/photos. Commands are what is indented or fenced as `sh` or as nothing; all else that is fenced
+has its language. A block that needs a network, a GPU or hours stands under a line `<!-- not run: reason -->`; such blocks
+are counted. The first command that fails ends the page, and is named with its line.
 """
 
 import argparse
@@ -17,8 +18,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LANGUAGES = {"", "sh", "console"}
-COMMAND = re.compile(r"^\s*(?:\$ )?(?:bolid|make|pip|cargo|python3?|\.?/)\b")
+LANGUAGES = {"", "sh"}
 SKIPPED = re.compile(r"^<!-- not run: (.+) -->$")
 
 
@@ -30,14 +30,14 @@ def blocks(page: pathlib.Path):
         line = lines[at]
         if marked := SKIPPED.match(line):
             reason = marked.group(1)
-        elif line.startswith("```"):
+        elif line.lstrip().startswith("```"):
             begin = at + 1
-            end = next(i for i in range(begin, len(lines)) if lines[i].startswith("```"))
+            end = next(i for i in range(begin, len(lines)) if lines[i].lstrip().startswith("```"))
             body = lines[begin:end]
-            if line[3:].strip() in LANGUAGES and any(COMMAND.match(text) for text in body):
-                yield begin + 1, [text.removeprefix("$ ") for text in body], reason
+            if line.strip().strip("`") in LANGUAGES:
+                yield begin + 1, body, reason
             at, reason = end, None
-        elif line.startswith("    ") and COMMAND.match(line) and not lines[at - 1].strip():
+        elif line.startswith("    ") and not lines[at - 1].strip():
             begin = at
             while at + 1 < len(lines) and lines[at + 1].startswith("    "):
                 at += 1
@@ -62,8 +62,9 @@ def commands(first: int, body: list[str]):
 
 
 def lay_out(folder: pathlib.Path, photos: pathlib.Path) -> None:
-    """What the pages speak of: profiles, and photos of two people of the user's own."""
-    shutil.copytree(ROOT / "data/sites", folder / "data/sites")
+    """What the pages speak of: profiles, an adapter, and photos of two people of the user's own."""
+    for name in ("sites", "models/adapter", "models/body-vae", "models/tiny-sd"):
+        shutil.copytree(ROOT / "data" / name, folder / "data" / name)
     for i, photo in enumerate(sorted(photos.glob("1200x1600/*.jpg"))):
         person = folder / "home/photos" / ("ada", "bea")[i % 2]
         person.mkdir(parents=True, exist_ok=True)
@@ -78,7 +79,8 @@ def run_page(page: pathlib.Path, bolid: pathlib.Path, photos: pathlib.Path) -> t
         lay_out(folder, photos)
         (folder / "bin").mkdir()
         shutil.copy(bolid, folder / "bin/bolid")
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("BOLID_")}
+        own = ("BOLID_", "XDG_")  # a reader's settings, which lead out of the folder
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(own)}
         environment |= {"HOME": str(folder / "home"), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
         for first, body, reason in blocks(page):
             if reason:

@@ -110,7 +110,7 @@ def crawl(bolid: pathlib.Path, engine: str, base: str, workdir: pathlib.Path) ->
     command = [bolid, "crawl", "--json", "--site", profile, "--base-url", base, "--workdir", workdir]
     command += ["--set", "rules.min_side=1000", "--delay", "1ms"]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if done.returncode not in (0, 3):  # 3: the small photos are failures of the class too_small
+    if done.returncode != 0:
         sys.exit(f"bolid crawl failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -128,6 +128,7 @@ def complaints(report: dict, source: pathlib.Path, workdir: pathlib.Path) -> lis
         found.append(f"{report['photos_stored']} photos were stored instead of {len(wanted)}: some twice")
     if set(report["photos_failed"]) - {"too_small"}:
         found.append(f"failures: {report['photos_failed']}")
+    found += [f"{name}: {report[name]}" for name in ("pages_failed", "left") if report[name]]
     return found
 
 

@@ -1,11 +1,14 @@
 //! What the program carries, so that the demo runs where there is no checkout: its recipe, profile, lock and models.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use curate::model::ModelEntry;
 use photo::Digest;
+use tempfile::TempDir;
 
 /// The folder in the work folder that they are written to.
 const FOLDER: &str = "demo";
@@ -15,6 +18,9 @@ const RECIPE: &str = "recipes/demo.toml";
 
 /// The list of models.
 const MODELS: &str = "models/models.toml";
+
+/// The temporary folder that stands in for a work folder where nothing may be written.
+static TEMPORARY: Mutex<Option<TempDir>> = Mutex::new(None);
 
 macro_rules! files {
     ($($path:literal),* $(,)?) => { [$(($path, include_bytes!(concat!("../data/", $path)) as &[u8])),*] };
@@ -41,10 +47,34 @@ pub fn unpack(workdir: &Path) -> Result<PathBuf> {
     Ok(folder.join(RECIPE))
 }
 
-/// Writes the demo's files as [`unpack`] does; gives the path of its list of models.
+/// Writes the demo's files as [`unpack`] does, or into a temporary folder where nothing may be written under the work
+/// folder; gives the path of its list of models.
 pub fn unpack_list_of_models(workdir: &Path) -> Result<PathBuf> {
-    unpack(workdir)?;
-    Ok(workdir.join(FOLDER).join(MODELS))
+    match unpack(workdir) {
+        Ok(_) => Ok(workdir.join(FOLDER).join(MODELS)),
+        Err(error) if may_not_be_written(&error) => {
+            let mut kept = TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner);
+            let folder = match kept.take() {
+                Some(folder) => folder,
+                None => TempDir::new().context("make a temporary folder for the demo's models")?,
+            };
+            let path = folder.path().to_owned();
+            *kept = Some(folder);
+            unpack(&path)?;
+            Ok(path.join(FOLDER).join(MODELS))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes what was written into a temporary folder: once, before the program ends.
+pub fn remove_temporary() {
+    drop(TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
+fn may_not_be_written(error: &anyhow::Error) -> bool {
+    let kind = error.root_cause().downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    matches!(kind, Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem))
 }
 
 /// Whether a list of models is the program's: what it writes under the work folder, or that of a checkout.

@@ -1,6 +1,7 @@
 //! `bolid crawl` and `bolid retry`: photos come in from sites.
 
 use std::env;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,14 +14,14 @@ use indicatif::HumanBytes;
 use photo::{FailureClass, Rules};
 use serde::Serialize;
 
-use crate::cli::{CrawlArgs, Global, MannerArgs, NoRecipe, RetryArgs, SelectionArgs, SiteArgs};
+use crate::cli::{CrawlArgs, Global, MannerArgs, RetryArgs, SelectionArgs, SiteArgs};
 use crate::demo::DemoGallery;
 use crate::ends::Failed;
 use crate::output::Output;
 use crate::plan::{Plan, Target};
 use crate::progress::Stage;
-use crate::recipe::Recipe;
-use crate::{Done, config, import, open, progress, require_workdir, which};
+use crate::recipe::{Import, Recipe};
+use crate::{Done, config, import, named_plan, open, progress, require_workdir, which};
 
 /// Crawls all sites of a recipe, imports its folders, and says what came of each; the demo gallery is up while that goes
 /// on.
@@ -50,6 +51,8 @@ pub struct Sites {
     demo: Option<DemoGallery>,
     /// The recipe's file and the recipe, where one names them.
     recipe: Option<(PathBuf, Recipe)>,
+    /// The arguments that name them, where no recipe does, with a space before each.
+    arguments: String,
 }
 
 impl Sites {
@@ -64,11 +67,12 @@ impl Sites {
             settings(Target { mirror, profile: target.profile }, &plan.recipe)
         });
         let recipe = plan.path.clone().map(|path| (path, plan.recipe.clone()));
-        Ok(Self { settings: settings.collect(), demo, recipe })
+        Ok(Self { settings: settings.collect(), demo, recipe, arguments: String::new() })
     }
 
     /// A site named on the command line is asked itself; the demo gallery stands in only for the demo recipe's.
     async fn of_args(args: &SiteArgs, workdir: &Path) -> Result<Self> {
+        let arguments = named_by(args);
         let mut sites = match (&args.site, &args.base_url) {
             (Some(path), base_url) => {
                 let target = Target::load(path, base_url.clone())?;
@@ -76,14 +80,14 @@ impl Sites {
                     Some(_) => Plan::load(&args.recipe, workdir)?.recipe,
                     None => config::without_recipe(&args.recipe.overrides, env::vars())?,
                 };
-                Self { settings: vec![settings(target, &recipe)], demo: None, recipe: None }
+                Self { settings: vec![settings(target, &recipe)], demo: None, recipe: None, arguments }
             }
             (None, Some(base_url)) => {
                 let plan = Plan::load(&args.recipe, workdir)?;
                 let load = |site: &crate::recipe::Site| Target::load(&site.profile, Some(base_url.clone()));
                 let targets = plan.recipe.sites.iter().map(load).collect::<Result<Vec<_>, _>>()?;
                 let settings = targets.into_iter().map(|target| settings(target, &plan.recipe));
-                Self { settings: settings.collect(), demo: None, recipe: None }
+                Self { settings: settings.collect(), demo: None, recipe: None, arguments }
             }
             (None, None) => Self::of_recipe(&Plan::load(&args.recipe, workdir)?).await?,
         };
@@ -98,6 +102,21 @@ impl Sites {
             None => Ok(()),
         }
     }
+}
+
+/// The arguments that name a site, as they can be typed again.
+fn named_by(args: &SiteArgs) -> String {
+    let site = args.site.as_ref().map(|path| ("--site", path.display().to_string()));
+    let base_url = args.base_url.as_ref().map(|url| ("--base-url", url.to_string()));
+    let contact = args.manners.contact.clone().map(|contact| ("--contact", contact));
+    // As a shell reads it.
+    let is_plain = |c: char| c.is_alphanumeric() || "/.:_-@%+=,".contains(c);
+    let quoted = |text: String| match text.chars().all(is_plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    };
+    let arguments = [site, base_url, contact].into_iter().flatten();
+    arguments.map(|(name, value)| format!(" {name} {}", quoted(value))).collect()
 }
 
 /// What the recipe says of crawling.
@@ -209,18 +228,21 @@ async fn run(sites: Sites, global: &Global, output: Output) -> Result<Done> {
         settings.ready().with_context(|| format!("crawl {}", settings.site()))?;
     }
     let catalog = open(global).await?;
-    if let Some((path, _)) = &sites.recipe {
-        which::remember(&global.workdir, path)?;
-    } else {
-        for settings in &sites.settings {
-            which::forget_other_than(&global.workdir, settings.site())?;
+    let is_stored = sites.settings.iter().all(|settings| !settings.simulate);
+    match &sites.recipe {
+        _ if !is_stored => {}
+        Some((path, _)) => which::remember(&global.workdir, path)?,
+        None => {
+            for settings in &sites.settings {
+                which::forget_other_than(&global.workdir, settings.site())?;
+            }
         }
     }
-    let is_stored = sites.settings.iter().all(|settings| !settings.simulate);
     let names: Vec<String> = sites.settings.iter().map(|settings| settings.site().to_owned()).collect();
+    let arguments = sites.arguments.clone();
     let mut done = ask(&catalog, sites, output).await?;
     if is_stored {
-        let failed = Failed::of(&catalog, names.iter().map(String::as_str)).await?;
+        let failed = Failed::of(&catalog, names.iter().map(String::as_str)).await?.led_to_by(&arguments);
         failed.tell();
         done = done.and(failed.done());
     }
@@ -351,41 +373,77 @@ fn describe_finding(finding: &Finding) -> String {
 /// where something failed again; what it was not asked to try is left out of account.
 pub async fn retry(args: &RetryArgs, global: &Global, output: Output) -> Result<Done> {
     require_workdir(global)?;
-    let (mut sites, imports) = match Sites::of_args(&args.sites, &global.workdir).await {
-        Ok(sites) => {
-            let imports = sites.recipe.iter().flat_map(|(_, recipe)| recipe.imports.clone()).collect();
-            (sites, imports)
+    let (catalog, mut sites, imports) = if args.sites.site.is_some() || args.sites.base_url.is_some() {
+        let sites = Sites::of_args(&args.sites, &global.workdir).await?;
+        for settings in &sites.settings {
+            settings.ready().with_context(|| format!("crawl {}", settings.site()))?; // also where nothing failed
         }
-        // Where there is no recipe, what was imported is known all the same.
-        Err(error) if error.is::<NoRecipe>() => {
-            (Sites { settings: Vec::new(), demo: None, recipe: None }, import::stored(global, error).await?)
-        }
-        Err(error) => return Err(error),
+        (open(global).await?, sites, Vec::new())
+    } else {
+        let named = named_plan(&args.sites.recipe, global)?;
+        let catalog = open(global).await?;
+        let (sites, imports) = failed_sources(&catalog, args, named).await?;
+        (catalog, sites, imports)
     };
-    let catalog = open(global).await?;
     let mut forgotten = 0;
-    for settings in &mut sites.settings {
+    let mut due = Vec::new();
+    for mut settings in mem::take(&mut sites.settings) {
         settings.fresh_for = Duration::MAX;
-        forgotten += catalog.forget_failures(settings.site(), &args.class).await?;
+        let of_site = catalog.forget_failures(settings.site(), &args.class).await?;
+        forgotten += of_site;
+        due.extend((of_site > 0).then_some(settings));
     }
-    let mut again = Vec::new();
-    for import in imports {
-        let of_import = catalog.forget_failures(&import.name, &args.class).await?;
-        forgotten += of_import;
-        again.extend((of_import > 0).then_some(import));
+    sites.settings = due;
+    for (import, _) in &imports {
+        forgotten += catalog.forget_failures(&import.name, &args.class).await?;
     }
     output.show(&serde_json::json!({ "retried": forgotten }), |_| {
         format!("{forgotten} failures are tried again")
     })?;
-    let recipe = match &sites.recipe {
-        Some((_, recipe)) => recipe.clone(),
-        None => config::without_recipe(&args.sites.recipe.overrides, env::vars())?,
-    };
     let mut done = ask(&catalog, sites, output).await?;
-    for found in &again {
-        let report = import::again(&catalog, found, &recipe, &args.sites.manners).await?;
+    for (found, recipe) in &imports {
+        let report = import::again(&catalog, found, recipe, &args.sites.manners).await?;
         done = done.and(Done::with(usize::from(report.has_failures())));
         show(&report, &[], output)?;
     }
     Ok(done)
+}
+
+/// The sites and imports with such failures: those of the recipe that is named, or of one that names some of them, and
+/// what was imported without a recipe. Each import comes with the recipe that it is of.
+async fn failed_sources(
+    catalog: &Catalog,
+    args: &RetryArgs,
+    named: Option<Plan>,
+) -> Result<(Sites, Vec<(Import, Recipe)>)> {
+    let mut failed = catalog.sites_with_failures(&args.class).await?;
+    let overrides = &args.sites.recipe.overrides;
+    let plan = match named {
+        Some(plan) => Some(plan),
+        None => which::naming(&failed, overrides, catalog.workdir())?,
+    };
+    let mut sites = Sites { settings: Vec::new(), demo: None, recipe: None, arguments: String::new() };
+    let mut imports = Vec::new();
+    if let Some(plan) = &plan {
+        if plan.sites.iter().any(|target| failed.contains(&target.profile.site)) {
+            sites = Sites::of_recipe(plan).await?;
+            sites.settings.iter_mut().for_each(|settings| set_manners(settings, &args.sites.manners));
+            sites.settings.retain(|settings| failed.iter().any(|name| name == settings.site()));
+        }
+        let of_recipe = plan.recipe.imports.iter().filter(|import| failed.contains(&import.name));
+        imports.extend(of_recipe.map(|import| (import.clone(), plan.recipe.clone())));
+        let names = plan.site_names();
+        failed.retain(|name| !names.contains(name));
+    }
+    for import in import::stored(catalog, &failed).await? {
+        failed.retain(|name| *name != import.name);
+        imports.push((import, config::without_recipe(overrides, env::vars())?));
+    }
+    if !failed.is_empty() {
+        let failed = failed.join(", ");
+        tracing::warn!(
+            "not tried again, since no recipe in use names it: {failed}; name its profile with --site, or a --recipe"
+        );
+    }
+    Ok((sites, imports))
 }

@@ -14,6 +14,8 @@ use crate::Done;
 pub struct Failed {
     photos: BTreeMap<FailureClass, i64>,
     pages: BTreeMap<FailureClass, i64>,
+    /// What `retry` has to be told beside the classes, with a space before each.
+    arguments: String,
 }
 
 impl Failed {
@@ -25,6 +27,11 @@ impl Failed {
             add(&mut failed.pages, catalog.page_failure_counts(site).await?);
         }
         Ok(failed)
+    }
+
+    /// The same, of sites that only these arguments lead to.
+    pub fn led_to_by(self, arguments: &str) -> Self {
+        Self { arguments: arguments.to_owned(), ..self }
     }
 
     /// How many photos.
@@ -54,7 +61,8 @@ impl Failed {
         classes.sort();
         classes.dedup();
         let classes: Vec<_> = classes.into_iter().map(|class| class.name()).collect();
-        Some(format!("{}; `bolid retry --class {}` tries again", parts.join(", "), classes.join(",")))
+        let (parts, classes) = (parts.join(", "), classes.join(","));
+        Some(format!("{parts}; `bolid retry --class {classes}{}` tries again", self.arguments))
     }
 
     /// Says what failed.

@@ -1,12 +1,16 @@
 //! `bolid import`: photos come in from folders and lists.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use catalog::Catalog;
+use catalog::photo::PhotoRow;
+use catalog::tombstone::ERASED_SCHEME;
 use crawler::list::{self, BadRow, Entry, Place};
 use crawler::{CrawlReport, CrawlSettings, List, ListProfile, Source};
+use photo::FailureClass;
 use url::{Host, Url};
 
 use crate::cli::{Global, ImportArgs, MannerArgs};
@@ -22,14 +26,22 @@ pub async fn command(args: &ImportArgs, global: &Global, output: Output) -> Resu
     let names = names_of(path).with_context(|| format!("import {}: it does not exist", path.display()))?;
     let profile = load_profile(args.profile.as_deref())?;
     let catalog = open(global).await?;
+    let simulate = args.selection.simulate;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => match known_name(&catalog, path, &global.workdir).await? {
-            Some(name) => name,
+            // What is only simulated is compared with what is stored, under the name that it has.
+            Some(name) if simulate => other_name(&catalog, &name, path).await?.unwrap_or(name),
+            Some(name) => {
+                take_name(&catalog, &name, path).await?;
+                name
+            }
             None => choose_name(&catalog, names, path).await?,
         },
     };
-    which::forget_other_than(&global.workdir, &name)?;
+    if !simulate {
+        which::forget_other_than(&global.workdir, &name)?;
+    }
     let mut settings = CrawlSettings::of(Source::List(name, profile));
     set_manners(&mut settings, &args.manners);
     set_selection(&mut settings, &args.selection);
@@ -50,7 +62,6 @@ async fn known_name(catalog: &Catalog, path: &Path, workdir: &Path) -> Result<Op
     let root = root_of(path);
     for plan in which::readable(workdir) {
         if let Some(import) = plan.recipe.imports.iter().find(|import| root_of(&import.path) == root) {
-            take_name(catalog, &import.name, path).await?;
             return Ok(Some(import.name.clone()));
         }
     }
@@ -110,15 +121,14 @@ fn names_of(path: &Path) -> Option<[String; 2]> {
     Some([short?, path.file_name()?].map(|name| name.to_string_lossy().into_owned()))
 }
 
-/// What was imported into a work folder, as a recipe would name it; `error` where nothing was.
-pub async fn stored(global: &Global, error: anyhow::Error) -> Result<Vec<Import>> {
-    let catalog = Catalog::open_to_read(&global.workdir).await?;
+/// Those of these sites that were imported from what is still there, as a recipe would name them.
+pub async fn stored(catalog: &Catalog, names: &[String]) -> Result<Vec<Import>> {
     let mut imports = Vec::new();
-    for counts in catalog.site_counts().await? {
-        let root = catalog.source(&counts.site).await?.map(PathBuf::from).filter(|root| root.exists());
-        imports.extend(root.map(|path| Import { name: counts.site, path, licence: None, profile: None }));
+    for name in names {
+        let root = catalog.source(name).await?.map(PathBuf::from).filter(|root| root.exists());
+        imports.extend(root.map(|path| Import { name: name.clone(), path, licence: None, profile: None }));
     }
-    if imports.is_empty() { Err(error) } else { Ok(imports) }
+    Ok(imports)
 }
 
 /// What a recipe imports.
@@ -152,23 +162,46 @@ async fn take_in_import(
     Ok(take_in(catalog, &import.path, &settings).await?.0)
 }
 
+/// The one other name under which a folder or list was imported before.
+async fn other_name(catalog: &Catalog, name: &str, path: &Path) -> Result<Option<String>> {
+    let earlier = catalog.sites_of_source(&root_of(path)).await?;
+    let [earlier] = earlier.as_slice() else { return Ok(None) };
+    Ok((earlier != name).then(|| earlier.clone()))
+}
+
 /// What `bolid import` took in from the same folder or list, under a name of its own choice, gets the recipe's: otherwise
 /// every photo would be there twice.
 async fn take_name(catalog: &Catalog, name: &str, path: &Path) -> Result<()> {
-    let earlier = catalog.sites_of_source(&root_of(path)).await?;
-    let [earlier] = earlier.as_slice() else { return Ok(()) };
-    if earlier == name {
-        return Ok(());
-    }
-    if catalog.rename_import(earlier, name).await? {
-        eprintln!("bolid: {} was imported as `{earlier}`, and is `{name}` from now on", path.display());
-    } else {
-        tracing::warn!(
-            "{} was imported as `{earlier}`, and now once more as `{name}`: name it `{earlier}` in the recipe",
+    let Some(earlier) = other_name(catalog, name, path).await? else { return Ok(()) };
+    let obstacle = match photo_from_elsewhere(catalog, &earlier, path).await? {
+        Some(photo) => Some(format!("`{earlier}` has photos that are not of it, such as {photo}")),
+        None => catalog.rename_import(&earlier, name).await?.err().map(|why| why.to_string()),
+    };
+    if let Some(obstacle) = obstacle {
+        bail!(
+            "import {}: it was imported as `{earlier}` and cannot become `{name}`: {obstacle}; name it `{earlier}` in the \
+             recipe",
             path.display()
         );
     }
+    eprintln!("bolid: {} was imported as `{earlier}`, and is `{name}` from now on", path.display());
     Ok(())
+}
+
+/// A photo of an import that the folder or list does not name: two may have been imported under one name.
+async fn photo_from_elsewhere(catalog: &Catalog, name: &str, path: &Path) -> Result<Option<String>> {
+    let own: BTreeSet<String> = read(path)?.entries.iter().map(Entry::url).collect();
+    let is_gone = |photo: &PhotoRow| photo.failure.as_deref() == Some(FailureClass::Gone.name());
+    for person in catalog.identities(name).await? {
+        let mut photos = catalog.photos(person.id).await?.into_iter();
+        let is_erased = |photo: &PhotoRow| photo.source_url.starts_with(ERASED_SCHEME);
+        if let Some(photo) =
+            photos.find(|photo| !own.contains(&photo.source_url) && !is_gone(photo) && !is_erased(photo))
+        {
+            return Ok(Some(photo.source_url));
+        }
+    }
+    Ok(None)
 }
 
 /// How a recipe's import is done, and what its local files are relative to.
@@ -198,7 +231,9 @@ async fn take_in(
     if list.entries.iter().any(|entry| matches!(entry.place, Place::File(_))) {
         list.is_complete = list.bad_rows.is_empty() && is_same_source(catalog, settings.site(), path).await?;
     }
-    catalog.record_source(settings.site(), &root_of(path)).await?;
+    if !settings.simulate {
+        catalog.record_source(settings.site(), &root_of(path)).await?;
+    }
     let bad_rows = list.bad_rows.iter().map(|BadRow { line, problem }| format!("line {line}: {problem}"));
     tell(path, "rows", bad_rows);
     tell(

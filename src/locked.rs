@@ -24,7 +24,7 @@ use crate::measurements::{self, Adopted, Policy};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::publish::model_refs;
-use crate::{Done, bundled, dataset, import, which};
+use crate::{Done, bundled, dataset, import, open_to_read, which};
 
 /// A photo as the snapshot has it.
 struct Row {
@@ -189,7 +189,7 @@ async fn roots<'a>(
     workdir: &Path,
     names: impl Iterator<Item = &'a String>,
 ) -> Result<Vec<(String, PathBuf)>> {
-    let catalog = if Catalog::is_in(workdir) { Some(Catalog::open_to_read(workdir).await?) } else { None };
+    let catalog = if Catalog::is_in(workdir) { Some(open_to_read(workdir).await?) } else { None };
     let mut roots = Vec::new();
     for name in names {
         let root = match &catalog {

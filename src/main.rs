@@ -68,6 +68,7 @@ mod training;
 mod version;
 mod which;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -106,7 +107,9 @@ impl Done {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     progress::init_logging(cli.global.verbose);
-    match run(cli) {
+    let done = run(cli);
+    bundled::remove_temporary();
+    match done {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::WithFailures) => ExitCode::from(3),
         Err(error) => {
@@ -283,13 +286,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
 async fn look(global: &Global) -> Result<Catalog> {
     require_workdir(global)?;
     let workdir = &global.workdir;
-    let catalog = match Catalog::open_to_read(workdir).await {
-        // Tables of an older version are brought to this one, where that may be.
-        Err(error @ catalog::Error::OtherVersion { .. }) => {
-            Catalog::open(workdir).await.map_err(|_| error)?
-        }
-        opened => opened?,
-    };
+    let catalog = open_to_read(workdir).await?;
     if Catalog::is_at_work_in(workdir) {
         eprintln!(
             "bolid: another bolid process is at work in {}; this is what is stored so far",
@@ -298,10 +295,26 @@ async fn look(global: &Global) -> Result<Catalog> {
     } else if catalog.has_unfinished_erasure().await?
         && let Ok(writes) = Catalog::open(workdir).await
     {
+        catalog.close().await; // what it read is of before
         erase::finish_interrupted(&writes).await?;
         writes.close().await;
+        return Ok(Catalog::open_to_read(workdir).await?);
     }
     Ok(catalog)
+}
+
+/// Opens a catalog to read. Tables of an older version are brought to this one first, where that may be.
+async fn open_to_read(workdir: &Path) -> Result<Catalog> {
+    match Catalog::open_to_read(workdir).await {
+        Err(error @ catalog::Error::OtherVersion { .. }) => match Catalog::open(workdir).await {
+            Ok(writes) => {
+                writes.close().await; // whoever only looks does not keep the folder from others
+                Ok(Catalog::open_to_read(workdir).await?)
+            }
+            Err(_) => Err(error.into()),
+        },
+        opened => Ok(opened?),
+    }
 }
 
 /// Opens the catalog for what works on stored photos, with the plan for it.

@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// The time between two plain lines: a log of a day has a few thousand of them, and nobody waits long for the next.
 const BETWEEN_LINES: Duration = Duration::from_secs(30);
 
-/// Another time between two plain lines, in seconds.
+/// Another time between two plain lines, in seconds; a stage's end has a line then as well.
 const BETWEEN_LINES_VARIABLE: &str = "BOLID_PROGRESS_S";
 
 /// The exit code of a program that SIGINT ended: 128 and the signal's number.
@@ -85,21 +85,23 @@ impl Lines {
         let is_ended = Arc::clone(&ended);
         let between = between_lines();
         let thread = thread::spawn(move || {
-            let (begun, mut before) = (Instant::now(), 0);
+            let tells_end = env::var_os(BETWEEN_LINES_VARIABLE).is_some();
+            let (begun, mut before, mut told) = (Instant::now(), 0, Instant::now());
             let (ended, wake) = &*is_ended;
             let mut guard = ended.lock().unwrap_or_else(PoisonError::into_inner);
             loop {
                 let waited = wake.wait_timeout_while(guard, between, |ended| !*ended);
                 guard = waited.unwrap_or_else(PoisonError::into_inner).0;
+                if *guard && !tells_end {
+                    return;
+                }
+                let (done, since) = (bar.position(), told.elapsed().max(Duration::from_millis(1)));
+                let lately = done.saturating_sub(before);
+                eprintln!("bolid: {}", line(name, unit, done, bar.length(), lately, since, begun.elapsed()));
                 if *guard {
                     return;
                 }
-                let done = bar.position();
-                eprintln!(
-                    "bolid: {}",
-                    line(name, unit, done, bar.length(), done - before, between, begun.elapsed())
-                );
-                before = done;
+                (before, told) = (done, Instant::now());
             }
         });
         Self { ended, thread: Some(thread) }

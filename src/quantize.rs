@@ -54,7 +54,7 @@ struct Agreement {
 const NO_SAVING: f64 = 0.95;
 
 /// Calibrates on every second photo, compares both on the other photos, and registers the variant where it saves time. Its
-/// file lies beside the list.
+/// file lies beside the list; an earlier variant of the same model and name stays as it is until then.
 pub fn run(args: &QuantizeArgs, workdir: &Path, output: Output) -> Result<()> {
     let registry = Registry::read(&which::models_to_read(&args.registry, workdir)?)?;
     let path = &which::models_to_write(&args.registry, workdir)?;
@@ -67,10 +67,14 @@ pub fn run(args: &QuantizeArgs, workdir: &Path, output: Output) -> Result<()> {
     let (calibration, comparison) = photos(&args.photos)?;
     let name = args.as_name.clone().unwrap_or_else(|| format!("{}-int8", entry.name));
     let file = path.with_file_name(format!("{name}.onnx"));
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("create the folder {}", folder.display()))?;
-    }
-    quantize(&args.python, entry, &registry.file(entry), &calibration, &file)?;
+    refuse_a_place_of_others(path, entry, &registry.file(entry), &name, &file)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder).with_context(|| format!("create the folder {}", folder.display()))?;
+    // Until it is registered it lies beside its place, where an earlier variant may be in use.
+    let beside = tempfile::Builder::new().prefix(".quantize-").tempdir_in(folder);
+    let beside = beside.with_context(|| format!("create a folder in `{}`", folder.display()))?;
+    let made = beside.path().join("int8.onnx");
+    quantize(&args.python, entry, &registry.file(entry), &calibration, &made)?;
     let new = NewModel {
         normalisation: Some(entry.normalisation),
         exact: Some(Exact {
@@ -80,18 +84,18 @@ pub fn run(args: &QuantizeArgs, workdir: &Path, output: Output) -> Result<()> {
         }),
         licence: entry.licence.clone(),
         source: Some(format!("int8 variant of {}", entry.name)),
-        ..NewModel::new(&name, entry.role, &file)
+        ..NewModel::new(&name, entry.role, &made)
     };
-    let model = model::inspect(path, &new, &runtime)?;
+    let mut model = model::inspect(path, &new, &runtime)?;
     let variant = One::load(&Registry::empty(path), &model, &runtime)?;
     let compared = compare(&original, &variant, &model, &comparison)?;
     let time_share = compared.iter().map(|one| one.took).sum::<Duration>().as_secs_f64()
         / compared.iter().map(|one| one.original_took).sum::<Duration>().as_secs_f64();
     let registered = args.anyway || time_share <= NO_SAVING;
+    model.file = PathBuf::from(format!("{name}.onnx"));
     if registered {
+        fs::rename(&made, &file).with_context(|| format!("write the model {}", file.display()))?;
         model::declare(path, &model)?;
-    } else {
-        fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
     }
     let agreement = Agreement {
         calibrated_on: calibration.len(),
@@ -108,6 +112,49 @@ pub fn run(args: &QuantizeArgs, workdir: &Path, output: Output) -> Result<()> {
     if registered { models::say_how_to_use(path, entry.role, workdir) } else { Ok(()) }
 }
 
+/// Refuses a name or file that belongs to the original or to any other model of the list. Only an earlier variant of the
+/// same model is replaced.
+fn refuse_a_place_of_others(
+    list: &Path,
+    original: &ModelEntry,
+    original_file: &Path,
+    name: &str,
+    target: &Path,
+) -> Result<()> {
+    let is_target = |file: &Path| {
+        file == target || matches!((file.canonicalize(), target.canonicalize()), (Ok(a), Ok(b)) if a == b)
+    };
+    if is_target(original_file) {
+        bail!(
+            "the variant would overwrite {}, the file of `{}` itself; give it another name with --as-name",
+            target.display(),
+            original.name
+        );
+    }
+    let listed = if list.exists() { Registry::read(list)? } else { Registry::empty(list) };
+    for other in listed.models() {
+        let exact = other.exact.as_ref();
+        let is_earlier = other.name == name && exact.is_some_and(|exact| exact.name == original.name);
+        if other.name == name && !is_earlier {
+            bail!(
+                "`{name}` in {} is another model; give the variant another name with --as-name",
+                list.display()
+            );
+        }
+        let exact_file = other.original().map(|exact| listed.file(&exact));
+        let own_file = (!is_earlier).then(|| listed.file(other));
+        if own_file.iter().chain(&exact_file).any(|file| is_target(file)) {
+            bail!(
+                "the variant would overwrite {}, which `{}` in {} needs; give it another name with --as-name",
+                target.display(),
+                other.name,
+                list.display()
+            );
+        }
+    }
+    Ok(())
+}
+
 fn report(found: &Agreement, original: &str, registry: &Path) -> String {
     let Agreement { model, calibrated_on, compared_on, agree, asked_twice, .. } = found;
     let scores = found
@@ -117,10 +164,7 @@ fn report(found: &Agreement, original: &str, registry: &Path) -> String {
     let (registered, advice) = match (found.registered, found.time_share > NO_SAVING) {
         (true, false) => ("registered", ""),
         (true, true) => ("registered", ", which is no saving"),
-        (false, _) => (
-            "not registered:",
-            ", which is no saving, so it is not in the list and its file is gone (--anyway keeps it)",
-        ),
+        (false, _) => ("not registered:", ", which is no saving, so it is not kept (--anyway keeps it)"),
     };
     format!(
         "{registered} {} for {} in {}, calibrated on {calibrated_on} photos\n\
@@ -180,14 +224,13 @@ fn quantize(python: &Path, entry: &ModelEntry, file: &Path, photos: &[PathBuf], 
             fs::write(inputs.join(format!("{i:04}-{k}.npy")), npy(input)).context("write a model's input")?;
         }
     }
-    let partial = folder.path().join("int8.onnx");
     let done = Command::new(python)
         .args(["-c", SCRIPT, "--model"])
         .arg(file)
         .arg("--inputs")
         .arg(&inputs)
         .arg("--output")
-        .arg(&partial)
+        .arg(target)
         .output()
         .with_context(|| {
             format!("run `{}`; `make python` sets it up, or name another with --python", python.display())
@@ -201,7 +244,6 @@ fn quantize(python: &Path, entry: &ModelEntry, file: &Path, photos: &[PathBuf], 
             python.display()
         );
     }
-    fs::copy(&partial, target).with_context(|| format!("write the model {}", target.display()))?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! | what a command does | recipe, in this order |
 //! |---|---|
 //! | takes photos in | `--recipe`, `--demo`; `recipe.toml` here; the one that the work folder was made by; the checkout's demo |
-//! | works on stored photos | the same, as far as it names one of them; otherwise none: all that is stored, by the defaults |
+//! | works on stored photos, or tries failures again | the same, as far as it names one of them; otherwise none: all that is stored, by the defaults |
 //! | reads a snapshot | `--recipe`; one of those above that names all its sources; otherwise the snapshot's own settings |
 
 use std::collections::BTreeMap;
@@ -15,9 +15,9 @@ use anyhow::{Context, Result};
 use catalog::Catalog;
 use curate::{Registry, Role};
 
-use crate::bundled;
 use crate::cli::{NoRecipe, RecipeArgs, RegistryArgs};
 use crate::plan::Plan;
+use crate::{bundled, open_to_read};
 
 /// What `bolid init` writes.
 const HERE: &str = "recipe.toml";
@@ -63,7 +63,7 @@ pub fn recipe(args: &RecipeArgs, workdir: &Path) -> Result<PathBuf> {
 pub async fn for_dataset(args: &RecipeArgs, workdir: &Path) -> Result<Plan> {
     match recipe(args, workdir) {
         Err(error) if error.is::<NoRecipe>() && Catalog::is_in(workdir) => {
-            for_stored(args, &Catalog::open_to_read(workdir).await?).await
+            for_stored(args, &open_to_read(workdir).await?).await
         }
         found => Plan::read(&found?, &args.overrides),
     }
@@ -79,21 +79,12 @@ pub async fn for_stored(args: &RecipeArgs, catalog: &Catalog) -> Result<Plan> {
         return Plan::read(&named, &args.overrides);
     }
     let stored: Vec<String> = catalog.site_counts().await?.into_iter().map(|site| site.site).collect();
-    for path in found(workdir).filter(|path| path.exists()) {
-        let plan = Plan::read(&path, &args.overrides)?;
+    if let Some(plan) = naming(&stored, &args.overrides, workdir)? {
         let names = plan.site_names();
-        if stored.iter().any(|site| names.contains(site)) {
-            eprintln!("bolid: by the recipe {}", path.display());
-            let others: Vec<_> =
-                stored.iter().filter(|site| !names.contains(site)).map(String::as_str).collect();
-            if !others.is_empty() {
-                eprintln!("bolid: {} is stored as well, and not in that recipe", others.join(", "));
-            }
-            return Ok(plan);
+        let others: Vec<_> = stored.iter().filter(|site| !names.contains(site)).map(String::as_str).collect();
+        if !others.is_empty() {
+            eprintln!("bolid: {} is stored as well, and not in that recipe", others.join(", "));
         }
-    }
-    if let Some(plan) = covering(&[PathBuf::from(CHECKOUT)], &args.overrides, &stored) {
-        eprintln!("bolid: by the recipe {CHECKOUT}");
         return Ok(plan);
     }
     let Some(first) = stored.first() else { return Err(NoRecipe { workdir: workdir.to_owned() }.into()) };
@@ -102,6 +93,27 @@ pub async fn for_stored(args: &RecipeArgs, catalog: &Catalog) -> Result<Plan> {
     let models = models_without_recipe(workdir)?;
     let sources = stored.iter().map(|site| (site.clone(), None)).collect();
     Plan::of_sources(&name, sources, &models, &args.overrides)
+}
+
+/// The recipe, where none is named, that names one of `sources`; the checkout's demo only where it names all of them.
+///
+/// # Errors
+/// What is wrong with a recipe that is here, or that the work folder was made by.
+pub fn naming(sources: &[String], overrides: &[String], workdir: &Path) -> Result<Option<Plan>> {
+    let mut plan = None;
+    for path in found(workdir).filter(|path| path.exists()) {
+        let found = Plan::read(&path, overrides)?;
+        let names = found.site_names();
+        if sources.iter().any(|source| names.contains(source)) {
+            plan = Some(found);
+            break;
+        }
+    }
+    let plan = plan.or_else(|| covering(&[PathBuf::from(CHECKOUT)], overrides, sources));
+    if let Some(path) = plan.as_ref().and_then(|plan| plan.path.as_ref()) {
+        eprintln!("bolid: by the recipe {}", path.display());
+    }
+    Ok(plan)
 }
 
 /// A plan by which the sources of a snapshot can be asked again; `names` are the snapshot's sources with their licences.
@@ -160,17 +172,24 @@ pub fn remember(workdir: &Path, recipe: &Path) -> Result<()> {
     write().with_context(|| format!("note the recipe in {}", note.display()))
 }
 
-/// Forgets the recipe of the work folder, where photos were taken in that it does not name.
+/// Forgets the recipe of the work folder, where photos were taken in that it does not name. One that cannot be read at
+/// the moment is kept.
 ///
 /// # Errors
 /// Where the note cannot be removed.
 pub fn forget_other_than(workdir: &Path, source: &str) -> Result<()> {
     let Some(path) = remembered(workdir) else { return Ok(()) };
-    if Plan::read(&path, &[]).is_ok_and(|plan| plan.site_names().iter().any(|name| name == source)) {
+    if Plan::read(&path, &[]).map_or(true, |plan| plan.site_names().iter().any(|name| name == source)) {
         return Ok(());
     }
     let note = workdir.join(NOTE);
-    fs::remove_file(&note).with_context(|| format!("remove {}", note.display()))
+    fs::remove_file(&note).with_context(|| format!("remove {}", note.display()))?;
+    eprintln!(
+        "bolid: the recipe {} does not name `{source}` and is no longer that of {}; name it with --recipe",
+        path.display(),
+        workdir.display()
+    );
+    Ok(())
 }
 
 /// The recipes that a command without one may mean, as far as they can be read.

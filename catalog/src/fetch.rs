@@ -6,6 +6,7 @@ use photo::{Digest, FailureClass};
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::blob::Stored;
+use crate::measurement::to_json;
 use crate::open::now_ms;
 use crate::{Catalog, Error, Result};
 
@@ -287,6 +288,20 @@ impl Catalog {
         .fetch_all(&self.reader)
         .await
         .map_err(Error::db("list former versions of a photo"))
+    }
+
+    /// The sites with failed downloads or pages of these classes, in the order of their names.
+    pub async fn sites_with_failures(&self, classes: &[FailureClass]) -> Result<Vec<String>> {
+        let classes: Vec<_> = classes.iter().map(|class| class.name()).collect();
+        sqlx::query_scalar(
+            "SELECT site FROM fetch JOIN photo ON photo.id = photo_id JOIN identity ON identity.id = identity_id
+                 WHERE failure IN (SELECT value FROM json_each(?1)) AND source_url NOT GLOB 'erased:*'
+             UNION SELECT site FROM page WHERE failure IN (SELECT value FROM json_each(?1)) ORDER BY site",
+        )
+        .bind(to_json("classes", &classes)?)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(Error::db("look for failures"))
     }
 
     /// Forgets failed downloads and pages of a site of these classes, so that they are due again; gives their number.

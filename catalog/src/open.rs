@@ -99,24 +99,14 @@ impl Catalog {
     pub async fn open_to_read(workdir: &Path) -> Result<Self> {
         let path = workdir.join(FILE);
         fs::metadata(&path).map_err(Error::io("read", &path))?;
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .read_only(true)
-            // Without a log beside it nobody writes, and the files that SQLite would make beside it are not needed.
-            .immutable(!workdir.join(format!("{FILE}-wal")).exists())
-            .pragma("mmap_size", MAPPED_BYTES.to_string())
-            .busy_timeout(BUSY_TIMEOUT)
-            .disable_statement_logging();
-        let pool = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options)
-            .await
-            .map_err(Error::db("open the database for reading"))?;
-        let found: i64 =
-            sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
-                .fetch_one(&pool)
-                .await
-                .map_err(Error::db("read the version of the tables"))?;
+        let (pool, found) = match open_pool_to_read(&path, false).await {
+            // SQLite makes two files beside the database for the locks between processes. Where it may not, the
+            // database can only be read as one that nobody writes to, and only without a log, whose rows would be missed.
+            Err(error) if cannot_be_made(&error) && has_no_log(workdir) => {
+                open_pool_to_read(&path, true).await
+            }
+            opened => opened,
+        }?;
         let expected = sqlx::migrate!("../migrations").iter().map(|step| step.version).max().unwrap_or(0);
         if found != expected {
             return Err(Error::OtherVersion { path, found, expected });
@@ -150,6 +140,42 @@ impl Catalog {
         self.reader.close().await;
         self.writer.close().await;
     }
+}
+
+/// Connections that only read, and the version of the tables. With `immutable`, SQLite takes no locks and keeps what it
+/// read: a process that writes meanwhile would lead to torn pages.
+async fn open_pool_to_read(path: &Path, immutable: bool) -> Result<(SqlitePool, i64)> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .immutable(immutable)
+        .pragma("mmap_size", MAPPED_BYTES.to_string())
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging();
+    let pool = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .connect_with(options)
+        .await
+        .map_err(Error::db("open the database for reading"))?;
+    // The first statement that reads: before it, SQLite does not look at the file.
+    let found = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success")
+        .fetch_one(&pool)
+        .await
+        .map_err(Error::db("read the version of the tables"))?;
+    Ok((pool, found))
+}
+
+/// Whether SQLite may not make the files that it needs beside the database: SQLITE_READONLY or SQLITE_CANTOPEN, whose
+/// extended codes have them in their last byte.
+fn cannot_be_made(error: &Error) -> bool {
+    let Error::Database { cause: sqlx::Error::Database(error), .. } = error else { return false };
+    let code = error.code().and_then(|code| code.parse::<i32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 8 | 14))
+}
+
+/// Whether all rows are in the database file itself.
+fn has_no_log(workdir: &Path) -> bool {
+    fs::metadata(workdir.join(format!("{FILE}-wal"))).map_or(true, |log| log.len() == 0)
 }
 
 /// Takes the work folder for this process.
@@ -204,5 +230,24 @@ mod tests {
         let reads = Catalog::open_to_read(workdir.path()).await.unwrap();
         assert_eq!(reads.source("list").await.unwrap().as_deref(), Some("/y"), "nobody writes any more");
         assert!(Catalog::open_to_read(&workdir.path().join("none")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_reader_sees_what_a_process_that_starts_later_writes() {
+        let workdir = tempfile::tempdir().unwrap();
+        let first = Catalog::open(workdir.path()).await.unwrap();
+        first.record_source("list", "/x").await.unwrap();
+        first.close().await;
+        let reads = Catalog::open_to_read(workdir.path()).await.unwrap();
+        assert_eq!(reads.source("list").await.unwrap().as_deref(), Some("/x"));
+        let writes = Catalog::open(workdir.path()).await.unwrap();
+        writes.record_source("list", "/y").await.unwrap();
+        // Many pages, among them those that were read.
+        for i in 0..2000 {
+            writes.record_source(&format!("site {i}"), "/z").await.unwrap();
+        }
+        writes.close().await;
+        assert_eq!(reads.source("list").await.unwrap().as_deref(), Some("/y"));
+        assert_eq!(reads.sites_of_source("/z").await.unwrap().len(), 2000);
     }
 }

@@ -2,6 +2,17 @@
 
 use crate::{Catalog, Error, Result};
 
+/// Why an import keeps its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameKept {
+    /// There are people, pages, decisions or a source of the new name.
+    #[error("that name is in use")]
+    InUse,
+    /// Tombstones hold for the old name, and do not say of which import they are.
+    #[error("people were erased from this work folder, who might come back under another name")]
+    Erased,
+}
+
 impl Catalog {
     /// The folder or list that the photos of `site` were imported from; `None` where nothing is known.
     pub async fn source(&self, site: &str) -> Result<Option<String>> {
@@ -34,27 +45,31 @@ impl Catalog {
             .map_err(Error::db("look for an import"))
     }
 
-    /// Gives an import another name, with its people, pages and decisions; `false` where that cannot be: the name is in
-    /// use, or people were erased from the old one, whom the catalog would no longer know under the new one.
-    pub async fn rename_import(&self, from: &str, to: &str) -> Result<bool> {
+    /// Gives an import another name, with its people, pages and decisions; the inner error says why that cannot be.
+    pub async fn rename_import(&self, from: &str, to: &str) -> Result<std::result::Result<(), NameKept>> {
         let operation = "rename an import";
         let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
-        let obstacles: i64 = sqlx::query_scalar(
-            "SELECT (SELECT count(*) FROM identity WHERE site = ?1) + (SELECT count(*) FROM page WHERE site = ?1)
-                    + (SELECT count(*) FROM tombstone WHERE kind = 'identity')",
+        let (is_in_use, has_erased): (bool, bool) = sqlx::query_as(
+            "SELECT EXISTS (SELECT 1 FROM identity WHERE site = ?1) OR EXISTS (SELECT 1 FROM page WHERE site = ?1)
+                    OR EXISTS (SELECT 1 FROM source WHERE site = ?1)
+                    OR EXISTS (SELECT 1 FROM decision WHERE substr(identity, 1, length(?1) + 1) = ?1 || '/'),
+                    EXISTS (SELECT 1 FROM tombstone WHERE kind = 'identity')",
         )
         .bind(to)
         .fetch_one(&mut *transaction)
         .await
         .map_err(Error::db(operation))?;
-        if obstacles > 0 {
-            return Ok(false);
+        if is_in_use {
+            return Ok(Err(NameKept::InUse));
+        }
+        if has_erased {
+            return Ok(Err(NameKept::Erased));
         }
         for statement in [
             "UPDATE identity SET site = ?2 WHERE site = ?1",
             "UPDATE page SET site = ?2 WHERE site = ?1",
             "UPDATE crawl SET site = ?2 WHERE site = ?1",
-            "UPDATE OR REPLACE source SET site = ?2 WHERE site = ?1",
+            "UPDATE source SET site = ?2 WHERE site = ?1",
             "UPDATE decision SET identity = ?2 || substr(identity, length(?1) + 1)
                  WHERE substr(identity, 1, length(?1) + 1) = ?1 || '/'",
         ] {
@@ -66,13 +81,16 @@ impl Catalog {
                 .map_err(Error::db(operation))?;
         }
         transaction.commit().await.map_err(Error::db(operation))?;
-        Ok(true)
+        Ok(Ok(()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use photo::Digest;
+
     use super::*;
+    use crate::decision::Decision;
     use crate::identity::NewIdentity;
 
     fn person(slug: &str) -> NewIdentity {
@@ -86,11 +104,31 @@ mod tests {
         catalog.add_identity("photos", &person("ada")).await.unwrap();
         catalog.add_identity("taken", &person("ben")).await.unwrap();
         catalog.record_source("photos", "/home/me/photos").await.unwrap();
-        assert!(!catalog.rename_import("photos", "taken").await.unwrap());
-        assert!(catalog.rename_import("photos", "mine").await.unwrap());
+        assert_eq!(catalog.rename_import("photos", "taken").await.unwrap(), Err(NameKept::InUse));
+        assert_eq!(catalog.rename_import("photos", "mine").await.unwrap(), Ok(()));
         assert_eq!(catalog.sites_of_source("/home/me/photos").await.unwrap(), ["mine"]);
         assert_eq!(catalog.source("photos").await.unwrap(), None);
         let people = catalog.identities("mine").await.unwrap();
         assert_eq!(people.iter().map(|person| person.slug.as_str()).collect::<Vec<_>>(), ["ada"]);
+    }
+
+    #[tokio::test]
+    async fn an_import_gets_no_name_that_has_decisions_or_a_source_of_its_own() {
+        let workdir = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(workdir.path()).await.unwrap();
+        catalog.add_identity("photos", &person("ada")).await.unwrap();
+        catalog.record_source("photos", "/home/me/photos").await.unwrap();
+        catalog.record_source("elsewhere", "/home/me/elsewhere").await.unwrap();
+        let decision = |identity: &str, keep| Decision {
+            sha256: Digest::of(b"a photo"),
+            identity: identity.to_owned(),
+            keep: Some(keep),
+        };
+        let decisions = [decision("photos/ada", true), decision("mine/ada", false)];
+        catalog.record_decisions(&decisions).await.unwrap();
+        for name in ["mine", "elsewhere"] {
+            assert_eq!(catalog.rename_import("photos", name).await.unwrap(), Err(NameKept::InUse), "{name}");
+        }
+        assert_eq!(catalog.source("elsewhere").await.unwrap().as_deref(), Some("/home/me/elsewhere"));
     }
 }

@@ -163,8 +163,8 @@ impl Walk<'_> {
             for (i, rule) in rules.pages.iter().enumerate() {
                 self.note_links(&page, &format!("index.pages[{i}]"), rule, &[root], false);
             }
-            let cards = self.note_cards(&page, "index.card", &rules.card);
-            self.note_choice(&page, "index.link", &rules.link, &cards);
+            let (found_by, cards) = self.note_cards(&page, "index.card", &rules.card);
+            self.note_choice(&page, "index.link", rules.links(found_by), &cards);
             if let Some(name) = &rules.name {
                 self.note(&page, "index.name", name, &cards, Use::Text, false);
             }
@@ -196,8 +196,8 @@ impl Walk<'_> {
         for (i, rule) in rules.pages.iter().enumerate() {
             self.note_links(&page, &format!("gallery.pages[{i}]"), rule, &[root], false);
         }
-        let cards = self.note_cards(&page, "gallery.card", &rules.card);
-        self.note_choice(&page, "gallery.link", &rules.link, &cards);
+        let (found_by, cards) = self.note_cards(&page, "gallery.card", &rules.card);
+        self.note_choice(&page, "gallery.link", rules.links(found_by), &cards);
         for (name, rules) in [("gallery.size", &rules.size), ("gallery.caption", &rules.caption)] {
             for (i, rule) in rules.iter().enumerate() {
                 self.note(&page, &format!("{name}[{i}]"), rule, &cards, Use::Text, false);
@@ -270,7 +270,7 @@ impl Walk<'_> {
         Ok(page)
     }
 
-    fn note_cards<'p>(&mut self, page: &'p Page, rule: &str, choice: &[Select]) -> Vec<Node<'p>> {
+    fn note_cards<'p>(&mut self, page: &'p Page, rule: &str, choice: &[Select]) -> (usize, Vec<Node<'p>>) {
         for (i, select) in choice.iter().enumerate() {
             let count = page.tree.root().select(select).len();
             self.report.findings.push(Finding {

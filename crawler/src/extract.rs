@@ -72,6 +72,7 @@ impl Extractor<'_> {
         };
         let links = PhotoLinks { larger: first(&rules.larger), file: first(&rules.file) };
         if links.larger.is_none() && links.file.is_none() {
+            page.tree.found(false)?;
             return Err((FailureClass::NoLink, format!("{} links no file of this site", document.url)));
         }
         Ok(links)
@@ -121,9 +122,11 @@ impl Extractor<'_> {
         let mut found =
             Found { pages: self.pages(page, &rules.pages, PageKind::Index, identity_id), ..Found::default() };
         let mut seen = HashSet::new();
-        for card in root.cards(&rules.card) {
+        let (found_by, cards) = root.cards(&rules.card);
+        page.tree.found(!cards.is_empty())?;
+        for card in cards {
             watch.check()?;
-            let Some((url, link)) = self.link(page, card, &rules.link) else { continue };
+            let Some((url, link)) = self.link(page, card, rules.links(found_by)) else { continue };
             if !seen.insert(url.clone()) {
                 continue;
             }
@@ -167,11 +170,12 @@ impl Extractor<'_> {
             pages: self.pages(page, &rules.pages, PageKind::Identity, identity_id),
             ..Found::default()
         };
-        let cards = page.tree.root().cards(&rules.card);
+        let (found_by, cards) = page.tree.root().cards(&rules.card);
+        page.tree.found(!cards.is_empty())?;
         let mut seen = HashSet::new();
         for card in &cards {
             watch.check()?;
-            let Some((url, _)) = self.link(page, *card, &rules.link) else { continue };
+            let Some((url, _)) = self.link(page, *card, rules.links(found_by)) else { continue };
             if seen.insert(url.clone()) {
                 found.photos.push(self.photo(*card, url.into()));
             }
@@ -396,6 +400,48 @@ mod tests {
         let caption = |i: usize| found.photos[i].caption.clone().unwrap();
         assert_eq!((caption(0).text.as_str(), caption(0).source.as_str()), ("A  walk", "alt"));
         assert_eq!((caption(1).text.as_str(), caption(1).source.as_str()), ("In a hat", "title"));
+    }
+
+    fn gallery_of(rules: &str, html: &str) -> Result<Vec<String>, Refusal> {
+        let text = format!(
+            "site = 'x'\nbase_url = 'https://x.example/'\nstart = ['/']\n[index]\nlink = {{ select = 'a' }}\n[gallery]\n{rules}"
+        );
+        let profile = Profile::parse(&text, Path::new("x.toml")).unwrap();
+        let addresses = Addresses::new(profile.base_url.clone().unwrap(), None, &[]);
+        let extractor = Extractor { profile: &profile, addresses: &addresses };
+        let found = extractor.listing(&document("/ada/", html), PageKind::Identity, Some(7))?;
+        Ok(found.photos.into_iter().map(|photo| photo.source_url).collect())
+    }
+
+    #[test]
+    fn a_script_that_cannot_be_read_hides_neither_a_later_one_nor_the_photos_of_the_page() {
+        const A: &str = "https://x.example/ada/a.jpg";
+        let any = "script = {}\ncard = ''\nlink = { select = '/big' }";
+        let html =
+            "<script src=/menu.js></script><script>menu()</script><script>[{\"big\": \"a.jpg\"}]</script>";
+        assert_eq!(gallery_of(any, html).unwrap(), [A]);
+        let sigal =
+            "script = { after = 'var data\\s*=' }\ncard = ['a.photo', '']\nlink = [{}, { select = '/big' }]";
+        let counter = "<script>var data = count();</script>";
+        assert_eq!(gallery_of(sigal, &format!("{counter}<a class=photo href=a.jpg>")).unwrap(), [A]);
+        let later = format!("{counter}<script>var data = [{{big: 'a.jpg'}}];</script>");
+        assert_eq!(gallery_of(sigal, &later).unwrap(), [A]);
+        let (class, detail) =
+            gallery_of(sigal, &format!("{counter}<script>var data = [x]</script>")).unwrap_err();
+        assert_eq!(class, FailureClass::NoLink);
+        assert!(detail.contains("before `count();`"), "the first is told of: {detail}");
+        assert_eq!(gallery_of(sigal, "<script>menu()</script>").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn links_that_are_the_cards_are_read_by_the_rule_that_selected_them() {
+        let rules = "link = [{ select = 'b', attr = 'id', template = 'n/{}.jpg' }, { select = 'a' }]";
+        let by_second = gallery_of(rules, "<a id=top href=a.jpg></a><a href=b.jpg></a>").unwrap();
+        assert_eq!(by_second, ["https://x.example/ada/a.jpg", "https://x.example/ada/b.jpg"]);
+        assert_eq!(
+            gallery_of(rules, "<b id=1></b><a href=a.jpg>").unwrap(),
+            ["https://x.example/ada/n/1.jpg"]
+        );
     }
 
     #[test]

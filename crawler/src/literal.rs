@@ -1,6 +1,7 @@
 //! Data in a script: a list or object, written as JSON or as JavaScript writes it, to JSON. Pure.
 //!
-//! What is beyond JSON in such literals: names as keys, single quotes, comments, a comma after the last item, `undefined`.
+//! What is beyond JSON in such literals: names as keys, single quotes, comments, a comma after the last item, `undefined`,
+//! numbers such as `.5` and `0x1F`, and escapes such as `\u{1F600}`.
 //! Nothing is ever run: a value that is an expression is an error. A library for JSON5 reads whole files; here the end of
 //! the literal has to be found as well, amid code.
 
@@ -80,7 +81,7 @@ impl Reader<'_> {
             let rest = &rest[blanks..];
             let comment = match rest.get(..2) {
                 Some("//") => rest.find('\n').unwrap_or(rest.len()),
-                Some("/*") => rest.find("*/").ok_or("a comment does not end")? + 2,
+                Some("/*") => rest[2..].find("*/").ok_or("a comment does not end")? + 4,
                 _ => 0,
             };
             self.at += blanks + comment;
@@ -107,7 +108,9 @@ impl Reader<'_> {
             }
             "true" | "false" | "null" => self.out.push_str(word),
             "undefined" | "NaN" => self.out.push_str("null"),
-            _ if word.starts_with(|c: char| c.is_ascii_digit() || c == '-') => self.out.push_str(word),
+            _ if word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.')) => {
+                self.out.push_str(&number(word));
+            }
             _ => {
                 self.at = start;
                 return Err("a name that is no value stands");
@@ -128,9 +131,22 @@ impl Reader<'_> {
                     return Ok(());
                 }
                 '\\' => match chars.next().ok_or("a string does not end")?.1 {
+                    'u' if chars.as_str().starts_with('{') => {
+                        let (digits, _) =
+                            chars.as_str()[1..].split_once('}').ok_or("a string does not end")?;
+                        let code = u32::from_str_radix(digits, 16).map_err(|_| "a wrong escape stands")?;
+                        self.plain(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+                        chars.nth(digits.chars().count() + 1);
+                    }
                     c @ ('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't' | 'u') => self.out.extend(['\\', c]),
                     'x' => self.out.push_str("\\u00"),
-                    '\n' => {} // the string goes on in the next line
+                    'v' => self.plain('\u{b}'),
+                    '0' => self.plain('\0'),
+                    // The string goes on in the next line.
+                    '\r' if chars.as_str().starts_with('\n') => {
+                        chars.next();
+                    }
+                    '\n' | '\r' | '\u{2028}' | '\u{2029}' => {}
                     c => self.plain(c),
                 },
                 '$' if quote == '`' && chars.as_str().starts_with('{') => {
@@ -148,6 +164,27 @@ impl Reader<'_> {
             c if u32::from(c) < 0x20 => self.out.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => self.out.push(c),
         }
+    }
+}
+
+/// A number as JSON writes it. What is no number stays as it is, for the JSON's reader to refuse.
+fn number(word: &str) -> String {
+    let (sign, digits) = word.split_at(usize::from(word.starts_with('-')));
+    let (whole, rest) = digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
+    let radix = match (whole, rest.chars().next()) {
+        ("0", Some('x' | 'X')) => Some(16),
+        ("0", Some('o' | 'O')) => Some(8),
+        ("0", Some('b' | 'B')) => Some(2),
+        _ => None,
+    };
+    if let Some(value) = radix.and_then(|radix| u64::from_str_radix(&rest[1..], radix).ok()) {
+        return format!("{sign}{value}");
+    }
+    let whole = if whole.is_empty() && rest.starts_with('.') { "0" } else { whole };
+    // `5.` and `5.e3` have no digit behind the point, which JSON wants.
+    match rest.strip_prefix('.') {
+        Some(rest) if !rest.starts_with(|c: char| c.is_ascii_digit()) => format!("{sign}{whole}.0{rest}"),
+        _ => format!("{sign}{whole}{rest}"),
     }
 }
 
@@ -174,6 +211,21 @@ lines`, $ok: true, w: -1.5e3, x: "\x41]"},
         assert_eq!(read(script), expected);
     }
 
+    // ECMAScript 2025, 12.9.3 (numeric literals) and 12.9.4 (string literals).
+    #[test]
+    fn numbers_escapes_and_comments_that_json_does_not_know_are_converted() {
+        for (text, expected) in [
+            ("[.5, -.5, .5e1, 5., 5.e3]", json!([0.5, -0.5, 5.0, 5.0, 5000.0])),
+            ("[0x1F, -0XfF, 0b101, 0o17, 0, 10]", json!([31, -255, 5, 15, 0, 10])),
+            (r#"["\u{1F600}", '\u{41}\u{22}', "\u00e9"]"#, json!(["\u{1F600}", "A\"", "é"])),
+            (r#"["a\0\v"]"#, json!(["a\0\u{b}"])),
+            ("['one \\\r\ntwo \\\nthree']", json!(["one two three"])),
+            ("[1, /*/ 2, */ 3, /**/ 4]", json!([1, 3, 4])),
+        ] {
+            assert_eq!(read(text), expected, "{text}");
+        }
+    }
+
     #[test]
     fn json_stays_as_it_is() {
         let value = json!({"a": [1, 2.5, "x, }", null], "Ж": {"b\"": false}, "e": []});
@@ -189,9 +241,13 @@ lines`, $ok: true, w: -1.5e3, x: "\x41]"},
             ("[1, ", "does not end"),
             ("['x", "does not end"),
             ("[width, 1]", "before `width, 1]`"),
+            ("[1 + 2]", "before `+ 2]`"),
             ("[`a${b}`]", "code in it"),
             ("[(1)]", "something else"),
             ("[1 /* ", "comment"),
+            ("[1 /*/ 2]", "comment"),
+            (r"['\u{zz}']", "wrong escape"),
+            (r"['\u{41']", "does not end"),
         ] {
             let (class, detail) = to_json(text).expect_err(text);
             assert_eq!(class, FailureClass::NoLink);

@@ -15,6 +15,8 @@ pub struct Tree {
     pub html: Option<Html>,
     /// An API's answer, or the data in a script of the page.
     pub json: Option<Value>,
+    /// Why no script's data could be read, where there is some. Nothing is lost where the page lists its photos itself.
+    pub unreadable: Option<Refusal>,
 }
 
 /// A place in a page.
@@ -43,12 +45,26 @@ impl Tree {
         match reading.format {
             Format::Html => {
                 let html = html::parse(text, watch)?;
-                let json = reading.script.map(|script| script.data(&html)).transpose()?.flatten();
+                let (json, unreadable) = match reading.script.map(|script| script.data(&html)) {
+                    Some(Ok(json)) => (json, None),
+                    Some(Err(refusal)) => (None, Some(refusal)),
+                    None => (None, None),
+                };
                 watch.check()?;
-                Ok(Self { html: Some(html), json })
+                Ok(Self { html: Some(html), json, unreadable })
             }
-            Format::Json => json::parse(text).map(|value| Self { html: None, json: Some(value) }),
+            Format::Json => {
+                json::parse(text).map(|value| Self { html: None, json: Some(value), unreadable: None })
+            }
         }
+    }
+
+    /// Refuses a page on which nothing was found while a script's data could not be read.
+    ///
+    /// # Errors
+    /// What is wrong with the script.
+    pub(crate) fn found(&self, anything: bool) -> Result<(), Refusal> {
+        self.unreadable.clone().filter(|_| !anything).map_or(Ok(()), Err)
     }
 
     /// The whole page.
@@ -113,9 +129,10 @@ impl<'a> Node<'a> {
         self.values(rule, used_as).into_iter().next()
     }
 
-    /// The cards that the first of several selectors finds which finds any.
-    pub fn cards(self, choice: &[Select]) -> Vec<Node<'a>> {
-        choice.iter().map(|select| self.select(select)).find(|cards| !cards.is_empty()).unwrap_or_default()
+    /// The cards that the first of several selectors finds which finds any, and the number of that selector.
+    pub fn cards(self, choice: &[Select]) -> (usize, Vec<Node<'a>>) {
+        let mut found = choice.iter().map(|select| self.select(select)).enumerate();
+        found.find(|(_, cards)| !cards.is_empty()).unwrap_or_default()
     }
 
     fn raw(self, attr: Option<&str>, used_as: Use) -> Option<String> {

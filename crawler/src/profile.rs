@@ -95,6 +95,9 @@ pub struct IndexRules {
     /// pages are the gallery.
     #[serde(default)]
     pub link: Choice<Rule>,
+    /// Whether each link stands for the card that has its number.
+    #[serde(skip)]
+    links_are_cards: bool,
     /// Inside the card: the person's name. Absent: the link's text.
     pub name: Option<Rule>,
     /// What of the gallery's path names the person. Absent: the last part of the path.
@@ -131,6 +134,9 @@ pub struct GalleryRules {
     pub card: Choice<Select>,
     /// Inside the card: the link to the photo page, or to the file where there are no photo pages, by rules tried in turn.
     pub link: Choice<Rule>,
+    /// Whether each link stands for the card that has its number.
+    #[serde(skip)]
+    links_are_cards: bool,
     /// Inside the card: a text with the full size, such as `1000x1335`; or one rule each for width and height.
     #[serde(default)]
     pub size: Vec<Rule>,
@@ -219,8 +225,9 @@ impl Profile {
     /// Reads a profile from its text; `path` stands in messages only.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ProfileError> {
         let mut profile: Self = parse_toml(text, path)?;
-        links_as_cards(&mut profile.index.card, &mut profile.index.link);
-        links_as_cards(&mut profile.gallery.card, &mut profile.gallery.link);
+        let Self { index, gallery, .. } = &mut profile;
+        index.links_are_cards = links_as_cards(&mut index.card, &mut index.link);
+        gallery.links_are_cards = links_as_cards(&mut gallery.card, &mut gallery.link);
         profile.validate().map_err(|message| ProfileError::invalid(path, message))?;
         Ok(profile)
     }
@@ -341,12 +348,33 @@ impl Profile {
     }
 }
 
-/// Where no cards are named, the links that rules select are the cards.
-fn links_as_cards(card: &mut Choice<Select>, link: &mut Choice<Rule>) {
-    if card.is_empty() && link.iter().all(|rule| rule.select.is_some()) {
+/// Where no cards are named, the links that rules select are the cards. Whether they are.
+fn links_as_cards(card: &mut Choice<Select>, link: &mut Choice<Rule>) -> bool {
+    let are_cards = card.is_empty() && link.iter().all(|rule| rule.select.is_some());
+    if are_cards {
         *card = link.iter().filter_map(|rule| rule.select.clone()).collect();
         *link = link.iter().map(|rule| Rule { select: None, ..rule.clone() }).collect();
     }
+    are_cards
+}
+
+impl IndexRules {
+    /// The link's rules for cards that the selector of a number found.
+    pub(crate) fn links(&self, found_by: usize) -> &[Rule] {
+        links(&self.link, self.links_are_cards, found_by)
+    }
+}
+
+impl GalleryRules {
+    /// The link's rules for cards that the selector of a number found.
+    pub(crate) fn links(&self, found_by: usize) -> &[Rule] {
+        links(&self.link, self.links_are_cards, found_by)
+    }
+}
+
+/// Attribute, pattern and template of one link are not meant for what another selects.
+fn links(link: &[Rule], are_cards: bool, found_by: usize) -> &[Rule] {
+    if are_cards { link.get(found_by..=found_by).unwrap_or_default() } else { link }
 }
 
 impl ProfileError {

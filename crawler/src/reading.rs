@@ -99,12 +99,14 @@ impl Reading<'_> {
 }
 
 impl Script {
-    /// The data of the first script of a page that holds any. `None` where none does.
+    /// The data of the first script of a page that holds any, as JSON or a literal. `None` where none does.
     ///
     /// # Errors
-    /// `no_link` where it is found and is neither JSON nor a literal; `too_large` where it exceeds the limits.
+    /// What is wrong with the first that fits, where none can be read: `no_link` where it is neither JSON nor a literal,
+    /// `too_large` where it exceeds the limits.
     pub(crate) fn data(&self, page: &Html) -> Result<Option<Value>, Refusal> {
         let Select::Css(selector, _) = &self.select else { return Ok(None) };
+        let mut unreadable = None;
         for element in page.select(selector) {
             let text: String = element.text().collect();
             let data = match &self.after {
@@ -114,8 +116,11 @@ impl Script {
                 },
                 None => text.as_str(),
             };
-            return json::parse(&literal::to_json(data)?).map(Some);
+            match literal::to_json(data).and_then(|text| json::parse(&text)) {
+                Ok(value) => return Ok(Some(value)),
+                Err(refusal) => unreadable = unreadable.or(Some(refusal)),
+            }
         }
-        Ok(None)
+        unreadable.map_or(Ok(None), Err)
     }
 }

@@ -54,7 +54,7 @@ use crate::output::Output;
 use crate::plan::Plan;
 use crate::progress;
 use crate::runtime::onnx_runtime;
-use crate::training::runs;
+use crate::training::{runs, together};
 use compute::{AskedPose, Judged};
 use condition::Condition;
 use figures::Evaluation;
@@ -88,6 +88,7 @@ const SHEET_PEOPLE: usize = 8;
 
 /// Runs the command.
 pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done> {
+    together::refuse_group("evaluate")?;
     let Some(adapter_name) = &args.adapter else { return survey_results(args, output) };
     let prompts = prompts(args)?;
     check(args)?;

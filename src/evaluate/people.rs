@@ -19,6 +19,10 @@ const STREAM: u64 = 0xE7A1_0A7E;
 /// The area of a person in the box around them, where there is no mask, as mmpose takes it.
 const OF_BOX: f64 = 0.53;
 
+/// Photos that are drawn for each that is wanted in clothes not worn yet, at the most: of thousands of outfits nearly every photo
+/// has one, and where all are worn the search would never end.
+const TRIES: usize = 100;
+
 /// Sides in px that photos are brought to: nothing larger of them is kept.
 #[derive(Clone, Copy)]
 pub struct Sides {
@@ -98,14 +102,34 @@ fn subject(person: &DrawnPerson, spec: &DrawSpec, held_out: usize, sides: Sides)
     let of = |index| draw::view(person, index, spec);
     let given: Vec<draw::DrawnView> = (0..spec.views).map(of).collect();
     let worn: HashSet<String> = given.iter().map(|view| view.caption.clone()).collect();
-    let others = (spec.views..).map(of).filter(|view| !worn.contains(&view.caption)).take(held_out);
+    let others = in_other_clothes((spec.views..).map(of), |view| worn.contains(&view.caption), held_out)
+        .with_context(|| {
+            format!("find photos of {} beside the {} that are given", person.identity, spec.views)
+        })?;
     Ok(Subject {
         name: person.identity.clone(),
         noun: person.body.noun(),
         height_m: Some(f64::from(person.body.height_m)),
-        held_out: others.map(view).collect::<Result<_>>()?,
+        held_out: others.into_iter().map(view).collect::<Result<_>>()?,
         given: given.into_iter().map(view).collect::<Result<_>>()?,
     })
+}
+
+/// The first `wanted` of endless photos whose clothes are not worn already.
+fn in_other_clothes<V>(
+    photos: impl Iterator<Item = V>,
+    is_worn: impl Fn(&V) -> bool,
+    wanted: usize,
+) -> Result<Vec<V>> {
+    let tries = TRIES * wanted;
+    let found: Vec<V> = photos.take(tries).filter(|photo| !is_worn(photo)).take(wanted).collect();
+    if found.len() < wanted {
+        bail!(
+            "of {tries} further photos {} show clothes that no given one shows, and {wanted} are wanted: give fewer photos",
+            found.len()
+        );
+    }
+    Ok(found)
 }
 
 /// Joints in px of a square of `to_px`, and the person's area in it.
@@ -245,6 +269,15 @@ mod tests {
         }
         let more = drawn(&super::spec(3, 2, 4, sides), 1, sides).expect("people");
         assert_eq!(more[0].given[1].picture, people[0].given[1].picture, "more views leave the first ones");
+    }
+
+    #[test]
+    fn a_search_for_other_clothes_ends_where_all_are_worn() {
+        let photos = || (0..).map(|index| index % 3);
+        let found = in_other_clothes(photos(), |&clothes| clothes != 1, 2).expect("every third");
+        assert_eq!(found, [1, 1]);
+        let refused = in_other_clothes(photos(), |_| true, 2).expect_err("all are worn").to_string();
+        assert!(refused.contains("of 200 further photos 0 show") && refused.contains("fewer"), "{refused}");
     }
 
     #[test]

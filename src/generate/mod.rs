@@ -35,7 +35,7 @@ use train::run::RunFolder;
 use crate::Done;
 use crate::cli::{GenerateArgs, Global};
 use crate::output::Output;
-use crate::training::{model, runs};
+use crate::training::{model, runs, together};
 use adapter::ChosenAdapter;
 use body::BodyChoice;
 use destination::Destination;
@@ -74,6 +74,7 @@ impl Drawn {
 
 /// Runs the command.
 pub fn run(args: &GenerateArgs, global: &Global, output: Output) -> Result<Done> {
+    together::refuse_group("generate")?;
     let drawn = match &args.from {
         Some(path) => vec![repeat::repeat(args, path, global)?],
         None => anew(args, global)?,

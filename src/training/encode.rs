@@ -8,7 +8,7 @@ use train::embedding_file::EmbeddingFile;
 use train::ipadpt;
 
 use super::person::{self, PassedOver};
-use super::{model, runs};
+use super::{model, runs, together};
 use crate::Done;
 use crate::cli::{EmbeddingFormat, EncodeArgs, Global};
 use crate::output::Output;
@@ -27,6 +27,7 @@ struct Encoded {
 
 /// Runs the command.
 pub fn run(args: &EncodeArgs, global: &Global, output: Output) -> Result<Done> {
+    together::refuse_group("encode")?;
     let chosen = model::load(&global.workdir.join("runs"), &args.run, &args.device.open()?)?;
     let folder = Path::new(&args.person);
     let found = match &args.snapshot {

@@ -37,7 +37,9 @@ const FEW_PHOTOS: usize = 10_000;
 /// Runs the command.
 pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let (config, text) = load_config(args)?;
-    let snapshot = data::open(&args.config, &config.data, &global.workdir)?;
+    let group = together::join()?;
+    let open = || data::open(&args.config, &config.data, &global.workdir);
+    let snapshot = together::first_alone(group.as_ref(), open)?;
     let people = People::of(&snapshot, config.data.split.split(), config.data.hold_out)?;
     let encoded = ViewReader::new(&snapshot, config.model.view_px)?;
     let decoded = ViewReader::new(&snapshot, config.model.decoded_px)?;
@@ -96,7 +98,9 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
         return Ok(output.show(&dry, shown::dry_run_text)?);
     }
     let begin = || start::run(&global.workdir.join("runs"), &spec, &text, &args.how);
-    let Some((folder, finished)) = together::train(begin, &parameters, &task, &config.fit)? else {
+    let Some((folder, finished)) =
+        together::train(group.as_ref(), &spec, begin, &parameters, &task, &config.fit)?
+    else {
         return Ok(());
     };
     runs::refuse_withdrawn(&folder)?;

@@ -100,12 +100,17 @@ async fn retry_asks_for_the_failures_of_its_classes_and_for_nothing_else() {
     .await;
     let (place, base) = (place(), server.url.to_string());
     let crawl = [&["crawl", "--base-url", &base], &SITE[..]].concat();
-    assert_eq!(run(&place, &crawl).await.status.code(), Some(3));
+    let crawled = run(&place, &crawl).await;
+    assert_eq!(crawled.status.code(), Some(3));
     is_down.store(false, Ordering::SeqCst);
     server.clear_log();
-    let retry =
-        [&["--json", "retry", "--class", "http_5xx,timeout", "--base-url", &base], &SITE[..]].concat();
-    let output = run(&place, &retry).await;
+    let said = text(&crawled.stderr);
+    let advice = said.split('`').find_map(|part| part.strip_prefix("bolid retry ")).expect("how to go on");
+    for part in ["--class http_5xx", "--site data/sites/theplace.toml", "--contact me@example.org", &base] {
+        assert!(advice.contains(part), "{part} in {advice}");
+    }
+    let more = ["--json", "retry", "--delay", "1ms", "--set", "rules.min_side=64"];
+    let output = run(&place, &more.into_iter().chain(advice.split(' ')).collect::<Vec<_>>()).await;
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let lines = json_lines(&output);
     assert_eq!((&lines[0]["retried"], &lines[1]["photos_stored"]), (&2.into(), &2.into()));

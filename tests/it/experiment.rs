@@ -82,6 +82,12 @@ fn an_experiment_that_was_killed_ends_as_one_that_was_not_and_does_nothing_twice
     assert_eq!(names("arms", "arm"), ["text", "ref", "body", "both", "ip-adapter", "dreambooth"]);
     assert_eq!(names("arms", "photos"), ["0", "1", "2", "2", "1", "2"]);
     assert_eq!(names("by_views", "photos"), ["1", "2"]);
+    for key in ["compute", "body_vae"] {
+        assert!(results["provenance"][key].is_string(), "{key}: {}", results["provenance"]);
+    }
+    for one in results["comparisons"].as_array().expect("comparisons") {
+        assert!(one["body_score"]["people"].as_u64() <= Some(2), "{one}");
+    }
     for arm in results["arms"].as_array().expect("arms") {
         assert!(arm["clip_t"]["value"].is_f64() && arm["person_found"].is_f64(), "{arm}");
     }
@@ -124,6 +130,20 @@ fn an_experiment_that_was_killed_ends_as_one_that_was_not_and_does_nothing_twice
         );
     }
 
+    // An adapter that is given has to be of the very run that the configuration makes.
+    let runs = fs::read_dir(place.workdir().join("runs")).expect("runs").flatten();
+    let ours = runs.map(|run| run.path()).find(|run| {
+        let name = run.file_name().expect("a name").to_string_lossy().into_owned();
+        name.starts_with("tiny-seed-4-")
+    });
+    let model = ours.expect("the adapter's run").join("model").display().to_string();
+    let given = format!("adapter.given=[{{seed=4, folder={model:?}}}]");
+    let printed = place.succeed(&[&arguments[..], &["--set", &given]].concat());
+    let results = json_lines(&printed).pop().expect("results");
+    assert_eq!(results["provenance"]["trainings"][0]["was_given"], true, "{results}");
+    let other = ["experiment", "--config", &plan, "--set", &given, "--set", "adapter.set.fit.steps=4"];
+    refused(&place, &other, &[&model, "is of the run", "take the entry out"]);
+
     place.forget_work();
     place.succeed(&arguments);
     let uninterrupted = fs::read(folder.join("experiment.json")).expect("results");
@@ -133,7 +153,7 @@ fn an_experiment_that_was_killed_ends_as_one_that_was_not_and_does_nothing_twice
 #[test]
 fn what_cannot_be_compared_is_refused_by_name_before_anything_is_trained() {
     let (place, plan) = workplace();
-    let cases: [(&str, &[&str]); 13] = [
+    let cases: [(&str, &[&str]); 14] = [
         ("people=1", &["people = 1", "2 or more"]),
         ("views=3", &["views = 3", "view_counts"]),
         ("view_counts=[2, 1]", &["view_counts", "rising"]),
@@ -145,6 +165,7 @@ fn what_cannot_be_compared_is_refused_by_name_before_anything_is_trained() {
         ("guidance=0.5", &["guidance = 0.5"]),
         ("adapter.config=\"nowhere.toml\"", &["nowhere.toml"]),
         ("adapter.set=[\"fit.stepz=2\"]", &["stepz", "steps"]),
+        ("adapter.set.fit.stepz=2", &["stepz", "steps"]),
         ("adapter.given=[{seed=9, folder=\"x\"}]", &["adapter.given.seed = 9"]),
         ("adapter.given=[{seed=4, folder=\"nowhere\"}]", &["nowhere"]),
     ];

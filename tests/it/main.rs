@@ -30,6 +30,7 @@ mod runs;
 mod server;
 mod snapshots;
 mod support;
+mod together;
 mod training;
 mod watching;
 mod wrong_usage;

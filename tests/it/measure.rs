@@ -208,6 +208,64 @@ fn a_variant_is_quantized_where_python_has_what_it_takes_and_refused_with_a_reas
     place.succeed(&["models", "verify", "--models", registry]);
 }
 
+/// A stand-in for Python that makes the variant by a shell command.
+#[cfg(unix)]
+fn python_that_runs(place: &Workplace, name: &str, command: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let file = place.path().join(name);
+    // Called as: -c SCRIPT --model FILE --inputs DIR --output FILE
+    fs::write(&file, format!("#!/bin/sh\nmodel=$4 output=$8\n{command}\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn quantizing_again_or_in_vain_leaves_every_file_of_the_list_as_it_is() {
+    let place = place("");
+    import(&place, &photos()[..4]);
+    let photos = place.path().join("photos");
+    let list = place.path().join("models.toml");
+    let list = list.to_str().unwrap();
+    for (name, role) in [("faces", "faces"), ("pose", "people")] {
+        let copy = place.path().join(format!("{name}.onnx"));
+        fs::copy(crate::support::project().join(format!("data/models/{name}.onnx")), &copy).unwrap();
+        place.succeed(&["models", "add", copy.to_str().unwrap(), "--role", role, "--models", list]);
+    }
+    let quantize = |python: &str, more: &[&str]| {
+        let quantize =
+            ["models", "quantize", "faces", "--photos", photos.to_str().unwrap(), "--models", list];
+        place.run(&[&quantize[..], &["--python", python], more].concat())
+    };
+    let copying = python_that_runs(&place, "copying", "cp \"$model\" \"$output\"");
+    let broken = python_that_runs(&place, "broken", "echo no model > \"$output\"");
+    let first = quantize(&copying, &["--anyway"]);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    let files = || -> BTreeMap<PathBuf, Vec<u8>> {
+        let paths = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.is_file()).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    };
+    let before = files();
+    assert!(before.contains_key(&place.path().join("faces-int8.onnx")));
+    for (python, name, said) in [
+        (&copying, "faces", "the file of `faces` itself"),
+        (&copying, "pose", "is another model"),
+        (&broken, "faces-int8", "faces-int8"),
+    ] {
+        let refused = quantize(python, &["--as-name", name, "--anyway"]);
+        assert_eq!(refused.status.code(), Some(1), "{name}");
+        assert!(text(&refused.stderr).contains(said), "{name}: {}", text(&refused.stderr));
+        assert!(files() == before, "{name}");
+    }
+    // Registered again or found to save nothing: either way what the list names is there.
+    let again = quantize(&copying, &[]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    place.succeed(&["models", "verify", "--models", list]);
+    assert!(files() == before, "the copy is the same, and nothing is left beside it");
+    let mut names = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(!names.any(|name| name.to_string_lossy().starts_with(".quantize")));
+}
+
 #[test]
 fn open_axes_are_found_when_a_model_is_added_and_a_multiple_that_does_not_fit_is_refused() {
     let place = place("");

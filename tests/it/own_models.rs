@@ -3,20 +3,24 @@
 
 use std::fs;
 
-use crate::support::{Elsewhere, Workplace, json_lines, photos_of, project, refused, text};
+use crate::support::{Elsewhere, Workplace, checkout_in, json_lines, photos_of, project, refused, text};
 
 #[test]
 fn a_model_is_added_to_the_users_list_and_never_to_that_of_the_program() {
     let place = Elsewhere::new();
-    let list = project().join("data/models/models.toml");
+    let checkout = place.path().join("checkout");
+    checkout_in(&checkout);
+    let list = checkout.join("data/models/models.toml");
     let before = fs::read_to_string(&list).unwrap();
     let pose = project().join("data/models/pose.onnx");
     let pose = pose.to_str().unwrap();
     let refused = place.run(&["models", "add", pose, "--role", "people", "--models", list.to_str().unwrap()]);
     assert!(text(&refused.stderr).contains("belongs to bolid itself"), "{}", text(&refused.stderr));
     // In the checkout, no list is named either.
-    let mut command = place.command(&["models", "add", pose, "--role", "people"]);
-    let added = command.current_dir(project()).output().unwrap();
+    let workdir = place.path().join("work");
+    let workdir = ["--workdir", workdir.to_str().unwrap()];
+    let mut command = place.command(&[&["models", "add", pose, "--role", "people"], &workdir[..]].concat());
+    let added = command.current_dir(&checkout).output().unwrap();
     assert!(added.status.success(), "{}", text(&added.stderr));
     let own = place.own_models();
     assert!(

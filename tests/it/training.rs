@@ -10,7 +10,7 @@ use train::body::Pose;
 use train::embedding_file::EmbeddingFile;
 
 /// Four people of nine views, a model of a few thousand numbers, six steps.
-fn config(place: &Workplace) -> PathBuf {
+pub fn config(place: &Workplace) -> PathBuf {
     let path = place.path().join("train.toml");
     let text = "name = \"small\"\nseed = 3\n\n[data]\nsplit = \"all\"\n\n[data.drawn]\nseed = 5\nfamilies = 2\ntwins = 2\n\
                 views = 9\nsize_px = 64\n\n[model]\nlatent = 16\nview_px = 64\ndecoded_px = 32\nchannels = 16\nwidth = 16\n\
@@ -21,12 +21,12 @@ fn config(place: &Workplace) -> PathBuf {
     path
 }
 
-fn train<'a>(config: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
+pub fn train<'a>(config: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
     let config = config.to_str().expect("a path of letters");
     [&["--json", "train", "vae", "--config", config], more].concat()
 }
 
-fn only_folder(parent: &Path) -> PathBuf {
+pub fn only_folder(parent: &Path) -> PathBuf {
     let mut folders: Vec<PathBuf> =
         fs::read_dir(parent).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
     folders.retain(|path| path.is_dir());

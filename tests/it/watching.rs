@@ -1,18 +1,20 @@
 //! Looking at a work folder while another process writes to it, and where nothing may be written; what a run says of its
 //! progress and of its end.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use catalog::Catalog;
+use tempfile::TempDir;
 
 use crate::server::world::{Shape, World, png};
-use crate::server::{Reply, Server};
-use crate::support::{Elsewhere, Workplace, json_lines, text};
+use crate::server::{Reply, Request, Server};
+use crate::support::{Elsewhere, Workplace, checkout_in, json_lines, photos_of, project, text};
 
 /// What only looks, with a snapshot to look at.
 fn looks(id: &str) -> Vec<Vec<String>> {
@@ -44,14 +46,41 @@ async fn what_only_looks_answers_while_another_process_writes() {
     place.succeed(&["judge"]);
 }
 
-/// Runs the program as somebody who may read the work folder and write nothing.
-fn as_a_reader(place: &Workplace, arguments: &[&str]) -> Output {
-    let mut command = place.command(arguments);
-    // Root may write everywhere, so that somebody else has to look: nobody, by the number that systems give them.
-    if place.path().metadata().unwrap().uid() == 0 {
-        command.uid(65534);
+/// Somebody who may read a work folder and write nothing.
+struct Reader {
+    /// A copy of the program and of the models' library: a checkout may lie below a folder that only its owner enters.
+    programs: TempDir,
+}
+
+impl Reader {
+    fn new() -> Self {
+        let programs = tempfile::tempdir().unwrap();
+        fs::set_permissions(programs.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::copy(env!("CARGO_BIN_EXE_bolid"), programs.path().join("bolid")).unwrap();
+        let cached = || project().join(".cache/onnxruntime/libonnxruntime.so");
+        let library = std::env::var_os("ORT_DYLIB_PATH").map_or_else(cached, PathBuf::from);
+        if library.is_file() {
+            fs::copy(library, programs.path().join("libonnxruntime.so")).unwrap(); // found beside the program
+        }
+        Self { programs }
     }
-    command.output().expect("bolid starts")
+
+    /// Runs a command in `folder`.
+    fn run(&self, command: &Command, folder: &Path) -> Output {
+        let mut own = Command::new(self.programs.path().join("bolid"));
+        own.args(command.get_args()).current_dir(folder).env_remove("ORT_DYLIB_PATH");
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => own.env(name, value),
+                None => own.env_remove(name),
+            };
+        }
+        // Root may write everywhere, so that somebody else has to look: nobody, by the number that systems give them.
+        if folder.metadata().unwrap().uid() == 0 {
+            own.uid(65534);
+        }
+        own.output().expect("bolid starts")
+    }
 }
 
 fn forbid_writing(folder: &Path, folder_mode: u32, file_mode: u32) {
@@ -69,7 +98,12 @@ fn forbid_writing(folder: &Path, folder_mode: u32, file_mode: u32) {
 #[tokio::test]
 async fn a_work_folder_where_nothing_may_be_written_can_be_looked_at_with_and_without_a_log_beside_the_database()
  {
-    let place = Workplace::demo(7, 1, 6);
+    let (place, reader) = (Workplace::demo(7, 1, 6), Reader::new());
+    checkout_in(place.path()); // so that the recipe names nothing in this one
+    let recipe = fs::read_to_string(place.recipe()).unwrap();
+    let own = recipe.replace(project().to_str().unwrap(), place.path().to_str().unwrap());
+    assert_ne!(own, recipe);
+    fs::write(place.recipe(), own).unwrap();
     let id = place.snapshot_id(&[]);
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
     Catalog::open(&place.workdir()).await.unwrap().close().await; // folds the log into the database
@@ -82,16 +116,36 @@ async fn a_work_folder_where_nothing_may_be_written_can_be_looked_at_with_and_wi
         forbid_writing(&place.workdir(), 0o555, 0o444);
         for command in looks(&id) {
             let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
-            let output = as_a_reader(&place, &arguments);
+            let output = reader.run(&place.command(&arguments), place.path());
             assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
         }
-        let refused = as_a_reader(&place, &["judge"]);
+        let refused = reader.run(&place.command(&["judge"]), place.path());
         assert!(!refused.status.success());
         forbid_writing(&place.workdir(), 0o755, 0o644);
         if let Some(writer) = writer {
             writer.close().await;
         }
     }
+}
+
+#[test]
+fn imported_photos_without_a_recipe_can_be_looked_at_where_nothing_may_be_written() {
+    let (place, reader) = (Elsewhere::new(), Reader::new());
+    let (workdir, pages) = (place.path().join("data/work"), place.path().join("pages"));
+    photos_of(5, 1, 2, &place.path().join("photos"));
+    place.succeed(&["import", "photos"]);
+    place.succeed(&["measure"]);
+    fs::remove_dir_all(workdir.join("demo")).unwrap(); // the models, which measuring wrote
+    fs::create_dir(&pages).unwrap();
+    fs::set_permissions(&pages, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    forbid_writing(&workdir, 0o555, 0o444);
+    for arguments in [&["judge", "--dry-run"][..], &["report", "--out", "pages/report.html"]] {
+        let output = reader.run(&place.command(arguments), place.path());
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    }
+    assert!(!workdir.join("demo").exists());
+    forbid_writing(&workdir, 0o755, 0o644);
 }
 
 #[test]
@@ -226,10 +280,11 @@ fn photos_that_were_not_asked_for_are_waiting_and_no_failure() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_normal_end_of_numbered_pages_is_no_warning_on_any_crawl() {
-    let world = World::new(Shape::Piwigo, 2);
-    let server = Server::start(move |request| world.answer(request)).await;
+    let world = std::sync::Arc::new(World::new(Shape::Piwigo, 2));
+    let answers = std::sync::Arc::clone(&world);
+    let server = Server::start(move |request| answers.answer(request)).await;
     let (place, base) = (Elsewhere::new(), server.url.to_string());
-    let profile = crate::support::project().join("data/sites/piwigo.toml");
+    let profile = project().join("data/sites/piwigo.toml");
     let crawls = tokio::task::spawn_blocking(move || {
         let crawl = ["crawl", "--site", profile.to_str().unwrap(), "--base-url", &base, "--delay", "0ms"];
         [place.run(&crawl), place.run(&[&crawl[..], &["--fresh-for", "0s"]].concat())]
@@ -238,5 +293,11 @@ async fn the_normal_end_of_numbered_pages_is_no_warning_on_any_crawl() {
         assert!(text(&output.stdout).contains("pages read"), "{}", text(&output.stderr));
         assert!(!text(&output.stderr).contains("shows nothing"), "{}", text(&output.stderr));
     }
-    assert!(server.log().iter().any(|entry| entry.path.contains("page=") || entry.path.contains("ws.php")));
+    // The ten photos of an album are on three pages, 0 to 2.
+    let log = server.log();
+    let beyond =
+        log.iter().find(|entry| entry.path.contains("&page=3")).expect("the page after the last one");
+    let request = Request { path: beyond.path.clone(), headers: HashMap::new() };
+    let Reply::Full { body, .. } = world.answer(&request) else { panic!("no answer to {}", request.path) };
+    assert!(text(&body).contains("\"images\": []"), "{}", text(&body));
 }

@@ -6,16 +6,19 @@ use std::str::FromStr;
 use candle_core::{DType, Device};
 
 use crate::error::{Error, Result};
+use crate::group::Ranks;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first card, where this program was built for cards and there is one; else the CPU.
+    /// The first card, where this program was built for cards and there is one; else the CPU. In a group of processes, where
+    /// one on the CPU would hold up all: the process's card as for `cuda`, and none is an error.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// A card by its number; in a group of processes, without one, the card of the process's own number on its machine.
+    /// A card by its number; in a group of processes, without one, the card of the process's own number on its machine,
+    /// counted round where there are fewer cards.
     Cuda(Option<usize>),
 }
 
@@ -26,19 +29,28 @@ impl DeviceChoice {
     /// The device.
     ///
     /// # Errors
-    /// Where a card was asked for, and this program is built without them or there is none of that number.
+    /// Where a card was asked for, or a group is to use cards, and this program is built without them or there is none of
+    /// that number.
     pub fn open(self) -> Result<Device> {
-        let number = |asked: Option<usize>| asked.or_else(local_rank).unwrap_or(0);
+        let is_in_group = matches!(Ranks::from_env(), Ok(Some(_)));
+        let card = |asked: Option<usize>| {
+            let own = || if is_in_group { card_of(local_rank().unwrap_or(0), cards()) } else { 0 };
+            Device::new_cuda(asked.unwrap_or_else(own)).map_err(|cause| {
+                self.refused(format!("{cause}; `nvidia-smi -L` lists the cards and their numbers"))
+            })
+        };
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Auto if !IS_BUILT_FOR_CUDA => Ok(Device::Cpu),
-            // What keeps a card from being used is said where somebody asks for one.
-            Self::Auto => Ok(Device::new_cuda(number(None)).unwrap_or(Device::Cpu)),
+            Self::Auto if is_in_group => card(None),
+            Self::Auto => card(None).or_else(|error| {
+                tracing::warn!("networks compute on the CPU: {error}");
+                Ok(Device::Cpu)
+            }),
             Self::Cuda(_) if !IS_BUILT_FOR_CUDA => Err(self.refused(
                 "this program is built without CUDA; `make build-cuda` builds target/cuda/release/bolid-cuda, which has it",
             )),
-            Self::Cuda(asked) => Device::new_cuda(number(asked))
-                .map_err(|cause| self.refused(format!("{cause}; `nvidia-smi -L` lists the cards and their numbers"))),
+            Self::Cuda(asked) => card(asked),
         }
     }
 
@@ -50,6 +62,24 @@ impl DeviceChoice {
 /// The process's number on its machine, where torchrun set it, or Slurm.
 fn local_rank() -> Option<usize> {
     ["LOCAL_RANK", "SLURM_LOCALID"].iter().find_map(|name| std::env::var(name).ok()?.parse().ok())
+}
+
+/// The card of a process: its own number, counted round where there are fewer. A launcher that shows each process one card
+/// alone calls that 0.
+fn card_of(local_rank: usize, cards: usize) -> usize {
+    local_rank % cards.max(1)
+}
+
+/// How many cards this process sees; 0 where that cannot be had, and opening one then says why.
+#[cfg(feature = "cuda")]
+fn cards() -> usize {
+    let count = candle_core::cuda::cudarc::driver::CudaContext::device_count();
+    count.ok().and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cards() -> usize {
+    0
 }
 
 impl FromStr for DeviceChoice {
@@ -121,6 +151,13 @@ mod tests {
     fn a_card_that_is_not_there_is_refused_by_its_number() {
         let said = DeviceChoice::Cuda(Some(4096)).open().expect_err("no card").to_string();
         assert!(said.contains("cuda:4096") && said.contains("nvidia-smi"), "{said}");
+    }
+
+    #[test]
+    fn processes_of_a_machine_have_a_card_each_as_far_as_there_are_some() {
+        assert_eq!([0, 1, 2, 3].map(|local_rank| card_of(local_rank, 2)), [0, 1, 0, 1]);
+        assert_eq!([0, 5].map(|local_rank| card_of(local_rank, 1)), [0, 0]);
+        assert_eq!(card_of(3, 0), 0);
     }
 
     #[test]

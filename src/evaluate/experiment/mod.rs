@@ -1,5 +1,5 @@
 //! `bolid experiment`: the adapter's streams beside the plain base, IP-Adapter's recipe and DreamBooth, on people whom no
-//! training saw, over several trainings.
+//! adapter was trained on, over several trainings.
 //!
 //! | file | what |
 //! |---|---|
@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use photo::Digest;
 use snapshot::SnapshotRef;
+use train::device::compute_type;
 use train::diffusion::scheduler::SamplerKind;
 use train::generate::{Likeness, ModelFiles, Models};
 use train::run::RunFolder;
@@ -46,7 +47,8 @@ use crate::cli::{ExperimentArgs, Global, RecipeArgs};
 use crate::generate::base_folder;
 use crate::output::Output;
 use crate::plan::Plan;
-use crate::training::{draw, model};
+use crate::training::adapter::config::AdapterConfig;
+use crate::training::{draw, model, together};
 use arm::Arm;
 use plan::ExperimentPlan;
 use record::{Records, write_whole};
@@ -56,6 +58,7 @@ use trainings::School;
 
 /// Runs the command.
 pub fn run(args: &ExperimentArgs, global: &Global, output: Output) -> Result<Done> {
+    together::refuse_group("experiment")?;
     let (results, folder) = match &args.from {
         Some(file) => (read_results(file)?, parent(file)),
         None => {
@@ -95,6 +98,7 @@ fn experiment(
     let device = args.device.open()?;
     let models = Models::load(files.clone(), &device)
         .with_context(|| format!("load the base `{}`", files.base_name))?;
+    let image_encoder = models.image_encoder().context("read the encoder of references")?;
     let kind = sampler(&models)?;
     let chosen = model::load(&global.workdir.join("runs"), &config.body.model, &device)?;
     let clip = config.base.clip.clone().unwrap_or_else(|| base.join("clip"));
@@ -106,20 +110,15 @@ fn experiment(
     let judges = Judges::new(&of_recipe, chosen.saved.model, likeness, None)?;
 
     let spec = people::spec(plan.people_seed, plan.people, plan.most_views(), sides);
-    let trained_on = config.data.drawn.as_ref().map(|drawn| drawn.seed);
-    if trained_on == Some(spec.seed) {
-        bail!(
-            "`people_seed = {}`: these are the people of the training; take another seed",
-            plan.people_seed
-        );
-    }
+    let snapshots_dir = global.workdir.join("snapshots");
+    refuse_known_people(plan, &config, spec.seed, chosen.run.as_ref(), &snapshots_dir)?;
     let subjects = people::drawn(&spec, plan.held_out, sides)?;
     let records = Records::open(folder)?;
 
     let school = School { plan, device: args.device, global, output };
     let adapters = school.adapters()?;
     let ip_adapters = school.ip_adapters()?;
-    let photos: SnapshotRef = draw::snapshot(&global.workdir.join("snapshots"), &spec)?;
+    let photos: SnapshotRef = draw::snapshot(&snapshots_dir, &spec)?;
     let dreambooths = school.dreambooths(&subjects, &photos)?;
     let update = of_update(&dreambooths)?;
     let trained: Vec<_> = adapters.into_iter().chain(ip_adapters).chain(dreambooths).collect();
@@ -131,6 +130,9 @@ fn experiment(
         spec: &spec,
         judges: &judges,
         base: &models,
+        body_vae: chosen.saved.digest,
+        image_encoder,
+        sides,
         device: &device,
         kind,
         records: &records,
@@ -148,10 +150,12 @@ fn experiment(
             base: files.base_name.clone(),
             base_sha256: models.names().base.sha256,
             body_vae: chosen.saved.digest,
+            body_vae_run: chosen.run.as_ref().map(|run| run.record().id.clone()),
             clip: judges.likeness.digest(),
             pose_model: judges.detectors.identity(curate::Role::People),
             scheduler: crate::generate::name_of(kind).to_owned(),
             size_px: models.size_px(),
+            compute: compute_type(&device).as_str().to_owned(),
             dreambooth_photos: update.photos,
             dreambooth_rank: update.rank,
             trainings: trained.clone(),
@@ -165,6 +169,41 @@ fn experiment(
     let text = serde_json::to_string_pretty(&results)?;
     write_whole(&folder.join(results::FILE), (text + "\n").as_bytes())?;
     Ok(results)
+}
+
+/// Refuses people of `seed` where the adapters were trained on them, or the body-VAE whose run is here: drawn for the training,
+/// or in a snapshot of the work folder. An adapter that was given is of the same configuration.
+fn refuse_known_people(
+    plan: &ExperimentPlan,
+    config: &AdapterConfig,
+    seed: u64,
+    body_vae: Option<&RunFolder>,
+    snapshots_dir: &Path,
+) -> Result<()> {
+    let is_of_seed = |snapshot: &str| {
+        let drawn = snapshot::find(snapshots_dir, snapshot).ok().and_then(|path| {
+            let (manifest, _) = snapshot::Manifest::read(&path.join(snapshot::manifest::MANIFEST)).ok()?;
+            manifest.spec.recipe["drawn"]["seed"].as_u64()
+        });
+        drawn == Some(seed)
+    };
+    let knows = |config: &AdapterConfig| {
+        config.data.drawn.as_ref().is_some_and(|drawn| drawn.seed == seed)
+            || config.data.snapshot.as_deref().is_some_and(is_of_seed)
+    };
+    let theirs = trainings::adapter_config(plan, &plan.ip_adapter.set)?;
+    let of_body_vae = body_vae.is_some_and(|run| run.record().snapshot_ids().into_iter().any(is_of_seed));
+    for (what, is_known) in
+        [("adapter", knows(config)), ("IP-Adapter", knows(&theirs)), ("body-VAE", of_body_vae)]
+    {
+        if is_known {
+            bail!(
+                "`people_seed = {}`: these are the people whom the {what} is trained on; take another seed",
+                plan.people_seed
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The base's own sampler; pictures that are drawn side by side take no fresh noise.

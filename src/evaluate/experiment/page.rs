@@ -33,11 +33,16 @@ fn introduction(text: &mut String, results: &Results) {
         text,
         "# The experiment\n\n\
          `bolid experiment` wrote this page (plan `{}`); do not edit it.\n\n\
-         {} synthetic people whom no training has seen, {} of clothes × {} each. Pictures are compared with {} photos \
+         {} synthetic people whom no {} has seen, {} of clothes × {} each. Pictures are compared with {} photos \
          of the person in clothes that no given photo shows, and the prompts name others again: clothes say nothing of whom a \
          picture shows. Every way of drawing begins with the same noise.\n\n",
         plan.name,
         plan.people,
+        match results.provenance.body_vae_run {
+            Some(_) => "training of an adapter or of the body-VAE",
+            None =>
+                "training of an adapter (whom the body-VAE saw is not known: its run was not in the work folder)",
+        },
         counted(plan.prompts.len(), "prompt"),
         counted(plan.seeds as usize, "seed"),
         plan.held_out
@@ -144,22 +149,26 @@ fn image(file: &str) -> String {
 
 fn comparisons(text: &mut String, results: &Results) {
     text.push_str(
-        "## One beside another\n\nThe one's figure in relation to the other's, on the same people: −10 % is a tenth less. In bold \
-         where the interval does not hold 0.\n\n\
-         | | limb-ratio error | width error | body score, difference | retrieval@1, difference | CLIP-T |\n\
-         |---|---|---|---|---|---|\n",
+        "## One beside another\n\nThe one's figure in relation to the other's, on the same people: −10 % is a tenth less. Who is \
+         found in no picture of the one or of the other counts on neither side; the last column says how many are left, for \
+         limbs, widths and the body score. In bold where the interval does not hold 0.\n\n\
+         | | limb-ratio error | width error | body score, difference | retrieval@1, difference | CLIP-T | people |\n\
+         |---|---|---|---|---|---|---|\n",
     );
     for one in &results.comparisons {
         let _ = writeln!(
             text,
-            "| {} beside {} | {} | {} | {} | {} | {} |",
+            "| {} beside {} | {} | {} | {} | {} | {} | {}, {}, {} |",
             name(&one.arm),
             name(&one.beside),
             bold(&one.limb_ratio_error, percent),
             bold(&one.width_error, percent),
             bold(&one.body_score, signed_short),
             bold(&one.retrieval_at_1, signed_short),
-            bold(&one.clip_t, percent)
+            bold(&one.clip_t, percent),
+            one.limb_ratio_error.people,
+            one.width_error.people,
+            one.body_score.people
         );
     }
     text.push('\n');
@@ -266,7 +275,7 @@ fn made_by(text: &mut String, results: &Results) {
         text,
         "## Made by\n\n| | |\n|---|---|\n| program | bolid {} |\n| people | seed {}, {} of them |\n| base | `{}` {} |\n\
          | body-VAE | {} |\n| CLIP | {} |\n| pose model | {} |\n\
-         | pictures | {size} × {size} px, {}, {} steps, guidance {}, seeds from {} |\n",
+         | pictures | {size} × {size} px, {}, {} steps, guidance {}, seeds from {}, computed in {} |\n",
         provenance.program_version,
         plan.people_seed,
         plan.people,
@@ -279,6 +288,7 @@ fn made_by(text: &mut String, results: &Results) {
         plan.steps,
         plan.guidance,
         plan.seed,
+        provenance.compute,
         size = provenance.size_px,
     );
     let of = |kind: Kind| provenance.trainings.iter().filter(move |one| one.what == kind);

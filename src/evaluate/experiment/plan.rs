@@ -17,7 +17,7 @@ use crate::training::config::TrainConfigError;
 pub struct ExperimentPlan {
     /// The first part of the names of its runs, and of its folder.
     pub name: String,
-    /// The synthetic people of this seed, whom no training has seen.
+    /// The synthetic people of this seed; those of a training are refused.
     pub people_seed: u64,
     /// How many.
     pub people: usize,
@@ -98,6 +98,25 @@ pub struct Variation {
     pub set: Vec<String>,
 }
 
+/// A plan's lists of settings.
+#[derive(Clone, Copy)]
+enum List {
+    Adapter,
+    IpAdapter,
+    Dreambooth,
+}
+
+/// `--set adapter.set.fit.steps=100` adds `fit.steps=100` to the list: who wants fewer steps need not name all other settings.
+fn added_to(flag: &str) -> Option<(List, &str)> {
+    [
+        ("adapter.set.", List::Adapter),
+        ("ip_adapter.set.", List::IpAdapter),
+        ("dreambooth.set.", List::Dreambooth),
+    ]
+    .into_iter()
+    .find_map(|(prefix, list)| Some((list, flag.strip_prefix(prefix)?)))
+}
+
 fn one() -> u64 {
     1
 }
@@ -125,7 +144,17 @@ fn guidance() -> f64 {
 impl ExperimentPlan {
     /// Reads and checks it.
     pub fn load(args: &ExperimentArgs) -> Result<Self> {
-        let mut plan: Self = config::load_training(&args.config, &args.overrides, std::iter::empty())?;
+        let (added, overrides): (Vec<String>, Vec<String>) =
+            args.overrides.iter().cloned().partition(|flag| added_to(flag).is_some());
+        let mut plan: Self = config::load_training(&args.config, &overrides, std::iter::empty())?;
+        for (list, setting) in added.iter().filter_map(|flag| added_to(flag)) {
+            match list {
+                List::Adapter => &mut plan.adapter.set,
+                List::IpAdapter => &mut plan.ip_adapter.set,
+                List::Dreambooth => &mut plan.dreambooth.set,
+            }
+            .push(setting.to_owned());
+        }
         plan.check()
             .map_err(|source| TrainConfigError::OutOfRange { config: args.config.clone(), source })?;
         let folder = args.config.parent().unwrap_or(Path::new(""));
@@ -180,5 +209,43 @@ impl ExperimentPlan {
             check("adapter.given.seed", &given.seed, is_asked, "one of `training_seeds`")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::DeviceArgs;
+    use crate::evaluate::experiment::trainings::adapter_config;
+
+    #[test]
+    fn a_plan_is_made_smaller_by_set_and_keeps_its_other_settings() {
+        let overrides = [
+            "people=4",
+            "training_seeds=[2]",
+            "adapter.set.fit.steps=120",
+            "ip_adapter.set.fit.learning_rate=1e-3",
+            "dreambooth.set.fit.steps=40",
+        ];
+        let args = |overrides: &[&str]| ExperimentArgs {
+            config: "data/recipes/experiment-quick.toml".into(),
+            overrides: overrides.iter().map(|&one| one.to_owned()).collect(),
+            out: None,
+            page: None,
+            from: None,
+            device: DeviceArgs::default(),
+            recipe: None,
+        };
+        let usual = ExperimentPlan::load(&args(&[])).expect("a plan");
+        let small = ExperimentPlan::load(&args(&overrides)).expect("a plan");
+        assert_eq!((small.people, &small.training_seeds[..]), (4, &[2][..]));
+        assert_eq!(small.adapter.set[..usual.adapter.set.len()], usual.adapter.set);
+        assert_eq!(small.dreambooth.set.last().map(String::as_str), Some("fit.steps=40"));
+        let ours = adapter_config(&small, &[]).expect("the adapter's configuration");
+        let theirs = adapter_config(&small, &small.ip_adapter.set).expect("IP-Adapter's");
+        let families = ours.data.drawn.as_ref().map(|drawn| drawn.families);
+        assert_eq!((ours.fit.steps, theirs.fit.steps, families), (120, 120, Some(96)));
+        assert_eq!((theirs.fit.learning_rate, ours.objective.alpha_id), (1e-3, 0.0));
+        assert!(ours.fit.check().is_ok(), "as few steps as the docs say");
     }
 }

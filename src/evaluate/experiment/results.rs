@@ -9,7 +9,7 @@ use super::trainings::Trained;
 /// The file's name.
 pub const FILE: &str = "experiment.json";
 /// The version of the file that this program writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// An experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,8 @@ pub struct Provenance {
     pub base_sha256: Digest,
     /// The body-VAE's digest.
     pub body_vae: Digest,
+    /// The body-VAE's run; null where that is not in the work folder, so that whom it saw is not known.
+    pub body_vae_run: Option<String>,
     /// CLIP's digest.
     pub clip: Digest,
     /// The pose model's identity.
@@ -55,6 +57,8 @@ pub struct Provenance {
     pub scheduler: String,
     /// Side of the pictures, and of the photos beside them, in px.
     pub size_px: usize,
+    /// The type that the base's UNet computes in: `f32`, `bf16`.
+    pub compute: String,
     /// Photos of each that DreamBooth is trained on, and the rank of its updates.
     pub dreambooth_photos: usize,
     /// See above.
@@ -71,6 +75,8 @@ pub struct Estimate {
     pub low: Option<f64>,
     /// Its upper end.
     pub high: Option<f64>,
+    /// The people whom it is over: of whom everything that it is made of has a value.
+    pub people: usize,
     /// The mean of each training's pictures.
     pub by_training: Vec<Option<f64>>,
 }

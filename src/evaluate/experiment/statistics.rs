@@ -3,11 +3,15 @@
 //! A draw takes people anew and, independently, trainings anew: pictures of one person err alike in all trainings, and those of
 //! one training in all people. Of few trainings the spread is made too small by this, by √((n − 1)/n): a fifth of 3. The
 //! values of each training stand beside the interval.
+//!
+//! Arms are compared on the same people: those of whom each arm has a value, in any of its trainings. Somebody who is found in
+//! none of an arm's pictures has no value there, and an arm that breaks the pictures of hard people would gain by their absence.
 
 use train::bodybench::bootstrap::{DRAWS, LEVEL, interval, samples, widen_certainty};
 
 use super::results::Estimate;
 use super::trainings::Kind;
+use crate::evaluate::readings::mean;
 
 /// What the draws follow from.
 const SEED: u64 = 1;
@@ -64,13 +68,13 @@ impl Draws {
         let (Some(share), Some(low), Some(high)) = (estimate.value, estimate.low, estimate.high) else {
             return estimate;
         };
-        let people = of.values.first().map_or(0, Vec::len);
-        let [low, high] = widen_certainty([low, high], share, people);
+        let [low, high] = widen_certainty([low, high], share, estimate.people);
         Estimate { low: Some(low), high: Some(high), ..estimate }
     }
 
-    /// A statistic of the means of several arms on the same people; NaN is no value. It is one of the first arm's trainings
-    /// where they are many.
+    /// A statistic of the means of several arms over the people of whom all have a value; NaN is no value. It is one of the
+    /// first arm's trainings where they are many: beside an arm of the same trainings each stands beside itself, beside any
+    /// other beside the mean.
     pub fn statistic(&self, arms: &[OfArm<'_>], of: impl Fn(&[f64]) -> f64) -> Estimate {
         let people = arms.iter().map(|arm| arm.values.first().map_or(0, Vec::len)).min().unwrap_or(0);
         if people == 0 {
@@ -78,30 +82,31 @@ impl Draws {
         }
         let everybody: Vec<usize> = (0..people).collect();
         let all = |arm: &OfArm<'_>| (0..arm.values.len()).collect::<Vec<usize>>();
-        let at = |people: &[usize], trainings: &dyn Fn(usize, &OfArm<'_>) -> Vec<usize>| {
-            let means =
-                arms.iter().enumerate().map(|(index, arm)| mean(arm.values, &trainings(index, arm), people));
-            of(&means.collect::<Vec<f64>>())
+        let at = |people: &[usize], trainings: &dyn Fn(&OfArm<'_>) -> Vec<usize>| {
+            let (means, counted) = means(arms, &arms.iter().map(trainings).collect::<Vec<_>>(), people);
+            (of(&means), counted)
         };
-        let value = known(at(&everybody, &|_, arm| all(arm)));
+        let (value, counted) = at(&everybody, &all);
+        let value = known(value);
         let drawn: Vec<f64> = (0..self.people.len())
-            .map(|draw| at(&self.people[draw], &|_, arm| self.trainings(arm.by, draw).to_vec()))
+            .map(|draw| at(&self.people[draw], &|arm| self.trainings(arm.by, draw).to_vec()).0)
             .filter(|value| value.is_finite())
             .collect();
-        let trainings = arms.first().map_or(0, |arm| arm.values.len());
-        let by_training = match trainings {
-            0 | 1 => Vec::new(),
-            _ => {
+        let by_training = match arms.first() {
+            Some(first) if first.values.len() > 1 => {
                 let only = |one: usize| {
-                    known(at(&everybody, &|index, arm| if index == 0 { vec![one] } else { all(arm) }))
+                    let same = |arm: &OfArm<'_>| if arm.by == first.by { vec![one] } else { all(arm) };
+                    known(at(&everybody, &same).0)
                 };
-                (0..trainings).map(only).collect()
+                (0..first.values.len()).map(only).collect()
             }
+            _ => Vec::new(),
         };
         // One person says nothing of others; and an interval of a few lucky draws would be too narrow.
-        let is_enough = people > 1 && drawn.len() as f64 >= LEVEL * DRAWS as f64;
+        let is_enough = counted > 1 && drawn.len() as f64 >= LEVEL * DRAWS as f64;
         let ends = is_enough.then(|| interval(drawn)).filter(|_| value.is_some());
-        Estimate { value, low: ends.map(|ends| ends[0]), high: ends.map(|ends| ends[1]), by_training }
+        let (low, high) = (ends.map(|ends| ends[0]), ends.map(|ends| ends[1]));
+        Estimate { value, low, high, people: counted, by_training }
     }
 }
 
@@ -109,12 +114,21 @@ fn known(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// The mean over what is known of these trainings and people; NaN of nothing.
-fn mean(values: &Values, trainings: &[usize], people: &[usize]) -> f64 {
-    let of = |&training: &usize| people.iter().filter_map(move |&person| values[training][person]);
-    let (sum, count) =
-        trainings.iter().flat_map(of).fold((0.0, 0u32), |(sum, count), one| (sum + one, count + 1));
-    if count == 0 { f64::NAN } else { sum / f64::from(count) }
+/// The mean of each arm over those of `people` of whom every arm has a value in some of its `trainings`, NaN of nobody; and
+/// how many they are. Each counts alike, however many trainings have a value of them.
+fn means(arms: &[OfArm<'_>], trainings: &[Vec<usize>], people: &[usize]) -> (Vec<f64>, usize) {
+    let mut sums = vec![0.0; arms.len()];
+    let mut counted = 0;
+    for &person in people {
+        let of_arm = |(arm, trainings): (&OfArm<'_>, &Vec<usize>)| {
+            mean(trainings.iter().filter_map(|&training| arm.values[training][person]))
+        };
+        if let Some(of_person) = arms.iter().zip(trainings).map(of_arm).collect::<Option<Vec<f64>>>() {
+            sums.iter_mut().zip(of_person).for_each(|(sum, one)| *sum += one);
+            counted += 1;
+        }
+    }
+    (sums.into_iter().map(|sum| sum / counted as f64).collect(), counted)
 }
 
 #[cfg(test)]
@@ -149,12 +163,48 @@ mod tests {
     }
 
     #[test]
+    fn an_arm_that_breaks_hard_people_gains_nothing_by_their_absence() {
+        let draws = Draws::new(20, 3);
+        // The second half is ten times as hard.
+        let hard = |person: usize| if person < 10 { 1.0 } else { 10.0 };
+        let (mut ours, theirs) = (values(|_, person| hard(person), 3), values(|_, person| hard(person), 1));
+        for row in &mut ours {
+            row[11..].fill(None);
+        }
+        // One of the hard ones is seen in one training of three, and counts as everybody does.
+        (ours[0][10], ours[2][10]) = (None, None);
+        let arms = [OfArm { values: &ours, by: Some(Kind::Adapter) }, OfArm { values: &theirs, by: None }];
+        let ratio = draws.statistic(&arms, |means| means[0] / means[1] - 1.0);
+        assert_eq!((ratio.value, ratio.low, ratio.high, ratio.people), (Some(0.0), Some(0.0), Some(0.0), 11));
+        assert_eq!(ratio.by_training, [Some(0.0); 3]);
+        let means = draws.statistic(&arms, |means| means[1]);
+        assert_eq!(means.value, Some(20.0 / 11.0));
+        assert_eq!(draws.mean(arms[1]).people, 20, "alone, everybody counts");
+    }
+
+    #[test]
+    fn arms_of_the_same_trainings_are_compared_training_by_training() {
+        let draws = Draws::new(20, 3);
+        let of =
+            |shift: f64| values(move |training, person| person as f64 + 10.0 * training as f64 + shift, 3);
+        let (body, reference, other) = (of(1.0), of(0.0), of(0.0));
+        let difference = |beside: OfArm<'_>| {
+            let body = OfArm { values: &body, by: Some(Kind::Adapter) };
+            draws.statistic(&[body, beside], |means| means[0] - means[1])
+        };
+        let same = difference(OfArm { values: &reference, by: Some(Kind::Adapter) });
+        assert_eq!(same.by_training, [Some(1.0); 3]);
+        let others = difference(OfArm { values: &other, by: Some(Kind::IpAdapter) });
+        assert_eq!(others.by_training, [Some(-9.0), Some(1.0), Some(11.0)], "other trainings: their mean");
+    }
+
+    #[test]
     fn who_has_no_value_does_not_count_and_nobody_has_none() {
         let draws = Draws::new(20, 1);
         let mut some = values(|_, person| person as f64, 1);
         some[0][19] = None;
         let of = |values| draws.mean(OfArm { values, by: None });
-        assert_eq!(of(&some).value, Some(9.0));
+        assert_eq!((of(&some).value, of(&some).people), (Some(9.0), 19));
         assert_eq!(of(&vec![vec![None; 20]]), Estimate::default());
         let all = draws.share(OfArm { values: &values(|_, _| 1.0, 1), by: None });
         assert!(all.high == Some(1.0) && all.low < Some(0.9), "{all:?}");

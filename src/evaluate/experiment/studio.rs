@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +12,7 @@ use indicatif::ProgressBar;
 use photo::Digest;
 use serde_json::json;
 use train::Device;
+use train::device::compute_type;
 use train::diffusion::sampling::Sampling;
 use train::diffusion::scheduler::SamplerKind;
 use train::generate::{ModelFiles, Models};
@@ -21,7 +23,7 @@ use super::plan::ExperimentPlan;
 use super::record::{PhotoRecord, PictureRecord, Records};
 use super::trainings::{IDENTIFIER, Trained, last_part};
 use crate::evaluate::judge::Judges;
-use crate::evaluate::people::{self, Subject};
+use crate::evaluate::people::{self, Sides, Subject};
 use crate::evaluate::readings::{Readings, cosine, mean};
 use crate::evaluate::renderer::{PERSON, Renderer, SubjectInputs};
 use crate::training::draw::DrawSpec;
@@ -41,6 +43,12 @@ pub struct Studio<'a> {
     pub judges: &'a Judges,
     /// The plain base.
     pub base: &'a Models,
+    /// The digest of the body-VAE that makes c_body and reads it.
+    pub body_vae: Digest,
+    /// The digest of the encoder of references.
+    pub image_encoder: Digest,
+    /// The sides of pictures and views.
+    pub sides: Sides,
     /// What they compute on.
     pub device: &'a Device,
     /// How noise becomes a picture.
@@ -61,7 +69,7 @@ impl Studio<'_> {
     /// Reads photos and pictures.
     pub fn read(&self, arms: &[Arm], trained: &[Trained], files: &ModelFiles) -> Result<Read> {
         let photos = self.photos()?;
-        let bar = crate::progress::stage("draw", self.count(arms, trained), "pictures");
+        let bar = crate::progress::stage("draw", self.count(arms, trained)?, "pictures");
         let embedded: Vec<OnceCell<Vec<f32>>> = self.people.iter().map(|_| OnceCell::new()).collect();
         let mut read: Vec<(Arm, Vec<Vec<PictureRecord>>)> =
             arms.iter().map(|arm| (arm.clone(), Vec::new())).collect();
@@ -72,8 +80,7 @@ impl Studio<'_> {
             let models = OnceCell::new();
             let drawn_by = Drawn { trained, files, made_by: made_by(trained)?, models: &models };
             for (arm, of_arm) in read.iter_mut().filter(|(arm, _)| arm.by == trained.map(|one| one.what)) {
-                let records = self
-                    .whom(trained)
+                let records = whom(self.people, trained)?
                     .map(|person| {
                         self.pictures_of(person, arm, &drawn_by, &photos[person], &embedded[person], &bar)
                     })
@@ -89,23 +96,14 @@ impl Studio<'_> {
         Ok(Read { photos, arms: read })
     }
 
-    /// Whom a training draws.
-    fn whom(&self, trained: Option<&Trained>) -> std::ops::Range<usize> {
-        let only = trained.and_then(|one| one.person.as_ref());
-        match only.and_then(|name| self.people.iter().position(|subject| subject.name == *name)) {
-            Some(person) => person..person + 1,
-            None => 0..self.people.len(),
-        }
-    }
-
-    fn count(&self, arms: &[Arm], trained: &[Trained]) -> u64 {
+    fn count(&self, arms: &[Arm], trained: &[Trained]) -> Result<u64> {
+        let of_training = |one: &Trained| Ok(whom(self.people, Some(one))?.len());
         let of_arm = |arm: &Arm| match arm.by {
-            None => self.people.len(),
-            Some(kind) => {
-                trained.iter().filter(|one| one.what == kind).map(|one| self.whom(Some(one)).len()).sum()
-            }
+            None => Ok(self.people.len()),
+            Some(kind) => trained.iter().filter(|one| one.what == kind).map(of_training).sum(),
         };
-        arms.iter().map(of_arm).sum::<usize>() as u64 * self.of_each()
+        let people: usize = arms.iter().map(of_arm).sum::<Result<usize>>()?;
+        Ok(people as u64 * self.of_each())
     }
 
     /// Pictures of a person in one arm.
@@ -119,8 +117,13 @@ impl Studio<'_> {
         Digest::of_json(&json!({
             "version": VERSION,
             "base": self.base.names().base.sha256,
+            "compute": compute_type(self.device).as_str(),
+            "image_encoder": self.image_encoder,
+            "body_vae": self.body_vae,
             "pose": judges.detectors.identity(Role::People),
             "rules": judges.rules,
+            "prepare": judges.prepare,
+            "sides": [self.sides.picture_px, self.sides.view_px],
             "clip": judges.likeness.digest(),
             "people": [self.spec.seed, self.spec.views as u64, u64::from(self.spec.size_px)],
             "held_out": plan.held_out,
@@ -255,6 +258,14 @@ impl Studio<'_> {
     }
 }
 
+/// Whom a training draws: the one it was trained on, or everybody.
+fn whom(people: &[Subject], trained: Option<&Trained>) -> Result<Range<usize>> {
+    let Some(name) = trained.and_then(|one| one.person.as_ref()) else { return Ok(0..people.len()) };
+    let person = people.iter().position(|subject| subject.name == *name);
+    let person = person.with_context(|| format!("a training is of {name}, who is not among the people"))?;
+    Ok(person..person + 1)
+}
+
 /// What an arm is drawn by.
 struct Drawn<'a> {
     trained: Option<&'a Trained>,
@@ -305,5 +316,37 @@ pub fn check_prompts(prompts: &[String]) -> Result<()> {
     match prompts.iter().find(|prompt| !prompt.contains(PERSON)) {
         Some(prompt) => bail!("`prompts`: {prompt:?} does not say {PERSON}, which stands for who is drawn"),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::experiment::trainings::Kind;
+
+    #[test]
+    fn a_training_of_one_person_draws_nobody_else_and_one_of_a_stranger_is_refused() {
+        let person = |name: &str| Subject {
+            name: name.to_owned(),
+            noun: "woman",
+            height_m: None,
+            given: Vec::new(),
+            held_out: Vec::new(),
+        };
+        let people = [person("drawn/a"), person("drawn/b")];
+        let of = |name: Option<&str>| Trained {
+            what: Kind::Dreambooth,
+            seed: 1,
+            person: name.map(str::to_owned),
+            run: None,
+            steps: None,
+            was_given: false,
+            files: PathBuf::new(),
+        };
+        assert_eq!(whom(&people, None).expect("everybody"), 0..2);
+        assert_eq!(whom(&people, Some(&of(None))).expect("everybody"), 0..2);
+        assert_eq!(whom(&people, Some(&of(Some("drawn/b")))).expect("one"), 1..2);
+        let refused = whom(&people, Some(&of(Some("drawn/c")))).expect_err("nobody").to_string();
+        assert!(refused.contains("drawn/c"), "{refused}");
     }
 }

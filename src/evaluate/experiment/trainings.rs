@@ -30,7 +30,7 @@ pub struct Trained {
     pub seed: u64,
     /// Whom it was trained on, where that is one person.
     pub person: Option<String>,
-    /// The run's id; null of an adapter that does not say.
+    /// The run's id.
     pub run: Option<String>,
     /// Steps; null of an adapter that was given.
     pub steps: Option<u64>,
@@ -59,6 +59,11 @@ pub fn adapter_config(plan: &ExperimentPlan, more: &[String]) -> Result<AdapterC
     Ok(config::load_training(&plan.adapter.config, &set, env::vars())?)
 }
 
+/// Whether L_id needs a probe that is made of this configuration.
+fn has_probe(config: &AdapterConfig) -> bool {
+    config.objective.alpha_id > 0.0 && config.probe.model.is_none()
+}
+
 /// What trains.
 pub struct School<'a> {
     /// What is to be trained.
@@ -74,9 +79,11 @@ pub struct School<'a> {
 impl School<'_> {
     /// The adapters of all seeds.
     pub fn adapters(&self) -> Result<Vec<Trained>> {
-        let given = &self.plan.adapter.given;
+        // What was given is looked at first: a wrong one is refused before hours of training.
+        let given =
+            self.plan.adapter.given.iter().map(|given| self.given(given)).collect::<Result<Vec<_>>>()?;
         let one = |&seed: &u64| match given.iter().find(|given| given.seed == seed) {
-            Some(given) => self.given(given),
+            Some(given) => Ok(given.clone()),
             None => self.adapter(Kind::Adapter, &[], seed),
         };
         self.plan.training_seeds.iter().map(one).collect()
@@ -103,38 +110,58 @@ impl School<'_> {
         let runs_dir = self.global.workdir.join("runs");
         body::body_vae(&runs_dir, Some(&chosen), Some(&config.body.model), &Device::Cpu)
             .with_context(|| format!("`adapter.given`: {folder}"))?;
+        let (found, wanted) =
+            (chosen.run_id(), fit::id(&self.adapter_args(Kind::Adapter, &[], given.seed)?, self.global)?);
+        if found != Some(wanted.as_str()) {
+            bail!(
+                "`adapter.given`: {folder} is of {}, the configuration with the seed {} makes the run {wanted}: that adapter \
+                 was trained with other settings, on other photos or by another version of the program; take the entry out, \
+                 and it is trained",
+                found.map_or("no known run".to_owned(), |id| format!("the run {id}")),
+                given.seed
+            );
+        }
         Ok(Trained {
             what: Kind::Adapter,
             seed: given.seed,
             person: None,
-            run: chosen.run_id().map(str::to_owned),
+            run: Some(wanted),
             steps: None,
             was_given: true,
             files: chosen.folder,
         })
     }
 
-    /// An adapter of one seed. Runs of the configuration's own seed, with nothing set over it, are those of
+    /// The arguments of an adapter of one seed. Runs of the configuration's own seed, with nothing set over it, are those of
     /// `bolid train adapter`.
-    fn adapter(&self, what: Kind, more: &[String], seed: u64) -> Result<Trained> {
-        let Self { plan, global, output, .. } = *self;
+    fn adapter_args(&self, what: Kind, more: &[String], seed: u64) -> Result<AdapterArgs> {
+        let plan = self.plan;
         let mut set: Vec<String> = plan.adapter.set.iter().chain(more).cloned().collect();
         let config = adapter_config(plan, more)?;
-        let args =
-            |set: &[String]| AdapterArgs { config: plan.adapter.config.clone(), how: self.how(set, None) };
-        let has_probe = config.objective.alpha_id > 0.0 && config.probe.model.is_none();
-        let of_probe = args(&set);
+        let of_probe = self.of_configuration(&set);
         if !set.is_empty() || seed != config.seed {
             let kind = if what == Kind::IpAdapter { "-ip-adapter" } else { "" };
-            if has_probe {
+            if has_probe(&config) {
                 // One probe for all: it is frozen, and not what is compared.
-                set.push(format!("probe.model={:?}", self.probe(&of_probe)?));
+                set.push(format!("probe.model={:?}", probe::id(&of_probe, self.global)?));
             }
             set.extend([format!("seed={seed}"), format!("name=\"{}{kind}-seed-{seed}\"", plan.name)]);
-        } else if has_probe {
-            self.probe(&of_probe)?;
         }
-        let args = args(&set);
+        Ok(self.of_configuration(&set))
+    }
+
+    fn of_configuration(&self, set: &[String]) -> AdapterArgs {
+        AdapterArgs { config: self.plan.adapter.config.clone(), how: self.how(set, None) }
+    }
+
+    /// An adapter of one seed.
+    fn adapter(&self, what: Kind, more: &[String], seed: u64) -> Result<Trained> {
+        let Self { plan, global, output, .. } = *self;
+        if has_probe(&adapter_config(plan, more)?) {
+            let set: Vec<String> = plan.adapter.set.iter().chain(more).cloned().collect();
+            self.probe(&self.of_configuration(&set))?;
+        }
+        let args = self.adapter_args(what, more, seed)?;
         let run = match fit::ended(&args, global)? {
             Some(run) => run,
             None => {
@@ -146,17 +173,14 @@ impl School<'_> {
         Ok(Trained::of_run(what, seed, None, &run, run.model_dir()))
     }
 
-    /// The id of the pose probe's run.
-    fn probe(&self, args: &AdapterArgs) -> Result<String> {
-        let run = match probe::ended(args, self.global)? {
-            Some(run) => run,
-            None => {
-                cache::run(args, self.global, self.output)?;
-                probe::run(args, self.global, self.output)?;
-                probe::ended(args, self.global)?.context("the pose probe's training came to no end")?
-            }
-        };
-        Ok(run.record().id.clone())
+    /// Trains the pose probe, where it is not there.
+    fn probe(&self, args: &AdapterArgs) -> Result<()> {
+        if probe::ended(args, self.global)?.is_none() {
+            cache::run(args, self.global, self.output)?;
+            probe::run(args, self.global, self.output)?;
+            probe::ended(args, self.global)?.context("the pose probe's training came to no end")?;
+        }
+        Ok(())
     }
 
     /// An update for each of `people`, on the first photos of `photos`, which has none but those that may be given.

@@ -72,6 +72,7 @@ mod tests {
             value: Some(0.5),
             low: Some(low),
             high: Some(high),
+            people: 20,
             by_training: Vec::new(),
         };
         assert_eq!(with_interval(&estimate(-0.1, 1.0)), "0.50 [−0.10, 1.00]");

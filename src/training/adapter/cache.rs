@@ -11,6 +11,7 @@ use super::inputs::Inputs;
 use crate::cli::{AdapterArgs, Global};
 use crate::output::Output;
 use crate::progress;
+use crate::training::together;
 
 /// What is shown.
 #[derive(Serialize)]
@@ -22,6 +23,7 @@ struct Cached {
 
 /// Runs the command. It goes on where it was stopped.
 pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
+    together::refuse_group("train cache")?;
     let inputs = Inputs::load(args, global)?;
     let encoders = inputs.encoders()?;
     let folder = inputs.cache_folder(&encoders)?;

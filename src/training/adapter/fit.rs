@@ -123,7 +123,9 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         return Ok(output.show(&dry, shown::dry_run_text)?);
     }
     let begin = || start::run(inputs.runs_dir(), &spec, &inputs.text, &args.how);
-    let Some((folder, finished)) = together::train(begin, &parameters, &task, &config.fit)? else {
+    let group = inputs.group.as_ref();
+    let Some((folder, finished)) = together::train(group, &spec, begin, &parameters, &task, &config.fit)?
+    else {
         return Ok(());
     };
     runs::refuse_withdrawn(&folder)?;
@@ -135,6 +137,11 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
 pub fn ended(args: &AdapterArgs, global: &Global) -> Result<Option<RunFolder>> {
     let inputs = Inputs::load(args, global)?;
     start::ended(inputs.runs_dir(), &spec(&inputs))
+}
+
+/// The id of the run that the same arguments would make, whether or not it is there.
+pub fn id(args: &AdapterArgs, global: &Global) -> Result<String> {
+    Ok(spec(&Inputs::load(args, global)?).id())
 }
 
 fn spec(inputs: &Inputs) -> RunSpec {

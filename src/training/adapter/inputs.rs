@@ -11,6 +11,7 @@ use train::adapter::Origin;
 use train::cache::fill::captions;
 use train::cache::{CacheStore, Encoders};
 use train::diffusion::checkpoint::Checkpoint;
+use train::group::Group;
 use train::views::{People, Person};
 use train::{DType, Device};
 
@@ -19,7 +20,7 @@ use super::config::AdapterConfig;
 use crate::cli::{AdapterArgs, Global};
 use crate::config;
 use crate::training::config::TrainConfigError;
-use crate::training::{data, model};
+use crate::training::{data, model, together};
 
 /// Configuration, snapshot and people.
 pub struct Inputs {
@@ -39,6 +40,8 @@ pub struct Inputs {
     pub base: Checkpoint,
     /// Where networks compute.
     pub device: Device,
+    /// The processes that train together.
+    pub group: Option<Group>,
     /// The folder of the caches.
     caches_dir: PathBuf,
     runs_dir: PathBuf,
@@ -63,7 +66,9 @@ impl Inputs {
             fs::read_to_string(&args.config).with_context(|| format!("read {}", args.config.display()))?;
         let device = args.how.device.open()?;
         let base = open_base(&config, &device)?;
-        let snapshot = data::open(&args.config, &config.data, &global.workdir)?;
+        let group = together::join()?;
+        let open = || data::open(&args.config, &config.data, &global.workdir);
+        let snapshot = together::first_alone(group.as_ref(), open)?;
         let split = config.data.split.split();
         let people = People::of(&snapshot, split, config.data.hold_out)?;
         let trained: BTreeSet<&str> = people.people.iter().map(|person| person.identity.as_str()).collect();
@@ -83,6 +88,7 @@ impl Inputs {
             unseen,
             base,
             device,
+            group,
             config,
         };
         let rows = inputs.rows();

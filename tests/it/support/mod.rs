@@ -138,6 +138,23 @@ impl Elsewhere {
     }
 }
 
+/// Puts what makes a folder a checkout into `folder`, as far as the program looks: the demo's recipe, site and models.
+pub fn checkout_in(folder: &Path) {
+    fs::create_dir_all(folder).expect("a folder can be made");
+    let manifest = fs::read(project().join("Cargo.toml")).expect("the manifest can be read");
+    fs::write(folder.join("Cargo.toml"), manifest).expect("a file can be written");
+    for part in ["data/recipes", "data/sites", "data/models", "data/locks/demo"] {
+        fs::create_dir_all(folder.join(part)).expect("a folder can be made");
+        for entry in fs::read_dir(project().join(part)).expect("a folder can be read") {
+            let path = entry.expect("an entry can be read").path();
+            let name = path.file_name().expect("an entry has a name");
+            if path.is_file() {
+                fs::copy(&path, folder.join(part).join(name)).expect("a file can be copied");
+            }
+        }
+    }
+}
+
 /// Writes the demo's photos of some people, a folder each.
 pub fn photos_of(seed: u64, people: usize, photos: usize, folder: &Path) {
     let spec = CollectionSpec { seed, identities: people, photos_per_identity: photos };

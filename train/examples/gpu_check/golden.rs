@@ -106,12 +106,21 @@ pub fn compare(setting: &Setting) -> Outcome<Value> {
             for ((name, var), (_, of_cpu)) in parameters.named().into_iter().zip(exact.named()) {
                 let [own, cpus] = [gradients.get(&var), expected.get(&of_cpu)];
                 let apart = apart(own.ok_or(name.clone())?, cpus.ok_or(name.clone())?)?;
+                if !apart.is_finite() {
+                    return Err(
+                        format!("{case} {}: the gradient of {name} is not finite", compute.as_str()).into()
+                    );
+                }
                 if apart > worst {
                     (worst, worst_name) = (apart, name);
                 }
             }
+            let prediction_apart = apart(&predicted, &golden.prediction)?;
+            if !prediction_apart.is_finite() {
+                return Err(format!("{case} {}: the prediction is not finite", compute.as_str()).into());
+            }
             let line = json!({
-                "prediction_apart": apart(&predicted, &golden.prediction)?,
+                "prediction_apart": prediction_apart,
                 "gradients_apart_at_most": worst,
                 "worst": worst_name,
             });

@@ -127,12 +127,15 @@ pub fn plan(
         }
     });
     let samples = drawn.collect();
-    // The first step has both streams that are trained, so that the audit sees their gradients.
-    let has = |without: f64, rng: &mut ChaCha8Rng| !rng.random_bool(without) || (step == 0 && without < 1.0);
-    let reference_stream = has(dropout.without_reference_stream, &mut rng);
+    // The first step has both streams that are trained, so that the audit sees their gradients. Where the body's is always
+    // there, it has the reference's in any case: so it was before that could be left out, and runs keep their ids.
+    let has = |without: f64, is_first: bool, rng: &mut ChaCha8Rng| !rng.random_bool(without) || is_first;
+    let (without_reference, without_body) = (dropout.without_reference_stream, dropout.without_body_stream);
+    let is_first = step == 0 && (without_body == 0.0 || without_reference < 1.0);
+    let reference_stream = has(without_reference, is_first, &mut rng);
     let seed = rng.random();
     // After all else, so that it changes nothing where it is always there.
-    let body_stream = has(dropout.without_body_stream, &mut rng) || !reference_stream;
+    let body_stream = has(without_body, step == 0 && without_body < 1.0, &mut rng) || !reference_stream;
     StepPlan { samples, reference_stream, body_stream, seed }
 }
 
@@ -230,6 +233,27 @@ mod tests {
             let another = of(&SampleSettings { batch: 6, ..SampleSettings::default() }, &usual);
             assert!(another.body_stream && targets(&another) == targets(&found), "the same photos");
         }
+    }
+
+    #[test]
+    fn the_first_step_has_the_streams_that_are_trained() {
+        let first = |without_reference_stream, without_body_stream| {
+            let dropout = DropoutSettings {
+                without_reference_stream,
+                without_body_stream,
+                ..DropoutSettings::default()
+            };
+            let plan = plan(&people(4, 4), &origins(16), &SampleSettings::default(), &dropout, 2, 0);
+            (plan.reference_stream, plan.body_stream)
+        };
+        assert_eq!(first(0.99, 0.0), (true, true));
+        assert_eq!(
+            first(1.0, 0.0),
+            (true, true),
+            "as runs of this id had it before the body's could be left out"
+        );
+        assert_eq!(first(0.0, 1.0), (true, false));
+        assert_eq!(first(0.9, 0.9), (true, true));
     }
 
     #[test]

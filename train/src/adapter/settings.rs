@@ -172,13 +172,18 @@ impl DropoutSettings {
         ] {
             check(key, &value, (0.0..=1.0).contains(&value), "0 to 1")?;
         }
-        let both = self.without_reference_stream * self.without_body_stream;
+        // Where one stream is never there, a step without the other trains nothing that is wanted: without the reference's,
+        // the body's stands in for it, and would be trained after all.
+        let (reference, body) = (self.without_reference_stream, self.without_body_stream);
+        let only_reference = body < 1.0 || reference == 0.0;
         check(
-            "dropout.without_body_stream",
-            &both,
-            both < 1.0,
-            "below 1 where there is no reference stream either",
-        )
+            "dropout.without_reference_stream",
+            &reference,
+            only_reference,
+            "0 where without_body_stream is 1",
+        )?;
+        let only_body = reference < 1.0 || body == 0.0;
+        check("dropout.without_body_stream", &body, only_body, "0 where without_reference_stream is 1")
     }
 }
 
@@ -279,5 +284,30 @@ impl ObjectiveSettings {
         }
         check("objective.clip_every", &self.clip_every, self.clip_every >= 1, "at least 1")?;
         check("objective.clip_samples", &self.clip_samples, self.clip_samples >= 1, "at least 1")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_one_stream_is_left_out_always_the_other_is_there_always() {
+        let with = |without_reference_stream, without_body_stream| {
+            let settings = DropoutSettings {
+                without_reference_stream,
+                without_body_stream,
+                ..DropoutSettings::default()
+            };
+            settings.check().map_err(|error| error.to_string())
+        };
+        for (reference, body) in [(0.0, 0.0), (0.3, 0.3), (0.0, 1.0), (1.0, 0.0)] {
+            assert_eq!(with(reference, body), Ok(()));
+        }
+        let said = with(0.3, 1.0).expect_err("refused");
+        assert!(said.contains("dropout.without_reference_stream") && said.contains("0.3"), "{said}");
+        let said = with(1.0, 0.2).expect_err("refused");
+        assert!(said.contains("dropout.without_body_stream") && said.contains("0.2"), "{said}");
+        assert!(with(1.0, 1.0).is_err());
     }
 }

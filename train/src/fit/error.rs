@@ -107,6 +107,15 @@ pub enum FitError {
         /// Every setting that differs.
         differences: Vec<Difference>,
     },
+    /// Processes of one group were started with different settings.
+    #[error("this process is of another training than the first: {}; start all with the same configuration",
+        differences.iter().map(|Difference { key, from, to }| format!("{key} is {from} there and {to} here"))
+            .collect::<Vec<_>>().join(", ")
+    )]
+    OfAnotherTraining {
+        /// Every setting that differs; from the first process's to this one's.
+        differences: Vec<Difference>,
+    },
     /// A checkpoint verifies, but is not of this model.
     #[error("{checkpoint} does not fit the model")]
     Checkpoint {

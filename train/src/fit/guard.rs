@@ -84,6 +84,18 @@ pub(super) fn compare(
     (changes, refused)
 }
 
+/// What of this process's settings is another than the first one's: processes of one training must agree in all but
+/// [`FREE`].
+pub(super) fn between_processes(
+    first: &BTreeMap<String, Value>,
+    own: &BTreeMap<String, Value>,
+) -> Vec<Difference> {
+    let (changes, mut differences) = compare(0, first, own, &[]);
+    let of_program = changes.into_iter().filter(|change| change.key == VERSION);
+    differences.extend(of_program.map(|Change { key, from, to, .. }| Difference { key, from, to }));
+    differences
+}
+
 /// The settings as they come out of a file: numbers with a fraction may differ in the last bit when read.
 fn read_back(settings: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let text = serde_json::to_string(settings).unwrap_or_default();

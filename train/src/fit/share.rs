@@ -6,11 +6,15 @@ use std::collections::BTreeMap;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::error::FitError;
+use super::guard;
+use super::settings::FitSettings;
 use super::trainer::{Refused, Terms};
 use crate::error::{Error, Result};
 use crate::group::Group;
+use crate::run::RunSpec;
 
 /// What a process found in its batches of a step. Numbers go as their bits: as text they would be another's at times.
 #[derive(Serialize, Deserialize)]
@@ -107,16 +111,25 @@ fn host(gradient: &Tensor) -> Result<Vec<f32>> {
     Ok(gradient.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?)
 }
 
-/// Where the first process begins, for the others to begin there too.
+/// What all processes have to agree in: what decides what comes out, and the type that they compute in, which follows from
+/// the device of each.
+pub(super) fn agreed(spec: &RunSpec, settings: &FitSettings, compute: DType) -> BTreeMap<String, Value> {
+    let mut agreed = guard::settings_of(spec, settings);
+    agreed.insert("compute type".to_owned(), compute.as_str().into());
+    agreed
+}
+
+/// Where the first process begins, for the others to begin there too, and what they have to agree in.
 pub(super) fn send_start(
     group: &Group,
+    agreed: &BTreeMap<String, Value>,
     step: u64,
     updates: u64,
     values: &BTreeMap<String, Tensor>,
     moments: &BTreeMap<String, Tensor>,
 ) -> Result<(), FitError> {
-    let count = format!("{step} {updates}").into_bytes();
-    group.from_first(count)?;
+    let head = serde_json::to_vec(&Head { step, updates, agreed: agreed.clone() });
+    group.from_first(head.map_err(|error| FitError::Parameters(error.to_string()))?)?;
     for tensors in [values, moments] {
         let mut bytes = Vec::new();
         crate::run::tensors::write(&mut bytes, tensors, &BTreeMap::new())
@@ -124,6 +137,14 @@ pub(super) fn send_start(
         group.from_first(bytes)?;
     }
     Ok(())
+}
+
+/// What goes before the tensors.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    step: u64,
+    updates: u64,
+    agreed: BTreeMap<String, Value>,
 }
 
 /// Where a training begins.
@@ -134,15 +155,18 @@ pub(super) struct Start {
     pub moments: BTreeMap<String, Tensor>,
 }
 
-/// What [`send_start`] sent.
-pub(super) fn receive_start(group: &Group) -> Result<Start, FitError> {
-    let count = String::from_utf8_lossy(&group.from_first(Vec::new())?).into_owned();
-    let mut numbers = count.split(' ').map(|number| number.parse::<u64>().unwrap_or_default());
-    let (step, updates) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+/// What [`send_start`] sent. A process that does not agree in `own` refuses, naming the key.
+pub(super) fn receive_start(group: &Group, own: &BTreeMap<String, Value>) -> Result<Start, FitError> {
+    let head: Head = serde_json::from_slice(&group.from_first(Vec::new())?)
+        .map_err(|error| FitError::Parameters(format!("the first process runs another program ({error})")))?;
+    let differences = guard::between_processes(&head.agreed, own);
+    if !differences.is_empty() {
+        return Err(FitError::OfAnotherTraining { differences });
+    }
     let tensors = || -> Result<BTreeMap<String, Tensor>, FitError> {
         let bytes = group.from_first(Vec::new())?;
         let found = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(Error::from)?;
         Ok(found.into_iter().collect())
     };
-    Ok(Start { step, updates, values: tensors()?, moments: tensors()? })
+    Ok(Start { step: head.step, updates: head.updates, values: tensors()?, moments: tensors()? })
 }

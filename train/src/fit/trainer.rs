@@ -183,6 +183,11 @@ impl<'a, B> Trainer<'a, B> {
         let share = 1.0 / count as f64;
         let gradient_norm =
             if count == 1 && self.group.is_none() { norm } else { self.norm(&gradients)? * share };
+        if !gradient_norm.is_finite() {
+            // Each batch's is finite, and their sum has overflowed: scaled by 1/∞ and 0, it would make NaN of parameters.
+            let batch = format!("the sum of the step's {count} batches, each of them finite");
+            return Ok(Outcome::NotFinite { what: NORM, value: gradient_norm, batch });
+        }
         let clip = self.settings.clip_norm;
         let clipped = if clip > 0.0 && gradient_norm > clip { clip / gradient_norm } else { 1.0 };
         let rate = self.settings.schedule().at(step);

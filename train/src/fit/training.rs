@@ -11,13 +11,13 @@ use super::records::Records;
 use super::resume::{self, Resume};
 use super::save::save;
 use super::settings::FitSettings;
-use super::share::{receive_start, send_start};
+use super::share::{agreed, receive_start, send_start};
 use super::task::{Task, Validation, ValidationContext};
 use super::trainer::{Outcome, Trainer};
 use crate::group::Group;
 use crate::parameters::Parameters;
-use crate::run::RunFolder;
 use crate::run::durable;
+use crate::run::{RunFolder, RunSpec};
 
 /// A single bad photo costs a step; three steps in a row mean that the parameters themselves give no finite numbers any
 /// more, and the rest of the training would be skipped as well.
@@ -58,12 +58,14 @@ pub fn fit_in<B: Send>(
     told(group, lead(group, run, parameters, task, settings, resume, tell))
 }
 
-/// Trains as one of the others of a group, from where the first begins to the last step. Nothing is written.
+/// Trains as one of the others of a group, from where the first begins to the last step. Nothing is written. `spec` is that
+/// of the run that this process's configuration makes, and has to be the first one's.
 ///
 /// # Errors
 /// See [`FitError`]; the others hear of it.
 pub fn follow<B: Send>(
     group: &Group,
+    spec: &RunSpec,
     parameters: &Parameters,
     task: &Task<'_, B>,
     settings: &FitSettings,
@@ -71,7 +73,7 @@ pub fn follow<B: Send>(
     let followed = || -> Result<(), FitError> {
         settings.check()?;
         let mut trainer = Trainer::new(parameters, task, settings, Some(group))?;
-        let start = receive_start(group)?;
+        let start = receive_start(group, &agreed(spec, settings, trainer.compute()))?;
         trainer.start(parameters, &start)?;
         let own = trainer.own(start.step * settings.accumulate..settings.steps * settings.accumulate);
         load_ahead(task.load, own, settings.prefetch, |mut batches| {
@@ -118,7 +120,8 @@ fn lead<B: Send>(
     let (state, resumed) = resume::begin(run, parameters, &mut trainer, settings, resume)?;
     if let Some(group) = group {
         let moments = trainer.optimiser.moments()?;
-        send_start(group, state.step, trainer.optimiser.steps(), &parameters.values()?, &moments)?;
+        let agreed = agreed(run.spec(), settings, trainer.compute());
+        send_start(group, &agreed, state.step, trainer.optimiser.steps(), &parameters.values()?, &moments)?;
     }
     let records = Records::open(run, resumed.as_ref())?;
     tell(&Event::Started {

@@ -133,16 +133,29 @@ impl Models {
         CachedText::negative(&self.prompts, text, self.zeroes_empty_prompt)
     }
 
+    /// The digest of the image encoder.
+    ///
+    /// # Errors
+    /// Where there is none, or a file of it cannot be read.
+    pub fn image_encoder(&self) -> Result<Digest> {
+        image_digest(&self.image_encoder_folder()?)
+    }
+
+    fn image_encoder_folder(&self) -> Result<PathBuf> {
+        let folder =
+            self.files.image_encoder.clone().unwrap_or_else(|| self.files.base.join("image_encoder"));
+        match folder.join("config.json").is_file() {
+            true => Ok(folder),
+            false => Err(Error::NotFound { folder, wanted: vec!["config.json".to_owned()] }),
+        }
+    }
+
     /// The embedding of a picture: interleaved RGB of `width` × `height`. Its middle square is looked at.
     ///
     /// # Errors
     /// Where there is no image encoder, or its embeddings are not what the adapter was trained with.
     pub fn embed(&self, name: &str, rgb: &[u8], width: usize, height: usize) -> Result<Embedding> {
-        let folder =
-            self.files.image_encoder.clone().unwrap_or_else(|| self.files.base.join("image_encoder"));
-        if !folder.join("config.json").is_file() {
-            return Err(Error::NotFound { folder, wanted: vec!["config.json".to_owned()] });
-        }
+        let folder = self.image_encoder_folder()?;
         let encoder: ClipVision = load_image_encoder(&folder, DType::F32, self.unet.device())?;
         let wanted = self.adapter.as_ref().map(|adapter| adapter.reference.embed_dim());
         let found = encoder.config().projection();

@@ -12,7 +12,7 @@ pub(super) enum Frame {
 
 const DATA: u8 = 0;
 const FAILURE: u8 = 1;
-/// The largest that is read: a model of 4 billion parameters in f32.
+/// The largest: a training of 2 billion parameters, whose moments are one frame of 8 bytes each.
 const MOST_BYTES: u64 = 1 << 34;
 
 pub(super) fn write_data(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
@@ -25,18 +25,28 @@ pub(super) fn write_failure(out: &mut impl Write, reason: &str) -> io::Result<()
 
 fn write(out: &mut impl Write, kind: u8, bytes: &[u8]) -> io::Result<()> {
     let mut head = [kind; 9];
-    head[1..].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+    let length = bytes.len() as u64;
+    if length > MOST_BYTES {
+        let said = format!("{length} bytes are more than the {MOST_BYTES} that processes send at a time");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, said));
+    }
+    head[1..].copy_from_slice(&length.to_le_bytes());
     out.write_all(&head)?;
     out.write_all(bytes)?;
     out.flush()
 }
 
 pub(super) fn read(from: &mut impl Read) -> io::Result<Frame> {
+    read_up_to(from, MOST_BYTES)
+}
+
+/// The same with a limit, for those of whom it is not known yet whether they belong here.
+pub(super) fn read_up_to(from: &mut impl Read, most_bytes: u64) -> io::Result<Frame> {
     let mut head = [0; 9];
     from.read_exact(&mut head)?;
     let [kind, length @ ..] = head;
     let length = u64::from_le_bytes(length);
-    if kind > FAILURE || length > MOST_BYTES {
+    if kind > FAILURE || length > most_bytes {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it speaks another language"));
     }
     // As it comes, not as it is announced: a stranger's number must not take memory.
@@ -64,6 +74,7 @@ mod tests {
         assert_eq!(read(&mut from).expect("a frame"), Frame::Data(vec![1, 2, 3]));
         assert_eq!(read(&mut from).expect("a frame"), Frame::Failure("disk full".to_owned()));
         assert!(read(&mut &bytes[..11]).is_err());
+        assert!(read_up_to(&mut &bytes[..], 2).is_err());
         assert!(read(&mut &b"GET / HTTP/1.1\r\n"[..]).is_err());
     }
 }

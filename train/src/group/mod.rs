@@ -8,9 +8,11 @@
 //! |---|---|
 //! | [`ranks`] | which process this is, of how many, and where the first one listens |
 //! | `frame` | what goes over a connection |
+//! | `greeting` | the first frame in either direction: whether both sides belong together |
 //! | [`star`] | the connections, sums and messages |
 
 mod frame;
+mod greeting;
 pub mod ranks;
 pub mod star;
 

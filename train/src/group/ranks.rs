@@ -11,6 +11,8 @@ pub struct Ranks {
     pub size: usize,
     /// Where the first one listens, `host:port`.
     pub first: String,
+    /// The launcher's name for this start, so that two trainings at one address notice; empty where it gives none.
+    pub job: String,
 }
 
 /// A variable of the environment that says nothing usable.
@@ -27,10 +29,17 @@ pub struct RanksError {
 
 /// torchrun's and Slurm's names for the number of processes and this one's.
 const NAMES: [(&str, &str); 2] = [("WORLD_SIZE", "RANK"), ("SLURM_NTASKS", "SLURM_PROCID")];
+/// Their names for a start.
+const JOBS: [&str; 2] = ["TORCHELASTIC_RUN_ID", "SLURM_JOB_ID"];
+/// A port of one's own, where that which follows from `MASTER_PORT` is taken.
+const PORT: &str = "BOLID_PORT";
+/// `True` where torchrun itself listens at `MASTER_PORT`, with the store through which its workers find each other.
+const AGENT_LISTENS: &str = "TORCHELASTIC_USE_AGENT_STORE";
 
 impl Ranks {
     /// From `WORLD_SIZE`, `RANK`, `MASTER_ADDR` and `MASTER_PORT`, or Slurm's `SLURM_NTASKS` and `SLURM_PROCID` with the
-    /// same two; `None` where this process is the only one.
+    /// same two; `None` where this process is the only one. The first listens at `BOLID_PORT`, else at `MASTER_PORT`, or the
+    /// port after it where torchrun listens at that one itself.
     ///
     /// # Errors
     /// Naming the variable that is missing or is none of what it takes.
@@ -58,14 +67,22 @@ impl Ranks {
             return Ok(None);
         }
         let rank = number(rank_name, size - 1)?;
-        let port = number("MASTER_PORT", usize::from(u16::MAX))?;
+        let most = usize::from(u16::MAX);
+        let port = match variable(PORT) {
+            Some(_) => number(PORT, most)?,
+            None if variable(AGENT_LISTENS).as_deref() == Some("True") => {
+                number("MASTER_PORT", most - 1)? + 1
+            }
+            None => number("MASTER_PORT", most)?,
+        };
         let host = variable("MASTER_ADDR").unwrap_or_default();
         if host.is_empty() {
             let expected = "the name or address of the first process's machine".to_owned();
             return Err(RanksError { name: "MASTER_ADDR", value: host, expected });
         }
         let host = if host.contains(':') { format!("[{host}]") } else { host };
-        Ok(Some(Self { rank, size, first: format!("{host}:{port}") }))
+        let job = JOBS.iter().find_map(|name| variable(name)).unwrap_or_default();
+        Ok(Some(Self { rank, size, first: format!("{host}:{port}"), job }))
     }
 }
 
@@ -81,12 +98,28 @@ mod tests {
     fn ranks_are_read_as_torchrun_and_slurm_set_them() {
         let torchrun =
             [("WORLD_SIZE", "4"), ("RANK", "3"), ("MASTER_ADDR", "10.0.0.1"), ("MASTER_PORT", "29500")];
-        let expected = Ranks { rank: 3, size: 4, first: "10.0.0.1:29500".to_owned() };
+        let expected = Ranks { rank: 3, size: 4, first: "10.0.0.1:29500".to_owned(), job: String::new() };
         assert_eq!(of(&torchrun).expect("ranks"), Some(expected));
         let slurm =
             [("SLURM_NTASKS", "2"), ("SLURM_PROCID", "0"), ("MASTER_ADDR", "::1"), ("MASTER_PORT", "7")];
-        let expected = Ranks { rank: 0, size: 2, first: "[::1]:7".to_owned() };
+        let slurm = [&slurm[..], &[("SLURM_JOB_ID", "31")]].concat();
+        let expected = Ranks { rank: 0, size: 2, first: "[::1]:7".to_owned(), job: "31".to_owned() };
         assert_eq!(of(&slurm).expect("ranks"), Some(expected));
+    }
+
+    #[test]
+    fn the_port_where_torchrun_listens_itself_is_left_to_it() {
+        let first = |more: &[(&str, &str)]| {
+            let all =
+                [("WORLD_SIZE", "2"), ("RANK", "1"), ("MASTER_ADDR", "localhost"), ("MASTER_PORT", "29500")];
+            of(&[&all[..], more].concat()).map(|ranks| ranks.expect("a group").first)
+        };
+        let store = (AGENT_LISTENS, "True");
+        assert_eq!(first(&[store]).expect("a port"), "localhost:29501");
+        assert_eq!(first(&[(AGENT_LISTENS, "False")]).expect("a port"), "localhost:29500");
+        assert_eq!(first(&[store, (PORT, "7000")]).expect("a port"), "localhost:7000");
+        let said = first(&[(PORT, "x")]).expect_err("refused").to_string();
+        assert!(said.contains("BOLID_PORT = \"x\""), "{said}");
     }
 
     #[test]

@@ -6,19 +6,33 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use socket2::{SockRef, TcpKeepalive};
+
 use super::frame::{self, Frame};
+use super::greeting::Greeting;
 use super::ranks::Ranks;
 
 /// How long processes wait for each other at the start: a scheduler may begin them minutes apart.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two attempts to reach the first.
 const PAUSE: Duration = Duration::from_millis(50);
+/// For a greeting, which each process sends at once: somebody who says nothing must not keep the others from their start.
+const GREETING: Duration = Duration::from_secs(5);
+/// For the first one's answer, which may have silent strangers to hear out before.
+const ANSWER: Duration = Duration::from_secs(60);
+/// A machine that goes down says nothing. Asked after as much silence, and then every [`KEEPALIVE_EVERY`], it is given up
+/// after four minutes (Linux asks nine times). A process that is busy does not count as silent: its system answers.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
 
 /// What can go wrong between the processes.
 #[derive(Debug, thiserror::Error)]
 pub enum GroupError {
     /// The first process cannot listen, or cannot be reached.
-    #[error("process {rank} of {size}: cannot {what} {address}: {cause}")]
+    #[error(
+        "process {rank} of {size}: cannot {what} {address}: {cause}; \
+         BOLID_PORT sets another port, the same for all"
+    )]
     Start {
         /// This process.
         rank: usize,
@@ -39,6 +53,19 @@ pub enum GroupError {
         /// Of how many.
         size: usize,
         /// Where the first listens.
+        address: String,
+    },
+    /// The first process that answers is another training's.
+    #[error(
+        "process {rank} of {size}: another training, or one of another number of processes, listens at {address}; \
+         BOLID_PORT sets another port, the same for all"
+    )]
+    OtherTraining {
+        /// This process.
+        rank: usize,
+        /// Of how many.
+        size: usize,
+        /// Where.
         address: String,
     },
     /// Another process ended and said why.
@@ -87,7 +114,7 @@ impl Group {
     /// Where that fails, or takes longer than five minutes.
     pub fn join(ranks: &Ranks) -> Result<Self, GroupError> {
         let start_error = |what: &'static str| {
-            let Ranks { rank, size, first } = ranks.clone();
+            let Ranks { rank, size, first, .. } = ranks.clone();
             move |cause: io::Error| GroupError::Start { rank, size, what, address: first, cause }
         };
         let streams = match ranks.rank {
@@ -97,8 +124,12 @@ impl Group {
             }
             rank => {
                 let mut stream = reach(&ranks.first).map_err(start_error("reach the first one at"))?;
-                frame::write_data(&mut stream, &(rank as u64).to_le_bytes())
-                    .map_err(|cause| GroupError::Gone { rank: 0, cause })?;
+                let own = Greeting::of(ranks);
+                let first = greeted(&mut stream, &own).map_err(start_error("join the first one at"))?;
+                if first.rank != 0 || !first.is_with(&own) {
+                    let (size, address) = (ranks.size, ranks.first.clone());
+                    return Err(GroupError::OtherTraining { rank, size, address });
+                }
                 vec![stream]
             }
         };
@@ -197,10 +228,11 @@ impl Group {
 /// The other processes' connections, in their order.
 fn others(listener: &TcpListener, ranks: &Ranks) -> Result<Vec<TcpStream>, GroupError> {
     let failed = |what: &'static str| {
-        let Ranks { rank, size, first } = ranks.clone();
+        let Ranks { rank, size, first, .. } = ranks.clone();
         move |cause: io::Error| GroupError::Start { rank, size, what, address: first, cause }
     };
     let accepting = "take in the others at";
+    let own = Greeting::of(ranks);
     listener.set_nonblocking(true).map_err(failed(accepting))?;
     let started = Instant::now();
     let mut found: Vec<Option<TcpStream>> = (1..ranks.size).map(|_| None).collect();
@@ -218,17 +250,16 @@ fn others(listener: &TcpListener, ranks: &Ranks) -> Result<Vec<TcpStream>, Group
             }
             Err(error) => return Err(failed(accepting)(error)),
         };
-        prepare(&stream).map_err(failed(accepting))?;
-        let said = match frame::read(&mut stream) {
-            Ok(Frame::Data(bytes)) => bytes.try_into().map(u64::from_le_bytes).unwrap_or(0) as usize,
-            // Whatever it is, it is none of ours.
-            _ => continue,
-        };
-        match said.checked_sub(1).and_then(|at| found.get_mut(at)) {
+        // Whoever is none of ours is left alone; of another training, it learns that from the answer.
+        let Ok(theirs) = answered(&mut stream, &own) else { continue };
+        if !theirs.is_with(&own) {
+            continue;
+        }
+        match theirs.rank.checked_sub(1).and_then(|at| found.get_mut(at)) {
             Some(place @ None) => *place = Some(stream),
             _ => {
                 let (size, address) = (ranks.size, ranks.first.clone());
-                return Err(GroupError::Stranger { rank: said, size, address });
+                return Err(GroupError::Stranger { rank: theirs.rank, size, address });
             }
         }
     }
@@ -246,10 +277,43 @@ fn reach(address: &str) -> io::Result<TcpStream> {
     }
 }
 
-/// Small messages go at once.
+/// Small messages go at once, and a machine that is gone is noticed: by who waits for it after four minutes, by who sends
+/// to it when the system gives up, on Linux after a quarter of an hour.
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nonblocking(false)?;
-    stream.set_nodelay(true)
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+/// The first one's greeting, in answer to this process's.
+fn greeted(stream: &mut TcpStream, own: &Greeting) -> io::Result<Greeting> {
+    own.write(stream)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    let first = Greeting::read(stream).map_err(|error| {
+        let said = match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                "it accepts connections and does not answer"
+            }
+            io::ErrorKind::UnexpectedEof => {
+                "it closed the connection: another program, or a training that has ended"
+            }
+            _ => return error,
+        };
+        io::Error::new(error.kind(), said)
+    })?;
+    stream.set_read_timeout(None)?;
+    Ok(first)
+}
+
+/// The greeting of somebody who came, who then has the first one's.
+fn answered(stream: &mut TcpStream, own: &Greeting) -> io::Result<Greeting> {
+    prepare(stream)?;
+    stream.set_read_timeout(Some(GREETING))?;
+    let theirs = Greeting::read(stream)?;
+    own.write(stream)?;
+    stream.set_read_timeout(None)?;
+    Ok(theirs)
 }
 
 fn receive(stream: &mut TcpStream, from: usize) -> Result<Vec<u8>, GroupError> {

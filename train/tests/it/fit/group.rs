@@ -1,8 +1,10 @@
 //! Several processes, here threads with a model each, joined over loopback as processes are.
 
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use candle_core::Device;
 use serde_json::Value;
@@ -24,14 +26,14 @@ fn together(trials: &[Trial], resume: &Resume) -> Vec<Result<(), FitError>> {
     let first = address();
     thread::scope(|scope| {
         let process = |(rank, trial): (usize, &Trial)| {
-            let ranks = Ranks { rank, size: trials.len(), first: first.clone() };
+            let ranks = Ranks { rank, size: trials.len(), first: first.clone(), job: String::new() };
             let (trial, resume) = (trial.clone(), resume.clone());
             scope.spawn(move || {
                 let group = Group::join(&ranks)?;
                 let model = Model::new().expect("a model");
                 trial.with_task(&model, |task| {
                     if rank > 0 {
-                        return follow(&group, &model.parameters, task, &trial.settings);
+                        return follow(&group, &trial.spec(), &model.parameters, task, &trial.settings);
                     }
                     let run = match resume {
                         Resume::Never => RunFolder::create(&trial.runs, &trial.spec(), CONFIG, 0)?,
@@ -171,4 +173,92 @@ fn batches_that_cannot_be_shared_evenly_are_refused_by_the_setting() {
         let said = whole(&ended.expect_err("refused"));
         assert!(said.contains("fit.accumulate = 3"), "{said}");
     }
+}
+
+#[test]
+fn a_process_with_another_setting_is_refused_by_the_key_and_none_trains() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = trial(&folder, 2);
+    let mut steps = first.clone();
+    steps.settings.steps = 13;
+    let snapshot = Trial { snapshot: "ba9876543210", ..first.clone() };
+    for (other, key) in [(steps, "fit.steps is 12 there and 13 here"), (snapshot, "snapshot.id")] {
+        for ended in together(&[first.clone(), other], &Resume::Never) {
+            let said = whole(&ended.expect_err("refused"));
+            assert!(said.contains("another training") && said.contains(key), "{said}");
+        }
+        assert!(steps_of(&first).is_empty());
+        std::fs::remove_dir_all(run_path(&first)).expect("a run's folder");
+    }
+}
+
+/// The lines of steps, where there is a log.
+fn steps_of(trial: &Trial) -> Vec<Value> {
+    if run_path(trial).join("log.jsonl").is_file() { steps(&run_path(trial)) } else { Vec::new() }
+}
+
+#[test]
+fn gradients_whose_sum_overflows_skip_the_step_and_leave_the_parameters() {
+    for size in [1, 2] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let trial = Trial { huge_at: vec![8, 9], ..trial(&folder, 2) };
+        if size == 1 {
+            trial.start().expect("a training");
+        } else {
+            for ended in together(&[trial.clone(), trial.clone()], &Resume::Never) {
+                ended.expect("a training");
+            }
+        }
+        let lines = RunLog::read(&run_path(&trial).join("log.jsonl")).expect("a log");
+        let skipped: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "skipped").collect();
+        assert_eq!(skipped.len(), 1, "{size} processes");
+        assert_eq!((&skipped[0]["step"], &skipped[0]["what"]), (&5.into(), &"gradient norm".into()));
+        let parameters =
+            tensors::load(&checkpoint(&run_path(&trial), 12).join("parameters.safetensors"), &Device::Cpu)
+                .expect("parameters");
+        for (name, values) in parameters {
+            let values = values.flatten_all().and_then(|values| values.to_vec1::<f32>()).expect("numbers");
+            assert!(values.iter().all(|value| value.is_finite()), "{name}");
+        }
+    }
+}
+
+fn ranks(rank: usize, first: &str, job: &str) -> Ranks {
+    Ranks { rank, size: 2, first: first.to_owned(), job: job.to_owned() }
+}
+
+#[test]
+fn strangers_at_the_port_do_not_keep_a_group_from_its_start() {
+    let first = address();
+    let (own, ranks_of_first) = (first.clone(), ranks(0, &first, "one"));
+    let listening = thread::spawn(move || Group::join(&ranks_of_first));
+    let connected = || loop {
+        match TcpStream::connect(&own) {
+            Ok(stream) => break stream,
+            Err(_) => thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    // One says nothing, one speaks another protocol, one announces what would fill the memory.
+    let silent = connected();
+    connected().write_all(b"GET / HTTP/1.1\r\n\r\n").expect("a connection");
+    connected().write_all(&[&[0][..], &(1u64 << 33).to_le_bytes()].concat()).expect("a connection");
+    let other = Group::join(&ranks(1, &first, "another")).expect_err("refused").to_string();
+    assert!(other.contains("another training") && other.contains("BOLID_PORT"), "{other}");
+    let second = Group::join(&ranks(1, &first, "one")).expect("a group");
+    let joined = listening.join().expect("no panic").expect("a group");
+    assert_eq!((joined.rank(), joined.size(), second.rank()), (0, 2, 1));
+    drop(silent);
+}
+
+#[test]
+fn another_program_that_answers_at_the_port_is_noticed() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let first = listener.local_addr().expect("an address").to_string();
+    let answering = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.write_all(b"SSH-2.0-OpenSSH_9.6\r\n").expect("a connection");
+    });
+    let said = Group::join(&ranks(1, &first, "")).expect_err("refused").to_string();
+    assert!(said.contains("cannot join the first one at") && said.contains(&first), "{said}");
+    answering.join().expect("no panic");
 }

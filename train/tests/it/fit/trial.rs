@@ -86,6 +86,8 @@ pub struct Trial {
     pub dies_at: Option<u64>,
     /// The inputs of these micro steps are NaN.
     pub nan_at: Vec<u64>,
+    /// The loss of these micro steps is so steep that the gradients of two add up to more than f32 holds.
+    pub huge_at: Vec<u64>,
     pub samples: usize,
     /// The model file goes to a disk that is full, from this step on.
     pub full_from: Option<u64>,
@@ -114,6 +116,7 @@ impl Trial {
             settings,
             dies_at: None,
             nan_at: Vec::new(),
+            huge_at: Vec::new(),
             samples: SAMPLES,
             full_from: None,
             snapshot: "0123456789ab",
@@ -170,7 +173,13 @@ impl Trial {
         let loss = |batch: &Batch, context: &StepContext| -> Result<Loss, TaskError> {
             assert_eq!(context.micro_step, batch.micro_step);
             let (sum, product) = model.loss(&batch.inputs)?;
-            Ok(Loss { total: (&sum + &product)?, terms: vec![("sum", sum), ("product", product)] })
+            let mut total = (&sum + &product)?;
+            if self.huge_at.contains(&batch.micro_step) {
+                // Its gradient by each parameter is 3e38 on top of the loss's own; f32 ends at 3.4e38.
+                let bias = (&model.bias - model.bias.detach())?.sum_all()?;
+                total = (total + (bias * 3e38)?)?;
+            }
+            Ok(Loss { total, terms: vec![("sum", sum), ("product", product)] })
         };
         let validate = |context: &ValidationContext<'_>| -> Result<Validation, TaskError> {
             let (sum, product) = model.loss(&inputs(1_000_000, 16)?)?;
