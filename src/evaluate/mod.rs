@@ -331,7 +331,8 @@ fn prior_bodies(
         PROMPTS.iter().chain(&PRIOR_PROMPTS).map(|prompt| prompt.replace(PERSON, "person")).collect();
     let renderer = Renderer::new(models, scheduler, sampling, prompts, vec![args.seed])?;
     let width = models.adapter().map_or(0, |adapter| adapter.body.embed_dim());
-    let condition = Condition { lambda_body: 1.0, lambda_ref: 0.0 };
+    let lambda_body = args.lambda_body.first().copied().unwrap_or(1.0);
+    let condition = Condition { lambda_body, lambda_ref: 0.0 };
     let bar =
         progress::stage("evaluate", (count * (PROMPTS.len() + PRIOR_PROMPTS.len())) as u64, "prior bodies");
     let mut halves = Vec::new();

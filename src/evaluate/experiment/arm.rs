@@ -27,16 +27,17 @@ impl Arm {
             views: plan.views,
         };
         let ours = Some(Kind::Adapter);
+        let (body, reference) = (plan.lambda_body, plan.lambda_ref);
         let mut all = vec![
             arm("text", None, 0.0, 0.0),
-            arm("ref", ours, 1.0, 0.0),
-            arm("body", ours, 0.0, 1.0),
-            arm("both", ours, 1.0, 1.0),
-            arm("ip-adapter", Some(Kind::IpAdapter), 1.0, 0.0),
+            arm("ref", ours, reference, 0.0),
+            arm("body", ours, 0.0, body),
+            arm("both", ours, reference, body),
+            arm("ip-adapter", Some(Kind::IpAdapter), reference, 0.0),
             arm("dreambooth", Some(Kind::Dreambooth), 0.0, 0.0),
         ];
         let others = plan.view_counts.iter().filter(|&&views| views != plan.views);
-        all.extend(others.map(|&views| Self { views, ..arm(&by_views(views), ours, 0.0, 1.0) }));
+        all.extend(others.map(|&views| Self { views, ..arm(&by_views(views), ours, 0.0, body) }));
         all
     }
 

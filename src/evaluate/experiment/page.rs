@@ -275,7 +275,7 @@ fn made_by(text: &mut String, results: &Results) {
         text,
         "## Made by\n\n| | |\n|---|---|\n| program | bolid {} |\n| people | seed {}, {} of them |\n| base | `{}` {} |\n\
          | body-VAE | {} |\n| CLIP | {} |\n| pose model | {} |\n\
-         | pictures | {size} × {size} px, {}, {} steps, guidance {}, seeds from {}, computed in {} |\n",
+         | pictures | {size} × {size} px, {}, {} steps, guidance {}, λ_b {}, λ_ref {}, seeds from {}, computed in {} |\n",
         provenance.program_version,
         plan.people_seed,
         plan.people,
@@ -287,6 +287,8 @@ fn made_by(text: &mut String, results: &Results) {
         provenance.scheduler,
         plan.steps,
         plan.guidance,
+        plan.lambda_body,
+        plan.lambda_ref,
         plan.seed,
         provenance.compute,
         size = provenance.size_px,

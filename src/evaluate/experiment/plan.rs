@@ -45,6 +45,12 @@ pub struct ExperimentPlan {
     /// Guidance.
     #[serde(default = "guidance")]
     pub guidance: f64,
+    /// Weight of the body's stream.
+    #[serde(default = "lambda_body")]
+    pub lambda_body: f64,
+    /// Weight of the reference's stream.
+    #[serde(default = "lambda_ref")]
+    pub lambda_ref: f64,
     /// Each training is done once from each of them.
     pub training_seeds: Vec<u64>,
     /// The adapter.
@@ -137,6 +143,15 @@ fn steps() -> usize {
     25
 }
 
+/// As `bolid evaluate` has it.
+fn lambda_body() -> f64 {
+    0.4
+}
+
+fn lambda_ref() -> f64 {
+    1.0
+}
+
 fn guidance() -> f64 {
     3.0
 }
@@ -199,6 +214,9 @@ impl ExperimentPlan {
         check("steps", &self.steps, self.steps >= 1, "at least 1")?;
         let guidance = self.guidance;
         check("guidance", &guidance, (1.0..=100.0).contains(&guidance), "1 to 100; 1 is none")?;
+        for (key, lambda) in [("lambda_body", self.lambda_body), ("lambda_ref", self.lambda_ref)] {
+            check(key, &lambda, lambda > 0.0 && lambda <= 2.0, "above 0, up to 2")?;
+        }
         let seeds = format!("{:?}", self.training_seeds);
         let differ = (1..self.training_seeds.len())
             .all(|at| !self.training_seeds[..at].contains(&self.training_seeds[at]));
