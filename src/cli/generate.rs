@@ -24,7 +24,7 @@ pub struct GenerateArgs {
     #[arg(long = "ref", value_name = "IMAGE")]
     pub reference: Option<PathBuf>,
     /// Weight of the body's stream, 0 to 2. Guidance multiplies it as it does the prompt: at 1, it drowns the prompt.
-    #[arg(long, value_name = "X", default_value_t = 0.4)]
+    #[arg(long, value_name = "X", default_value_t = 0.3)]
     pub lambda_body: f64,
     /// Weight of the reference's stream, 0 to 2.
     #[arg(long, value_name = "X", default_value_t = 1.0)]

@@ -145,7 +145,7 @@ fn steps() -> usize {
 
 /// As `bolid evaluate` has it.
 fn lambda_body() -> f64 {
-    0.4
+    0.3
 }
 
 fn lambda_ref() -> f64 {

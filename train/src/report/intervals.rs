@@ -115,13 +115,14 @@ impl IntervalRow {
             y + 4.5,
             escape(&self.name)
         );
-        let Some(value) = self.value else { return };
+        let Some(value) = self.value.filter(|value| value.is_finite()) else { return };
         let colour = self.colour;
-        if let Some((low, high)) = self.interval {
+        let is_finite = |&(low, high): &(f64, f64)| low.is_finite() && high.is_finite();
+        if let Some((low, high)) = self.interval.filter(is_finite) {
             let (from, to) = (at(low), at(high));
             let _ = write!(inside, "<path class=\"whisker c{colour}\" d=\"M{from:.1} {y:.1}H{to:.1}\"/>");
         }
-        for &part in &self.parts {
+        for &part in self.parts.iter().filter(|part| part.is_finite()) {
             let _ = write!(
                 inside,
                 "<circle class=\"dot c{colour}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"2.4\"/>",
