@@ -96,7 +96,7 @@ fn commands_that_work_in_one_process_refuse_a_group_by_name() {
         ("train dreambooth", &["train", "dreambooth"]),
         ("encode", &["encode", "demo/ada", "--out", "ada.safetensors"]),
         ("generate", &["generate", "--prompt", "a person"]),
-        ("evaluate", &["evaluate", "--adapter", "first"]),
+        ("evaluate", &["evaluate", "--adapter", "first", "--people-seed", "7"]),
         ("experiment", &["experiment"]),
     ] {
         let ended = of_group(place.command(arguments), 1, 29500).output().expect("bolid starts");
