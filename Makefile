@@ -86,13 +86,13 @@ $(CUDA)/bin/nvcc: scripts/cuda_toolkit.sh
 	cargo fetch --locked
 	PYTHON=$(PYTHON) scripts/cuda_toolkit.sh $(CUDA)
 
-test-galleries: build  ## galleries made by sigal, lazygal, igal2, fgallery (apt, pip), crawled by their profiles
+test-galleries: build  ## galleries of sigal, lazygal, igal2, fgallery (pip, apt); GALLERIES=--allow-missing
 	@test -x .cache/galleries/bin/sigal || ($(PYTHON) -m venv .cache/galleries && \
 	  .cache/galleries/bin/python -m pip install --quiet sigal==2.6.1) || echo "sigal: pip cannot fetch it"
 	cargo run --release --locked --quiet -p synth --example sized_photos -- --seed 80 --photos 12 \
 	  --sizes 1200x1600,1000x1400,600x800 --out .cache/galleries/photos
 	$(PYTHON) scripts/test_galleries.py --bolid $(BOLID) --photos .cache/galleries/photos --out .cache/galleries/out \
-	  --sigal .cache/galleries/bin/sigal
+	  --sigal .cache/galleries/bin/sigal $(GALLERIES)
 
 test-docs: build  ## the commands of README.md and docs, as they stand there
 	cargo run --release --locked --quiet -p synth --example sized_photos -- --seed 81 --photos 24 --sizes 1200x1600 \

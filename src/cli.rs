@@ -22,7 +22,7 @@ pub use dataset::{
 pub use evaluate::EvaluateArgs;
 pub use experiment::ExperimentArgs;
 pub use export::SnapshotExportArgs;
-pub use generate::GenerateArgs;
+pub use generate::{GenerateArgs, LAMBDA_BODY};
 pub use models::{AddArgs, CheckRealArgs, ModelsCommand, QuantizeArgs, RegistryArgs, RemoveArgs};
 pub use review::{EraseArgs, EraseTarget, ListArgs, Listed, ReportArgs, ReviewCommand};
 pub use train::{

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 
 use photo::unread::UNREAD;
-use photo::{FailureClass, Reason, Unread, Verdict};
+use photo::{Reason, Unread, Verdict};
 use serde::Serialize;
 use snapshot::{SnapshotRef, Verified};
 
+use crate::ends::failure;
 use crate::judge::Judged;
 use crate::output::Output;
-use crate::scores::Scored;
 
 #[derive(Serialize)]
 struct IdentityLine {
@@ -40,10 +40,10 @@ impl IdentityLine {
                         *line.reasons.entry(reason.name()).or_default() += 1;
                     }
                 }
-                None => match (&photo.row.failure, is_failure(photo)) {
-                    (None, _) => line.waiting += 1,
-                    (Some(class), is_failure) => {
-                        *if is_failure { &mut line.failed } else { &mut line.left_out } += 1;
+                None => match &photo.row.failure {
+                    None => line.waiting += 1,
+                    Some(class) => {
+                        *if failure(class).is_some() { &mut line.failed } else { &mut line.left_out } += 1;
                         *line.failures.entry(class.clone()).or_default() += 1;
                     }
                 },
@@ -93,12 +93,6 @@ impl IdentityLine {
         let why: Vec<_> = reasons.chain(failures).collect();
         [self.identity.clone()].into_iter().chain(numbers).chain([why.join(", ")]).collect()
     }
-}
-
-/// Whether a photo has no bytes because of a failure.
-fn is_failure(photo: &Scored) -> bool {
-    let class = photo.row.failure.as_deref().map(str::parse::<FailureClass>);
-    class.is_some_and(|class| class.is_ok_and(FailureClass::is_failure))
 }
 
 /// What to say where photos came and none of them is kept: the rule that took most, and how to try another value.

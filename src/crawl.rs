@@ -13,6 +13,7 @@ use crawler::{CrawlReport, CrawlSettings, Event};
 use indicatif::HumanBytes;
 use photo::{FailureClass, Rules};
 use serde::Serialize;
+use url::Url;
 
 use crate::cli::{CrawlArgs, Global, MannerArgs, RetryArgs, SelectionArgs, SiteArgs};
 use crate::demo::DemoGallery;
@@ -45,13 +46,14 @@ pub async fn all(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Result<
 }
 
 /// The sites that a command speaks of, and the demo gallery where one of them is shown by it.
+#[derive(Default)]
 pub struct Sites {
     /// What to crawl of each.
     pub settings: Vec<CrawlSettings>,
     demo: Option<DemoGallery>,
-    /// The recipe's file and the recipe, where one names them.
-    recipe: Option<(PathBuf, Recipe)>,
-    /// The arguments that name them, where no recipe does, with a space before each.
+    /// The recipe's file, where one names them.
+    recipe: Option<PathBuf>,
+    /// The arguments that name them, where no recipe does, and how they are asked; with a space before each.
     arguments: String,
 }
 
@@ -66,13 +68,11 @@ impl Sites {
             let mirror = target.mirror.or_else(|| demo.as_ref()?.url_for(&target.profile));
             settings(Target { mirror, profile: target.profile }, &plan.recipe)
         });
-        let recipe = plan.path.clone().map(|path| (path, plan.recipe.clone()));
-        Ok(Self { settings: settings.collect(), demo, recipe, arguments: String::new() })
+        Ok(Self { settings: settings.collect(), demo, recipe: plan.path.clone(), arguments: String::new() })
     }
 
     /// A site named on the command line is asked itself; the demo gallery stands in only for the demo recipe's.
     async fn of_args(args: &SiteArgs, workdir: &Path) -> Result<Self> {
-        let arguments = named_by(args);
         let mut sites = match (&args.site, &args.base_url) {
             (Some(path), base_url) => {
                 let target = Target::load(path, base_url.clone())?;
@@ -80,18 +80,19 @@ impl Sites {
                     Some(_) => Plan::load(&args.recipe, workdir)?.recipe,
                     None => config::without_recipe(&args.recipe.overrides, env::vars())?,
                 };
-                Self { settings: vec![settings(target, &recipe)], demo: None, recipe: None, arguments }
+                Self { settings: vec![settings(target, &recipe)], ..Self::default() }
             }
             (None, Some(base_url)) => {
                 let plan = Plan::load(&args.recipe, workdir)?;
                 let load = |site: &crate::recipe::Site| Target::load(&site.profile, Some(base_url.clone()));
                 let targets = plan.recipe.sites.iter().map(load).collect::<Result<Vec<_>, _>>()?;
                 let settings = targets.into_iter().map(|target| settings(target, &plan.recipe));
-                Self { settings: settings.collect(), demo: None, recipe: None, arguments }
+                Self { settings: settings.collect(), ..Self::default() }
             }
             (None, None) => Self::of_recipe(&Plan::load(&args.recipe, workdir)?).await?,
         };
         sites.settings.iter_mut().for_each(|settings| set_manners(settings, &args.manners));
+        sites.arguments = named_by(args);
         Ok(sites)
     }
 
@@ -104,19 +105,34 @@ impl Sites {
     }
 }
 
-/// The arguments that name a site, as they can be typed again.
+/// The arguments that name a site and say how it is asked, as they can be typed again.
 fn named_by(args: &SiteArgs) -> String {
-    let site = args.site.as_ref().map(|path| ("--site", path.display().to_string()));
-    let base_url = args.base_url.as_ref().map(|url| ("--base-url", url.to_string()));
-    let contact = args.manners.contact.clone().map(|contact| ("--contact", contact));
+    let site = args.site.as_ref().map(|path| path.display().to_string());
+    let base_url = args.base_url.as_ref().map(Url::to_string);
+    let overrides = args.recipe.overrides.iter().map(|one| typed([("--set", Some(one.clone()))]));
+    typed([("--site", site), ("--base-url", base_url)])
+        + &typed_manners(&args.manners)
+        + &overrides.collect::<String>()
+}
+
+/// The arguments of manners, as they can be typed again.
+pub fn typed_manners(args: &MannerArgs) -> String {
+    let MannerArgs { contact, allow_private, delay } = args;
+    let delay = delay.map(|delay| humantime::format_duration(delay).to_string());
+    let allow_private = if *allow_private { " --allow-private" } else { "" };
+    typed([("--contact", contact.clone()), ("--delay", delay)]) + allow_private
+}
+
+/// Those arguments that have a value, as they can be typed again, with a space before each.
+pub fn typed<const N: usize>(arguments: [(&str, Option<String>); N]) -> String {
     // As a shell reads it.
     let is_plain = |c: char| c.is_alphanumeric() || "/.:_-@%+=,".contains(c);
     let quoted = |text: String| match text.chars().all(is_plain) {
         true => text,
         false => format!("'{}'", text.replace('\'', "'\\''")),
     };
-    let arguments = [site, base_url, contact].into_iter().flatten();
-    arguments.map(|(name, value)| format!(" {name} {}", quoted(value))).collect()
+    let typed = |(name, value): (&str, Option<String>)| Some(format!(" {name} {}", quoted(value?)));
+    arguments.into_iter().filter_map(typed).collect()
 }
 
 /// What the recipe says of crawling.
@@ -231,7 +247,7 @@ async fn run(sites: Sites, global: &Global, output: Output) -> Result<Done> {
     let is_stored = sites.settings.iter().all(|settings| !settings.simulate);
     match &sites.recipe {
         _ if !is_stored => {}
-        Some((path, _)) => which::remember(&global.workdir, path)?,
+        Some(path) => which::remember(&global.workdir, path)?,
         None => {
             for settings in &sites.settings {
                 which::forget_other_than(&global.workdir, settings.site())?;
@@ -375,9 +391,6 @@ pub async fn retry(args: &RetryArgs, global: &Global, output: Output) -> Result<
     require_workdir(global)?;
     let (catalog, mut sites, imports) = if args.sites.site.is_some() || args.sites.base_url.is_some() {
         let sites = Sites::of_args(&args.sites, &global.workdir).await?;
-        for settings in &sites.settings {
-            settings.ready().with_context(|| format!("crawl {}", settings.site()))?; // also where nothing failed
-        }
         (open(global).await?, sites, Vec::new())
     } else {
         let named = named_plan(&args.sites.recipe, global)?;
@@ -385,6 +398,13 @@ pub async fn retry(args: &RetryArgs, global: &Global, output: Output) -> Result<
         let (sites, imports) = failed_sources(&catalog, args, named).await?;
         (catalog, sites, imports)
     };
+    // What is forgotten has to be asked for in this run: all sources are looked at before the first is forgotten.
+    for settings in &sites.settings {
+        settings.ready().with_context(|| format!("crawl {}", settings.site()))?; // also where nothing failed
+    }
+    for (import, recipe) in &imports {
+        import::ready(&catalog, import, recipe, &args.sites.manners).await?;
+    }
     let mut forgotten = 0;
     let mut due = Vec::new();
     for mut settings in mem::take(&mut sites.settings) {
@@ -422,7 +442,7 @@ async fn failed_sources(
         Some(plan) => Some(plan),
         None => which::naming(&failed, overrides, catalog.workdir())?,
     };
-    let mut sites = Sites { settings: Vec::new(), demo: None, recipe: None, arguments: String::new() };
+    let mut sites = Sites::default();
     let mut imports = Vec::new();
     if let Some(plan) = &plan {
         if plan.sites.iter().any(|target| failed.contains(&target.profile.site)) {
@@ -435,7 +455,7 @@ async fn failed_sources(
         let names = plan.site_names();
         failed.retain(|name| !names.contains(name));
     }
-    for import in import::stored(catalog, &failed).await? {
+    for import in import::stored(catalog, &failed, args.profile.as_deref()).await? {
         failed.retain(|name| *name != import.name);
         imports.push((import, config::without_recipe(overrides, env::vars())?));
     }
@@ -446,4 +466,23 @@ async fn failed_sources(
         );
     }
     Ok((sites, imports))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_of_manners_is_typed_again_as_a_shell_reads_it() {
+        let none = MannerArgs { contact: None, allow_private: false, delay: None };
+        assert_eq!(typed_manners(&none), "");
+        let all = MannerArgs {
+            contact: Some("it's me".to_owned()),
+            allow_private: true,
+            delay: Some(Duration::from_millis(1500)),
+        };
+        assert_eq!(typed_manners(&all), r" --contact 'it'\''s me' --delay '1s 500ms' --allow-private");
+        let site = [("--site", Some("a/b.toml".to_owned())), ("--base-url", None)];
+        assert_eq!(typed(site), " --site a/b.toml");
+    }
 }

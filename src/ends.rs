@@ -34,6 +34,15 @@ impl Failed {
         Self { arguments: arguments.to_owned(), ..self }
     }
 
+    /// Adds what failed elsewhere.
+    pub fn add(&mut self, other: Self) {
+        for (mine, others) in [(&mut self.photos, other.photos), (&mut self.pages, other.pages)] {
+            for (class, count) in others {
+                *mine.entry(class).or_default() += count;
+            }
+        }
+    }
+
     /// How many photos.
     pub fn photos(&self) -> i64 {
         self.photos.values().sum()
@@ -73,12 +82,15 @@ impl Failed {
     }
 }
 
-/// Adds what is a failure; what was left out on purpose or is no photo is none.
+/// The stored class of a failure; `None`: the photo was left out on purpose, or is no photo.
+pub fn failure(class: &str) -> Option<FailureClass> {
+    class.parse().ok().filter(|class: &FailureClass| class.is_failure())
+}
+
+/// Adds what is a failure.
 fn add(counts: &mut BTreeMap<FailureClass, i64>, stored: Vec<(String, i64)>) {
     for (class, count) in stored {
-        if let Ok(class) = class.parse::<FailureClass>()
-            && class.is_failure()
-        {
+        if let Some(class) = failure(&class) {
             *counts.entry(class).or_default() += count;
         }
     }

@@ -14,7 +14,7 @@ use photo::FailureClass;
 use url::{Host, Url};
 
 use crate::cli::{Global, ImportArgs, MannerArgs};
-use crate::crawl::{Watch, set_manners, set_recipe, set_selection, show};
+use crate::crawl::{Watch, set_manners, set_recipe, set_selection, show, typed, typed_manners};
 use crate::ends::Failed;
 use crate::output::Output;
 use crate::recipe::{Import, Recipe};
@@ -52,9 +52,16 @@ pub async fn command(args: &ImportArgs, global: &Global, output: Output) -> Resu
     if settings.simulate {
         return Ok(Done::with(usize::from(report.has_failures())));
     }
-    let failed = Failed::of(&catalog, [settings.site()]).await?;
+    let failed = Failed::of(&catalog, [settings.site()]).await?.led_to_by(&arguments(args));
     failed.tell();
     Ok(if report.has_failures() { Done::WithFailures } else { failed.done() })
+}
+
+/// How `bolid retry` is told what this import was told.
+fn arguments(args: &ImportArgs) -> String {
+    let profile = args.profile.as_ref().map(|path| path.display().to_string());
+    let min_side = (args.min_side > 0).then(|| format!("rules.min_side={}", args.min_side));
+    typed([("--profile", profile), ("--set", min_side)]) + &typed_manners(&args.manners)
 }
 
 /// What the same folder or list is called already: in the recipe, or from an earlier import.
@@ -85,9 +92,15 @@ async fn choose_name(catalog: &Catalog, names: [String; 2], path: &Path) -> Resu
                     break;
                 }
             }
+            None if catalog.is_name_in_use(&name).await? => {
+                taken.get_or_insert((name, "somewhere else".to_owned())); // such as a site
+            }
             _ => {
                 if let Some((short, earlier)) = taken {
-                    tracing::warn!("import {}: `{short}` is {earlier}, so this is `{name}`", path.display());
+                    tracing::warn!(
+                        "import {}: `{short}` is from {earlier}, so this is `{name}`",
+                        path.display()
+                    );
                 }
                 return Ok(name);
             }
@@ -95,7 +108,7 @@ async fn choose_name(catalog: &Catalog, names: [String; 2], path: &Path) -> Resu
     }
     let (name, earlier) = taken.context("a collection without a name")?;
     bail!(
-        "import {}: `{name}` was imported from {earlier}; give this one a name of its own with --name, or say --name \
+        "import {}: `{name}` came from {earlier}; give this one a name of its own with --name, or say --name \
          {name} if it is the same collection in another place",
         path.display()
     )
@@ -122,44 +135,48 @@ fn names_of(path: &Path) -> Option<[String; 2]> {
 }
 
 /// Those of these sites that were imported from what is still there, as a recipe would name them.
-pub async fn stored(catalog: &Catalog, names: &[String]) -> Result<Vec<Import>> {
+pub async fn stored(catalog: &Catalog, names: &[String], profile: Option<&Path>) -> Result<Vec<Import>> {
     let mut imports = Vec::new();
     for name in names {
         let root = catalog.source(name).await?.map(PathBuf::from).filter(|root| root.exists());
-        imports.extend(root.map(|path| Import { name: name.clone(), path, licence: None, profile: None }));
+        let profile = profile.map(Path::to_owned);
+        imports.extend(root.map(|path| Import { name: name.clone(), path, licence: None, profile }));
     }
     Ok(imports)
 }
 
 /// What a recipe imports.
 pub async fn of_recipe(catalog: &Catalog, import: &Import, recipe: &Recipe) -> Result<CrawlReport> {
-    take_in_import(catalog, import, recipe, |_| ()).await
+    let (settings, _) = source(import, recipe)?;
+    take_name(catalog, &import.name, &import.path).await?;
+    Ok(take_in(catalog, &import.path, &settings).await?.0)
 }
 
-/// What was imported once more, for what failed; hosts are asked in this manner.
+/// Takes its name, and finds out whether its hosts may be asked in this manner, before anything of it is forgotten.
+pub async fn ready(catalog: &Catalog, import: &Import, recipe: &Recipe, manners: &MannerArgs) -> Result<()> {
+    let settings = again_settings(import, recipe, manners)?;
+    take_name(catalog, &import.name, &import.path).await?;
+    let list = read(&import.path)?;
+    crawler::import::check_contact(&list, &settings)
+        .with_context(|| format!("import {}", import.path.display()))
+}
+
+/// What is [`ready`] is imported once more, for what failed.
 pub async fn again(
     catalog: &Catalog,
     import: &Import,
     recipe: &Recipe,
     manners: &MannerArgs,
 ) -> Result<CrawlReport> {
-    take_in_import(catalog, import, recipe, |settings| {
-        settings.fresh_for = Duration::MAX;
-        set_manners(settings, manners);
-    })
-    .await
+    let settings = again_settings(import, recipe, manners)?;
+    Ok(take_in(catalog, &import.path, &settings).await?.0)
 }
 
-async fn take_in_import(
-    catalog: &Catalog,
-    import: &Import,
-    recipe: &Recipe,
-    adjust: impl FnOnce(&mut CrawlSettings),
-) -> Result<CrawlReport> {
+fn again_settings(import: &Import, recipe: &Recipe, manners: &MannerArgs) -> Result<CrawlSettings> {
     let (mut settings, _) = source(import, recipe)?;
-    adjust(&mut settings);
-    take_name(catalog, &import.name, &import.path).await?;
-    Ok(take_in(catalog, &import.path, &settings).await?.0)
+    settings.fresh_for = Duration::MAX;
+    set_manners(&mut settings, manners);
+    Ok(settings)
 }
 
 /// The one other name under which a folder or list was imported before.

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use crawler::list;
 use curate::{Registry, Role};
 use url::Url;
 
@@ -14,9 +15,6 @@ use crate::{bundled, which};
 
 /// Where the demo's models are put, beside the recipe.
 const MODELS: &str = "models";
-
-/// The endings of lists that `bolid import` reads.
-const LISTS: [&str; 5] = ["csv", "tsv", "jsonl", "parquet", "txt"];
 
 /// What the dataset is made from.
 enum Origin {
@@ -50,7 +48,7 @@ impl Origin {
             // A list of photos is imported as a folder is.
             _ if path
                 .extension()
-                .is_some_and(|ending| LISTS.iter().any(|list| ending.eq_ignore_ascii_case(list)))
+                .is_some_and(|ending| list::ENDINGS.iter().any(|list| ending.eq_ignore_ascii_case(list)))
                 && path.is_file() =>
             {
                 Ok(Self::Folder(path))
@@ -126,9 +124,7 @@ fn text(from: &Origin, own_models: Option<&Path>) -> Result<String> {
              models = \"{MODELS}/models.toml\""
         ),
     };
-    let lacks_watermark = |list: &Path| -> Result<bool> {
-        Ok(!Registry::read(list)?.models().iter().any(|model| model.role == Role::Watermark))
-    };
+    let lacks_watermark = |list: &Path| -> Result<bool> { Ok(!Registry::read(list)?.has(Role::Watermark)) };
     let detectors = match own_models.map(lacks_watermark).transpose()? {
         Some(true) => {
             "\n[detectors]\nwatermark = \"none\"   # your list has no model for it: watermarks are not checked\n"

@@ -182,10 +182,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             if dry_run {
                 let named = named_plan(&recipe, global)?;
                 let catalog = Arc::new(look(global).await?);
-                let plan = match named {
-                    Some(plan) => plan,
-                    None => which::for_stored(&recipe, &catalog).await?,
-                };
+                let plan = plan_for(named, &recipe, &catalog).await?;
                 return dataset::judge(&catalog, &plan, dry_run, output).await;
             }
             let (catalog, plan) = stored(&recipe, global).await?;
@@ -322,11 +319,16 @@ async fn stored(args: &RecipeArgs, global: &Global) -> Result<(Arc<Catalog>, Pla
     let named = named_plan(args, global)?;
     require_workdir(global)?;
     let catalog = open(global).await?;
-    let plan = match named {
-        Some(plan) => plan,
-        None => which::for_stored(args, &catalog).await?,
-    };
+    let plan = plan_for(named, args, &catalog).await?;
     Ok((catalog, plan))
+}
+
+/// The plan that is named, or the one for what is stored.
+async fn plan_for(named: Option<Plan>, args: &RecipeArgs, catalog: &Catalog) -> Result<Plan> {
+    match named {
+        Some(plan) => Ok(plan),
+        None => which::for_stored(args, catalog).await,
+    }
 }
 
 /// A recipe that is named is read first: what is wrong with it is told before anything is opened.

@@ -80,7 +80,7 @@ pub enum PlanError {
     /// A role is off that nothing works without.
     #[error(
         "recipe `{recipe}`: `detectors.{role}` cannot be \"none\": without it nobody knows how many people a photo shows \
-         and where; only `detectors.watermark` may be"
+         and where; only `detectors.watermark` and `detectors.face_embedding` may be"
     )]
     NeedsRole {
         /// The recipe.
@@ -173,8 +173,7 @@ impl Plan {
     ) -> Result<Self> {
         let mut recipe = config::of_defaults(name, models, overrides, env::vars())?;
         let registry = Registry::read(&recipe.models)?;
-        let has_watermark = registry.models().iter().any(|model| model.role == Role::Watermark);
-        if !has_watermark && recipe.detectors.watermark.is_none() {
+        if !registry.has(Role::Watermark) && recipe.detectors.watermark.is_none() {
             recipe.detectors.turn_off(Role::Watermark); // nobody asks for what no model of the list can say
         }
         let plan = Self { recipe, path: None, sites: Vec::new(), stored: sources };

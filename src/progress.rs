@@ -124,8 +124,8 @@ fn between_lines() -> Duration {
     between.filter(|between| !between.is_zero()).unwrap_or(BETWEEN_LINES)
 }
 
-/// `measure: 1200 of 5000 photos, 35.2/s, 2 minutes left`: the rate is that of the time since the last line, and what is
-/// left is estimated by the whole time.
+/// `measure: 1200 of 4800 photos, 3600 to go, 30.0/s, about 3 minutes left`: the rate is that of the time since the last
+/// line, and what is left is estimated by the whole time.
 fn line(
     name: &str,
     unit: &str,

@@ -91,11 +91,11 @@ pub fn run(args: &QuantizeArgs, workdir: &Path, output: Output) -> Result<()> {
     let compared = compare(&original, &variant, &model, &comparison)?;
     let time_share = compared.iter().map(|one| one.took).sum::<Duration>().as_secs_f64()
         / compared.iter().map(|one| one.original_took).sum::<Duration>().as_secs_f64();
-    let registered = args.anyway || time_share <= NO_SAVING;
+    let registered = args.anyway || saves(time_share);
     model.file = PathBuf::from(format!("{name}.onnx"));
     if registered {
-        fs::rename(&made, &file).with_context(|| format!("write the model {}", file.display()))?;
-        model::declare(path, &model)?;
+        let kept = beside.path().join("earlier.onnx");
+        replace(&file, &made, &kept, || Ok(model::declare(path, &model)?))?;
     }
     let agreement = Agreement {
         calibrated_on: calibration.len(),
@@ -110,6 +110,27 @@ pub fn run(args: &QuantizeArgs, workdir: &Path, output: Output) -> Result<()> {
     };
     output.show(&agreement, |found| report(found, &entry.name, path))?;
     if registered { models::say_how_to_use(path, entry.role, workdir) } else { Ok(()) }
+}
+
+fn saves(time_share: f64) -> bool {
+    time_share <= NO_SAVING
+}
+
+/// Puts `made` in the place of `file`, and then changes the list by `declare`. Where that fails, the list names the earlier
+/// file still, which is put back; until then it is `kept`.
+fn replace(file: &Path, made: &Path, kept: &Path, declare: impl FnOnce() -> Result<()>) -> Result<()> {
+    let is_earlier = file.exists();
+    if is_earlier {
+        // Some file systems know no second name for a file.
+        fs::hard_link(file, kept)
+            .or_else(|_| fs::copy(file, kept).map(drop))
+            .with_context(|| format!("keep the model {}", file.display()))?;
+    }
+    fs::rename(made, file).with_context(|| format!("write the model {}", file.display()))?;
+    let Err(error) = declare() else { return Ok(()) };
+    let undone = if is_earlier { fs::rename(kept, file) } else { fs::remove_file(file) };
+    undone.with_context(|| format!("{error:#}; and put the earlier {} back", file.display()))?;
+    Err(error)
 }
 
 /// Refuses a name or file that belongs to the original or to any other model of the list. Only an earlier variant of the
@@ -161,9 +182,9 @@ fn report(found: &Agreement, original: &str, registry: &Path) -> String {
         .mean_difference
         .map(|apart| format!("; on the rest the highest scores differ by {apart:.4} in the mean"));
     let joints = found.joints_moved.map(|share| format!(", joints by {:.1} % of the person", 100.0 * share));
-    let (registered, advice) = match (found.registered, found.time_share > NO_SAVING) {
-        (true, false) => ("registered", ""),
-        (true, true) => ("registered", ", which is no saving"),
+    let (registered, advice) = match (found.registered, saves(found.time_share)) {
+        (true, true) => ("registered", ""),
+        (true, false) => ("registered", ", which is no saving"),
         (false, _) => ("not registered:", ", which is no saving, so it is not kept (--anyway keeps it)"),
     };
     format!(
@@ -332,6 +353,32 @@ fn said(seen: &Seen, rules: &Rules) -> Result<(usize, f32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variant_that_takes_nearly_its_originals_time_or_more_saves_nothing() {
+        assert_eq!([0.3, 0.94, 0.97, 1.0, 1.4].map(saves), [true, true, false, false, false]);
+        assert!(!saves(f64::NAN), "of no photos");
+    }
+
+    #[test]
+    fn an_earlier_variant_is_back_where_the_list_cannot_be_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, made, kept] =
+            ["model.onnx", "made.onnx", "kept.onnx"].map(|name| folder.path().join(name));
+        let fails = || bail!("the list is read-only");
+        fs::write(&made, "new").unwrap();
+        let error = replace(&file, &made, &kept, fails).unwrap_err().to_string();
+        assert_eq!((error.as_str(), file.exists()), ("the list is read-only", false));
+
+        fs::write(&file, "earlier").unwrap();
+        fs::write(&made, "new").unwrap();
+        replace(&file, &made, &kept, fails).unwrap_err();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "earlier");
+
+        fs::write(&made, "new").unwrap();
+        replace(&file, &made, &kept, || Ok(())).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+    }
 
     // numpy.lib.format, version 1.0: magic, header length, a dict padded to a multiple of 64, then the values.
     #[test]

@@ -158,9 +158,8 @@ fn contents(
         stored.entry(line.sha256).or_default().add(&line)?;
     }
     if is_watermark_off {
-        // What nobody asks for is found nowhere.
-        let nowhere = || Answer::Measured(WatermarkScore { regions: Vec::new() });
-        stored.values_mut().for_each(|of| of.watermark = Some(nowhere()));
+        let none = || Answer::Measured(WatermarkScore::none());
+        stored.values_mut().for_each(|of| of.watermark = Some(none()));
     }
     let content = |(sha256, stored): (&str, Stored)| {
         let sha256: Digest = sha256.parse()?;

@@ -13,6 +13,8 @@ use crate::output::Output;
 struct SiteStatus {
     #[serde(flatten)]
     counts: catalog::summary::SiteCounts,
+    /// Photos that failed, as `retry` and the exit code count them.
+    failed: i64,
     /// Why there are no bytes, by class: what failed, was left out, or is no photo.
     failures: Vec<(String, i64)>,
 }
@@ -20,10 +22,12 @@ struct SiteStatus {
 /// Shows a row per site, and the failed downloads by class.
 pub async fn run(catalog: &Catalog, output: Output) -> Result<()> {
     let mut sites = Vec::new();
-    for mut counts in catalog.site_counts().await? {
+    let mut all = Failed::default();
+    for counts in catalog.site_counts().await? {
         let failures = catalog.failure_counts(&counts.site).await?;
-        counts.failed = Failed::of(catalog, [counts.site.as_str()]).await?.photos();
-        sites.push(SiteStatus { counts, failures });
+        let failed = Failed::of(catalog, [counts.site.as_str()]).await?;
+        sites.push(SiteStatus { counts, failed: failed.photos(), failures });
+        all.add(failed);
     }
     if sites.is_empty() {
         output.remark(&format!(
@@ -36,7 +40,7 @@ pub async fn run(catalog: &Catalog, output: Output) -> Result<()> {
     output.show_all(&sites, &header, |site| {
         let counts = &site.counts;
         let numbers =
-            [counts.identities, counts.photos, counts.waiting, counts.stored, counts.failed, counts.measured];
+            [counts.identities, counts.photos, counts.waiting, counts.stored, site.failed, counts.measured];
         let failures = site.failures.iter().map(|(class, count)| format!("{count} {class}"));
         let mut row = vec![counts.site.clone()];
         row.extend(numbers.map(|number| number.to_string()));
@@ -47,8 +51,7 @@ pub async fn run(catalog: &Catalog, output: Output) -> Result<()> {
         });
         row
     })?;
-    let names = sites.iter().map(|site| site.counts.site.as_str());
-    if let Some(words) = Failed::of(catalog, names).await?.in_words() {
+    if let Some(words) = all.in_words() {
         output.remark(&words)?;
     }
     show_snapshots(&catalog.workdir().join("snapshots"), output)

@@ -16,6 +16,7 @@ use catalog::Catalog;
 use curate::{Registry, Role};
 
 use crate::cli::{NoRecipe, RecipeArgs, RegistryArgs};
+use crate::ends::causes;
 use crate::plan::Plan;
 use crate::{bundled, open_to_read};
 
@@ -110,10 +111,17 @@ pub fn naming(sources: &[String], overrides: &[String], workdir: &Path) -> Resul
         }
     }
     let plan = plan.or_else(|| covering(&[PathBuf::from(CHECKOUT)], overrides, sources));
-    if let Some(path) = plan.as_ref().and_then(|plan| plan.path.as_ref()) {
-        eprintln!("bolid: by the recipe {}", path.display());
+    if let Some(plan) = &plan {
+        tell(plan);
     }
     Ok(plan)
+}
+
+/// Says by which recipe, where nobody named it.
+fn tell(plan: &Plan) {
+    if let Some(path) = &plan.path {
+        eprintln!("bolid: by the recipe {}", path.display());
+    }
 }
 
 /// A plan by which the sources of a snapshot can be asked again; `names` are the snapshot's sources with their licences.
@@ -132,20 +140,29 @@ pub fn for_snapshot(
     let candidates: Vec<PathBuf> = found(workdir).chain([PathBuf::from(CHECKOUT)]).collect();
     let names: Vec<String> = sources.keys().cloned().collect();
     match covering(&candidates, &args.overrides, &names) {
-        Some(plan) => Ok(plan),
+        Some(plan) => {
+            tell(&plan);
+            Ok(plan)
+        }
         None => Plan::of_sources(name, sources, &models_without_recipe(workdir)?, &args.overrides),
     }
 }
 
 /// The first usable recipe that names all of `sources`.
 fn covering(candidates: &[PathBuf], overrides: &[String], sources: &[String]) -> Option<Plan> {
-    let plans =
-        candidates.iter().filter(|path| path.exists()).filter_map(|path| Plan::read(path, overrides).ok());
+    let read = |path: &PathBuf| match Plan::read(path, overrides) {
+        Ok(plan) => Some(plan),
+        Err(error) => {
+            tracing::warn!("the recipe {} is passed over: {}", path.display(), causes(&error));
+            None
+        }
+    };
+    let mut plans = candidates.iter().filter(|path| path.exists()).filter_map(read);
     let covers = |plan: &Plan| {
         let names = plan.site_names();
         !sources.is_empty() && sources.iter().all(|source| names.contains(source))
     };
-    plans.into_iter().find(covers)
+    plans.find(covers)
 }
 
 /// Recipes that nobody named: here, and that of the work folder.
@@ -216,8 +233,11 @@ pub fn own_models() -> Option<PathBuf> {
 pub fn usable_own_models() -> Option<PathBuf> {
     let path = own_models()?;
     let registry = Registry::read(&path).ok()?;
-    let has = |role| registry.models().iter().any(|model| model.role == role);
-    Role::REQUIRED.into_iter().filter(|role| !role.may_be_off()).all(has).then_some(path)
+    Role::REQUIRED
+        .into_iter()
+        .filter(|role| !role.may_be_off())
+        .all(|role| registry.has(role))
+        .then_some(path)
 }
 
 /// The models where no recipe names any: `BOLID_MODELS`, the user's own, or the demo's.

@@ -6,6 +6,9 @@
 //! <workdir>/.lock           held by the one bolid process at work in this folder
 //! ```
 //!
+//! Beside them the program keeps what is no catalog: `snapshots/`, `prepared/`, `runs/`, `demo/` (the demo's recipe, lock
+//! and models, unpacked) and `recipe-path` (which recipe the folder's photos were taken in by).
+//!
 //! | module | table | written by |
 //! |---|---|---|
 //! | [`identity`], [`photo`] | `identity`, `photo` | crawl, import |

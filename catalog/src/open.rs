@@ -32,7 +32,7 @@ const LOCK: &str = ".lock";
 const LOCK_TRIES: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
-/// The catalog of one work folder, held by one process at a time.
+/// The catalog of one work folder: one process at a time writes, others may read meanwhile.
 #[derive(Debug)]
 pub struct Catalog {
     workdir: PathBuf,

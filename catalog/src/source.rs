@@ -1,5 +1,7 @@
 //! Where imports came from.
 
+use sqlx::SqliteConnection;
+
 use crate::{Catalog, Error, Result};
 
 /// Why an import keeps its name.
@@ -45,23 +47,24 @@ impl Catalog {
             .map_err(Error::db("look for an import"))
     }
 
+    /// Whether there are people, pages, decisions or a source of this name.
+    pub async fn is_name_in_use(&self, name: &str) -> Result<bool> {
+        let mut connection = self.reader.acquire().await.map_err(Error::db("look for a name"))?;
+        is_in_use(&mut connection, name).await.map_err(Error::db("look for a name"))
+    }
+
     /// Gives an import another name, with its people, pages and decisions; the inner error says why that cannot be.
     pub async fn rename_import(&self, from: &str, to: &str) -> Result<std::result::Result<(), NameKept>> {
         let operation = "rename an import";
         let mut transaction = self.writer.begin().await.map_err(Error::db(operation))?;
-        let (is_in_use, has_erased): (bool, bool) = sqlx::query_as(
-            "SELECT EXISTS (SELECT 1 FROM identity WHERE site = ?1) OR EXISTS (SELECT 1 FROM page WHERE site = ?1)
-                    OR EXISTS (SELECT 1 FROM source WHERE site = ?1)
-                    OR EXISTS (SELECT 1 FROM decision WHERE substr(identity, 1, length(?1) + 1) = ?1 || '/'),
-                    EXISTS (SELECT 1 FROM tombstone WHERE kind = 'identity')",
-        )
-        .bind(to)
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(Error::db(operation))?;
-        if is_in_use {
+        if is_in_use(&mut transaction, to).await.map_err(Error::db(operation))? {
             return Ok(Err(NameKept::InUse));
         }
+        let has_erased: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tombstone WHERE kind = 'identity')")
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(Error::db(operation))?;
         if has_erased {
             return Ok(Err(NameKept::Erased));
         }
@@ -83,6 +86,17 @@ impl Catalog {
         transaction.commit().await.map_err(Error::db(operation))?;
         Ok(Ok(()))
     }
+}
+
+async fn is_in_use(connection: &mut SqliteConnection, name: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM identity WHERE site = ?1) OR EXISTS (SELECT 1 FROM page WHERE site = ?1)
+                OR EXISTS (SELECT 1 FROM source WHERE site = ?1)
+                OR EXISTS (SELECT 1 FROM decision WHERE substr(identity, 1, length(?1) + 1) = ?1 || '/')",
+    )
+    .bind(name)
+    .fetch_one(connection)
+    .await
 }
 
 #[cfg(test)]
@@ -129,6 +143,10 @@ mod tests {
         for name in ["mine", "elsewhere"] {
             assert_eq!(catalog.rename_import("photos", name).await.unwrap(), Err(NameKept::InUse), "{name}");
         }
+        for name in ["photos", "mine", "elsewhere"] {
+            assert!(catalog.is_name_in_use(name).await.unwrap(), "{name}");
+        }
+        assert!(!catalog.is_name_in_use("min").await.unwrap());
         assert_eq!(catalog.source("elsewhere").await.unwrap().as_deref(), Some("/home/me/elsewhere"));
     }
 }

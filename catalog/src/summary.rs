@@ -16,8 +16,6 @@ pub struct SiteCounts {
     pub photos: i64,
     /// Photos whose bytes are stored.
     pub stored: i64,
-    /// Photos of which there are no bytes, for whatever reason.
-    pub failed: i64,
     /// Photos not tried yet.
     pub waiting: i64,
     /// Contents with at least one measurement.
@@ -66,7 +64,7 @@ impl Catalog {
     pub async fn site_counts(&self) -> Result<Vec<SiteCounts>> {
         sqlx::query_as(
             "SELECT site, count(DISTINCT identity.id) AS identities, count(photo.id) AS photos,
-                    count(fetch.sha256) AS stored, count(fetch.failure) AS failed,
+                    count(fetch.sha256) AS stored,
                     count(photo.id) - count(fetch.photo_id) AS waiting,
                     count(DISTINCT CASE WHEN EXISTS
                         (SELECT 1 FROM measurement WHERE measurement.sha256 = fetch.sha256)

@@ -43,23 +43,19 @@ pub(crate) fn on_scripts(page: &Page, level: Level) -> Option<String> {
     ))
 }
 
-/// What to do about photos that are all smaller than wanted.
-pub(crate) fn on_previews(sizes: &[String], min_side: u32, has_photo_pages: bool) -> String {
+/// What to do about photos that are all smaller than wanted, of these sizes in pixels.
+pub(crate) fn on_previews(sizes: &[(u64, u64)], min_side: u32, has_photo_pages: bool) -> String {
+    let shown: Vec<_> = sizes.iter().map(|(width, height)| format!("{width}×{height}")).collect();
+    let least = sizes.iter().map(|(width, height)| width.min(height)).min().unwrap_or(&0);
     let rule = if has_photo_pages { "photo.file" } else { "gallery.link" };
     format!(
         "All photos looked at ({} px) are below `rules.min_side` = {min_side} px, and would be dropped as too small: \
          previews, it seems. Let `{rule}` take a link to the larger file first, if a page has one (rules in a list are tried in turn; of \
          a `srcset` the largest is taken). If only JavaScript leads there, save the photos with a browser, and take the \
          folder in by `bolid import FOLDER`. If they are no larger, `--set rules.min_side={}` takes them.",
-        sizes.join(", "),
-        least(sizes)
+        shown.join(", "),
+        least
     )
-}
-
-/// The shorter side of the smallest.
-fn least(sizes: &[String]) -> u64 {
-    let sides = sizes.iter().flat_map(|size| size.split('×')).filter_map(|side| side.parse().ok());
-    sides.min().unwrap_or(0)
 }
 
 fn select<'h>(

@@ -116,7 +116,7 @@ impl Walk<'_> {
             };
             self.report.photo.get_or_insert(shown.clone());
             match size.filter(|(width, height)| *width.min(height) < u64::from(settings.min_side)) {
-                Some((width, height)) => too_small.push(format!("{width}×{height}")),
+                Some(size) => too_small.push(size),
                 None => {
                     self.report.photo = Some(shown);
                     return Ok(());
@@ -125,7 +125,8 @@ impl Walk<'_> {
         }
         self.report.advice =
             Some(advice::on_previews(&too_small, settings.min_side, self.profile.photo.is_some()));
-        self.report.too_small = too_small;
+        self.report.too_small =
+            too_small.into_iter().map(|(width, height)| format!("{width}×{height}")).collect();
         Ok(())
     }
 

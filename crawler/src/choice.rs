@@ -50,7 +50,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrSeveral<T> {
     type Value = Choice<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("one value, or a list of them")
+        f.write_str("one value, or a list of at least one")
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -62,6 +62,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrSeveral<T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Choice)
+        let alternatives: Vec<T> = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+        if alternatives.is_empty() {
+            return Err(serde::de::Error::invalid_length(0, &self));
+        }
+        Ok(Choice(alternatives))
     }
 }

@@ -143,8 +143,10 @@ impl Extractor<'_> {
                     |query| format!("{}?{query}", last_part(&path)),
                 ),
             };
-            let text = Rule { select: link.select.clone(), ..Rule::default() };
-            let name = card.value(rules.name.as_ref().unwrap_or(&text), Use::Text);
+            let name = match &rules.name {
+                Some(rule) => card.value(rule, Use::Text),
+                None => card.value(&Rule { select: link.select.clone(), ..Rule::default() }, Use::Text),
+            };
             let name = name.unwrap_or_else(|| key.clone());
             found.identities.push(NewIdentity {
                 slug: slug_of(&key),

@@ -21,6 +21,7 @@ use crate::gone::mark_gone;
 use crate::list::{Entry, List, Place};
 use crate::report::{CrawlReport, Event};
 use crate::settings::CrawlSettings;
+use crate::simulate::simulate;
 use crate::slug::slug_of;
 use crate::sniff::{Refusal, SizeLimits, Sniffer};
 
@@ -32,7 +33,7 @@ const ANY_SIZE: SizeLimits = SizeLimits { min_side: 0, max_pixels: u64::MAX };
 
 /// Takes in what a list names, under the name of the settings' source. What cannot be had is stored as a failure, and
 /// the import goes on. The same list again changes nothing; where a list is complete, photos that it no longer names
-/// are marked as gone.
+/// are marked as gone. A simulated import stores nothing.
 pub async fn import(
     catalog: &Catalog,
     list: &List,
@@ -54,6 +55,10 @@ pub async fn import(
         captions_unreadable: list.unreadable_captions.len() as u64,
         ..CrawlReport::default()
     };
+    if settings.simulate {
+        simulate(catalog, list, settings, &mut report, progress).await?;
+        return Ok(report);
+    }
     let mut is_on_the_web = false;
     for (person, entries) in people {
         let identity = NewIdentity {
@@ -72,7 +77,7 @@ pub async fn import(
         let photos: Vec<NewPhoto> = entries.iter().map(|entry| entry.photo()).collect();
         catalog.add_photos(identity_id, &photos).await?;
         is_on_the_web |= entries.iter().any(|entry| matches!(entry.place, Place::Url(_)));
-        if settings.simulate || !entries.iter().any(|entry| matches!(entry.place, Place::File(_))) {
+        if !entries.iter().any(|entry| matches!(entry.place, Place::File(_))) {
             continue;
         }
         let known: BTreeMap<String, PhotoRow> =
@@ -85,7 +90,7 @@ pub async fn import(
             }
         }
     }
-    if list.is_complete && !settings.simulate {
+    if list.is_complete {
         mark_gone(catalog, site, list, &mut report).await?;
     }
     if is_on_the_web {
@@ -94,8 +99,11 @@ pub async fn import(
     Ok(report)
 }
 
-/// Owners of other machines must be able to ask about the import.
-fn check_contact(list: &List, settings: &CrawlSettings) -> Result<(), CrawlError> {
+/// Whether an import can begin: owners of other machines must be able to ask about it. Asks for nothing.
+///
+/// # Errors
+/// The first machine whose owner could not.
+pub fn check_contact(list: &List, settings: &CrawlSettings) -> Result<(), CrawlError> {
     if settings.contact().is_some() {
         return Ok(());
     }

@@ -21,6 +21,7 @@
 //! | [`settings`] | what to crawl, and what of it | no |
 //! | [`crawl`](mod@crawl), `queue`, `visit`, `follow` | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
 //! | [`import`](mod@import) | a list taken in: local files at once, others as any crawl does | yes |
+//! | `simulate` | what an import would ask for | clock |
 //! | `gone` | local photos that are no longer where they came from | no |
 //! | [`refetch`](mod@refetch) | known files downloaded again, if their bytes are still the same | yes |
 //! | [`check`](mod@check) | which rule of a profile finds what on the live site | yes |
@@ -69,6 +70,7 @@ pub mod retry;
 pub mod robots;
 pub mod rule;
 pub mod settings;
+mod simulate;
 pub mod slug;
 pub mod sniff;
 mod srcset;

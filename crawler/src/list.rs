@@ -21,6 +21,9 @@ use crate::pace::PaceSettings;
 use crate::profile::{self, Limits, ProfileError};
 use crate::text;
 
+/// The endings of lists. Tables in Parquet are read where its library is, and become lists by [`Entry::from_fields`].
+pub const ENDINGS: [&str; 6] = ["csv", "tsv", "jsonl", "ndjson", "parquet", "txt"];
+
 /// Photos that a list or a folder names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct List {
@@ -177,8 +180,8 @@ pub fn read(path: &Path) -> Result<List, CrawlError> {
         Some("tsv") => |text| table::rows(text, b'\t'),
         Some("txt") => of_lines,
         _ => {
-            let known = "it is no folder, and no list by its ending (.csv, .tsv, .jsonl, .parquet, .txt)";
-            return Err(wrong(known.to_owned()));
+            let known = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
+            return Err(wrong(format!("it is no folder, and no list by its ending ({known})")));
         }
     };
     let bytes = fs::read(path).map_err(|error| wrong(error.to_string()))?;

@@ -42,9 +42,14 @@ impl Reader<'_> {
     fn literal(&mut self) -> Read {
         let mut depth = 0_usize;
         let mut comma = false;
+        let mut is_after_value = false;
         loop {
             self.skip_blanks()?;
             let c = self.peek().ok_or("it does not end")?;
+            if is_after_value && !matches!(c, ',' | ':' | ']' | '}') {
+                return Err("a comma is missing");
+            }
+            is_after_value = !matches!(c, '[' | '{' | ':' | ',');
             if depth == 0 && !matches!(c, '[' | '{') {
                 return Err("neither [ nor { stands");
             }
@@ -241,7 +246,13 @@ lines`, $ok: true, w: -1.5e3, x: "\x41]"},
             ("[1, ", "does not end"),
             ("['x", "does not end"),
             ("[width, 1]", "before `width, 1]`"),
-            ("[1 + 2]", "before `+ 2]`"),
+            ("[1 + 2]", "a comma is missing before `+ 2]`"),
+            ("[1 2]", "a comma is missing before `2]`"),
+            ("[.5.5 'a']", "a comma is missing before `'a']`"),
+            ("['a' 'b']", "a comma is missing before `'b']`"),
+            ("[[1] [2]]", "a comma is missing before `[2]]`"),
+            ("{a: 1 b: 2}", "a comma is missing before `b: 2}`"),
+            ("{a: {} 'b': 2}", "a comma is missing before `'b': 2}`"),
             ("[`a${b}`]", "code in it"),
             ("[(1)]", "something else"),
             ("[1 /* ", "comment"),

@@ -267,6 +267,20 @@ impl Profile {
                         photos of one person themselves, add [index.single]"
                 .into());
         }
+        if index.link.is_empty() {
+            // The start pages are the gallery, and nobody would read these rules.
+            let unused = [
+                ("card", !index.card.is_empty()),
+                ("name", index.name.is_some()),
+                ("pages", !index.pages.is_empty()),
+            ];
+            if let Some((key, _)) = unused.into_iter().find(|(_, is_given)| *is_given) {
+                return Err(format!(
+                    "`index.{key}` is of no use without `index.link`: which link leads to a person's gallery or album? Where \
+                     the start pages show the photos themselves, leave `index.{key}` out"
+                ));
+            }
+        }
         let no_cards = |section: &str| {
             format!(
                 "`{section}.card` is missing, and `{section}.link` selects nothing that could stand for the cards"
@@ -450,6 +464,23 @@ mod tests {
         assert!(message.contains("only pages of HTML have scripts"), "{message}");
         assert!(gallery("link = {}").contains("`gallery.card` is missing"));
         assert!(error(&SMALL.replacen("link = {}\n", "", 1)).contains("`index.link` is missing"));
+    }
+
+    #[test]
+    fn rules_of_an_index_without_links_and_empty_lists_of_rules_are_refused() {
+        let index = |rules: &str| {
+            error(&SMALL.replacen("card = 'a'\nlink = {}\n", &format!("{rules}\n[index.single]\n"), 1))
+        };
+        for rule in ["card = 'a'", "name = { select = 'b' }", "pages = [{ select = 'a' }]"] {
+            let key = rule.split_once(' ').unwrap().0;
+            let message = index(rule);
+            assert!(message.contains(&format!("`index.{key}` is of no use")), "{message}");
+        }
+        for (rule, line) in [("link = []", "line 5"), ("card = []", "line 4")] {
+            let given = if line == "line 5" { "link = {}" } else { "card = 'a'" };
+            let message = error(&SMALL.replacen(given, rule, 1));
+            assert!(message.contains(line) && message.contains("at least one"), "{message}");
+        }
     }
 
     #[test]

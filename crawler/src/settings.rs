@@ -225,7 +225,12 @@ impl CrawlSettings {
 
     /// Why the size that a gallery or list states of a photo refuses it.
     pub(crate) fn refused_by_hint(&self, photo: &DuePhoto) -> Option<Refusal> {
-        let (width, height) = photo.hint_width.zip(photo.hint_height)?;
+        self.refused_by_size(photo.hint_width.zip(photo.hint_height))
+    }
+
+    /// The same, of a size in pixels.
+    pub(crate) fn refused_by_size(&self, hint: Option<(u32, u32)>) -> Option<Refusal> {
+        let (width, height) = hint?;
         let (class, detail) = check_size(width.into(), height.into(), self.size_limits()).err()?;
         Some((class, format!("the gallery says {detail}")))
     }

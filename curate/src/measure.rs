@@ -218,11 +218,7 @@ impl Detectors {
         let (mut measured, mut look) = (known, Look::at(photo, larger));
         while let Some(role) = demand.next(&measured) {
             match role {
-                Role::Watermark => {
-                    let found =
-                        self.watermark.as_ref().map(|model| model.watermark(&mut look)).transpose()?;
-                    measured.watermark = Some(found.map_or_else(nowhere, |looked| looked.found));
-                }
+                Role::Watermark => measured.watermark = Some(self.look_for_mark(&mut look)?),
                 Role::Faces => measured.faces = Some(self.faces.faces(&mut look)?.found),
                 Role::People => measured.people = Some(self.people.people(&mut look)?.found),
                 Role::FaceEmbedding => {
@@ -252,15 +248,17 @@ impl Detectors {
         photos.par_bridge().for_each(|(key, bytes)| done(key, self.measure(bytes.as_ref())));
     }
 
-    /// The watermark model's probability for the frame and its tiles; nowhere, where there is no model.
+    /// The watermark model's probability for the frame and its tiles; none, where there is no model.
     ///
     /// # Errors
     /// When the model cannot be run.
     pub fn watermark(&self, photo: &Photo) -> Result<WatermarkScore, ModelError> {
-        let mut no_more = |_| None;
-        let look = &mut Look::at(photo, &mut no_more);
+        self.look_for_mark(&mut Look::at(photo, &mut |_| None))
+    }
+
+    fn look_for_mark(&self, look: &mut Look<'_>) -> Result<WatermarkScore, ModelError> {
         let found = self.watermark.as_ref().map(|model| model.watermark(look)).transpose()?;
-        Ok(found.map_or_else(nowhere, |looked| looked.found))
+        Ok(found.map_or_else(WatermarkScore::none, |looked| looked.found))
     }
 
     /// The faces of a photo.
@@ -278,11 +276,6 @@ impl Detectors {
     pub fn people(&self, photo: &Photo) -> Result<Vec<Person>, ModelError> {
         Ok(self.people.people(&mut Look::at(photo, &mut |_| None))?.found)
     }
-}
-
-/// What is said of watermarks where no model is asked.
-fn nowhere() -> WatermarkScore {
-    WatermarkScore { regions: Vec::new() }
 }
 
 /// One model alone, checked and ready.

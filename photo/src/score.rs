@@ -42,6 +42,11 @@ pub struct WatermarkScore {
 }
 
 impl WatermarkScore {
+    /// What is said where no model looks for marks: one was found nowhere.
+    pub const fn none() -> Self {
+        Self { regions: Vec::new() }
+    }
+
     /// The region most likely to carry a mark, and its probability; `None` where none was looked at.
     pub fn highest(&self) -> Option<(Region, f32)> {
         self.regions.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))

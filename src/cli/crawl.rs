@@ -92,13 +92,16 @@ pub struct RetryArgs {
     /// Which sites.
     #[command(flatten)]
     pub sites: SiteArgs,
+    /// How the hosts of lists are asked that no recipe names, as for `import`.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
 }
 
 /// `bolid import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
     /// A folder, or a list with img2dataset's columns (`url,caption,…`) or with local files: .csv, .tsv, .jsonl,
-    /// .parquet, .txt.
+    /// .ndjson, .parquet, .txt.
     pub path: PathBuf,
     /// The name that the photos' site gets [default: the folder's or file's name].
     #[arg(long)]

@@ -52,7 +52,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Weights of the body's stream. Guidance multiplies it as it does the prompt: at 1, it drowns the prompt.
-    #[arg(long, value_name = "X,…", value_delimiter = ',', default_value = "0.3")]
+    #[arg(long, value_name = "X,…", value_delimiter = ',', default_values_t = [super::LAMBDA_BODY])]
     pub lambda_body: Vec<f64>,
     /// Weights of the reference's stream.
     #[arg(long, value_name = "X,…", value_delimiter = ',', default_value = "1")]

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+/// Weight of the body's stream where nothing is said. Guidance multiplies it as it does the prompt: at 1, it drowns
+/// the prompt.
+pub const LAMBDA_BODY: f64 = 0.3;
+
 /// What is drawn, with what, and where to.
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
@@ -24,7 +28,7 @@ pub struct GenerateArgs {
     #[arg(long = "ref", value_name = "IMAGE")]
     pub reference: Option<PathBuf>,
     /// Weight of the body's stream, 0 to 2. Guidance multiplies it as it does the prompt: at 1, it drowns the prompt.
-    #[arg(long, value_name = "X", default_value_t = 0.3)]
+    #[arg(long, value_name = "X", default_value_t = LAMBDA_BODY)]
     pub lambda_body: f64,
     /// Weight of the reference's stream, 0 to 2.
     #[arg(long, value_name = "X", default_value_t = 1.0)]

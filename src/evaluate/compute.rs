@@ -12,7 +12,7 @@ use super::condition::Condition;
 use super::figures::{Anchors, ConditionFigures, Evaluation, Figure, PriorBodies, Provenance};
 use super::people::View;
 use super::proportions::{Spreads, distance};
-use super::readings::{Readings, Seen, cosine, mean};
+use super::readings::{BodyReading, Readings, cosine, mean};
 use super::retrieval::{accepted, bodies, first_places, retrieval, share_of};
 use super::sets::{features, frechet, kernel, score_of_classes};
 
@@ -143,7 +143,7 @@ struct Errors {
 }
 
 impl Errors {
-    fn of(found: &[&Seen], photos: &[&Seen]) -> Self {
+    fn of(found: &[&BodyReading], photos: &[&BodyReading]) -> Self {
         let pairs = || found.iter().zip(photos);
         Self {
             limbs: pairs().map(|(a, b)| limb_ratio_error(&a.limbs, &b.limbs)).collect(),
@@ -154,7 +154,7 @@ impl Errors {
     /// The floor, another person; and the ceiling, the person's own other photos.
     fn anchors(judged: &Judged) -> [Self; 2] {
         let photos = seen(&judged.held_out);
-        let strangers: Vec<&Seen> = judged.strangers.iter().map(|&who| photos[who]).collect();
+        let strangers: Vec<&BodyReading> = judged.strangers.iter().map(|&who| photos[who]).collect();
         [Self::of(&strangers, &photos), Self::of(&seen(&judged.given), &photos)]
     }
 }
@@ -176,7 +176,7 @@ fn anchors(judged: &Judged) -> Result<Anchors> {
 }
 
 /// What is seen of everybody.
-fn seen(of: &[Readings]) -> Vec<&Seen> {
+fn seen(of: &[Readings]) -> Vec<&BodyReading> {
     of.iter().map(|one| &one.seen).collect()
 }
 

@@ -47,7 +47,7 @@ use train::report::{Grid, Picture, Row};
 use train::run::RunFolder;
 
 use crate::Done;
-use crate::cli::{EvaluateArgs, Global};
+use crate::cli::{EvaluateArgs, Global, LAMBDA_BODY};
 use crate::generate::adapter::ChosenAdapter;
 use crate::generate::{BASE, base_folder, body};
 use crate::output::Output;
@@ -331,7 +331,7 @@ fn prior_bodies(
         PROMPTS.iter().chain(&PRIOR_PROMPTS).map(|prompt| prompt.replace(PERSON, "person")).collect();
     let renderer = Renderer::new(models, scheduler, sampling, prompts, vec![args.seed])?;
     let width = models.adapter().map_or(0, |adapter| adapter.body.embed_dim());
-    let lambda_body = args.lambda_body.first().copied().unwrap_or(1.0);
+    let lambda_body = args.lambda_body.first().copied().unwrap_or(LAMBDA_BODY);
     let condition = Condition { lambda_body, lambda_ref: 0.0 };
     let bar =
         progress::stage("evaluate", (count * (PROMPTS.len() + PRIOR_PROMPTS.len())) as u64, "prior bodies");

@@ -1,13 +1,13 @@
 //! How far two bodies are apart: limbs and widths together, each over what it varies by between photos of one person.
 
-use super::readings::{Seen, mean};
+use super::readings::{BodyReading, mean};
 
 /// For each proportion how much it varies between two sets of photos of one person; `None` where that is not known.
 pub struct Spreads(Vec<Option<f64>>);
 
 impl Spreads {
     /// From two sets of photos of each person.
-    pub fn of(a: &[&Seen], b: &[&Seen]) -> Self {
+    pub fn of(a: &[&BodyReading], b: &[&BodyReading]) -> Self {
         let count = a.first().map_or(0, |one| proportions(one).len());
         let of = |at: usize| {
             let pairs = a.iter().zip(b).filter_map(|(a, b)| Some(proportions(a)[at]? - proportions(b)[at]?));
@@ -18,12 +18,12 @@ impl Spreads {
     }
 }
 
-fn proportions(of: &Seen) -> Vec<Option<f64>> {
+fn proportions(of: &BodyReading) -> Vec<Option<f64>> {
     of.limbs.iter().chain(&of.widths).copied().collect()
 }
 
 /// The mean over the proportions that are known of both, in spreads; `None` where none is.
-pub fn distance(a: &Seen, b: &Seen, spreads: &Spreads) -> Option<f64> {
+pub fn distance(a: &BodyReading, b: &BodyReading, spreads: &Spreads) -> Option<f64> {
     apart(&proportions(a), &proportions(b), &spreads.0)
 }
 

@@ -21,7 +21,7 @@ const MASKED_PX: u32 = 384;
 
 /// The body that is seen in pictures or photos of one person.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct BodyReading {
     /// How many pictures there are.
     pub count: usize,
     /// The joints of the person in each picture in which one is found, in px of the picture.
@@ -37,7 +37,7 @@ pub struct Seen {
 /// Pictures or photos of one person, and what is read off them.
 pub struct Readings {
     /// The body.
-    pub seen: Seen,
+    pub seen: BodyReading,
     /// The first picture, to be looked at.
     pub first: Option<Picture>,
     /// The first few pictures with the head painted over, for people to look at; `None` where nobody is found.
@@ -70,7 +70,7 @@ impl Readings {
             Some(small(&reading.person.as_ref()?.without_head(picture)?))
         };
         let masked = pictures.iter().zip(&readings).take(MASKED).map(without_head).collect();
-        let seen = Seen {
+        let seen = BodyReading {
             count: pictures.len(),
             limbs: limb_ratios(&joints)?,
             widths: median_widths(&widths),

@@ -1,4 +1,4 @@
-//! The axes of a sheet: `lambda-body=0,0.5,1`.
+//! The axes of a sheet: `lambda-body=0,0.25,0.5`.
 
 use super::error::RequestError;
 
@@ -26,9 +26,9 @@ impl Axis {
     /// Reads `NAME=VALUE,VALUE…`; prompts are parted by `|`, since they have commas.
     pub fn parse(text: &str) -> Result<Self, RequestError> {
         let wrong = |reason: String| RequestError::Axis { text: text.to_owned(), reason };
-        let (name, list) = text
-            .split_once('=')
-            .ok_or_else(|| wrong("an axis is NAME=VALUE,VALUE…, such as lambda-body=0,0.5,1".to_owned()))?;
+        let (name, list) = text.split_once('=').ok_or_else(|| {
+            wrong("an axis is NAME=VALUE,VALUE…, such as lambda-body=0,0.25,0.5".to_owned())
+        })?;
         let parted = if name == "prompt" { '|' } else { ',' };
         let words: Vec<String> = list.split(parted).map(|word| word.trim().to_owned()).collect();
         let value = |word: &String| -> Result<Value, RequestError> {

@@ -20,11 +20,11 @@ pub fn join() -> Result<Option<Group>> {
 pub fn first_alone<T>(group: Option<&Group>, work: impl Fn() -> Result<T>) -> Result<T> {
     let Some(group) = group else { return work() };
     if group.rank() > 0 {
-        group.from_first(Vec::new())?;
+        group.broadcast(Vec::new())?;
     }
     let done = work();
     match &done {
-        Ok(_) if group.rank() == 0 => drop(group.from_first(Vec::new())?),
+        Ok(_) if group.rank() == 0 => drop(group.broadcast(Vec::new())?),
         Ok(_) => {}
         Err(error) => group.fail(&format!("{error:#}")),
     }

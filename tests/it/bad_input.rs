@@ -96,6 +96,35 @@ fn two_folders_of_one_name_are_not_brought_together_unasked() {
 }
 
 #[test]
+fn a_folder_that_is_called_like_a_crawled_site_does_not_join_it_unasked() {
+    let place = Workplace::demo(1, 1, 1);
+    place.succeed(&["crawl"]);
+    let folder = place.path().join("demo");
+    fs::create_dir_all(folder.join("ada")).expect("a folder can be made");
+    let photo = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8, y as u8, 7]));
+    photo.save(folder.join("ada/1.jpg")).expect("a photo can be written");
+    let folder = folder.display().to_string();
+    refused(&place, &["import", &folder], &["`demo`", "--name"]);
+    place.succeed(&["import", &folder, "--name", "mine"]);
+}
+
+#[test]
+fn retry_forgets_nothing_before_it_may_ask_for_all_of_it() {
+    let place = Workplace::demo(1, 1, 1);
+    let list = place.path().join("far.txt");
+    fs::write(&list, "http://192.168.0.1/1.jpg\n").expect("a list can be written");
+    let contact = ["--contact", "me@example.org"];
+    let imported = place.run(&[&["import", &list.display().to_string()], &contact[..]].concat());
+    let said = text(&imported.stderr);
+    assert_eq!(imported.status.code(), Some(3), "{said}");
+    assert!(said.contains("`bolid retry --class private --contact me@example.org`"), "{said}");
+    refused(&place, &["retry", "--class", "private"], &["192.168.0.1", "--contact"]);
+    assert_eq!(json_lines(&place.succeed(&["--json", "status"]))[0]["failed"], 1);
+    let retried = place.run(&[&["--json", "retry", "--class", "private"], &contact[..]].concat());
+    assert_eq!(json_lines(&retried)[0]["retried"], 1, "{}", text(&retried.stderr));
+}
+
+#[test]
 fn two_lists_whose_names_differ_in_their_endings_alone_do_not_share_their_people() {
     let place = Workplace::demo(1, 1, 1);
     let photo = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8, y as u8, 7]));
@@ -110,19 +139,33 @@ fn two_lists_whose_names_differ_in_their_endings_alone_do_not_share_their_people
         list("people.jsonl", "{\"file_name\": \"1.png\", \"identity\": \"Ada\"}\n"),
         list("people.txt", "http://127.0.0.1:9/ada/1.png\n"),
     ];
-    let site = |path: &str| {
-        // The addresses of the third list answer nothing, which is stored as their failure.
-        let lines = json_lines(&place.run(&["--json", "import", path]));
-        lines.iter().find_map(|line| line["site"].as_str().map(str::to_owned))
+    let import = |path: &str, more: &[&str]| {
+        let output = place.run(&[&["--json", "import", path, "--delay", "1ms"], more].concat());
+        let lines = json_lines(&output);
+        let site = lines.iter().find_map(|line| line["site"].as_str()).unwrap_or_default().to_owned();
+        (site, output.status.code(), text(&output.stderr))
     };
-    for _ in 0..2 {
-        let sites = lists.each_ref().map(|path| site(path).unwrap_or_default());
-        assert_eq!(
-            sites,
-            ["people", "people.jsonl", "people.txt"],
-            "and the same when they are imported again"
-        );
+    // A simulated import takes no name, whichever list it is of.
+    for path in &lists {
+        let (site, code, said) = import(path, &["--simulate"]);
+        assert_eq!((site.as_str(), code), ("people", Some(0)), "{said}");
     }
+    assert!(json_lines(&place.succeed(&["--json", "status"])).is_empty(), "nothing is stored");
+    for time in ["first", "again"] {
+        let [first, second, third] = lists.each_ref().map(|path| import(path, &[]));
+        assert_eq!((first.0.as_str(), first.1), ("people", Some(0)), "{time}: {}", first.2);
+        assert_eq!((second.0.as_str(), second.1), ("people.jsonl", Some(0)), "{time}: {}", second.2);
+        // Its address answers nothing, which is stored as a failure, and tried again as it was asked.
+        assert_eq!((third.0.as_str(), third.1), ("people.txt", Some(3)), "{time}: {}", third.2);
+        assert!(third.2.contains("`bolid retry --class connect --delay 1ms`"), "{time}: {}", third.2);
+        for (path, name) in lists.iter().zip(["people", "people.jsonl", "people.txt"]) {
+            let (site, code, said) = import(path, &["--simulate"]);
+            assert_eq!((site.as_str(), code), (name, Some(0)), "{time}: {said}");
+        }
+    }
+    let photos = json_lines(&place.succeed(&["--json", "list", "photos"]));
+    let verdicts: Vec<_> = photos.iter().filter_map(|photo| photo["verdict"].as_str()).collect();
+    assert_eq!(verdicts, ["not judged", "not judged", "connect"], "none is gone: {photos:?}");
     fs::create_dir(place.path().join("elsewhere")).expect("a folder can be made");
     let other = list("elsewhere/people.csv", "url,identity\nhttp://127.0.0.1:9/ada/2.png,Ada\n");
     refused(&place, &["import", &other], &["people.csv", "--name"]);
@@ -184,7 +227,7 @@ fn an_imported_folder_of_odd_files_ends_with_a_reason_for_each_and_the_run_goes_
     );
     fs::write(place.recipe(), recipe).expect("a recipe can be written");
     let output = place.run(&["--json", "dataset"]);
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(3), "nothing is kept: {}", text(&output.stderr));
 
     let lines = json_lines(&output);
     let imported = lines.iter().find(|line| line["site"] == "mine").expect("what came of the import");

@@ -29,14 +29,27 @@ fn of_group(mut command: Command, rank: usize, port: u16) -> Command {
 
 /// What two processes of one group end with, each with arguments of its own.
 fn together(place: &Workplace, arguments: [&[&str]; 2]) -> [Output; 2] {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    drop(listener);
-    let start = |rank: usize| {
-        let mut command = of_group(place.command(arguments[rank]), rank, port);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("bolid starts")
-    };
-    [start(0), start(1)].map(|child| child.wait_with_output().expect("bolid ends"))
+    for _ in 0..5 {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        drop(listener);
+        let start = |rank: usize| {
+            let mut command = of_group(place.command(arguments[rank]), rank, port);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("bolid starts")
+        };
+        let (first, mut second) = (start(0), start(1));
+        let first = first.wait_with_output().expect("bolid ends");
+        // Another test may have taken the port before the first process listened at it. Nothing has happened then.
+        let is_taken = text(&first.stderr).contains("cannot listen at");
+        if is_taken {
+            second.kill().expect("it runs, or has ended");
+        }
+        let second = second.wait_with_output().expect("bolid ends");
+        if !is_taken {
+            return [first, second];
+        }
+    }
+    panic!("no port stays free");
 }
 
 fn losses(run: &Path) -> Vec<f64> {

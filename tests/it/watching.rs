@@ -252,7 +252,10 @@ async fn failed_means_the_same_in_the_report_the_status_the_exit_code_and_to_ret
     );
     for output in [&first, &again] {
         let said = text(&output.stderr);
-        assert!(said.contains("1 photo failed (1 http_5xx); `bolid retry --class http_5xx`"), "{said}");
+        assert!(
+            said.contains("1 photo failed (1 http_5xx); `bolid retry --class http_5xx --delay 0s`"),
+            "{said}"
+        );
     }
     let status = json_lines(&run(&["--json", "status"]).await).remove(0);
     assert_eq!((&status["failed"], &status["waiting"]), (&1.into(), &0.into()), "{status}");

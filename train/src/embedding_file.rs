@@ -7,8 +7,7 @@
 //! The metadata is the file's lineage: the run names its snapshot, the snapshot its photos.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
@@ -16,6 +15,7 @@ use photo::Digest;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::run::tensors;
+use crate::whole_file::write_whole;
 use crate::{Error, Result};
 
 /// What `format` says in the metadata.
@@ -120,20 +120,6 @@ impl EmbeddingFile {
 fn field<T: std::str::FromStr>(metadata: &HashMap<String, String>, key: &str) -> Result<T, String> {
     let value = metadata.get(key).ok_or_else(|| format!("its metadata has no `{key}`"))?;
     value.parse().map_err(|_| format!("its metadata has `{key}` = `{value}`"))
-}
-
-/// Writes a file aside, sees it to the disk and moves it into place: no reader, and no crash, meets half of it.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |cause| Error::Write { path: path.to_owned(), cause };
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".part");
-    let aside = Path::new(&aside);
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let mut file = File::create(aside).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-    fs::rename(aside, path).map_err(failed)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
-use crate::embedding_file::write_whole;
+use crate::whole_file::write_whole;
 use crate::{Error, Result};
 
 /// Where entries begin, as `torch.save` has it, so that a reader may map them.

@@ -18,6 +18,7 @@
 //! | [`bodybench`] | how well c_body knows a body: retrieval, linear probes, calibration |
 //! | [`evaluation`] | how good generated pictures and their bodies are: FID, KID, poses, proportions, body score |
 //! | [`embedding_file`] | c_body of one person as a file |
+//! | [`whole_file`] | files that are there whole or not at all |
 //! | [`ipadpt`] | embeddings as files that ComfyUI loads |
 //! | [`diffusion`] | Stable Diffusion's networks, files, samplers; adapters in the IP-Adapter layout |
 //! | [`device`] | which device networks compute on, and in which type |
@@ -51,6 +52,7 @@ pub mod probe;
 pub mod report;
 pub mod run;
 pub mod views;
+pub mod whole_file;
 
 // The device and the number type a model is built with, so that candle has one home.
 pub use candle_core::{DType, Device};

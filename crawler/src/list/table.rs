@@ -77,8 +77,11 @@ impl Quotes<'_> {
     fn after_open(&mut self, from: usize) -> Option<usize> {
         let Self { text, delimiter, .. } = *self;
         let from = from + text[from..].iter().position(|byte| !is_line_end(*byte))?;
-        let first_end = from + text[from..].iter().position(|byte| is_line_end(*byte))?;
-        let second = first_end + if text[first_end..].starts_with(b"\r\n") { 2 } else { 1 };
+        // The last line may lack its end.
+        let first_end =
+            text[from..].iter().position(|byte| is_line_end(*byte)).map_or(text.len(), |end| from + end);
+        let line_end = if text[first_end..].starts_with(b"\r\n") { 2 } else { 1 };
+        let second = (first_end + line_end).min(text.len());
         let (mut is_quoted, mut is_field_start, mut at) = (false, true, from);
         while at < text.len() {
             let (byte, next) = (text[at], text.get(at + 1).copied());
@@ -139,6 +142,17 @@ mod tests {
             let (entries, bad) = read(&text);
             assert_eq!(entries.iter().map(Entry::url).collect::<Vec<_>>(), ["x", "y"], "{text:?}");
             assert_eq!(bad.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 5, 6, 8], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_is_open_in_the_last_line_is_found_with_and_without_a_line_end() {
+        for end in ["", "\n", "\r\n"] {
+            let (entries, bad) = read(&format!("url,text\nx,one\nbad,\"two{end}"));
+            assert_eq!(entries.iter().map(Entry::url).collect::<Vec<_>>(), ["x"], "{end:?}");
+            assert_eq!(bad.iter().map(|row| row.line).collect::<Vec<_>>(), [3], "{end:?}");
+            let (entries, bad) = read(&format!("url,text\nx,\"one\"{end}"));
+            assert_eq!((entries.len(), bad.len()), (1, 0), "{end:?}");
         }
     }
 

@@ -111,6 +111,11 @@ impl Registry {
         &self.models
     }
 
+    /// Whether there is a model of the role.
+    pub fn has(&self, role: Role) -> bool {
+        self.models.iter().any(|model| model.role == role)
+    }
+
     /// The model for a role: the one named, or the only one there is.
     ///
     /// # Errors

@@ -41,6 +41,11 @@ impl Arm {
         all
     }
 
+    /// Whether it is one of the body's by the number of views, which are not in the table.
+    pub fn is_by_views(&self, plan: &ExperimentPlan) -> bool {
+        self.views != plan.views
+    }
+
     /// The key of the body's arm with so many views.
     pub fn of_views(views: usize, plan: &ExperimentPlan) -> String {
         if views == plan.views { "body".to_owned() } else { by_views(views) }

@@ -9,11 +9,11 @@ use super::arm::Arm;
 use super::plan::ExperimentPlan;
 use super::record::{PhotoRecord, PictureRecord};
 use super::results::{ArmFigures, Comparison, Estimate, LimbSeparation, Photos};
-use super::statistics::{Draws, OfArm, Values};
-use super::studio::Read;
+use super::runner::Read;
+use super::statistics::{OfArm, Resamples, Values};
 use super::trainings::Kind;
 use crate::evaluate::proportions::{Spreads, distance};
-use crate::evaluate::readings::{Seen, mean};
+use crate::evaluate::readings::{BodyReading, mean};
 use crate::evaluate::retrieval::first_places;
 
 /// Numbers of photos that limbs are read off to see how well each statistic tells people apart.
@@ -56,15 +56,20 @@ pub struct Figures {
     pub photos: Photos,
 }
 
-/// Computes them. `strangers` has for each person somebody to be mistaken for.
-pub fn compare(plan: &ExperimentPlan, read: &Read, strangers: &[usize]) -> Result<Figures> {
+/// Computes them. `strangers` has for each person somebody to be mistaken for; DreamBooth was given so many photos of each.
+pub fn compare(
+    plan: &ExperimentPlan,
+    read: &Read,
+    strangers: &[usize],
+    dreambooth_photos: usize,
+) -> Result<Figures> {
     let photos = &read.photos;
-    let held_out: Vec<&Seen> = photos.iter().map(|one| &one.held_out).collect();
-    let given: Vec<&Seen> = photos.iter().map(|one| &one.given).collect();
-    let others: Vec<&Seen> = strangers.iter().map(|&who| held_out[who]).collect();
+    let held_out: Vec<&BodyReading> = photos.iter().map(|one| &one.held_out).collect();
+    let given: Vec<&BodyReading> = photos.iter().map(|one| &one.given).collect();
+    let others: Vec<&BodyReading> = strangers.iter().map(|&who| held_out[who]).collect();
     let spreads = Spreads::of(&given, &held_out);
-    let draws = Draws::new(photos.len(), plan.training_seeds.len());
-    let apart = |found: &[&Seen]| -> Values {
+    let resamples = Resamples::new(photos.len(), plan.training_seeds.len());
+    let apart = |found: &[&BodyReading]| -> Values {
         vec![found.iter().zip(&held_out).map(|(a, b)| distance(a, b, &spreads)).collect()]
     };
     let (floor, ceiling) = (apart(&others), apart(&given));
@@ -75,40 +80,39 @@ pub fn compare(plan: &ExperimentPlan, read: &Read, strangers: &[usize]) -> Resul
         .collect::<Result<_>>()?;
     let figures = |(arm, of): &(&Arm, Measured)| ArmFigures {
         arm: arm.key.clone(),
-        photos: photos_of(arm),
+        photos: photos_of(arm, dreambooth_photos),
         trainings: if of.by.is_none() { 0 } else { of.limbs.len() },
         person_found: of.person_found,
-        limb_ratio_error: draws.mean(of.of(&of.limbs)),
-        width_error: draws.mean(of.of(&of.widths)),
-        body_score: score(&draws, of.of(&of.apart), None, &floor, &ceiling),
-        retrieval_at_1: draws.share(of.of(&of.first)),
-        clip_t: draws.mean(of.of(&of.clip_t)),
-        clip_i: draws.mean(of.of(&of.clip_i)),
-        background_leak: draws.mean(of.of(&of.leak)),
+        limb_ratio_error: resamples.mean(of.of(&of.limbs)),
+        width_error: resamples.mean(of.of(&of.widths)),
+        body_score: score(&resamples, of.of(&of.apart), None, &floor, &ceiling),
+        retrieval_at_1: resamples.share(of.of(&of.first)),
+        clip_t: resamples.mean(of.of(&of.clip_t)),
+        clip_i: resamples.mean(of.of(&of.clip_i)),
+        background_leak: resamples.mean(of.of(&of.leak)),
     };
     let at = |key: &str| measured.iter().find(|(arm, _)| arm.key == key);
     let by_views = |&views: &usize| at(&Arm::of_views(views, plan)).map(figures);
     let beside = |&(one, other): &(&str, &str)| {
         let ((_, a), (_, b)) = (at(one)?, at(other)?);
         let ratio = |which: fn(&Measured) -> &Values| {
-            draws.statistic(&[a.of(which(a)), b.of(which(b))], |means| means[0] / means[1] - 1.0)
+            resamples.statistic(&[a.of(which(a)), b.of(which(b))], |means| means[0] / means[1] - 1.0)
         };
         Some(Comparison {
             arm: one.to_owned(),
             beside: other.to_owned(),
             limb_ratio_error: ratio(|of| &of.limbs),
             width_error: ratio(|of| &of.widths),
-            body_score: score(&draws, a.of(&a.apart), Some(b.of(&b.apart)), &floor, &ceiling),
-            retrieval_at_1: draws.statistic(&[a.of(&a.first), b.of(&b.first)], |means| means[0] - means[1]),
+            body_score: score(&resamples, a.of(&a.apart), Some(b.of(&b.apart)), &floor, &ceiling),
+            retrieval_at_1: resamples.difference_of_shares(a.of(&a.first), b.of(&b.first)),
             clip_t: ratio(|of| &of.clip_t),
         })
     };
-    let is_by_views = |arm: &Arm| arm.key.starts_with("body-");
     Ok(Figures {
-        arms: measured.iter().filter(|(arm, _)| !is_by_views(arm)).map(figures).collect(),
+        arms: measured.iter().filter(|(arm, _)| !arm.is_by_views(plan)).map(figures).collect(),
         by_views: plan.view_counts.iter().filter_map(by_views).collect(),
         comparisons: PAIRS.iter().filter_map(beside).collect(),
-        photos: of_photos(&draws, photos, &others, strangers)?,
+        photos: of_photos(&resamples, photos, &others, strangers)?,
     })
 }
 
@@ -118,10 +122,11 @@ impl Measured {
     }
 }
 
-/// Photos that an arm is given; DreamBooth's stand in its configuration.
-fn photos_of(arm: &Arm) -> usize {
+/// Photos of the person that an arm is given.
+fn photos_of(arm: &Arm, dreambooth_photos: usize) -> usize {
     match (arm.by, arm.condition.lambda_body > 0.0) {
-        (None | Some(Kind::Dreambooth), _) => 0,
+        (None, _) => 0,
+        (Some(Kind::Dreambooth), _) => dreambooth_photos,
         (_, true) => arm.views,
         (_, false) => 1,
     }
@@ -130,11 +135,11 @@ fn photos_of(arm: &Arm) -> usize {
 fn measure(
     arm: &Arm,
     records: &[Vec<PictureRecord>],
-    held_out: &[&Seen],
+    held_out: &[&BodyReading],
     spreads: &Spreads,
 ) -> Result<Measured> {
     let gallery: Vec<Option<Gaussian>> = held_out.iter().map(|seen| seen.body.clone()).collect();
-    let each = |of: &dyn Fn(&PictureRecord, &Seen) -> Option<f64>| -> Values {
+    let each = |of: &dyn Fn(&PictureRecord, &BodyReading) -> Option<f64>| -> Values {
         let row = |row: &Vec<PictureRecord>| {
             row.iter().zip(held_out).map(|(one, photos)| of(one, photos)).collect()
         };
@@ -162,7 +167,7 @@ fn measure(
 
 /// (value − floor)/(ceiling − floor); less that of `beside`, where there is one.
 fn score(
-    draws: &Draws,
+    resamples: &Resamples,
     value: OfArm<'_>,
     beside: Option<OfArm<'_>>,
     floor: &Values,
@@ -171,7 +176,7 @@ fn score(
     let of_photos = |values| OfArm { values, by: None };
     let mut arms = vec![value, of_photos(floor), of_photos(ceiling)];
     arms.extend(beside);
-    draws.statistic(&arms, |means| match (means[2] < means[1], means.get(3)) {
+    resamples.statistic(&arms, |means| match (means[2] < means[1], means.get(3)) {
         // Where own photos are no nearer than another person's, a place between the two means nothing.
         (false, _) => f64::NAN,
         (true, None) => (means[0] - means[1]) / (means[2] - means[1]),
@@ -179,21 +184,26 @@ fn score(
     })
 }
 
-fn of_photos(draws: &Draws, photos: &[PhotoRecord], others: &[&Seen], strangers: &[usize]) -> Result<Photos> {
+fn of_photos(
+    resamples: &Resamples,
+    photos: &[PhotoRecord],
+    others: &[&BodyReading],
+    strangers: &[usize],
+) -> Result<Photos> {
     let given = || photos.iter().map(|one| &one.given);
     let held_out = || photos.iter().map(|one| &one.held_out);
-    let bodies = |of: &mut dyn Iterator<Item = &Seen>| -> Vec<Option<Gaussian>> {
+    let bodies = |of: &mut dyn Iterator<Item = &BodyReading>| -> Vec<Option<Gaussian>> {
         of.map(|seen| seen.body.clone()).collect()
     };
-    let own = |of: fn(&Seen, &Seen) -> Option<f64>| -> Values {
+    let own = |of: fn(&BodyReading, &BodyReading) -> Option<f64>| -> Values {
         vec![given().zip(held_out()).map(|(a, b)| of(a, b)).collect()]
     };
-    let other = |of: fn(&Seen, &Seen) -> Option<f64>| -> Values {
+    let other = |of: fn(&BodyReading, &BodyReading) -> Option<f64>| -> Values {
         vec![others.iter().zip(held_out()).map(|(a, b)| of(a, b)).collect()]
     };
-    let limbs = |a: &Seen, b: &Seen| limb_ratio_error(&a.limbs, &b.limbs);
-    let widths = |a: &Seen, b: &Seen| width_error(&a.widths, &b.widths);
-    let mean_of = |values: &Values| draws.mean(OfArm { values, by: None });
+    let limbs = |a: &BodyReading, b: &BodyReading| limb_ratio_error(&a.limbs, &b.limbs);
+    let widths = |a: &BodyReading, b: &BodyReading| width_error(&a.widths, &b.widths);
+    let mean_of = |values: &Values| resamples.mean(OfArm { values, by: None });
     let (found, count) = given()
         .chain(held_out())
         .fold((0, 0), |(found, count), one| (found + one.joints.len(), count + one.count));
@@ -204,7 +214,7 @@ fn of_photos(draws: &Draws, photos: &[PhotoRecord], others: &[&Seen], strangers:
         limb_ratio_error_other: mean_of(&other(limbs)),
         width_error_own: mean_of(&own(widths)),
         width_error_other: mean_of(&other(widths)),
-        retrieval_at_1_own: draws.share(OfArm { values: &first, by: None }),
+        retrieval_at_1_own: resamples.share(OfArm { values: &first, by: None }),
         retrieval_at_1_chance: 1.0 / photos.len().max(1) as f64,
         limb_statistics: separations(photos, strangers)?,
     })

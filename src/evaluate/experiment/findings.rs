@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::drawings::name;
+use super::charts::name;
 use super::results::{Comparison, Estimate, Results};
 use super::words::{short, whole_percent, with_interval};
 

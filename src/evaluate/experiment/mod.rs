@@ -6,26 +6,26 @@
 //! | [`plan`] | what an experiment is made of |
 //! | [`trainings`] | found where they have ended, done where not |
 //! | [`arm`] | what is compared |
-//! | [`studio`] | draws and reads what is not there yet |
+//! | [`runner`] | draws and reads what is not there yet |
 //! | [`record`] | what was read, in files |
 //! | [`statistics`] | means with intervals over people and trainings |
 //! | [`compare`](mod@compare) | from what was read to results |
 //! | [`results`] | what comes out, `experiment.json` |
-//! | [`sheet`] | pictures side by side |
+//! | [`grid`] | pictures side by side |
 //! | [`page`] | the same as Markdown; [`findings`] are its sentences, [`words`] its numbers |
-//! | [`drawings`] | its drawings |
+//! | [`charts`] | its charts |
 
 mod arm;
+mod charts;
 mod compare;
-mod drawings;
 mod findings;
+mod grid;
 mod page;
 mod plan;
 mod record;
 mod results;
-mod sheet;
+mod runner;
 mod statistics;
-mod studio;
 mod trainings;
 mod words;
 
@@ -39,6 +39,7 @@ use train::device::compute_type;
 use train::diffusion::scheduler::SamplerKind;
 use train::generate::{Likeness, ModelFiles, Models};
 use train::run::RunFolder;
+use train::whole_file::write_whole;
 
 use super::judge::Judges;
 use super::people::{self, Sides};
@@ -51,10 +52,10 @@ use crate::training::adapter::config::AdapterConfig;
 use crate::training::{draw, model, together};
 use arm::Arm;
 use plan::ExperimentPlan;
-use record::{Records, write_whole};
+use record::Records;
 use results::{FORMAT_VERSION, Provenance, Results};
-use studio::Studio;
-use trainings::School;
+use runner::Runner;
+use trainings::Trainings;
 
 /// Runs the command.
 pub fn run(args: &ExperimentArgs, global: &Global, output: Output) -> Result<Done> {
@@ -63,7 +64,7 @@ pub fn run(args: &ExperimentArgs, global: &Global, output: Output) -> Result<Don
         Some(file) => (read_results(file)?, parent(file)),
         None => {
             let plan = ExperimentPlan::load(args)?;
-            studio::check_prompts(&plan.prompts)?;
+            runner::check_prompts(&plan.prompts)?;
             let default = || global.workdir.join("evaluations").join(format!("experiment-{}", plan.name));
             let folder = args.out.clone().unwrap_or_else(default);
             let results = experiment(&plan, &folder, args, global, output)?;
@@ -115,16 +116,16 @@ fn experiment(
     let subjects = people::drawn(&spec, plan.held_out, sides)?;
     let records = Records::open(folder)?;
 
-    let school = School { plan, device: args.device, global, output };
-    let adapters = school.adapters()?;
-    let ip_adapters = school.ip_adapters()?;
+    let trainings = Trainings { plan, device: args.device, global, output };
+    let adapters = trainings.adapters()?;
+    let ip_adapters = trainings.ip_adapters()?;
     let photos: SnapshotRef = draw::snapshot(&snapshots_dir, &spec)?;
-    let dreambooths = school.dreambooths(&subjects, &photos)?;
+    let dreambooths = trainings.dreambooths(&subjects, &photos)?;
     let update = of_update(&dreambooths)?;
     let trained: Vec<_> = adapters.into_iter().chain(ip_adapters).chain(dreambooths).collect();
 
     let arms = Arm::all(plan);
-    let studio = Studio {
+    let runner = Runner {
         plan,
         people: &subjects,
         spec: &spec,
@@ -137,11 +138,8 @@ fn experiment(
         kind,
         records: &records,
     };
-    let read = studio.read(&arms, &trained, &files)?;
-    let mut figures = compare::compare(plan, &read, &people::strangers(&subjects))?;
-    for arm in figures.arms.iter_mut().filter(|arm| arm.arm == "dreambooth") {
-        arm.photos = update.photos;
-    }
+    let read = runner.read(&arms, &trained, &files)?;
+    let figures = compare::compare(plan, &read, &people::strangers(&subjects), update.photos)?;
     let results = Results {
         format_version: FORMAT_VERSION,
         provenance: Provenance {
@@ -156,7 +154,6 @@ fn experiment(
             scheduler: crate::generate::name_of(kind).to_owned(),
             size_px: models.size_px(),
             compute: compute_type(&device).as_str().to_owned(),
-            dreambooth_photos: update.photos,
             dreambooth_rank: update.rank,
             trainings: trained.clone(),
         },
@@ -164,7 +161,7 @@ fn experiment(
         arms: figures.arms,
         by_views: figures.by_views,
         comparisons: figures.comparisons,
-        pictures: sheet::write(&studio, &arms, &trained, &folder.join(page::PICTURES))?,
+        pictures: grid::write(&runner, &arms, &trained, &folder.join(page::PICTURES))?,
     };
     let text = serde_json::to_string_pretty(&results)?;
     write_whole(&folder.join(results::FILE), (text + "\n").as_bytes())?;
@@ -246,7 +243,7 @@ fn read_results(file: &Path) -> Result<Results> {
 
 /// Writes page and drawings; the pictures are copied from beside the results.
 fn write_page(results: &Results, folder: &Path, page: &Path) -> Result<()> {
-    let drawn = parent(page).join(drawings::FOLDER);
+    let drawn = parent(page).join(charts::FOLDER);
     if let Some(wanted) = results.pictures.sha256 {
         let from = folder.join(page::PICTURES);
         let bytes = fs::read(&from).with_context(|| format!("read {}", from.display()))?;
@@ -255,10 +252,10 @@ fn write_page(results: &Results, folder: &Path, page: &Path) -> Result<()> {
         }
         write_whole(&drawn.join(page::PICTURES), &bytes)?;
     }
-    for (name, svg) in drawings::drawings(results) {
+    for (name, svg) in charts::charts(results) {
         write_whole(&drawn.join(name), svg.as_bytes())?;
     }
-    write_whole(page, page::page(results).as_bytes())
+    Ok(write_whole(page, page::page(results).as_bytes())?)
 }
 
 fn parent(file: &Path) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::drawings::{FOLDER, files, name};
+use super::charts::{FOLDER, files, name};
 use super::findings::findings;
 use super::results::{ArmFigures, Estimate, Results};
 use super::trainings::{Kind, Trained};
@@ -11,13 +11,16 @@ use super::words::{bold, counted, percent, short, signed_short, with_interval};
 /// The picture of people.
 pub const PICTURES: &str = "pictures.png";
 
+/// Figures that one arm is compared with another by.
+const FIGURES_COMPARED: usize = 5;
+
 /// The page's text.
 pub fn page(results: &Results) -> String {
     let mut text = String::new();
     introduction(&mut text, results);
     findings(&mut text, results);
     table(&mut text, results);
-    drawings(&mut text);
+    charts(&mut text);
     comparisons(&mut text, results);
     by_views(&mut text, results);
     pictures(&mut text, results);
@@ -48,7 +51,7 @@ fn introduction(text: &mut String, results: &Results) {
         plan.held_out
     );
     let trainings = plan.training_seeds.len();
-    let dreambooth = results.provenance.dreambooth_photos;
+    let dreambooth = results.arm("dreambooth").map_or(0, |arm| arm.photos);
     let _ = write!(
         text,
         "| | what draws | photos of the person | trainings |\n|---|---|---|---|\n\
@@ -56,13 +59,22 @@ fn introduction(text: &mut String, results: &Results) {
          | + ref | the adapter's reference stream | 1 | {trainings} |\n\
          | + body | the adapter's body stream | {views} | {trainings} |\n\
          | + both | both streams | {views} | {trainings} |\n\
-         | IP-Adapter | a reference stream alone, trained as IP-Adapter's own script does: shown the very photo it is to \
-         predict, each condition dropped in 5 % of samples | 1 | {trainings} |\n\
+         | IP-Adapter | a reference stream alone, trained by IP-Adapter's recipe: see below | 1 | {trainings} |\n\
          | DreamBooth | the base with a LoRA of rank {} for this one person, with prior preservation (paper eq. 8) | {dreambooth} \
-         | one a person |\n\n",
+         | one a person |\n\n\
+         IP-Adapter's recipe is the adapter's configuration with {} set over it.\n\n",
         results.provenance.dreambooth_rank,
+        settings(&plan.ip_adapter.set),
         views = plan.views,
     );
+}
+
+/// `a=1`, `b=2`, as they were set.
+fn settings(set: &[String]) -> String {
+    match set {
+        [] => "nothing".to_owned(),
+        set => set.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", "),
+    }
 }
 
 fn table(text: &mut String, results: &Results) {
@@ -133,7 +145,7 @@ fn table(text: &mut String, results: &Results) {
     }
 }
 
-fn drawings(text: &mut String) {
+fn charts(text: &mut String) {
     text.push_str("Small dots are the trainings.\n\n| | |\n|---|---|\n");
     let files: Vec<String> = files().into_iter().map(|(by_arm, _)| by_arm).collect();
     for pair in files.chunks(2) {
@@ -148,12 +160,16 @@ fn image(file: &str) -> String {
 }
 
 fn comparisons(text: &mut String, results: &Results) {
-    text.push_str(
+    let intervals = FIGURES_COMPARED * results.comparisons.len();
+    let _ = write!(
+        text,
         "## One beside another\n\nThe one's figure in relation to the other's, on the same people: −10 % is a tenth less. Who is \
          found in no picture of the one or of the other counts on neither side; the last column says how many are left, for \
-         limbs, widths and the body score. In bold where the interval does not hold 0.\n\n\
+         limbs, widths and the body score. In bold where the interval does not hold 0. These are {intervals} intervals of 95 %, each by \
+         itself: where nothing differs at all, some {:.0} of them would be in bold by chance.\n\n\
          | | limb-ratio error | width error | body score, difference | retrieval@1, difference | CLIP-T | people |\n\
          |---|---|---|---|---|---|---|\n",
+        intervals as f64 * 0.05
     );
     for one in &results.comparisons {
         let _ = writeln!(
@@ -255,7 +271,7 @@ fn limits(text: &mut String, results: &Results) {
          and photos alike are that rough.\n\
          - The people are drawn, not photographed: they vary as `synth` lets them, in one studio.\n\
          - {} people and {}: intervals are wide{of_trainings}.\n\
-         - Learning rate, steps and batch are the same for all adapters, chosen for ours. IP-Adapter's own (10⁻⁴, a million steps \
+         - Learning rate, steps and batch are the same for all adapters{}, chosen for ours. IP-Adapter's own (10⁻⁴, a million steps \
          of 64) would teach nothing in so few steps; its K and V begin as the base's here too.\n\
          - DreamBooth is one training a person, not repeated from other seeds.\n\
          - c_body is read off the pictures by the body-VAE that made it: retrieval says that it arrives, not that people would agree. \
@@ -264,7 +280,18 @@ fn limits(text: &mut String, results: &Results) {
         (100.0 / (size as f64 * 0.3)).round(),
         provenance.plan.people,
         counted(trainings, "training"),
+        but_for(&provenance.plan.ip_adapter.set),
     );
+}
+
+/// In what of its loop IP-Adapter's recipe departs from the adapter's.
+fn but_for(set: &[String]) -> String {
+    let is_of_loop = |one: &&String| one.starts_with("fit.") || one.starts_with("samples.batch");
+    let theirs: Vec<String> = set.iter().filter(is_of_loop).cloned().collect();
+    match theirs.is_empty() {
+        true => String::new(),
+        false => format!(" but for IP-Adapter's {}", settings(&theirs)),
+    }
 }
 
 fn made_by(text: &mut String, results: &Results) {
@@ -311,7 +338,25 @@ fn made_by(text: &mut String, results: &Results) {
         let _ =
             writeln!(text, "| DreamBooth | {} trainings{steps}, seed {} |", dreambooths.len(), first.seed);
     }
+    for (what, training) in [("the adapter", &plan.adapter.set), ("DreamBooth", &plan.dreambooth.set)] {
+        let _ = write!(text, "\nSet over {what}'s configuration: {}.\n", settings(training));
+    }
     text.push_str("\nPrompts: ");
     text.push_str(&list(plan.prompts.iter().map(|prompt| format!("`{prompt}`")).collect()));
     text.push_str(".\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_recipe_sets_is_said_and_what_it_sets_of_the_loop_as_such() {
+        let set = |of: &[&str]| -> Vec<String> { of.iter().map(|&one| one.to_owned()).collect() };
+        let own = set(&["samples.reference=\"target\"", "dropout.text=0.1"]);
+        assert_eq!(settings(&own), "`samples.reference=\"target\"`, `dropout.text=0.1`");
+        assert_eq!([settings(&[]), but_for(&own)], ["nothing", ""]);
+        let faster = set(&["dropout.text=0.1", "fit.learning_rate=1e-3", "samples.batch=4"]);
+        assert_eq!(but_for(&faster), " but for IP-Adapter's `fit.learning_rate=1e-3`, `samples.batch=4`");
+    }
 }

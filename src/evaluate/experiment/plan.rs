@@ -7,7 +7,7 @@ use photo::range::{OutOfRange, check};
 use serde::{Deserialize, Serialize};
 
 use super::super::PROMPTS;
-use crate::cli::ExperimentArgs;
+use crate::cli::{ExperimentArgs, LAMBDA_BODY};
 use crate::config;
 use crate::training::config::TrainConfigError;
 
@@ -143,9 +143,8 @@ fn steps() -> usize {
     25
 }
 
-/// As `bolid evaluate` has it.
 fn lambda_body() -> f64 {
-    0.3
+    LAMBDA_BODY
 }
 
 fn lambda_ref() -> f64 {

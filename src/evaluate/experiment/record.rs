@@ -9,8 +9,9 @@ use photo::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use train::report::Picture;
+use train::whole_file::write_whole;
 
-use crate::evaluate::readings::Seen;
+use crate::evaluate::readings::BodyReading;
 
 /// The pictures of one person in one arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ pub struct PictureRecord {
     /// The digest of all that decides the rest.
     pub made_of: Digest,
     /// The body in them.
-    pub seen: Seen,
+    pub seen: BodyReading,
     /// Mean cosine with their prompts.
     pub clip_t: Option<f64>,
     /// Mean cosine with the person's other photos.
@@ -33,9 +34,9 @@ pub struct PhotoRecord {
     /// The digest of all that decides the rest.
     pub made_of: Digest,
     /// The body in those that c_body is made of.
-    pub given: Seen,
+    pub given: BodyReading,
     /// The body in the others.
-    pub held_out: Seen,
+    pub held_out: BodyReading,
     /// CLIP's embeddings of the others.
     pub embeddings: Vec<Vec<f32>>,
     /// CLIP's embedding of the reference with the person painted over.
@@ -89,7 +90,7 @@ impl Records {
         if let Some(picture) = shown {
             write_whole(&self.picture(name), &picture.png())?;
         }
-        write_whole(&self.path(name), &serde_json::to_vec(record)?)
+        Ok(write_whole(&self.path(name), &serde_json::to_vec(record)?)?)
     }
 
     /// The picture beside a record.
@@ -102,16 +103,6 @@ impl Records {
     }
 }
 
-/// Puts a file in the place of the one of that name, all of it or nothing; its folder is made where it is not there.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let doing = || format!("write {}", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).with_context(doing)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let partial = folder.join(format!(".tmp-{name}-{}", std::process::id()));
-    fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path)).with_context(doing)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,7 +113,7 @@ mod tests {
         let records = Records::open(folder.path()).expect("a folder");
         let record = PictureRecord {
             made_of: Digest::of("this"),
-            seen: Seen { count: 4, limbs: [Some(0.1 + 0.2); 7], ..Seen::default() },
+            seen: BodyReading { count: 4, limbs: [Some(0.1 + 0.2); 7], ..BodyReading::default() },
             clip_t: Some(1.0 / 3.0),
             clip_i: None,
             background_leak: Some(0.7),

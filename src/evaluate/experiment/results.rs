@@ -9,7 +9,7 @@ use super::trainings::Trained;
 /// The file's name.
 pub const FILE: &str = "experiment.json";
 /// The version of the file that this program writes and reads.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// An experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,9 +59,7 @@ pub struct Provenance {
     pub size_px: usize,
     /// The type that the base's UNet computes in: `f32`, `bf16`.
     pub compute: String,
-    /// Photos of each that DreamBooth is trained on, and the rank of its updates.
-    pub dreambooth_photos: usize,
-    /// See above.
+    /// The rank of DreamBooth's updates.
     pub dreambooth_rank: usize,
 }
 

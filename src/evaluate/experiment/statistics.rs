@@ -19,8 +19,8 @@ const SEED: u64 = 1;
 /// A value of each training and person; `None` where there was nothing to measure it on.
 pub type Values = Vec<Vec<Option<f64>>>;
 
-/// Draws of people, and of the trainings of each kind.
-pub struct Draws {
+/// People drawn anew, and the trainings of each kind, as often as a bootstrap takes.
+pub struct Resamples {
     people: Vec<Vec<usize>>,
     adapters: Vec<Vec<usize>>,
     ip_adapters: Vec<Vec<usize>>,
@@ -36,7 +36,7 @@ pub struct OfArm<'a> {
     pub by: Option<Kind>,
 }
 
-impl Draws {
+impl Resamples {
     /// For so many people and trainings.
     pub fn new(people: usize, trainings: usize) -> Self {
         let of_trainings = |stream| samples(trainings, DRAWS, SEED, stream);
@@ -70,6 +70,20 @@ impl Draws {
         };
         let [low, high] = widen_certainty([low, high], share, estimate.people);
         Estimate { low: Some(low), high: Some(high), ..estimate }
+    }
+
+    /// The difference of two shares of the same people, by the person. Where the two agree in everybody, so do all draws, and a
+    /// bootstrap claims certainty: then it may be off by as much as the share of people in whom they would not agree.
+    pub fn difference_of_shares(&self, one: OfArm<'_>, other: OfArm<'_>) -> Estimate {
+        let estimate = self.statistic(&[one, other], |means| means[0] - means[1]);
+        let (Some(value), Some(low), Some(high)) = (estimate.value, estimate.low, estimate.high) else {
+            return estimate;
+        };
+        if low < high {
+            return estimate;
+        }
+        let [_, off] = widen_certainty([0.0; 2], 0.0, estimate.people);
+        Estimate { low: Some((value - off).max(-1.0)), high: Some((value + off).min(1.0)), ..estimate }
     }
 
     /// A statistic of the means of several arms over the people of whom all have a value; NaN is no value. It is one of the
@@ -141,10 +155,10 @@ mod tests {
 
     #[test]
     fn trainings_that_differ_widen_an_interval_that_people_alone_would_not() {
-        let draws = Draws::new(20, 3);
+        let resamples = Resamples::new(20, 3);
         let alike = values(|_, person| person as f64, 3);
         let differ = values(|training, person| person as f64 + 10.0 * training as f64, 3);
-        let of = |values| draws.mean(OfArm { values, by: Some(Kind::Adapter) });
+        let of = |values| resamples.mean(OfArm { values, by: Some(Kind::Adapter) });
         let width = |estimate: &Estimate| estimate.high.expect("an end") - estimate.low.expect("an end");
         let (one, other) = (of(&alike), of(&differ));
         assert_eq!((one.value, other.value), (Some(9.5), Some(19.5)));
@@ -155,16 +169,16 @@ mod tests {
 
     #[test]
     fn a_difference_on_the_same_people_is_surer_than_the_values() {
-        let draws = Draws::new(20, 3);
+        let resamples = Resamples::new(20, 3);
         let (one, other) = (values(|_, person| person as f64, 3), values(|_, person| person as f64 + 1.0, 1));
         let arms = [OfArm { values: &other, by: None }, OfArm { values: &one, by: Some(Kind::Adapter) }];
-        let difference = draws.statistic(&arms, |means| means[0] - means[1]);
+        let difference = resamples.statistic(&arms, |means| means[0] - means[1]);
         assert!((difference.low.expect("an end") - 1.0).abs() < 1e-9 && difference.by_training.is_empty());
     }
 
     #[test]
     fn an_arm_that_breaks_hard_people_gains_nothing_by_their_absence() {
-        let draws = Draws::new(20, 3);
+        let resamples = Resamples::new(20, 3);
         // The second half is ten times as hard.
         let hard = |person: usize| if person < 10 { 1.0 } else { 10.0 };
         let (mut ours, theirs) = (values(|_, person| hard(person), 3), values(|_, person| hard(person), 1));
@@ -174,23 +188,23 @@ mod tests {
         // One of the hard ones is seen in one training of three, and counts as everybody does.
         (ours[0][10], ours[2][10]) = (None, None);
         let arms = [OfArm { values: &ours, by: Some(Kind::Adapter) }, OfArm { values: &theirs, by: None }];
-        let ratio = draws.statistic(&arms, |means| means[0] / means[1] - 1.0);
+        let ratio = resamples.statistic(&arms, |means| means[0] / means[1] - 1.0);
         assert_eq!((ratio.value, ratio.low, ratio.high, ratio.people), (Some(0.0), Some(0.0), Some(0.0), 11));
         assert_eq!(ratio.by_training, [Some(0.0); 3]);
-        let means = draws.statistic(&arms, |means| means[1]);
+        let means = resamples.statistic(&arms, |means| means[1]);
         assert_eq!(means.value, Some(20.0 / 11.0));
-        assert_eq!(draws.mean(arms[1]).people, 20, "alone, everybody counts");
+        assert_eq!(resamples.mean(arms[1]).people, 20, "alone, everybody counts");
     }
 
     #[test]
     fn arms_of_the_same_trainings_are_compared_training_by_training() {
-        let draws = Draws::new(20, 3);
+        let resamples = Resamples::new(20, 3);
         let of =
             |shift: f64| values(move |training, person| person as f64 + 10.0 * training as f64 + shift, 3);
         let (body, reference, other) = (of(1.0), of(0.0), of(0.0));
         let difference = |beside: OfArm<'_>| {
             let body = OfArm { values: &body, by: Some(Kind::Adapter) };
-            draws.statistic(&[body, beside], |means| means[0] - means[1])
+            resamples.statistic(&[body, beside], |means| means[0] - means[1])
         };
         let same = difference(OfArm { values: &reference, by: Some(Kind::Adapter) });
         assert_eq!(same.by_training, [Some(1.0); 3]);
@@ -200,13 +214,35 @@ mod tests {
 
     #[test]
     fn who_has_no_value_does_not_count_and_nobody_has_none() {
-        let draws = Draws::new(20, 1);
+        let resamples = Resamples::new(20, 1);
         let mut some = values(|_, person| person as f64, 1);
         some[0][19] = None;
-        let of = |values| draws.mean(OfArm { values, by: None });
+        let of = |values| resamples.mean(OfArm { values, by: None });
         assert_eq!((of(&some).value, of(&some).people), (Some(9.0), 19));
         assert_eq!(of(&vec![vec![None; 20]]), Estimate::default());
-        let all = draws.share(OfArm { values: &values(|_, _| 1.0, 1), by: None });
+        let all = resamples.share(OfArm { values: &values(|_, _| 1.0, 1), by: None });
         assert!(all.high == Some(1.0) && all.low < Some(0.9), "{all:?}");
+    }
+
+    #[test]
+    fn arms_that_agree_in_everybody_are_not_certain_to_agree_in_others() {
+        let resamples = Resamples::new(20, 3);
+        let adapter = |values| OfArm { values, by: Some(Kind::Adapter) };
+        let (found, never) = (values(|_, _| 1.0, 3), values(|_, _| 0.0, 3));
+        let same = resamples.difference_of_shares(adapter(&found), adapter(&found));
+        // As much as of 20 people of whom none disagrees: 1 − 0.05^(1/20).
+        let off = 0.139_108_3;
+        let ends = |of: &Estimate| [of.low, of.high].map(|end| end.expect("an end"));
+        let near = |found: [f64; 2], wanted: [f64; 2]| {
+            found.iter().zip(wanted).all(|(found, wanted)| (found - wanted).abs() < 1e-6)
+        };
+        assert!(same.value == Some(0.0) && near(ends(&same), [-off, off]), "{same:?}");
+        let all = resamples.difference_of_shares(adapter(&found), adapter(&never));
+        assert!(all.value == Some(1.0) && near(ends(&all), [1.0 - off, 1.0]), "{all:?}");
+        // Where some differ, the draws do.
+        let half = values(|_, person| (person % 2) as f64, 3);
+        let some = resamples.difference_of_shares(adapter(&found), adapter(&half));
+        let drawn = resamples.statistic(&[adapter(&found), adapter(&half)], |means| means[0] - means[1]);
+        assert_eq!(some, drawn);
     }
 }

@@ -65,7 +65,7 @@ fn has_probe(config: &AdapterConfig) -> bool {
 }
 
 /// What trains.
-pub struct School<'a> {
+pub struct Trainings<'a> {
     /// What is to be trained.
     pub plan: &'a ExperimentPlan,
     /// On what.
@@ -76,7 +76,7 @@ pub struct School<'a> {
     pub output: Output,
 }
 
-impl School<'_> {
+impl Trainings<'_> {
     /// The adapters of all seeds.
     pub fn adapters(&self) -> Result<Vec<Trained>> {
         // What was given is looked at first: a wrong one is refused before hours of training.

@@ -18,7 +18,7 @@ use crate::run::RunSpec;
 
 /// What a process found in its batches of a step. Numbers go as their bits: as text they would be another's at times.
 #[derive(Serialize, Deserialize)]
-struct Found {
+struct Contribution {
     loss_bits: u64,
     /// Name, sum and in how many batches.
     terms: Vec<(String, u64, u32)>,
@@ -28,7 +28,7 @@ struct Found {
 }
 
 /// What all found: the same in every process.
-pub(super) struct Shared {
+pub(super) struct Reduced {
     pub loss: f64,
     pub terms: Terms,
     pub refused: Option<Refused>,
@@ -44,8 +44,8 @@ pub(super) fn share(
     terms: &Terms,
     refused: Option<&Refused>,
     gradients: Option<&GradStore>,
-) -> Result<Shared, FitError> {
-    let own = Found {
+) -> Result<Reduced, FitError> {
+    let own = Contribution {
         loss_bits: loss.to_bits(),
         terms: terms.iter().map(|(name, (sum, count))| (name.to_string(), sum.to_bits(), *count)).collect(),
         refused: refused.map(|refused| (refused.is_loss, refused.value.to_bits(), refused.batch.clone())),
@@ -55,30 +55,30 @@ pub(super) fn share(
             .collect(),
     };
     let own = serde_json::to_vec(&own).map_err(|error| FitError::Parameters(error.to_string()))?;
-    let mut shared =
-        Shared { loss: 0.0, terms: Terms::new(), refused: None, gradients: GradStore::default() };
+    let mut reduced =
+        Reduced { loss: 0.0, terms: Terms::new(), refused: None, gradients: GradStore::default() };
     let mut has = vec![false; parameters.len()];
-    for (rank, bytes) in group.gather(&own)?.iter().enumerate() {
-        let found: Found = serde_json::from_slice(bytes)
+    for (rank, bytes) in group.all_gather(&own)?.iter().enumerate() {
+        let found: Contribution = serde_json::from_slice(bytes)
             .ok()
-            .filter(|found: &Found| found.has.len() == has.len())
+            .filter(|found: &Contribution| found.has.len() == has.len())
             .ok_or_else(|| {
                 FitError::Parameters(format!("process {rank} trains another model, or with another program"))
             })?;
-        shared.loss += f64::from_bits(found.loss_bits);
+        reduced.loss += f64::from_bits(found.loss_bits);
         for (name, bits, count) in found.terms {
-            let (sum, of) = shared.terms.entry(Cow::Owned(name)).or_insert((0.0, 0));
+            let (sum, of) = reduced.terms.entry(Cow::Owned(name)).or_insert((0.0, 0));
             (*sum, *of) = (*sum + f64::from_bits(bits), *of + count);
         }
-        if let (None, Some((is_loss, bits, batch))) = (&shared.refused, found.refused) {
-            shared.refused = Some(Refused { is_loss, value: f64::from_bits(bits), batch });
+        if let (None, Some((is_loss, bits, batch))) = (&reduced.refused, found.refused) {
+            reduced.refused = Some(Refused { is_loss, value: f64::from_bits(bits), batch });
         }
         has.iter_mut().zip(found.has).for_each(|(has, theirs)| *has |= theirs);
     }
-    if shared.refused.is_none() {
-        shared.gradients = sums(group, parameters, &has, gradients)?;
+    if reduced.refused.is_none() {
+        reduced.gradients = sums(group, parameters, &has, gradients)?;
     }
-    Ok(shared)
+    Ok(reduced)
 }
 
 /// The sums of the gradients of those parameters that anybody has one of, in one buffer.
@@ -96,7 +96,7 @@ fn sums(
             None => flat.resize(flat.len() + var.elem_count(), 0.0),
         }
     }
-    group.sum(&mut flat)?;
+    group.all_reduce_sum(&mut flat)?;
     let mut summed = GradStore::default();
     let mut from = 0;
     for var in with_gradients() {
@@ -129,12 +129,12 @@ pub(super) fn send_start(
     moments: &BTreeMap<String, Tensor>,
 ) -> Result<(), FitError> {
     let head = serde_json::to_vec(&Head { step, updates, agreed: agreed.clone() });
-    group.from_first(head.map_err(|error| FitError::Parameters(error.to_string()))?)?;
+    group.broadcast(head.map_err(|error| FitError::Parameters(error.to_string()))?)?;
     for tensors in [values, moments] {
         let mut bytes = Vec::new();
         crate::run::tensors::write(&mut bytes, tensors, &BTreeMap::new())
             .map_err(|error| FitError::Parameters(error.to_string()))?;
-        group.from_first(bytes)?;
+        group.broadcast(bytes)?;
     }
     Ok(())
 }
@@ -157,14 +157,14 @@ pub(super) struct Start {
 
 /// What [`send_start`] sent. A process that does not agree in `own` refuses, naming the key.
 pub(super) fn receive_start(group: &Group, own: &BTreeMap<String, Value>) -> Result<Start, FitError> {
-    let head: Head = serde_json::from_slice(&group.from_first(Vec::new())?)
+    let head: Head = serde_json::from_slice(&group.broadcast(Vec::new())?)
         .map_err(|error| FitError::Parameters(format!("the first process runs another program ({error})")))?;
     let differences = guard::between_processes(&head.agreed, own);
     if !differences.is_empty() {
         return Err(FitError::OfAnotherTraining { differences });
     }
     let tensors = || -> Result<BTreeMap<String, Tensor>, FitError> {
-        let bytes = group.from_first(Vec::new())?;
+        let bytes = group.broadcast(Vec::new())?;
         let found = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(Error::from)?;
         Ok(found.into_iter().collect())
     };

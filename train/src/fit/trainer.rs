@@ -9,7 +9,7 @@ use candle_core::{DType, Tensor, Var};
 
 use super::ema::Ema;
 use super::error::FitError;
-use super::reading::{norm, read, sum_of_squares};
+use super::reading::{norm as norm_of, read, sum_of_squares};
 use super::settings::FitSettings;
 use super::share::{Start, share};
 use super::task::{StepContext, Task, TaskError};
@@ -149,7 +149,8 @@ impl<'a, B> Trainer<'a, B> {
         next: &mut dyn FnMut() -> Result<B, TaskError>,
     ) -> Result<Outcome, FitError> {
         let count = self.settings.accumulate;
-        let mut sum: Option<(GradStore, f64)> = None;
+        // With the norm, where they are those of a single batch.
+        let mut sum: Option<(GradStore, Option<f64>)> = None;
         let (mut loss, mut terms) = (0.0, Terms::new());
         let mut refused = None;
         for micro_step in self.own(step * count..(step + 1) * count) {
@@ -161,8 +162,11 @@ impl<'a, B> Trainer<'a, B> {
             let context = StepContext { step, steps: self.settings.steps, micro_step, compute: self.compute };
             match self.gradients(&batch, &context, &mut loss, &mut terms)? {
                 Ok((gradients, norm)) => match &mut sum {
-                    Some((sum, _)) => sum.extend(gradients)?,
-                    None => sum = Some((gradients, norm)),
+                    Some((sum, of_first)) => {
+                        sum.extend(gradients)?;
+                        *of_first = None;
+                    }
+                    None => sum = Some((gradients, Some(norm))),
                 },
                 Err((what, value)) => {
                     let batch = (self.task.describe)(&batch);
@@ -172,17 +176,21 @@ impl<'a, B> Trainer<'a, B> {
         }
         if let Some(group) = self.group {
             let gradients = sum.as_ref().map(|(gradients, _)| gradients);
-            let shared = share(group, &self.parameters, loss, &terms, refused.as_ref(), gradients)?;
-            (loss, terms, refused) = (shared.loss, shared.terms, shared.refused);
-            sum = Some((shared.gradients, f64::NAN));
+            let reduced = share(group, &self.parameters, loss, &terms, refused.as_ref(), gradients)?;
+            (loss, terms, refused) = (reduced.loss, reduced.terms, reduced.refused);
+            sum = Some((reduced.gradients, None));
         }
         if let Some(refused) = refused {
             return Ok(refused.outcome());
         }
         let (gradients, norm) = sum.ok_or_else(|| FitError::Parameters("a step had no batch".to_owned()))?;
-        let share = 1.0 / count as f64;
-        let gradient_norm =
-            if count == 1 && self.group.is_none() { norm } else { self.norm(&gradients)? * share };
+        // The loss of a step is the mean of its batches'.
+        let of_each = 1.0 / count as f64;
+        let norm_of_sum = match norm {
+            Some(norm) => norm,
+            None => norm_of(&self.of_parameters(&gradients))?,
+        };
+        let gradient_norm = norm_of_sum * of_each;
         if !gradient_norm.is_finite() {
             // Each batch's is finite, and their sum has overflowed: scaled by 1/∞ and 0, it would make NaN of parameters.
             let batch = format!("the sum of the step's {count} batches, each of them finite");
@@ -191,11 +199,11 @@ impl<'a, B> Trainer<'a, B> {
         let clip = self.settings.clip_norm;
         let clipped = if clip > 0.0 && gradient_norm > clip { clip / gradient_norm } else { 1.0 };
         let rate = self.settings.schedule().at(step);
-        self.optimiser.step_scaled(&gradients, rate, share * clipped)?;
+        self.optimiser.step_scaled(&gradients, rate, of_each * clipped)?;
         self.ema.update(&self.parameters, self.optimiser.steps())?;
         // A term may be missing in some batches of a step: its mean is over those that have it.
         let terms = terms.into_iter().map(|(name, (sum, count))| (name, sum / f64::from(count))).collect();
-        Ok(Outcome::Updated { loss: loss * share, terms, gradient_norm })
+        Ok(Outcome::Updated { loss: loss * of_each, terms, gradient_norm })
     }
 
     /// The gradients of a batch and their norm, or what of it is not finite.
@@ -231,8 +239,9 @@ impl<'a, B> Trainer<'a, B> {
                 gradients => gradients?,
             }
         };
-        let norm = match sum_of_squares(&self.of_parameters(&gradients))? {
-            None => self.norm(&gradients)?,
+        let tensors = self.of_parameters(&gradients);
+        let norm = match sum_of_squares(&tensors)? {
+            None => norm_of(&tensors)?,
             Some(sum) => {
                 wanted.push(&sum);
                 numbers = read(&wanted).map_err(|error| of_batch(error.into()))?;
@@ -264,10 +273,6 @@ impl<'a, B> Trainer<'a, B> {
         };
         let trainable: Vec<Trainable> = self.parameters.iter().map(expected).collect();
         audit(&trainable, [], || Ok(loss.clone()))
-    }
-
-    fn norm(&self, gradients: &GradStore) -> Result<f64> {
-        norm(&self.of_parameters(gradients))
     }
 
     /// The gradients there are, in the order of the parameters' names.

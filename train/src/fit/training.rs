@@ -14,6 +14,7 @@ use super::settings::FitSettings;
 use super::share::{agreed, receive_start, send_start};
 use super::task::{Task, Validation, ValidationContext};
 use super::trainer::{Outcome, Trainer};
+use crate::error::chain;
 use crate::group::Group;
 use crate::parameters::Parameters;
 use crate::run::durable;
@@ -55,7 +56,51 @@ pub fn fit_in<B: Send>(
     resume: &Resume,
     tell: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Finished, FitError> {
-    told(group, lead(group, run, parameters, task, settings, resume, tell))
+    let mut lead = || -> Result<Finished, FitError> {
+        settings.check()?;
+        if !run.is_locked() {
+            return Err(FitError::NotLocked { run: run.path().to_owned() });
+        }
+        durable::remove_abandoned(run.path())?;
+        durable::remove_abandoned(&run.checkpoints_dir())?;
+        let mut trainer = Trainer::new(parameters, task, settings, group)?;
+        let (state, resumed) = resume::begin(run, parameters, &mut trainer, settings, resume)?;
+        if let Some(group) = group {
+            let moments = trainer.optimiser.moments()?;
+            let agreed = agreed(run.spec(), settings, trainer.compute());
+            send_start(
+                group,
+                &agreed,
+                state.step,
+                trainer.optimiser.steps(),
+                &parameters.values()?,
+                &moments,
+            )?;
+        }
+        let records = Records::open(run, resumed.as_ref())?;
+        tell(&Event::Started {
+            from_step: state.step,
+            steps: settings.steps,
+            parameters: parameters.count(),
+            resumed: resumed.as_ref(),
+        });
+        let micro_steps = trainer.own(state.step * settings.accumulate..settings.steps * settings.accumulate);
+        let checkpoint = resumed.as_ref().and_then(|resumed| resumed.checkpoint.clone());
+        let training = Training {
+            run,
+            parameters,
+            task,
+            settings,
+            tell,
+            trainer,
+            state,
+            records,
+            checkpoint,
+            loss: None,
+        };
+        load_ahead(task.load, micro_steps, settings.prefetch, |batches| training.go(batches, resumed))
+    };
+    told(group, lead())
 }
 
 /// Trains as one of the others of a group, from where the first begins to the last step. Nothing is written. `spec` is that
@@ -90,51 +135,9 @@ pub fn follow<B: Send>(
 /// Lets the other processes hear of a failure.
 fn told<T>(group: Option<&Group>, result: Result<T, FitError>) -> Result<T, FitError> {
     if let (Some(group), Err(error)) = (group, &result) {
-        let mut reason = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            reason.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        group.fail(&reason);
+        group.fail(&chain(error));
     }
     result
-}
-
-fn lead<B: Send>(
-    group: Option<&Group>,
-    run: &RunFolder,
-    parameters: &Parameters,
-    task: &Task<'_, B>,
-    settings: &FitSettings,
-    resume: &Resume,
-    tell: &mut dyn FnMut(&Event<'_>),
-) -> Result<Finished, FitError> {
-    settings.check()?;
-    if !run.is_locked() {
-        return Err(FitError::NotLocked { run: run.path().to_owned() });
-    }
-    durable::remove_abandoned(run.path())?;
-    durable::remove_abandoned(&run.checkpoints_dir())?;
-    let mut trainer = Trainer::new(parameters, task, settings, group)?;
-    let (state, resumed) = resume::begin(run, parameters, &mut trainer, settings, resume)?;
-    if let Some(group) = group {
-        let moments = trainer.optimiser.moments()?;
-        let agreed = agreed(run.spec(), settings, trainer.compute());
-        send_start(group, &agreed, state.step, trainer.optimiser.steps(), &parameters.values()?, &moments)?;
-    }
-    let records = Records::open(run, resumed.as_ref())?;
-    tell(&Event::Started {
-        from_step: state.step,
-        steps: settings.steps,
-        parameters: parameters.count(),
-        resumed: resumed.as_ref(),
-    });
-    let micro_steps = trainer.own(state.step * settings.accumulate..settings.steps * settings.accumulate);
-    let checkpoint = resumed.as_ref().and_then(|resumed| resumed.checkpoint.clone());
-    let training =
-        Training { run, parameters, task, settings, tell, trainer, state, records, checkpoint, loss: None };
-    load_ahead(task.load, micro_steps, settings.prefetch, |batches| training.go(batches, resumed))
 }
 
 struct Training<'a, 'b, B> {

@@ -45,7 +45,7 @@ pub fn bytes(picture: &Picture, settings: &Settings) -> Result<Vec<u8>> {
 /// # Errors
 /// [`Error::Write`].
 pub fn write(path: &Path, picture: &Picture, settings: &Settings) -> Result<()> {
-    crate::embedding_file::write_whole(path, &bytes(picture, settings)?)
+    crate::whole_file::write_whole(path, &bytes(picture, settings)?)
 }
 
 /// Writes a picture without settings: a preview, a sheet of many.
@@ -53,7 +53,7 @@ pub fn write(path: &Path, picture: &Picture, settings: &Settings) -> Result<()> 
 /// # Errors
 /// [`Error::Write`].
 pub fn write_plain(path: &Path, picture: &Picture) -> Result<()> {
-    crate::embedding_file::write_whole(path, &picture.png())
+    crate::whole_file::write_whole(path, &picture.png())
 }
 
 /// The settings of a picture that [`write`](write()) wrote.

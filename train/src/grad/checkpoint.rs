@@ -2,12 +2,12 @@
 //! in the backward pass.
 
 use crate::error::Result;
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, MetalStorage, Shape, Storage, Tensor, Var};
-use std::sync::{Arc, Mutex};
+use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, MetalStorage, Shape, Tensor, Var};
+use std::sync::Arc;
 
 use super::backward::backward;
-use super::hand::{self, Gradients, lock};
+use super::hand::{self, Gradients};
+use super::held::Held;
 
 /// `run(inputs)`, of which the graph keeps the inputs alone; nothing else that `run` uses gets a gradient.
 ///
@@ -21,10 +21,10 @@ where
         return run(&detached);
     }
     let detached: Vec<Tensor> = inputs.iter().map(|t| t.detach()).collect();
-    let result = run(&detached)?.detach().contiguous()?;
+    let result = run(&detached)?;
     let part = Arc::new(Part {
         run: Box::new(run),
-        result: Mutex::new(Some(result)),
+        result: Held::new(&result),
         tracked: inputs.iter().map(|t| t.track_op()).collect(),
         inputs: detached,
         grads: Arc::default(),
@@ -38,7 +38,7 @@ type Run = dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync;
 struct Part {
     run: Box<Run>,
     /// The result, until the graph has it.
-    result: Mutex<Option<Tensor>>,
+    result: Held,
     inputs: Vec<Tensor>,
     tracked: Vec<bool>,
     /// Gradients of the inputs, until the chain hands them out.
@@ -62,15 +62,6 @@ impl Part {
 
 struct Rerun(Arc<Part>);
 
-impl Rerun {
-    fn take(&self) -> candle_core::Result<Tensor> {
-        match lock(&self.0.result).take() {
-            Some(result) => Ok(result),
-            None => candle_core::bail!("a checkpointed part was applied twice"),
-        }
-    }
-}
-
 impl CustomOp2 for Rerun {
     fn name(&self) -> &'static str {
         "checkpoint"
@@ -83,12 +74,7 @@ impl CustomOp2 for Rerun {
         _: &CpuStorage,
         _: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let result = self.take()?;
-        let (storage, layout) = result.storage_and_layout();
-        match &*storage {
-            Storage::Cpu(storage) => Ok((storage.clone(), layout.shape().clone())),
-            _ => candle_core::bail!("checkpoint: the result is not on the CPU"),
-        }
+        self.0.result.cpu(self.name())
     }
 
     fn cuda_fwd(
@@ -98,12 +84,7 @@ impl CustomOp2 for Rerun {
         _: &CudaStorage,
         _: &Layout,
     ) -> candle_core::Result<(CudaStorage, Shape)> {
-        let result = self.take()?;
-        let (storage, layout) = result.storage_and_layout();
-        match &*storage {
-            Storage::Cuda(storage) => Ok((storage.try_clone(layout)?, layout.shape().clone())),
-            _ => candle_core::bail!("checkpoint: the result is not on the CUDA device"),
-        }
+        self.0.result.cuda(self.name())
     }
 
     fn metal_fwd(
@@ -113,12 +94,7 @@ impl CustomOp2 for Rerun {
         _: &MetalStorage,
         _: &Layout,
     ) -> candle_core::Result<(MetalStorage, Shape)> {
-        let result = self.take()?;
-        let (storage, layout) = result.storage_and_layout();
-        match &*storage {
-            Storage::Metal(storage) => Ok((storage.try_clone(layout)?, layout.shape().clone())),
-            _ => candle_core::bail!("checkpoint: the result is not on the Metal device"),
-        }
+        self.0.result.metal(self.name())
     }
 
     fn bwd(

@@ -20,6 +20,7 @@
 //! | `upsample` | [`upsample_nearest2x`] |
 //! | `backward` | [`backward`]: the backward pass |
 //! | `hand` | nodes of more than three arguments |
+//! | `held` | a finished result on its way into the graph |
 //! | `checkpoint` | [`checkpoint`]: a part of a network that is run again in the backward pass instead of kept |
 //! | `cpu` | the kernels for the CPU, f32 and f64 |
 //! | `choice` | whether a device has kernels, and [`composed_only`], which does without |
@@ -37,6 +38,7 @@ mod conv;
 mod cpu;
 mod evidence;
 mod hand;
+mod held;
 mod layer;
 mod linear;
 mod norm;

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`ranks`] | which process this is, of how many, and where the first one listens |
 //! | `frame` | what goes over a connection |
+//! | `until` | reads that end at a time |
 //! | `greeting` | the first frame in either direction: whether both sides belong together |
 //! | [`star`] | the connections, sums and messages |
 
@@ -15,6 +16,7 @@ mod frame;
 mod greeting;
 pub mod ranks;
 pub mod star;
+mod until;
 
 pub use ranks::Ranks;
 pub use star::{Group, GroupError};

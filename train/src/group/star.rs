@@ -11,12 +11,14 @@ use socket2::{SockRef, TcpKeepalive};
 use super::frame::{self, Frame};
 use super::greeting::Greeting;
 use super::ranks::Ranks;
+use super::until::Until;
 
 /// How long processes wait for each other at the start: a scheduler may begin them minutes apart.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two attempts to reach the first.
 const PAUSE: Duration = Duration::from_millis(50);
-/// For a greeting, which each process sends at once: somebody who says nothing must not keep the others from their start.
+/// For a whole greeting, which each process sends at once: somebody who says nothing, or one byte after the other, must not
+/// keep the others from their start.
 const GREETING: Duration = Duration::from_secs(5);
 /// For the first one's answer, which may have silent strangers to hear out before.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -113,19 +115,16 @@ impl Group {
     /// # Errors
     /// Where that fails, or takes longer than five minutes.
     pub fn join(ranks: &Ranks) -> Result<Self, GroupError> {
-        let start_error = |what: &'static str| {
-            let Ranks { rank, size, first, .. } = ranks.clone();
-            move |cause: io::Error| GroupError::Start { rank, size, what, address: first, cause }
-        };
         let streams = match ranks.rank {
             0 => {
-                let listener = TcpListener::bind(&ranks.first).map_err(start_error("listen at"))?;
-                others(&listener, ranks)?
+                let listener = TcpListener::bind(&ranks.first).map_err(start_error(ranks, "listen at"))?;
+                others(&listener, ranks, PATIENCE)?
             }
             rank => {
-                let mut stream = reach(&ranks.first).map_err(start_error("reach the first one at"))?;
+                let mut stream = reach(&ranks.first).map_err(start_error(ranks, "reach the first one at"))?;
                 let own = Greeting::of(ranks);
-                let first = greeted(&mut stream, &own).map_err(start_error("join the first one at"))?;
+                let first =
+                    greeted(&mut stream, &own).map_err(start_error(ranks, "join the first one at"))?;
                 if first.rank != 0 || !first.is_with(&own) {
                     let (size, address) = (ranks.size, ranks.first.clone());
                     return Err(GroupError::OtherTraining { rank, size, address });
@@ -150,7 +149,7 @@ impl Group {
     ///
     /// # Errors
     /// Where a process failed or is gone.
-    pub fn gather(&self, own: &[u8]) -> Result<Vec<Vec<u8>>, GroupError> {
+    pub fn all_gather(&self, own: &[u8]) -> Result<Vec<Vec<u8>>, GroupError> {
         let mut streams = self.streams();
         if self.rank > 0 {
             self.send(&mut streams, own)?;
@@ -170,7 +169,7 @@ impl Group {
     ///
     /// # Errors
     /// Where a process failed, is gone, or has another number of values.
-    pub fn sum(&self, values: &mut [f32]) -> Result<(), GroupError> {
+    pub fn all_reduce_sum(&self, values: &mut [f32]) -> Result<(), GroupError> {
         let mut streams = self.streams();
         let length = 4 * values.len();
         if self.rank > 0 {
@@ -190,7 +189,7 @@ impl Group {
     ///
     /// # Errors
     /// Where a process failed or is gone.
-    pub fn from_first(&self, own: Vec<u8>) -> Result<Vec<u8>, GroupError> {
+    pub fn broadcast(&self, own: Vec<u8>) -> Result<Vec<u8>, GroupError> {
         let mut streams = self.streams();
         if self.rank > 0 {
             return receive(&mut streams[0], 0);
@@ -225,30 +224,32 @@ impl Group {
     }
 }
 
-/// The other processes' connections, in their order.
-fn others(listener: &TcpListener, ranks: &Ranks) -> Result<Vec<TcpStream>, GroupError> {
-    let failed = |what: &'static str| {
-        let Ranks { rank, size, first, .. } = ranks.clone();
-        move |cause: io::Error| GroupError::Start { rank, size, what, address: first, cause }
-    };
-    let accepting = "take in the others at";
+/// What a start of these `ranks` failed with, at `what`.
+fn start_error(ranks: &Ranks, what: &'static str) -> impl FnOnce(io::Error) -> GroupError {
+    let Ranks { rank, size, first, .. } = ranks.clone();
+    move |cause| GroupError::Start { rank, size, what, address: first, cause }
+}
+
+/// The other processes' connections, in their order. They have to come within `patience`, however many strangers do.
+fn others(listener: &TcpListener, ranks: &Ranks, patience: Duration) -> Result<Vec<TcpStream>, GroupError> {
+    let failed = || start_error(ranks, "take in the others at");
     let own = Greeting::of(ranks);
-    listener.set_nonblocking(true).map_err(failed(accepting))?;
+    listener.set_nonblocking(true).map_err(failed())?;
     let started = Instant::now();
     let mut found: Vec<Option<TcpStream>> = (1..ranks.size).map(|_| None).collect();
     while found.iter().any(Option::is_none) {
+        if started.elapsed() > patience {
+            let missing = found.iter().filter(|stream| stream.is_none()).count();
+            let waited = format!("{missing} did not come within {} s", patience.as_secs());
+            return Err(failed()(io::Error::new(io::ErrorKind::TimedOut, waited)));
+        }
         let mut stream = match listener.accept() {
             Ok((stream, _)) => stream,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && started.elapsed() < PATIENCE => {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 thread::sleep(PAUSE);
                 continue;
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let missing = found.iter().filter(|stream| stream.is_none()).count();
-                let waited = format!("{missing} did not come within {} s", PATIENCE.as_secs());
-                return Err(failed(accepting)(io::Error::new(io::ErrorKind::TimedOut, waited)));
-            }
-            Err(error) => return Err(failed(accepting)(error)),
+            Err(error) => return Err(failed()(error)),
         };
         // Whoever is none of ours is left alone; of another training, it learns that from the answer.
         let Ok(theirs) = answered(&mut stream, &own) else { continue };
@@ -289,8 +290,7 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 /// The first one's greeting, in answer to this process's.
 fn greeted(stream: &mut TcpStream, own: &Greeting) -> io::Result<Greeting> {
     own.write(stream)?;
-    stream.set_read_timeout(Some(ANSWER))?;
-    let first = Greeting::read(stream).map_err(|error| {
+    let first = Greeting::read(&mut Until::after(ANSWER, stream)).map_err(|error| {
         let said = match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 "it accepts connections and does not answer"
@@ -309,8 +309,7 @@ fn greeted(stream: &mut TcpStream, own: &Greeting) -> io::Result<Greeting> {
 /// The greeting of somebody who came, who then has the first one's.
 fn answered(stream: &mut TcpStream, own: &Greeting) -> io::Result<Greeting> {
     prepare(stream)?;
-    stream.set_read_timeout(Some(GREETING))?;
-    let theirs = Greeting::read(stream)?;
+    let theirs = Greeting::read(&mut Until::after(GREETING, stream))?;
     own.write(stream)?;
     stream.set_read_timeout(None)?;
     Ok(theirs)
@@ -337,4 +336,28 @@ fn to_bytes(values: &[f32]) -> Vec<u8> {
 
 fn numbers(bytes: &[u8]) -> impl Iterator<Item = f32> {
     bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_of_strangers_does_not_make_the_first_wait_for_ever() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let ranks = Ranks { rank: 0, size: 2, first: address.to_string(), job: String::new() };
+        thread::scope(|scope| {
+            // Each is gone at once, and there is always a next one to be taken in.
+            let waiting = scope.spawn(move || others(&listener, &ranks, Duration::from_millis(300)));
+            while !waiting.is_finished() {
+                drop(TcpStream::connect(address));
+            }
+            let said = match waiting.join().expect("no panic").expect_err("nobody came") {
+                GroupError::Start { cause, .. } => cause.to_string(),
+                other => other.to_string(),
+            };
+            assert!(said.contains("1 did not come within"), "{said}");
+        });
+    }
 }

@@ -9,7 +9,9 @@ use super::wide::widened;
 use crate::error::Result;
 use candle_core::{D, Tensor};
 
-/// Scores that are held at once: 1 GiB in f32, a few heads of the largest maps, all heads of most layers.
+/// Elements of one tensor of scores: 1 GiB in f32, a few heads of the largest maps, all heads of most layers. The backward pass
+/// holds four of them at once (the weights, their gradient, and two products on the way to the gradient of the scores), and
+/// with half types one of half the size besides: 4 to 4.5 GiB.
 const SCORES: usize = 1 << 28;
 
 /// See [`grad::attention`](crate::grad::attention).
@@ -18,11 +20,8 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Option<&T
     let (m, e) = (k.dim(2)?, v.dim(3)?);
     let flat = |t: &Tensor, rows: usize, width: usize| t.contiguous()?.reshape((b * h, rows, width));
     let (q, k, v) = (flat(q, n, d)?, flat(k, m, d)?, flat(v, m, e)?);
-    // A mask is as small as the texts and views that have one.
-    let mask = mask.map(|mask| {
-        mask.detach().to_dtype(q.dtype())?.broadcast_as((b, h, n, m))?.contiguous()?.reshape((b * h, n, m))
-    });
-    let heads = Heads { scale, mask: mask.transpose()?, at_once: (SCORES / (n * m).max(1)).max(1) };
+    let mask = mask.map(|mask| Mask::new(&mask.to_dtype(q.dtype())?, (b, h))).transpose()?;
+    let heads = Heads { scale, mask, at_once: (SCORES / (n * m).max(1)).max(1) };
     let parts = [q.detach(), k.detach(), v.detach()];
     let y = heads.forward(&parts)?;
     let wanted = [&q, &k, &v].map(Tensor::track_op);
@@ -33,8 +32,8 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Option<&T
 /// Heads of all samples, `[heads, rows, width]`.
 struct Heads {
     scale: f64,
-    /// `[heads, n, m]`, added to the scores.
-    mask: Option<Tensor>,
+    /// Added to the scores.
+    mask: Option<Mask>,
     at_once: usize,
 }
 
@@ -90,7 +89,7 @@ impl Heads {
     fn shares(&self, q: &Tensor, k: &Tensor, at: usize) -> Result<Tensor> {
         let mut scores = (q.matmul(&k.t()?)? * self.scale)?;
         if let Some(mask) = &self.mask {
-            scores = (scores + mask.narrow(0, at, q.dim(0)?)?)?;
+            scores = scores.broadcast_add(&mask.of(at, q.dim(0)?)?)?;
         }
         softmax(&scores)
     }
@@ -101,6 +100,37 @@ impl Heads {
         }
         let parts = (0..heads).step_by(self.at_once).map(|at| each(at, self.at_once.min(heads - at)));
         Ok(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 0)?)
+    }
+}
+
+/// A mask as it was given: `[b or 1, h or 1, n or 1, m or 1]`. It is broadcast to the scores of a few heads at a time, since for
+/// all of them it would be as large as what is made anew to be saved.
+struct Mask {
+    /// `[groups, n or 1, m or 1]`
+    values: Tensor,
+    /// The group of each head of all samples; `None` where all have the same.
+    groups: Option<Vec<u32>>,
+}
+
+impl Mask {
+    fn new(mask: &Tensor, (b, h): (usize, usize)) -> Result<Self> {
+        let mut dims = [1; 4];
+        dims[4 - mask.rank()..].copy_from_slice(mask.dims());
+        let [of_samples, of_heads, rows, columns] = dims;
+        let values = mask.detach().reshape((of_samples * of_heads, rows, columns))?;
+        let group = |at: usize| {
+            let (sample, head) = (at / h % of_samples, at % h % of_heads);
+            (sample * of_heads + head) as u32
+        };
+        let groups = (of_samples * of_heads > 1).then(|| (0..b * h).map(group).collect());
+        Ok(Self { values, groups })
+    }
+
+    /// That of `count` heads from `at` on, `[count or 1, n or 1, m or 1]`.
+    fn of(&self, at: usize, count: usize) -> Result<Tensor> {
+        let Some(groups) = &self.groups else { return Ok(self.values.clone()) };
+        let groups = Tensor::from_slice(&groups[at..at + count], count, self.values.device())?;
+        Ok(self.values.index_select(&groups, 0)?)
     }
 }
 
@@ -135,5 +165,35 @@ pub fn attention_heads(
     match sum {
         Some(sum) => Ok(sum.transpose(1, 2)?.reshape((b, n, c))?),
         None => Ok(q.zeros_like()?.reshape((b, n, c))?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn a_mask_is_the_same_for_heads_one_by_one_as_broadcast_whole() {
+        let (b, h, n, m) = (2, 3, 4, 5);
+        let tensor = |shape: &[usize], scale: f32| {
+            let count = shape.iter().product::<usize>();
+            let values: Vec<f32> = (0..count).map(|i| scale * ((i * 37 % 101) as f32 / 50.0 - 1.0)).collect();
+            Tensor::from_vec(values, shape, &Device::Cpu).expect("a tensor")
+        };
+        let parts = [tensor(&[b * h, n, 2], 1.0), tensor(&[b * h, m, 2], 1.5), tensor(&[b * h, m, 3], 2.0)];
+        for dims in [&[m][..], &[n, m], &[1, 1, 1, m], &[b, 1, n, 1], &[1, h, n, m], &[b, h, n, m]] {
+            let mask = tensor(dims, 3.0);
+            let whole = mask.broadcast_as((b, h, n, m)).and_then(|mask| mask.contiguous()).expect("a mask");
+            let values = |mask: &Tensor, at_once: usize| -> Vec<f32> {
+                let mask = Some(Mask::new(mask, (b, h)).expect("a mask"));
+                let y = Heads { scale: 0.4, mask, at_once }.forward(&parts).expect("attention");
+                y.flatten_all().and_then(|y| y.to_vec1()).expect("numbers")
+            };
+            let expected = values(&whole, b * h);
+            for at_once in [1, 4, b * h] {
+                assert_eq!(values(&mask, at_once), expected, "{dims:?}, {at_once} at once");
+            }
+        }
     }
 }

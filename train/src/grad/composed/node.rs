@@ -2,53 +2,27 @@
 //!
 //! Candle's `CustomOp` wants the forward pass written per device on raw storage. Where the forward pass is a composition of tensor
 //! operations, the node takes the finished result instead, so that only the backward pass is ours, on any device. The price is
-//! one copy of the result.
+//! one copy of the result, which is let go once that is made.
 
-use candle_core::backend::BackendStorage;
 use candle_core::{
-    CpuStorage, CudaStorage, CustomOp1, CustomOp3, Layout, MetalStorage, Result, Shape, Storage, Tensor,
+    CpuStorage, CudaStorage, CustomOp1, CustomOp3, Layout, MetalStorage, Result, Shape, Tensor,
 };
 
 use crate::grad::backward::hand_over;
+use crate::grad::held::Held;
 
 /// Backward closure: gradients of the arguments, given the gradient of the result. `None` where an argument needs none.
 pub(crate) type Backward<const N: usize> = Box<dyn Fn(&Tensor) -> Result<[Option<Tensor>; N]> + Send + Sync>;
 
 struct Node<const N: usize> {
     name: &'static str,
-    result: Tensor,
+    result: Held,
     backward: Backward<N>,
 }
 
 impl<const N: usize> Node<N> {
-    fn new(name: &'static str, result: &Tensor, backward: Backward<N>) -> Result<Self> {
-        // A view would hand out its whole storage.
-        let result = result.detach().force_contiguous()?;
-        Ok(Self { name, result, backward })
-    }
-
-    fn cpu(&self) -> Result<(CpuStorage, Shape)> {
-        let (storage, layout) = self.result.storage_and_layout();
-        match &*storage {
-            Storage::Cpu(storage) => Ok((storage.clone(), layout.shape().clone())),
-            _ => candle_core::bail!("{}: result is not on the CPU", self.name),
-        }
-    }
-
-    fn cuda(&self) -> Result<(CudaStorage, Shape)> {
-        let (storage, layout) = self.result.storage_and_layout();
-        match &*storage {
-            Storage::Cuda(storage) => Ok((storage.try_clone(layout)?, layout.shape().clone())),
-            _ => candle_core::bail!("{}: result is not on the CUDA device", self.name),
-        }
-    }
-
-    fn metal(&self) -> Result<(MetalStorage, Shape)> {
-        let (storage, layout) = self.result.storage_and_layout();
-        match &*storage {
-            Storage::Metal(storage) => Ok((storage.try_clone(layout)?, layout.shape().clone())),
-            _ => candle_core::bail!("{}: result is not on the Metal device", self.name),
-        }
+    fn new(name: &'static str, result: &Tensor, backward: Backward<N>) -> Self {
+        Self { name, result: Held::new(result), backward }
     }
 
     fn gradients(&self, args: [&Tensor; N], grad: &Tensor) -> Result<[Option<Tensor>; N]> {
@@ -69,13 +43,13 @@ impl CustomOp1 for Node<1> {
         self.name
     }
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        self.cpu()
+        self.result.cpu(self.name)
     }
     fn cuda_fwd(&self, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
-        self.cuda()
+        self.result.cuda(self.name)
     }
     fn metal_fwd(&self, _: &MetalStorage, _: &Layout) -> Result<(MetalStorage, Shape)> {
-        self.metal()
+        self.result.metal(self.name)
     }
     fn bwd(&self, a: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let [a] = self.gradients([a], grad)?;
@@ -96,7 +70,7 @@ impl CustomOp3 for Node<3> {
         _: &CpuStorage,
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        self.cpu()
+        self.result.cpu(self.name)
     }
     fn cuda_fwd(
         &self,
@@ -107,7 +81,7 @@ impl CustomOp3 for Node<3> {
         _: &CudaStorage,
         _: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
-        self.cuda()
+        self.result.cuda(self.name)
     }
     fn metal_fwd(
         &self,
@@ -118,7 +92,7 @@ impl CustomOp3 for Node<3> {
         _: &MetalStorage,
         _: &Layout,
     ) -> Result<(MetalStorage, Shape)> {
-        self.metal()
+        self.result.metal(self.name)
     }
     fn bwd(
         &self,
@@ -143,7 +117,7 @@ pub(crate) fn node1(
     if !arg.track_op() {
         return Ok(result.detach());
     }
-    arg.apply_op1(Node::new(name, result, backward)?)
+    arg.apply_op1(Node::new(name, result, backward))
 }
 
 /// The same of three arguments. The closure gives gradients of those alone that are tracked.
@@ -156,5 +130,5 @@ pub(crate) fn node3(
     if ![a, b, c].iter().any(|arg| arg.track_op()) {
         return Ok(result.detach());
     }
-    a.apply_op3(b, c, Node::new(name, result, backward)?)
+    a.apply_op3(b, c, Node::new(name, result, backward))
 }

@@ -32,7 +32,7 @@ use crate::training::draw::DrawSpec;
 const VERSION: u32 = 1;
 
 /// Who is drawn, with what, and who judges.
-pub struct Studio<'a> {
+pub struct Runner<'a> {
     /// The plan.
     pub plan: &'a ExperimentPlan,
     /// The people.
@@ -65,7 +65,7 @@ pub struct Read {
     pub arms: Vec<(Arm, Vec<Vec<PictureRecord>>)>,
 }
 
-impl Studio<'_> {
+impl Runner<'_> {
     /// Reads photos and pictures.
     pub fn read(&self, arms: &[Arm], trained: &[Trained], files: &ModelFiles) -> Result<Read> {
         let photos = self.photos()?;

@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 use image::imageops::{FilterType, resize};
 use photo::Digest;
 use train::report::{Grid, Picture, Row};
+use train::whole_file::write_whole;
 
 use super::arm::Arm;
-use super::drawings::name;
-use super::record::write_whole;
+use super::charts::name;
 use super::results::PictureSheet;
-use super::studio::{Studio, record_name};
+use super::runner::{Runner, record_name};
 use super::trainings::{Trained, last_part};
 
 /// People on the sheet.
@@ -23,17 +23,17 @@ const SMALL_PX: usize = 128;
 
 /// Writes the sheet: two photos of each, in different clothes, and the first picture of each arm of the table, of the first
 /// training.
-pub fn write(studio: &Studio<'_>, arms: &[Arm], trained: &[Trained], to: &Path) -> Result<PictureSheet> {
-    let arms: Vec<&Arm> = arms.iter().filter(|arm| !arm.key.starts_with("body-")).collect();
+pub fn write(runner: &Runner<'_>, arms: &[Arm], trained: &[Trained], to: &Path) -> Result<PictureSheet> {
+    let arms: Vec<&Arm> = arms.iter().filter(|arm| !arm.is_by_views(runner.plan)).collect();
     let mut rows = Vec::new();
-    for subject in studio.people.iter().take(ROWS) {
+    for subject in runner.people.iter().take(ROWS) {
         let mut cells =
             vec![Some(subject.given[0].picture.clone()), Some(subject.held_out[0].picture.clone())];
         for arm in &arms {
             let is_drawn_by = |one: &&Trained| {
                 Some(one.what) == arm.by && one.person.as_ref().is_none_or(|person| *person == subject.name)
             };
-            let file = studio.records.picture(&record_name(arm, trained.iter().find(is_drawn_by), subject));
+            let file = runner.records.picture(&record_name(arm, trained.iter().find(is_drawn_by), subject));
             let bytes = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
             let image =
                 image::load_from_memory(&bytes).with_context(|| format!("read {}", file.display()))?;
@@ -43,7 +43,7 @@ pub fn write(studio: &Studio<'_>, arms: &[Arm], trained: &[Trained], to: &Path) 
     }
     let labels = rows.iter().map(|row| row.label.clone()).collect();
     let montage = Grid { rows, ..Grid::default() }.montage();
-    let side = studio.base.size_px();
+    let side = runner.base.size_px();
     let montage = match side <= SMALL_PX {
         false => montage,
         true => {

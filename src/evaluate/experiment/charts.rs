@@ -1,11 +1,11 @@
-//! The page's drawings, from results alone.
+//! The page's charts, from results alone.
 
 use train::report::standalone::chart_file;
 use train::report::{Chart, IntervalRow, Intervals, Level, Scale, Series};
 
 use super::results::{ArmFigures, Estimate, Results};
 
-/// The folder of drawings, beside the page.
+/// The folder of charts and pictures, beside the page.
 pub const FOLDER: &str = "experiment";
 
 /// What the arms are called.
@@ -68,7 +68,7 @@ const SHOWN: [Shown; 4] = [
     },
 ];
 
-/// The names of the drawings in a row: of the ways of drawing, and of the number of views.
+/// The names of the charts in a row: of the ways of drawing, and of the number of views.
 pub fn files() -> Vec<(String, String)> {
     SHOWN
         .iter()
@@ -76,8 +76,8 @@ pub fn files() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Every drawing with its name.
-pub fn drawings(results: &Results) -> Vec<(String, String)> {
+/// Every chart with its file's name.
+pub fn charts(results: &Results) -> Vec<(String, String)> {
     let of = |shown: &Shown| {
         let by_arm = (format!("{}.svg", shown.file), arms(results, shown).to_file());
         [by_arm, (format!("{}-by-views.svg", shown.file), chart_file(&by_views(results, shown)))]
