@@ -69,7 +69,7 @@ use survey::results::SurveyResults;
 
 /// What is drawn where no --prompts are named: clothes that nobody was seen in, nothing of the body.
 const PROMPTS: [&str; 4] = [
-    "a photo of a {person} wearing a red T-shirt and blue jeans",
+    "a photo of a {person} wearing a red T-shirt and jeans",
     "a photo of a {person} wearing a white shirt and black trousers",
     "a photo of a {person} wearing a green sweater and grey trousers",
     "a photo of a {person} wearing a black T-shirt and beige shorts",

@@ -8,6 +8,7 @@
 //! | [`vae`] | `bolid train vae` |
 //! | [`adapter`] | `bolid train cache`, `pose-probe`, `adapter`, and `bolid export adapter` |
 //! | [`dreambooth`] | `bolid train dreambooth` |
+//! | [`initial`] | the weights that a training begins with instead of random ones |
 //! | [`start`] | the folder a training begins or goes on in |
 //! | [`together`] | a training in one process, or in one of several |
 //! | [`shown`] | what a training shows while it goes |
@@ -24,6 +25,7 @@ pub mod data;
 pub mod draw;
 pub mod dreambooth;
 pub mod encode;
+pub mod initial;
 pub mod model;
 pub mod person;
 pub mod runs;

@@ -19,6 +19,7 @@ use train::views::{BatchSource, Measures, People, Person, ViewReader, plan};
 
 use super::config::{TrainConfig, TrainConfigError};
 use super::draw::{DrawSpec, DrawnPerson};
+use super::initial::{self, InitialModel};
 use super::{data, draw, runs, shown, start, together};
 use crate::cli::{Global, TrainArgs};
 use crate::config;
@@ -53,7 +54,14 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let compute = config.fit.precision.on(&device);
     let model = BodyVae::new(&config.model, &parameters.builder(DType::F32, &device))?.with_compute(compute);
     let held_out = HeldOut::new(encoded, decoded, &people.people, VALIDATED_PEOPLE)?;
-    let spec = start::spec(KIND, config.name.clone(), &snapshot, config.seed, json!(config));
+    let initial = config.init_from.as_deref();
+    let runs_dir = global.workdir.join("runs");
+    let initial = initial.map(|name| InitialModel::find(name, initial::BODY_VAE, &runs_dir)).transpose()?;
+    if let Some(initial) = &initial {
+        initial.begin_body_vae(&config.model, &parameters, &device)?;
+    }
+    let config_json = initial.iter().fold(json!(config), |json, initial| initial.in_config(json));
+    let spec = start::spec(KIND, config.name.clone(), &snapshot, config.seed, config_json);
     let source = BatchSource {
         encoded,
         decoded,
@@ -97,7 +105,7 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
         let dry = fit::dry_run(&parameters, &task, &config.fit)?;
         return Ok(output.show(&dry, shown::dry_run_text)?);
     }
-    let begin = || start::run(&global.workdir.join("runs"), &spec, &text, &args.how);
+    let begin = || start::run(&runs_dir, &spec, &text, &args.how);
     let Some((folder, finished)) =
         together::train(group.as_ref(), &spec, begin, &parameters, &task, &config.fit)?
     else {

@@ -77,6 +77,22 @@ impl Parameters {
         Ok(())
     }
 
+    /// Sets the variables that `values` has, and gives the names of those that it lacks: they stay as they began.
+    ///
+    /// # Errors
+    /// Naming the first variable that `values` has in another shape. Then nothing has changed.
+    pub fn set_known(&self, values: &BTreeMap<String, Tensor>) -> Result<Vec<String>> {
+        let present = self.values()?;
+        let lacking: Vec<String> =
+            present.keys().filter(|name| !values.contains_key(*name)).cloned().collect();
+        let known = present.into_iter().map(|(name, value)| {
+            let value = values.get(&name).cloned().unwrap_or(value);
+            (name, value)
+        });
+        self.set(&known.collect())?;
+        Ok(lacking)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Var>> {
         self.vars.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -77,7 +77,10 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         settings: &config.objective,
     };
     let adapter = Adapter::new(&unet, widths, &parameters, device)?;
-    Adapter::begin(&unet, &parameters, config.adapter.initial_gain)?;
+    match &inputs.initial {
+        Some(initial) => initial.begin_adapter(&parameters, encoders.body().digest, device)?,
+        None => Adapter::begin(&unet, &parameters, config.adapter.initial_gain)?,
+    }
     let pipeline = Pipeline {
         unet: &unet,
         vae: &vae,
@@ -146,7 +149,8 @@ pub fn id(args: &AdapterArgs, global: &Global) -> Result<String> {
 
 fn spec(inputs: &Inputs) -> RunSpec {
     let config = &inputs.config;
-    start::spec(KIND, config.name.clone(), &inputs.snapshot, config.seed, json!(config))
+    let json = inputs.initial.iter().fold(json!(config), |json, initial| initial.in_config(json));
+    start::spec(KIND, config.name.clone(), &inputs.snapshot, config.seed, json)
 }
 
 /// CLIP for L_CLIP, where that is switched on.

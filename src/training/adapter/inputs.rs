@@ -20,6 +20,7 @@ use super::config::AdapterConfig;
 use crate::cli::{AdapterArgs, Global};
 use crate::config;
 use crate::training::config::TrainConfigError;
+use crate::training::initial::{self, InitialModel};
 use crate::training::{data, model, together};
 
 /// Configuration, snapshot and people.
@@ -28,6 +29,8 @@ pub struct Inputs {
     pub config: AdapterConfig,
     /// Its text.
     pub text: String,
+    /// What the adapter begins with, where that is not random.
+    pub initial: Option<InitialModel>,
     /// The photos.
     pub snapshot: Snapshot,
     /// Who is trained on.
@@ -66,6 +69,10 @@ impl Inputs {
             fs::read_to_string(&args.config).with_context(|| format!("read {}", args.config.display()))?;
         let device = args.how.device.open()?;
         let base = open_base(&config, &device)?;
+        let runs_dir = global.workdir.join("runs");
+        let initial = config.init_from.as_deref();
+        let initial =
+            initial.map(|name| InitialModel::find(name, initial::ADAPTER, &runs_dir)).transpose()?;
         let group = together::join()?;
         let open = || data::open(&args.config, &config.data, &global.workdir);
         let snapshot = together::first_alone(group.as_ref(), open)?;
@@ -81,7 +88,8 @@ impl Inputs {
         let inputs = Self {
             origins: Origin::of(&snapshot),
             caches_dir: global.workdir.join(CACHES),
-            runs_dir: global.workdir.join("runs"),
+            runs_dir,
+            initial,
             text,
             snapshot,
             people,

@@ -84,6 +84,25 @@ pub fn load(folder: &Path, unet: &UNet, device: &Device) -> Result<SavedAdapter>
     })
 }
 
+/// The values of the adapter in `folder` by the names that its training has for them: what another training begins with.
+///
+/// # Errors
+/// Where a file is missing or none, or the adapter is nothing without its update of the base.
+pub fn values(folder: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
+    let update = folder.join(LORA);
+    if update.is_file() {
+        let reason = "its streams were trained beside this update of the base, which no training begins with; take an \
+                      adapter without one";
+        return Err(Error::malformed(&update, reason));
+    }
+    let mut values = BTreeMap::new();
+    for (stream, file) in [("body", BODY), ("reference", REFERENCE)] {
+        let of = tensors::load(&folder.join(file), device)?;
+        values.extend(of.into_iter().map(|(name, value)| (format!("{stream}.{name}"), value)));
+    }
+    Ok(values)
+}
+
 /// The facts of the adapter in `folder`.
 ///
 /// # Errors

@@ -109,6 +109,15 @@ pub fn load(folder: &Path, device: &Device) -> Result<SavedBodyVae> {
     Ok(SavedBodyVae { model, digest: Digest::of(&bytes), run, folder: folder.to_owned() })
 }
 
+/// The values of the model in `folder` by name: what another training begins with.
+///
+/// # Errors
+/// As [`load`].
+pub fn values(folder: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
+    load(folder, device)?;
+    tensors::load(&folder.join(WEIGHTS), device)
+}
+
 fn metadata(bytes: &[u8]) -> Result<BTreeMap<String, String>, safetensors::SafeTensorError> {
     let (_, header) = safetensors::SafeTensors::read_metadata(bytes)?;
     Ok(header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect())

@@ -105,10 +105,13 @@ impl RunRecord {
         serde_json::from_value(value).map_err(|e| RunError::malformed(path, e))
     }
 
-    /// The ids of every snapshot that the model has seen.
+    /// The ids of every snapshot that the model has seen, also before this run: `init_from` in the configuration tells those
+    /// of the weights that it began with.
     pub fn snapshot_ids(&self) -> Vec<&str> {
         let changed = self.changes.iter().filter(|change| change.key == "snapshot.id");
-        let values = changed.flat_map(|change| [&change.from, &change.to]).filter_map(Value::as_str);
+        let values = changed.flat_map(|change| [&change.from, &change.to]);
+        let before = self.spec.config["init_from"]["snapshots"].as_array().into_iter().flatten();
+        let values = values.chain(before).filter_map(Value::as_str);
         let mut ids: Vec<&str> = values.chain([self.spec.snapshot.id.as_str()]).collect();
         ids.sort_unstable();
         ids.dedup();
