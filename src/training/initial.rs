@@ -53,7 +53,7 @@ impl InitialModel {
             })?;
             let found = &run.record().spec.kind;
             if found != kind.run {
-                bail!("`init_from = {name:?}`: the run is of kind {found}, a {} is wanted", kind.run);
+                bail!("`init_from = {name:?}`: the run is of kind `{found}`, `{}` is wanted", kind.run);
             }
             run.model_dir()
         };

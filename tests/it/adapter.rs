@@ -2,6 +2,7 @@
 //! small tensors, with a base of the golden set's tiny models.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::tiny::{adapter, kill_after, run_named, workplace};
@@ -81,6 +82,26 @@ fn a_cache_a_probe_and_an_adapter_end_with_the_same_bytes_however_often_they_are
         let output = output.expect("Python 3 runs");
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
+    // Another training begins where this one ended, and goes on from there.
+    let from = format!("init_from={:?}", run.to_str().expect("letters"));
+    place.succeed(&adapter("adapter", &config, &["--set", "name=\"tuned\"", "--set", &from]));
+    let tuned = run_named(&place, "tuned");
+    let validations = |run: &Path| -> Vec<f64> {
+        let log = fs::read_to_string(run.join("log.jsonl")).expect("a log");
+        let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        lines.filter_map(|line| line["numbers"]["seen_right"].as_f64()).collect()
+    };
+    assert_eq!(validations(&tuned).first(), validations(&run).last());
+    assert_ne!(validations(&tuned).last(), validations(&run).last());
+    let record = fs::read_to_string(tuned.join("run.json")).expect("a record");
+    assert!(record.contains("\"sha256\"") && record.contains("init_from"), "{record}");
+    for (from, said) in [
+        ("nowhere", "no folder with body.safetensors, and no run"),
+        ("small", "is of kind `body-vae`, `adapter` is wanted"),
+    ] {
+        let from = format!("init_from={from:?}");
+        refused(&place, &adapter("adapter", &config, &["--set", "name=\"tuned\"", "--set", &from]), &[said]);
+    }
     // With an update of the base beside the streams, which is exported as well.
     let low = [
         "name=\"low\"",
@@ -106,6 +127,9 @@ fn a_cache_a_probe_and_an_adapter_end_with_the_same_bytes_however_often_they_are
         with_update.join("lora.safetensors").is_file()
             && with_update.join("lora_kohya.safetensors").is_file()
     );
+    let from = format!("init_from={:?}", low.to_str().expect("letters"));
+    let began = adapter("adapter", &config, &["--set", "name=\"tuned\"", "--set", &from]);
+    refused(&place, &began, &["lora.safetensors", "an adapter without one"]);
     let exports = fs::read_to_string(low.join("exports.jsonl")).expect("what was exported");
     assert!(exports.contains("lora_kohya.safetensors"));
     refused(

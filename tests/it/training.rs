@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::{Workplace, json_lines, refused};
-use curate::gaussian::GaussianWeights;
+use curate::prepare::gaussian::GaussianWeights;
 use photo::{Joint, Joints};
 use train::body::Pose;
 use train::embedding_file::EmbeddingFile;
@@ -100,6 +100,24 @@ fn a_training_ends_with_a_model_that_encodes_and_a_killed_one_with_the_same() {
     assert!(exports.contains("\"what\":\"model\"") && exports.contains("exported/model.safetensors"));
     assert!(exports.trim_end().ends_with("\"embedding\"}"), "also what was made through the export");
     refused(&place, &["runs", "export", "small", "--out", folder], &["export the model", folder]);
+
+    // Another training begins where this one ended; what is read off bodies whose measures nobody knows is left out.
+    let from = format!("init_from={:?}", run.to_str().expect("a path of letters"));
+    let tuned = ["--set", "name=\"tuned\"", "--set", &from, "--set"];
+    place.succeed(&train(&config, &[&tuned[..], &["model.measures=[]"]].concat()));
+    let log = |name: &str| {
+        let listed = json_lines(&place.succeed(&["--json", "runs", "list"]));
+        let one = listed.iter().find(|one| one["name"] == name).expect("a run");
+        let folder = format!("runs/{name}-{}", one["id"].as_str().expect("an id"));
+        fs::read_to_string(place.workdir().join(folder).join("log.jsonl")).expect("a log")
+    };
+    let held_out = |log: &str| -> Vec<f64> {
+        let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        lines.filter_map(|line| line["numbers"]["held_out"].as_f64()).collect()
+    };
+    assert_eq!(held_out(&log("tuned")).first(), held_out(&log("small")).last());
+    let wider = train(&config, &[&tuned[..], &["model.width=32"]].concat());
+    refused(&place, &wider, &["`model.width` is 16 there and 32 here"]);
 }
 
 #[test]
@@ -140,7 +158,7 @@ fn the_trainer_weights_pixels_as_the_pipeline_does() {
         joints.0[index] = Joint { x, y, confidence: 0.5 };
     }
     let (side, sigma_px) = (40, 6.0);
-    let expected = GaussianWeights::new(&joints, side, side, sigma_px).expect("visible joints").map();
+    let expected = GaussianWeights::new(&joints, side, side, sigma_px).expect("visible joints").weight_map();
     let found = Pose::new(&joints, side).weights(sigma_px as f32 / side as f32, side);
     for (expected, found) in expected.iter().zip(found) {
         assert!((expected - found).abs() < 1e-5, "{expected} {found}");
