@@ -58,12 +58,12 @@ async fn fill(work: &Path, models: &Path, count: usize) -> Result<()> {
     let registry = Registry::read(models)?;
     let models = Role::REQUIRED.into_iter().map(|role| registry.choose(role, None).cloned());
     let models = models.collect::<Result<Vec<_>, _>>()?;
-    let need = curate::measure::need(&models);
+    let min_size = curate::detect::min_decode_size(&models);
     let probe = |kind, role| -> Result<Probe> {
-        let digest = curate::measure::identity(role, &models, need, Device::Cpu);
+        let digest = curate::detect::cache_key(role, &models, min_size, Device::Cpu);
         Ok(Probe { kind, digest: digest.context("every role has a model")? })
     };
-    let image = Probe { kind: Kind::Image, digest: curate::measure::facts_identity(need) };
+    let image = Probe { kind: Kind::Image, digest: curate::decode::facts_cache_key(min_size) };
     let watermark = probe(Kind::Watermark, Role::Watermark)?;
     let (faces, people) = (probe(Kind::Faces, Role::Faces)?, probe(Kind::People, Role::People)?);
     let catalog = Catalog::open(work).await?;

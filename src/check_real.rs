@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use curate::contact_sheet::{Marks, Tile, contact_sheet};
-use curate::model::{self, NewModel};
+use curate::detect::{self, NewModel};
 use curate::people::Counted;
 use curate::{Detectors, Device, ModelChoice, PeopleClass, Registry, Role, Runtime};
 use photo::Rules;
@@ -89,7 +89,7 @@ fn show(seen: &[Seen], args: &CheckRealArgs, output: Output) -> Result<()> {
 fn look(detectors: &Detectors, folder: &Path, label: &Label, rules: &Rules) -> Result<(Seen, Tile)> {
     let path = folder.join(&label.file);
     let bytes = fs::read(&path).with_context(|| format!("read photo {}", path.display()))?;
-    let photo = curate::decode_for(&bytes, detectors.need())
+    let photo = curate::decode_for(&bytes, detectors.min_decode_size())
         .with_context(|| format!("decode photo {}", path.display()))?;
     let (faces, people) = (detectors.faces(&photo)?, detectors.people(&photo)?);
     let counted = Counted::new(&faces, &people, rules);
@@ -160,11 +160,15 @@ fn registry(models: &Path, scratch: &Path, runtime: &Runtime) -> Result<Registry
         missing.retain(|&role| role != Role::Watermark);
     }
     if let [role, ..] = missing[..] {
-        bail!("no file in {} fits the role `{role}`, whose output is {}", models.display(), role.output());
+        bail!(
+            "no file in {} fits the role `{role}`, whose output is {}",
+            models.display(),
+            detect::contract(role).output
+        );
     }
     Ok(Registry::read(&path)?)
 }
 
 fn register(registry: &Path, file: &Path, role: Role, runtime: &Runtime) -> Result<(), curate::ModelError> {
-    model::add(registry, &NewModel::new(role.to_string(), role, file), runtime).map(drop)
+    detect::add(registry, &NewModel::new(role.to_string(), role, file), runtime).map(drop)
 }

@@ -83,9 +83,9 @@ fn kept_something(judged: &[Judged]) -> Done {
 pub async fn judge(catalog: &Arc<Catalog>, plan: &Plan, dry_run: bool, output: Output) -> Result<Done> {
     if dry_run {
         let sites = plan.site_names();
-        let (probes, demand) = (plan.probes()?, plan.demand()?);
+        let (probes, schedule) = (plan.probes()?, plan.schedule()?);
         let (judged, unmeasured) =
-            judge::judged_so_far(catalog, &probes, &demand, &plan.recipe.rules, &sites).await?;
+            judge::judged_so_far(catalog, &probes, &schedule, &plan.recipe.rules, &sites).await?;
         judge::tell_unmeasured(unmeasured);
         changes::show(catalog, &sites, &judged.people, output).await?;
         leave(judged);
@@ -119,8 +119,8 @@ pub async fn snapshot(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Re
 
 async fn judge_and_record(catalog: &Catalog, plan: &Plan) -> Result<AllJudged> {
     let sites = plan.site_names();
-    let (probes, demand) = (plan.probes()?, plan.demand()?);
-    let judged = judge::judged(catalog, &probes, &demand, &plan.recipe.rules, &sites).await?;
+    let (probes, schedule) = (plan.probes()?, plan.schedule()?);
+    let judged = judge::judged(catalog, &probes, &schedule, &plan.recipe.rules, &sites).await?;
     let waiting = judge::not_measured(&judged.people);
     if waiting > 0 {
         bail!("{waiting} photos lack scores that these rules ask for; run `bolid measure`");

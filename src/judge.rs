@@ -8,7 +8,7 @@ use catalog::decision::Decision;
 use catalog::duplicate::Duplicate;
 use catalog::identity::Identity;
 use catalog::measurement::Probe;
-use curate::{Candidate, Demand, Divided, Gallery, Judgement, judge};
+use curate::{Candidate, Gallery, Judgement, ModelSchedule, NoMajority, judge};
 use photo::{Digest, FailureClass, Reason, Rules, Verdict};
 
 use crate::scores::{self, Scored};
@@ -47,11 +47,11 @@ pub struct AllJudged {
 pub async fn judged(
     catalog: &Catalog,
     probes: &[Probe],
-    demand: &Demand,
+    schedule: &ModelSchedule,
     rules: &Rules,
     sites: &[String],
 ) -> Result<AllJudged> {
-    let (judged, unmeasured) = judged_so_far(catalog, probes, demand, rules, sites).await?;
+    let (judged, unmeasured) = judged_so_far(catalog, probes, schedule, rules, sites).await?;
     ensure!(unmeasured == 0, "{unmeasured} photos were not measured yet; run `bolid measure`");
     Ok(judged)
 }
@@ -60,16 +60,16 @@ pub async fn judged(
 pub async fn judged_so_far(
     catalog: &Catalog,
     probes: &[Probe],
-    demand: &Demand,
+    schedule: &ModelSchedule,
     rules: &Rules,
     sites: &[String],
 ) -> Result<(AllJudged, usize)> {
     let decisions = catalog.decisions(sites).await?;
     let kept = kept_by_hand(&decisions);
-    let (galleries, unmeasured) = scores::galleries(catalog, probes, demand, &kept, sites).await?;
-    let Judgement { verdicts, groups, similarities, divided } =
+    let (galleries, unmeasured) = scores::galleries(catalog, probes, schedule, &kept, sites).await?;
+    let Judgement { verdicts, groups, similarities, without_majority } =
         judge(&candidates(&galleries, &decisions), rules);
-    for Divided { gallery, faces, largest } in divided {
+    for NoMajority { gallery, faces, largest } in without_majority {
         tracing::warn!(
             identity = galleries[gallery].0.key(),
             faces,

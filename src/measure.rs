@@ -7,10 +7,10 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use catalog::Catalog;
 use catalog::measurement::{Kind, Probe, Said};
-use curate::decode::header;
-use curate::measure::{facts_identity, identity, need};
+use curate::decode::{facts_cache_key, header};
+use curate::detect::{cache_key, min_decode_size};
 use curate::model::ModelEntry;
-use curate::{Demand, Detectors, Device, Measurements, Role};
+use curate::{Detectors, Device, Measurements, ModelSchedule, Role};
 use photo::Digest;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
@@ -29,9 +29,9 @@ const WAITING_RESULTS: usize = 16;
 
 /// What is asked of photos: image facts, and what the model of each role says, where there is one.
 pub fn probes(models: &[ModelEntry], device: Device) -> Vec<Probe> {
-    let need = need(models);
-    let of_role = |role| Some(Probe { kind: kind(role), digest: identity(role, models, need, device)? });
-    let image = Probe { kind: Kind::Image, digest: facts_identity(need) };
+    let min_size = min_decode_size(models);
+    let of_role = |role| Some(Probe { kind: kind(role), digest: cache_key(role, models, min_size, device)? });
+    let image = Probe { kind: Kind::Image, digest: facts_cache_key(min_size) };
     [image].into_iter().chain(Role::ALL.into_iter().filter_map(of_role)).collect()
 }
 
@@ -83,10 +83,10 @@ pub fn say_what_is_not_checked(plan: &Plan) -> Result<()> {
 
 /// Measures what no probe has measured yet and the recipe demands.
 pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>) -> Result<Measured> {
-    let (probes, demand) = (plan.probes()?, plan.demand()?);
+    let (probes, schedule) = (plan.probes()?, plan.schedule()?);
     let kept_by_hand = judge::kept_by_hand(&catalog.decisions(&plan.site_names()).await?);
-    let demand = Asked { demand, kept_by_hand };
-    let work = list(catalog, plan, &probes, &demand).await?;
+    let schedule = PhotoSchedule { schedule, kept_by_hand };
+    let work = list(catalog, plan, &probes, &schedule).await?;
     let total = work.len() as u64;
     if total == 0 {
         return Ok(Measured::default());
@@ -101,7 +101,8 @@ pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>
     let bar = progress::stage("measure", total, "photos");
     let (sender, mut results) = mpsc::channel(WAITING_RESULTS);
     let worker = tokio::task::spawn_blocking({
-        let stage = Stage { catalog: Arc::clone(catalog), detectors: Arc::clone(detectors), probes, demand };
+        let stage =
+            Stage { catalog: Arc::clone(catalog), detectors: Arc::clone(detectors), probes, schedule };
         move || stage.measure_all(work, &sender)
     });
     while let Some((sha256, values)) = results.recv().await {
@@ -113,20 +114,25 @@ pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>
     Ok(Measured { photos: total, seconds: started.elapsed().as_secs_f64() })
 }
 
-/// What is asked of each photo.
-struct Asked {
-    demand: Demand,
+/// Which models run on each photo.
+struct PhotoSchedule {
+    schedule: ModelSchedule,
     kept_by_hand: HashSet<Digest>,
 }
 
-impl Asked {
-    fn of(&self, sha256: Digest) -> &Demand {
-        if self.kept_by_hand.contains(&sha256) { &Demand::Every } else { &self.demand }
+impl PhotoSchedule {
+    fn of(&self, sha256: Digest) -> &ModelSchedule {
+        if self.kept_by_hand.contains(&sha256) { &ModelSchedule::All } else { &self.schedule }
     }
 }
 
-/// The photos that lack a value, and those of which a model was not asked that has to be by now.
-async fn list(catalog: &Catalog, plan: &Plan, probes: &[Probe], demand: &Asked) -> Result<Vec<Work>> {
+/// The photos that lack a value, and those on which a model was not run that has to be by now.
+async fn list(
+    catalog: &Catalog,
+    plan: &Plan,
+    probes: &[Probe],
+    schedule: &PhotoSchedule,
+) -> Result<Vec<Work>> {
     let sites = plan.site_names();
     let mut work = Vec::new();
     for (sha256, missing) in catalog.unmeasured(&sites, probes).await? {
@@ -138,7 +144,9 @@ async fn list(catalog: &Catalog, plan: &Plan, probes: &[Probe], demand: &Asked) 
     for (sha256, known) in deferred {
         let is_listed = known.len() < probes.len();
         let is_due = |known: &[(Probe, Said)]| -> Result<bool> {
-            Ok(matches!(known_of(known)?, Some(Ok(measured)) if demand.of(sha256).next(&measured).is_some()))
+            Ok(
+                matches!(known_of(known)?, Some(Ok(measured)) if schedule.of(sha256).next(&measured).is_some()),
+            )
         };
         if !is_listed && is_due(&known)? {
             work.push(Work { sha256, known });
@@ -174,7 +182,7 @@ struct Stage {
     catalog: Arc<Catalog>,
     detectors: Arc<Detectors>,
     probes: Vec<Probe>,
-    demand: Asked,
+    schedule: PhotoSchedule,
 }
 
 impl Stage {
@@ -194,9 +202,10 @@ impl Stage {
             return Ok(values);
         }
         let bytes = self.catalog.blobs().read(sha256)?;
-        let need = self.detectors.need();
-        let reserve = |need| header(&bytes, need).map(|header| memory.reserve(header.decoded_bytes));
-        let decoded = reserve(need).and_then(|reserved| Ok((curate::decode_for(&bytes, need)?, reserved)));
+        let min_size = self.detectors.min_decode_size();
+        let reserve = |min_size| header(&bytes, min_size).map(|header| memory.reserve(header.decoded_bytes));
+        let decoded =
+            reserve(min_size).and_then(|reserved| Ok((curate::decode_for(&bytes, min_size)?, reserved)));
         let (photo, reserved) = match decoded {
             Ok(decoded) => decoded,
             Err(error) => return Ok(self.values(&Err(error.to_string()))),
@@ -206,21 +215,21 @@ impl Stage {
             Some(Err(_)) | None => Measurements::of(photo.facts.clone()),
         };
         let mut reserved = Some(reserved);
-        let mut larger = |need| {
+        let mut larger = |min_size| {
             // What was reserved goes back first: two photos that keep theirs could wait for each other for ever. The
             // pixels that stay are few: a photo that is much larger than models need is decoded at a fraction of it.
             drop(reserved.take());
-            reserved = Some(reserve(need).ok()?);
-            curate::decode_for(&bytes, need).ok()
+            reserved = Some(reserve(min_size).ok()?);
+            curate::decode_for(&bytes, min_size).ok()
         };
-        let measured = self.detectors.complete(&photo, known, self.demand.of(sha256), &mut larger)?;
+        let measured = self.detectors.complete(&photo, known, self.schedule.of(sha256), &mut larger)?;
         Ok(self.values(&Ok(Measurements { facts: photo.facts, ..measured })))
     }
 
     /// The values of a photo of which nothing more is asked: only new probes have to be told so.
     fn without_a_look(&self, sha256: Digest, known: &[(Probe, Said)]) -> Result<Option<Values>> {
         Ok(match known_of(known)? {
-            Some(Ok(measured)) if self.demand.of(sha256).next(&measured).is_some() => None,
+            Some(Ok(measured)) if self.schedule.of(sha256).next(&measured).is_some() => None,
             Some(known) => Some(self.values(&known)),
             None => None,
         })

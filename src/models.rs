@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use curate::model::{self, ModelEntry, NewModel};
+use curate::detect::{self, NewModel};
+use curate::model::{self, ModelEntry};
 use curate::{Registry, Role};
 use serde::Serialize;
 
@@ -43,7 +44,7 @@ pub fn add(args: &AddArgs, workdir: &Path, output: Output) -> Result<()> {
         source: source.clone(),
         ..NewModel::new(name.clone().unwrap_or_else(stem), *role, file)
     };
-    let entry = model::add(&registry, &new, &runtime::onnx_runtime()?)?;
+    let entry = detect::add(&registry, &new, &runtime::onnx_runtime()?)?;
     output.show(&entry, |entry| {
         format!("registered {} for {} in {} ({})", entry.name, entry.role, registry.display(), entry.sha256)
     })?;
@@ -99,11 +100,11 @@ pub fn verify(args: &RegistryArgs, workdir: &Path, output: Output) -> Result<()>
     let registry = Registry::read(path)?;
     let runtime = runtime::onnx_runtime()?;
     let check = |entry: &ModelEntry| {
-        let fit = model::check(&registry, entry, &runtime);
+        let fit = detect::check(&registry, entry, &runtime);
         Checked {
             name: entry.name.clone(),
             role: entry.role,
-            on_demand: fit.as_ref().is_ok_and(|fit| fit.on_demand),
+            on_demand: fit.as_ref().is_ok_and(|fit| fit.has_split_head),
             problem: fit.err().map(|error| error.to_string()),
         }
     };

@@ -10,7 +10,7 @@ use catalog::decision::Decision;
 use catalog::measurement::Probe;
 use crawler::{Profile, ProfileError};
 use curate::model::ModelEntry;
-use curate::{Demand, Detectors, ModelError, Registry, Role};
+use curate::{Detectors, ModelError, ModelSchedule, Registry, Role};
 use photo::Digest;
 use snapshot::Snapshot;
 use url::Url;
@@ -298,13 +298,13 @@ impl Plan {
     }
 
     /// Which models are asked of a photo.
-    pub fn demand(&self) -> Result<Demand, ModelError> {
+    pub fn schedule(&self) -> Result<ModelSchedule, ModelError> {
         if self.recipe.measure.all {
-            return Ok(Demand::Every);
+            return Ok(ModelSchedule::All);
         }
         let registry = Registry::read(&self.recipe.models)?;
         let choose = |role| (!self.is_off(role)).then(|| self.choose(&registry, role)).transpose();
-        Demand::until_dropped(&self.recipe.rules, &registry, choose)
+        ModelSchedule::early_exit(&self.recipe.rules, &registry, choose)
     }
 
     /// The name under which verdicts by this recipe and these decisions are stored.

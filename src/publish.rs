@@ -134,7 +134,7 @@ pub fn model_refs(model: &ModelEntry) -> impl Iterator<Item = ModelRef> {
         name: model.name.clone(),
         sha256: model.sha256,
     };
-    std::iter::once(file(model)).chain(model.original().as_ref().map(file))
+    std::iter::once(file(model)).chain(model.fallback_entry().as_ref().map(file))
 }
 
 async fn identity_rows(catalog: &Catalog, store: &PreparedStore, judged: &Judged) -> Result<IdentityRows> {

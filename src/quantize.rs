@@ -1,5 +1,5 @@
 //! `bolid models quantize`: an int8 variant of a model, calibrated on photos, with how well it agrees with the original,
-//! which it asks where it is in doubt.
+//! to which it falls back where it is uncertain.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use curate::input::{self, Input};
-use curate::measure::need;
-use curate::model::{self, Exact, ModelEntry, NewModel};
-use curate::{One, Photo, Registry, Role, Seen, decode_for};
+use curate::detect::{self, NewModel, min_decode_size};
+use curate::model::tensor::Input;
+use curate::model::{self, Fallback, ModelEntry};
+use curate::{DecodedPhoto, ModelOutput, Registry, Role, SingleModel, decode_for};
 use photo::Rules;
-use photo::tiles::REGIONS;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Serialize;
 
@@ -37,13 +36,13 @@ struct Agreement {
     compared_on: usize,
     /// On how many photos both say the same by the default rules.
     agree: usize,
-    /// Of how many photos the variant was in doubt and asked the original.
+    /// On how many photos the variant was uncertain, so that the original ran.
     asked_twice: usize,
-    /// How far their highest scores are from each other in the mean, where the variant was in no doubt.
+    /// How far their highest scores are from each other in the mean, where the variant was certain.
     mean_difference: Option<f64>,
     /// How far their visible joints are from each other there in the mean, as a share of the box's larger side.
     joints_moved: Option<f64>,
-    /// The time the variant took, second looks included, as a share of the original's.
+    /// The time the variant took, fallbacks included, as a share of the original's.
     time_share: f64,
     /// Whether it is in the list now: it saves time, or was wanted anyway.
     registered: bool,
@@ -60,10 +59,10 @@ pub fn run(args: &QuantizeArgs, workdir: &Path, output: Output) -> Result<()> {
     let path = &which::models_to_write(&args.registry, workdir)?;
     let entry = registry.named(&args.name)?;
     let runtime = runtime::onnx_runtime()?;
-    if let Some(exact) = &entry.exact {
-        bail!("`{}` is an int8 variant of `{}` already; quantize that", entry.name, exact.name);
+    if let Some(original) = &entry.fallback {
+        bail!("`{}` is an int8 variant of `{}` already; quantize that", entry.name, original.name);
     }
-    let original = One::load(&registry, entry, &runtime)?;
+    let original = SingleModel::load(&registry, entry, &runtime)?;
     let (calibration, comparison) = photos(&args.photos)?;
     let name = args.as_name.clone().unwrap_or_else(|| format!("{}-int8", entry.name));
     let file = path.with_file_name(format!("{name}.onnx"));
@@ -77,7 +76,7 @@ pub fn run(args: &QuantizeArgs, workdir: &Path, output: Output) -> Result<()> {
     quantize(&args.python, entry, &registry.file(entry), &calibration, &made)?;
     let new = NewModel {
         normalisation: Some(entry.normalisation),
-        exact: Some(Exact {
+        fallback: Some(Fallback {
             name: entry.name.clone(),
             file: model::relative_to(path, &registry.file(entry)),
             sha256: entry.sha256,
@@ -86,8 +85,8 @@ pub fn run(args: &QuantizeArgs, workdir: &Path, output: Output) -> Result<()> {
         source: Some(format!("int8 variant of {}", entry.name)),
         ..NewModel::new(&name, entry.role, &made)
     };
-    let mut model = model::inspect(path, &new, &runtime)?;
-    let variant = One::load(&Registry::empty(path), &model, &runtime)?;
+    let mut model = detect::inspect(path, &new, &runtime)?;
+    let variant = SingleModel::load(&Registry::empty(path), &model, &runtime)?;
     let compared = compare(&original, &variant, &model, &comparison)?;
     let time_share = compared.iter().map(|one| one.took).sum::<Duration>().as_secs_f64()
         / compared.iter().map(|one| one.original_took).sum::<Duration>().as_secs_f64();
@@ -101,9 +100,11 @@ pub fn run(args: &QuantizeArgs, workdir: &Path, output: Output) -> Result<()> {
         calibrated_on: calibration.len(),
         compared_on: comparison.len(),
         agree: compared.iter().filter(|one| one.same).count(),
-        asked_twice: compared.iter().filter(|one| one.twice).count(),
-        mean_difference: mean(compared.iter().filter(|one| !one.twice).map(|one| one.apart)),
-        joints_moved: mean(compared.iter().filter(|one| !one.twice).filter_map(|one| one.joints_moved)),
+        asked_twice: compared.iter().filter(|one| one.used_fallback).count(),
+        mean_difference: mean(compared.iter().filter(|one| !one.used_fallback).map(|one| one.apart)),
+        joints_moved: mean(
+            compared.iter().filter(|one| !one.used_fallback).filter_map(|one| one.joints_moved),
+        ),
         time_share,
         registered,
         model,
@@ -154,17 +155,18 @@ fn refuse_a_place_of_others(
     }
     let listed = if list.exists() { Registry::read(list)? } else { Registry::empty(list) };
     for other in listed.models() {
-        let exact = other.exact.as_ref();
-        let is_earlier = other.name == name && exact.is_some_and(|exact| exact.name == original.name);
+        let fallback = other.fallback.as_ref();
+        let is_earlier =
+            other.name == name && fallback.is_some_and(|fallback| fallback.name == original.name);
         if other.name == name && !is_earlier {
             bail!(
                 "`{name}` in {} is another model; give the variant another name with --as-name",
                 list.display()
             );
         }
-        let exact_file = other.original().map(|exact| listed.file(&exact));
+        let fallback_file = other.fallback_entry().map(|fallback| listed.file(&fallback));
         let own_file = (!is_earlier).then(|| listed.file(other));
-        if own_file.iter().chain(&exact_file).any(|file| is_target(file)) {
+        if own_file.iter().chain(&fallback_file).any(|file| is_target(file)) {
             bail!(
                 "the variant would overwrite {}, which `{}` in {} needs; give it another name with --as-name",
                 target.display(),
@@ -225,9 +227,9 @@ fn photos(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok((calibration, paths(comparison)))
 }
 
-fn read(path: &Path, entry: &ModelEntry) -> Result<Photo> {
+fn read(path: &Path, entry: &ModelEntry) -> Result<DecodedPhoto> {
     let bytes = fs::read(path).with_context(|| format!("read photo {}", path.display()))?;
-    decode_for(&bytes, need([entry])).with_context(|| format!("decode photo {}", path.display()))
+    decode_for(&bytes, min_decode_size([entry])).with_context(|| format!("decode photo {}", path.display()))
 }
 
 fn quantize(python: &Path, entry: &ModelEntry, file: &Path, photos: &[PathBuf], target: &Path) -> Result<()> {
@@ -236,12 +238,10 @@ fn quantize(python: &Path, entry: &ModelEntry, file: &Path, photos: &[PathBuf], 
     fs::create_dir(&inputs).context("create a temporary folder")?;
     for (i, path) in photos.iter().enumerate() {
         let photo = read(path, entry)?;
-        let of_photo = match entry.role {
-            Role::Watermark => REGIONS.map(|region| input::squeezed(entry, &photo, region)).to_vec(),
-            Role::Faces | Role::People => vec![input::letterboxed(entry, &photo).1],
-            Role::FaceEmbedding => bail!(NO_EMBEDDINGS),
-        };
-        for (k, input) in of_photo.iter().enumerate() {
+        if entry.role == Role::FaceEmbedding {
+            bail!(NO_EMBEDDINGS);
+        }
+        for (k, input) in detect::inputs(entry, &photo).iter().enumerate() {
             fs::write(inputs.join(format!("{i:04}-{k}.npy")), npy(input)).context("write a model's input")?;
         }
     }
@@ -287,31 +287,36 @@ fn npy(input: &Input) -> Vec<u8> {
 /// How two models compare on one photo.
 struct Compared {
     same: bool,
-    twice: bool,
+    used_fallback: bool,
     apart: f64,
     joints_moved: Option<f64>,
     took: Duration,
     original_took: Duration,
 }
 
-fn compare(original: &One, variant: &One, entry: &ModelEntry, photos: &[PathBuf]) -> Result<Vec<Compared>> {
+fn compare(
+    original: &SingleModel,
+    variant: &SingleModel,
+    entry: &ModelEntry,
+    photos: &[PathBuf],
+) -> Result<Vec<Compared>> {
     let rules = Rules::default();
-    // Opened before, so that only seeing is timed.
+    // Opened before, so that only detecting is timed.
     [original, variant].into_iter().try_for_each(|model| model.open_for(rayon::current_num_threads()))?;
     let one = |path: &PathBuf| {
         let photo = read(path, entry)?;
         let begin = Instant::now();
-        let a = original.see(&photo)?.found;
+        let a = original.detect(&photo)?.value;
         let original_took = begin.elapsed();
-        let b = variant.see(&photo)?;
+        let b = variant.detect(&photo)?;
         let took = begin.elapsed() - original_took;
         let (count, score) = said(&a, &rules)?;
-        let (count_of_variant, score_of_variant) = said(&b.found, &rules)?;
+        let (count_of_variant, score_of_variant) = said(&b.value, &rules)?;
         Ok(Compared {
             same: count == count_of_variant,
-            twice: b.twice,
+            used_fallback: b.used_fallback,
             apart: f64::from((score - score_of_variant).abs()),
-            joints_moved: joints_moved(&a, &b.found),
+            joints_moved: joints_moved(&a, &b.value),
             took,
             original_took,
         })
@@ -320,8 +325,8 @@ fn compare(original: &One, variant: &One, entry: &ModelEntry, photos: &[PathBuf]
 }
 
 /// How far the visible joints of the surest person move, as a share of the larger side of the box.
-fn joints_moved(a: &Seen, b: &Seen) -> Option<f64> {
-    let (Seen::People(a), Seen::People(b)) = (a, b) else { return None };
+fn joints_moved(a: &ModelOutput, b: &ModelOutput) -> Option<f64> {
+    let (ModelOutput::People(a), ModelOutput::People(b)) = (a, b) else { return None };
     let (a, b) = (a.first()?, b.first()?);
     let size = f64::from((a.bbox.x1 - a.bbox.x0).max(a.bbox.y1 - a.bbox.y0));
     let pairs = a.joints.0.iter().zip(&b.joints.0);
@@ -330,23 +335,23 @@ fn joints_moved(a: &Seen, b: &Seen) -> Option<f64> {
 }
 
 /// How many (0, 1, 2 for more) count by the rules, and the highest score.
-fn said(seen: &Seen, rules: &Rules) -> Result<(usize, f32)> {
+fn said(seen: &ModelOutput, rules: &Rules) -> Result<(usize, f32)> {
     let count = |scores: &[f32], least: f32| {
         let counted = scores.iter().filter(|&&score| score >= least).count().min(2);
         (counted, scores.iter().copied().fold(0.0, f32::max))
     };
     Ok(match seen {
-        Seen::Watermark(score) => {
+        ModelOutput::Watermark(score) => {
             let highest = score.highest().map_or(0.0, |(_, score)| score);
             (usize::from(highest > rules.watermark.max_score), highest)
         }
-        Seen::Faces(faces) => {
+        ModelOutput::Faces(faces) => {
             count(&faces.iter().map(|face| face.score).collect::<Vec<_>>(), rules.faces.min_score)
         }
-        Seen::People(people) => {
+        ModelOutput::People(people) => {
             count(&people.iter().map(|person| person.score).collect::<Vec<_>>(), rules.people.min_score)
         }
-        Seen::FaceEmbedding(_) => bail!(NO_EMBEDDINGS),
+        ModelOutput::FaceEmbedding(_) => bail!(NO_EMBEDDINGS),
     })
 }
 

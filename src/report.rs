@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use catalog::{BlobStore, Catalog};
 use curate::people::Counted;
-use curate::{Need, PrepareSettings};
+use curate::{MinDecodeSize, PrepareSettings};
 use image::imageops;
 use photo::redact::redacted;
 use photo::{BoundingBox, Detection, Digest, Joints, Person, Rules};
@@ -24,9 +24,9 @@ use crate::{progress, publish, scores};
 /// Writes the page of a recipe's verdicts on the catalog.
 pub async fn of_stored(catalog: &Catalog, plan: &Plan, args: &ReportArgs, output: Output) -> Result<()> {
     let recipe = &plan.recipe;
-    let (probes, demand) = (plan.probes()?, plan.demand()?);
+    let (probes, schedule) = (plan.probes()?, plan.schedule()?);
     let (judged, unmeasured) =
-        judge::judged_so_far(catalog, &probes, &demand, &recipe.rules, &plan.site_names()).await?;
+        judge::judged_so_far(catalog, &probes, &schedule, &recipe.rules, &plan.site_names()).await?;
     judge::tell_unmeasured(unmeasured);
     let review = of_catalog(&judged, recipe.name.clone(), recipe.rules.clone(), &recipe.prepare);
     write(review, catalog.blobs(), args, output)
@@ -217,7 +217,7 @@ fn add_thumbnails(blobs: &BlobStore, photos: &mut [ReviewPhoto], longer_px: u32)
 
 fn thumbnail(blobs: &BlobStore, sha256: Digest, longer_px: u32) -> Option<Vec<u8>> {
     let bytes = blobs.read(sha256).ok()?;
-    let image = curate::decode_for(&bytes, Need { shorter_px: 1, longer_px }).ok()?.image;
+    let image = curate::decode_for(&bytes, MinDecodeSize { shorter_px: 1, longer_px }).ok()?.image;
     let scale = f64::from(longer_px) / f64::from(image.width().max(image.height()));
     let side = |length: u32| ((f64::from(length) * scale.min(1.0)).round() as u32).max(1);
     let small = imageops::thumbnail(&image, side(image.width()), side(image.height()));

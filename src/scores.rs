@@ -9,7 +9,7 @@ use catalog::gallery::{MeasurementLine, Piece};
 use catalog::identity::Identity;
 use catalog::measurement::{Kind, Probe, Said};
 use catalog::photo::PhotoRow;
-use curate::{Demand, Measurements};
+use curate::{Measurements, ModelSchedule};
 use photo::{Detection, Digest, FaceEmbedding, ImageFacts, Person, WatermarkScore};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -81,18 +81,18 @@ pub struct Content {
     pub measured: Result<Measurements, String>,
 }
 
-/// The people of the sites with their photos in the order of source URLs, with the scores that `demand` asks for; and how
+/// The people of the sites with their photos in the order of source URLs, with the scores that `schedule` runs models for; and how
 /// many photos have bytes that were not measured yet, which are here without them. `probes` as [`crate::measure::probes`] gives them.
 pub async fn galleries(
     catalog: &Catalog,
     probes: &[Probe],
-    demand: &Demand,
+    schedule: &ModelSchedule,
     kept_by_hand: &HashSet<Digest>,
     sites: &[String],
 ) -> Result<(Vec<(Identity, Vec<Scored>)>, usize)> {
-    let (demand, kept_by_hand) = (demand.clone(), Arc::new(kept_by_hand.clone()));
+    let (schedule, kept_by_hand) = (schedule.clone(), Arc::new(kept_by_hand.clone()));
     let is_watermark_off = !probes.iter().any(|probe| probe.kind == Kind::Watermark);
-    let parse = move |piece: &Piece| contents(piece, &demand, &kept_by_hand, is_watermark_off);
+    let parse = move |piece: &Piece| contents(piece, &schedule, &kept_by_hand, is_watermark_off);
     let (galleries, parsed) =
         tokio::try_join!(catalog.galleries(sites), catalog.measured_in_pieces(sites, probes, parse))?;
     let parsed = parsed.into_iter().collect::<Result<Vec<_>>>()?;
@@ -149,7 +149,7 @@ struct Stored {
 /// The contents of which a piece of the stored measurements speaks.
 fn contents(
     piece: &Piece,
-    demand: &Demand,
+    schedule: &ModelSchedule,
     kept_by_hand: &HashSet<Digest>,
     is_watermark_off: bool,
 ) -> Result<Vec<Arc<Content>>> {
@@ -163,8 +163,8 @@ fn contents(
     }
     let content = |(sha256, stored): (&str, Stored)| {
         let sha256: Digest = sha256.parse()?;
-        let demand = if kept_by_hand.contains(&sha256) { &Demand::Every } else { demand };
-        Ok(stored.into_content(sha256, demand).map(Arc::new))
+        let schedule = if kept_by_hand.contains(&sha256) { &ModelSchedule::All } else { schedule };
+        Ok(stored.into_content(sha256, schedule).map(Arc::new))
     };
     stored.into_iter().map(content).filter_map(Result::transpose).collect()
 }
@@ -247,10 +247,10 @@ impl Stored {
     }
 
     /// `None` where a model has said nothing yet, not even that it was not asked.
-    fn into_content(self, sha256: Digest, demand: &Demand) -> Option<Content> {
+    fn into_content(self, sha256: Digest, schedule: &ModelSchedule) -> Option<Content> {
         let measured = match self.decoded? {
             Decoded::Unreadable(detail) => Err(detail),
-            Decoded::Readable(facts) => Ok(demand.view(Measurements {
+            Decoded::Readable(facts) => Ok(schedule.visible(Measurements {
                 facts,
                 watermark: self.watermark?.score(),
                 faces: self.faces?.score(),

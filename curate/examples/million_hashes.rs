@@ -3,19 +3,19 @@
 
 use std::time::Instant;
 
-use curate::duplicates::stars;
-use curate::hash::{Fingerprint, PerceptualHash};
+use curate::judge::clustering::assign;
+use curate::pixels::hash::{Fingerprint, PerceptualHash};
 use photo::Rules;
 
 fn main() {
     let count = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(1_000_000);
     let prints = crowd(count);
     let start = Instant::now();
-    let places = stars(&prints, Rules::default().duplicates.max_distance);
+    let places = assign(&prints, Rules::default().duplicates.max_distance);
     let seconds = start.elapsed().as_secs_f64();
-    let centres = places.iter().enumerate().filter(|(at, place)| place.centre == *at).count();
+    let leaders = places.iter().enumerate().filter(|(at, place)| place.leader == *at).count();
     println!(
-        "grouping of {count} photos: {seconds:.1} s on {} threads, {} MiB at most; {centres} groups",
+        "grouping of {count} photos: {seconds:.1} s on {} threads, {} MiB at most; {leaders} groups",
         rayon::current_num_threads(),
         peak_mib().map_or("?".to_owned(), |peak| peak.to_string())
     );
@@ -24,14 +24,15 @@ fn main() {
     let compared = every_centre(&prints[..few], Rules::default().duplicates.max_distance);
     let direct = start.elapsed().as_secs_f64();
     let start = Instant::now();
-    let grouped = stars(&prints[..few], Rules::default().duplicates.max_distance);
+    let grouped = assign(&prints[..few], Rules::default().duplicates.max_distance);
     let indexed = start.elapsed().as_secs_f64();
-    assert_eq!(compared, grouped.iter().enumerate().filter(|(at, place)| place.centre == *at).count());
-    println!("{few} photos: {:.0} times faster than comparing with every centre", direct / indexed);
+    assert_eq!(compared, grouped.iter().enumerate().filter(|(at, place)| place.leader == *at).count());
+    println!("{few} photos: {:.0} times faster than comparing with every leader", direct / indexed);
 }
 
-/// Hashes as a large catalogue has them: bits of low frequencies are alike in many photos, one photo in five is a copy
-/// of an earlier one with up to seven bits changed, every third copy is mirrored. Its inner part differs in about eight.
+/// Hashes as a large catalogue has them: bits of low frequencies are alike in many photos, one photo in five
+/// is a copy of an earlier one with up to seven bits changed, every third copy is mirrored. Its inner part
+/// differs in about eight.
 fn crowd(count: usize) -> Vec<Fingerprint> {
     let mut state = 1_u64;
     // SplitMix64 (Steele, Lea and Flood 2014)
@@ -61,15 +62,15 @@ fn crowd(count: usize) -> Vec<Fingerprint> {
     prints
 }
 
-/// The number of groups, each photo compared with every centre before it.
+/// The number of groups, each photo compared with every leader before it.
 fn every_centre(prints: &[Fingerprint], max_distance: u32) -> usize {
-    let mut centres: Vec<Fingerprint> = Vec::new();
+    let mut leaders: Vec<Fingerprint> = Vec::new();
     for print in prints {
-        if !centres.iter().any(|centre| centre.distance(*print) <= max_distance) {
-            centres.push(*print);
+        if !leaders.iter().any(|leader| leader.distance(*print) <= max_distance) {
+            leaders.push(*print);
         }
     }
-    centres.len()
+    leaders.len()
 }
 
 /// The most memory that the process held, where the system tells.

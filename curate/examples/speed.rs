@@ -1,16 +1,17 @@
-//! How long the steps on pixels take on one core, and how the weighting compares with its formula as the paper writes it
-//! and with multiplying by a constant, in the same run: `make bench`, or `cargo run --release -p curate --example speed`.
+//! How long the steps on pixels take on one core, and how the weighting compares with its formula as the
+//! paper writes it and with multiplying by a constant, in the same run: `make bench`, or `cargo run --release
+//! -p curate --example speed`.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use curate::Need;
+use curate::MinDecodeSize;
 use curate::decode::reducing_decoder;
-use curate::gaussian::GaussianWeights;
-use curate::letterbox::Letterbox;
+use curate::detect::letterbox::Letterbox;
+use curate::detect::watermark::resized;
+use curate::model::tensor::Normalisation;
 use curate::prepare::PrepareSettings;
-use curate::tensor::Normalisation;
-use curate::watermark::squeeze;
+use curate::prepare::gaussian::GaussianWeights;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use photo::{BoundingBox, Joint, Joints, Person};
 
@@ -53,8 +54,8 @@ fn main() {
 
     println!("photo of {}×{} px, one core", PHOTO.0, PHOTO.1);
     let whole = time("decode, with facts", || curate::decode(jpeg.get_ref()).is_ok());
-    let need = Need { shorter_px: 640, longer_px: 768 }; // of models with inputs of 640 and 256 px
-    let reduced = time("decode for models", || curate::decode_for(jpeg.get_ref(), need).is_ok());
+    let min_size = MinDecodeSize { shorter_px: 640, longer_px: 768 }; // of models with inputs of 640 and 256 px
+    let reduced = time("decode for models", || curate::decode_for(jpeg.get_ref(), min_size).is_ok());
     println!("{:.1} times faster, by {}", whole / reduced, reducing_decoder());
     time("letterbox 640 and tensor", || {
         let boxed = Letterbox::new(PHOTO, (640, 640)).apply(&image);
@@ -62,7 +63,7 @@ fn main() {
         Normalisation::Unit.append(&boxed, &mut input);
         input.len()
     });
-    time("squeeze to 256", || squeeze(&image, 256, 256).len());
+    time("resized to 256", || resized(&image, 256, 256).len());
     time("prepare 1024", || curate::prepare(&image, &person, &PrepareSettings::default()).is_ok());
     time("decode as needed, prepare", || {
         curate::prepare_file(jpeg.get_ref(), &person, &PrepareSettings::default()).is_ok()
@@ -78,9 +79,9 @@ fn weighting() {
     let mut out = vec![0; planes.len()];
     println!("{} joints, {TENSOR}×{TENSOR} px, 3 planes of bytes", BODY.len());
     let constant = time("times a constant", || times(&planes, black_box(179), &mut out));
-    let weighted = time("weights and weighted image", || weights().weigh_into(&planes, 0.1, &mut out));
+    let weighted = time("weights and weighted image", || weights().apply_into(&planes, 0.1, &mut out));
     println!("{:.1} times as long as times a constant", weighted / constant);
-    let map = time("weights alone, f32", || weights().map().len());
+    let map = time("weights alone, f32", || weights().weight_map().len());
     let direct = time("eqs. 11–13 as written, f64", || direct_weights(&joints, 64.0).len());
     println!("the weights are {:.0} times faster than eqs. 11–13 as written", direct / map);
 }
@@ -92,8 +93,8 @@ fn times(planes: &[u8], of_256: u16, out: &mut [u8]) {
     }
 }
 
-/// W_norm, computed as the paper writes it: the maximum over the joints of an exponential per pixel, then divided by
-/// its own maximum.
+/// W_norm, computed as the paper writes it: the maximum over the joints of an exponential per pixel, then
+/// divided by its own maximum.
 fn direct_weights(joints: &Joints, sigma_px: f64) -> Vec<f64> {
     let weight = |x: usize, y: usize| {
         let one = |joint: &Joint| {

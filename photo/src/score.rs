@@ -82,11 +82,11 @@ pub struct ImageFacts {
     /// The mean luma in 0..=1.
     pub brightness: f32,
     /// A 64-bit perceptual hash as 16 hex digits: near-duplicates differ in few bits, mirrored ones too when
-    /// compared as `curate::hash` does.
+    /// compared as `curate::pixels::hash` does.
     pub perceptual_hash: String,
     /// The same of the photo without a narrow margin: a copy that was cut is near it.
     pub inner_hash: String,
-    /// The photo at a dozen pixels a side, as `curate::thumbnail` writes it: photos that the hashes call near are looked at
+    /// The photo at a dozen pixels a side, as `curate::pixels::thumbnail` writes it: photos that the hashes call near are looked at
     /// again by it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub thumbnail: String,

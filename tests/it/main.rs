@@ -19,6 +19,7 @@ mod identity;
 mod interrupted;
 mod judge;
 mod locked;
+mod maps;
 mod measure;
 mod measurements;
 mod own_models;

@@ -3,8 +3,8 @@
 use std::io::Cursor;
 
 use anyhow::Result;
-use curate::duplicates::Sight;
-use curate::hash::Fingerprint;
+use curate::judge::clustering::Appearance;
+use curate::pixels::hash::Fingerprint;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
@@ -16,7 +16,8 @@ const QUALITY: u8 = 60;
 /// A photo's file, and its person where that is known.
 pub type PhotoFile = (Vec<u8>, Option<BoundingBox>);
 
-/// A way of copying: what it does before the copy is saved again, and where a box goes in a photo of that width and height.
+/// A way of copying: what it does before the copy is saved again, and where a box goes in a photo of that
+/// width and height.
 pub struct Change {
     pub name: &'static str,
     alter: fn(&RgbImage) -> RgbImage,
@@ -43,14 +44,17 @@ pub const CHANGES: [Change; 7] = [
 /// What photos are compared by, as it is stored.
 pub struct Descriptor {
     pub print: Fingerprint,
-    pub sight: Sight,
+    pub sight: Appearance,
 }
 
 impl Descriptor {
-    pub fn of(photo: &curate::Photo, person: Option<BoundingBox>) -> Result<Self> {
+    pub fn of(photo: &curate::DecodedPhoto, person: Option<BoundingBox>) -> Result<Self> {
         let facts = &photo.facts;
         let print = Fingerprint { whole: facts.perceptual_hash.parse()?, inner: facts.inner_hash.parse()? };
-        Ok(Self { print, sight: Sight::new(&facts.thumbnail.parse()?, person, (facts.width, facts.height)) })
+        Ok(Self {
+            print,
+            sight: Appearance::new(&facts.thumbnail.parse()?, person, (facts.width, facts.height)),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
-//! How well copies of photos are found: recall for each way of copying, and precision, on people of unseen seeds or on
-//! photos of a folder; and how many different people before one plain wall are taken for one photo.
-//! `make evaluate-duplicates`, or `cargo run --release -p curate --example near_duplicates -- SEED|FOLDER…`
+//! How well copies of photos are found: recall for each way of copying, and precision, on people of unseen
+//! seeds or on photos of a folder; and how many different people before one plain wall are taken for one
+//! photo. `make evaluate-duplicates`, or `cargo run --release -p curate --example near_duplicates --
+//! SEED|FOLDER…`
 
 mod copy;
 mod wall;
@@ -10,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use curate::duplicates::stars_where;
+use curate::judge::clustering::assign_where;
 use photo::Rules;
 use rayon::prelude::*;
 use synth::{Collection, CollectionSpec};
@@ -75,11 +76,11 @@ fn report(of: &str, photos: &[Copies], max_distance: u32) {
     let prints: Vec<_> = all.iter().map(|looked| looked.print).collect();
     let is_same =
         |photo: usize, centre: usize, mirrored| all[centre].sight.is_same(&all[photo].sight, mirrored);
-    let places = stars_where(&prints, max_distance, is_same);
+    let places = assign_where(&prints, max_distance, is_same);
     let (mut found, mut joined) = (0, 0_u32);
     for (change, copy::Change { name, .. }) in CHANGES.iter().enumerate() {
         let right =
-            (0..photos.len()).filter(|&photo| places[(change + 1) * photos.len() + photo].centre == photo);
+            (0..photos.len()).filter(|&photo| places[(change + 1) * photos.len() + photo].leader == photo);
         let mut distances: BTreeMap<u32, usize> = BTreeMap::new();
         let mut most_apart = 0.0_f32;
         for photo in photos {
@@ -96,9 +97,9 @@ fn report(of: &str, photos: &[Copies], max_distance: u32) {
         );
     }
     let mut strangers = 0_u32;
-    for (at, place) in places.iter().enumerate().filter(|(at, place)| place.centre != *at) {
+    for (at, place) in places.iter().enumerate().filter(|(at, place)| place.leader != *at) {
         joined += 1;
-        strangers += u32::from(at % photos.len() != place.centre % photos.len());
+        strangers += u32::from(at % photos.len() != place.leader % photos.len());
     }
     let nearest = (0..photos.len())
         .flat_map(|a| (0..a).map(move |b| (a, b)))

@@ -11,7 +11,8 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 use photo::Digest;
 
-use super::{ModelError, Runtime};
+use super::error::ModelError;
+use super::runtime::Runtime;
 
 /// Pictures of one run: of 512 px, InceptionV3 takes about 200 MB for so many.
 const BATCH: usize = 16;
@@ -29,8 +30,8 @@ pub struct PictureFeatures {
     pub logits: Vec<f32>,
 }
 
-/// An ONNX network that takes pictures f32 `[n, 3, height, width]` in 0..=1 of any size, resizes them itself, and gives
-/// `features` `[n, width]` and, if it classifies, `logits` `[n, classes]`.
+/// An ONNX network that takes pictures f32 `[n, 3, height, width]` in 0..=1 of any size, resizes them itself,
+/// and gives `features` `[n, width]` and, if it classifies, `logits` `[n, classes]`.
 #[derive(Debug)]
 pub struct FeatureNetwork {
     file: PathBuf,

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use photo::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{ModelError, Role};
-use crate::tensor::Normalisation;
+use super::error::ModelError;
+use super::tensor::Normalisation;
+use crate::role::Role;
 
 /// One `[[model]]` of the registry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,18 +25,18 @@ pub struct ModelEntry {
     pub sha256: Digest,
     /// Width and height of the input in px.
     pub input_size: [u32; 2],
-    /// For detectors with open axes: both sides of the input may be any multiple of this, up to `input_size`, so that a
-    /// photo needs less grey around it. Absent: the input has exactly `input_size`.
+    /// For detectors with open axes: both sides of the input may be any multiple of this, up to `input_size`,
+    /// so that a photo needs less letterbox padding. Absent: the input has exactly `input_size`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_multiple: Option<u32>,
     /// How the input's pixels are scaled.
     pub normalisation: Normalisation,
-    /// The output contract, see [`Role::output`].
+    /// The output contract ([`Contract::output`](super::Contract::output)).
     pub output: String,
-    /// Of an int8 variant, the model it was made of, which is asked where the variant is in doubt. Without, the variant's
-    /// word always counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exact: Option<Exact>,
+    /// Of an int8 variant, the fp32 model it was made of, which runs where the variant is uncertain. Without,
+    /// the variant's result always counts.
+    #[serde(rename = "exact", default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
     /// The licence of the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
@@ -44,10 +45,10 @@ pub struct ModelEntry {
     pub source: Option<String>,
 }
 
-/// The model that a variant was made of. It takes the same input and gives the same output.
+/// The fp32 model that a variant was made of. It takes the same input and gives the same output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Exact {
+pub struct Fallback {
     /// Its name.
     pub name: String,
     /// Its ONNX file, relative to the registry's folder or absolute.
@@ -57,10 +58,11 @@ pub struct Exact {
 }
 
 impl ModelEntry {
-    /// The entry that the model of a variant would have, at its full input: narrower bars move its scores, too.
-    pub fn original(&self) -> Option<Self> {
-        let Exact { name, file, sha256 } = self.exact.clone()?;
-        Some(Self { name, file, sha256, exact: None, input_multiple: None, ..self.clone() })
+    /// The entry that a variant's fallback would have, with its full input: less letterbox padding also moves
+    /// scores.
+    pub fn fallback_entry(&self) -> Option<Self> {
+        let Fallback { name, file, sha256 } = self.fallback.clone()?;
+        Some(Self { name, file, sha256, fallback: None, input_multiple: None, ..self.clone() })
     }
 }
 
@@ -147,14 +149,6 @@ impl Registry {
                 declared: declared.join(", "),
             }
         })
-    }
-
-    /// Roughly how much work a model is for one photo: its weights times the pixels that it looks at. In no unit, and
-    /// only good for putting models in order; a file that is missing counts as no work.
-    pub fn work(&self, model: &ModelEntry) -> u128 {
-        let bytes = fs::metadata(self.file(model)).map_or(0, |file| file.len());
-        let pixels = model.input_size.map(u128::from).iter().product::<u128>();
-        u128::from(bytes) * pixels * model.role.looks() as u128
     }
 
     /// Where a model's file lies.

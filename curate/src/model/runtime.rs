@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
-use super::ModelError;
+use super::error::ModelError;
 
 /// The variable that names the library, also read by `ort` itself.
 const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";

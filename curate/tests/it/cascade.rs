@@ -1,14 +1,15 @@
-//! Variants that ask the model they were made of where they are in doubt, on the tiny files of `fixtures/make_models.py`.
+//! int8 variants that fall back to the model they were made of where they are uncertain, on the tiny files of
+//! `fixtures/make_models.py`.
 
 use std::fs;
 use std::path::Path;
 
 use crate::support::{fixture, new, runtime};
-use curate::measure::identity;
-use curate::model::{self, Exact, ModelEntry, NewModel};
+use curate::detect::{self, NewModel, cache_key};
+use curate::model::{Fallback, ModelEntry};
 use curate::{
-    Demand, Detectors, Device, Measurements, ModelChoice, ModelError, Need, One, Photo, Registry, Role, Seen,
-    decode, decode_for,
+    DecodedPhoto, Detectors, Device, Measurements, MinDecodeSize, ModelChoice, ModelError, ModelOutput,
+    ModelSchedule, Registry, Role, SingleModel, decode, decode_for,
 };
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
@@ -17,13 +18,13 @@ use tempfile::TempDir;
 
 /// Registers a fixture, as a variant of another where one is named.
 fn add(registry: &Path, name: &str, role: Role, original: Option<&str>) -> ModelEntry {
-    let exact = original.map(|original| Exact {
+    let fallback = original.map(|original| Fallback {
         name: original.to_owned(),
         file: fixture(original),
         sha256: Digest::of(fs::read(fixture(original)).unwrap()),
     });
-    let new = NewModel { exact, ..new(name, role) };
-    model::add(registry, &new, &runtime()).unwrap()
+    let new = NewModel { fallback, ..new(name, role) };
+    detect::add(registry, &new, &runtime()).unwrap()
 }
 
 /// A photo of one colour, of `side` px.
@@ -34,17 +35,17 @@ fn photo(colour: [u8; 3], side: u32) -> Vec<u8> {
     jpeg
 }
 
-/// The highest score of a model of the registry, and whether it took a second look.
-fn seen(registry: &Path, name: &str, photo: &Photo) -> (f32, bool) {
+/// The highest score of a model of the registry, and whether its fallback ran.
+fn seen(registry: &Path, name: &str, photo: &DecodedPhoto) -> (f32, bool) {
     let registry = Registry::read(registry).unwrap();
-    let one = One::load(&registry, registry.named(name).unwrap(), &runtime()).unwrap();
-    let looked = one.see(photo).unwrap();
-    let score = match looked.found {
-        Seen::Faces(faces) => faces.first().map_or(0.0, |face| face.score),
-        Seen::Watermark(score) => score.highest().map_or(0.0, |(_, score)| score),
+    let one = SingleModel::load(&registry, registry.named(name).unwrap(), &runtime()).unwrap();
+    let found = one.detect(photo).unwrap();
+    let score = match found.value {
+        ModelOutput::Faces(faces) => faces.first().map_or(0.0, |face| face.score),
+        ModelOutput::Watermark(score) => score.highest().map_or(0.0, |(_, score)| score),
         other => panic!("{other:?}"),
     };
-    ((score * 1000.0).round() / 1000.0, looked.twice)
+    ((score * 1000.0).round() / 1000.0, found.used_fallback)
 }
 
 #[test]
@@ -89,13 +90,13 @@ fn only_the_second_look_decodes_the_photo_whole() {
     add(&registry, "watermark", Role::Watermark, None);
     let read = Registry::read(&registry).unwrap();
     let detectors = Detectors::load(&read, &ModelChoice::default(), &runtime(), Device::Cpu).unwrap();
-    for (red, expected) in [(153, vec![Need::WHOLE]), (230, Vec::new())] {
+    for (red, expected) in [(153, vec![MinDecodeSize::WHOLE]), (230, Vec::new())] {
         let bytes = photo([red, 0, 0], 1600);
-        let reduced = decode_for(&bytes, detectors.need()).unwrap();
+        let reduced = decode_for(&bytes, detectors.min_decode_size()).unwrap();
         assert_eq!(reduced.image.width(), 800);
         let mut asked = Vec::new();
         let known = Measurements::of(reduced.facts.clone());
-        let measured = detectors.complete(&reduced, known, &Demand::Every, &mut |need| {
+        let measured = detectors.complete(&reduced, known, &ModelSchedule::All, &mut |need| {
             asked.push(need);
             decode_for(&bytes, need).ok()
         });
@@ -113,10 +114,10 @@ fn only_the_second_look_decodes_the_photo_whole() {
 fn scores_of_a_variant_with_an_original_are_not_those_of_the_variant_alone() {
     let folder = TempDir::new().unwrap();
     let registry = folder.path().join("models.toml");
-    let need = Need { shorter_px: 64, longer_px: 64 };
+    let need = MinDecodeSize { shorter_px: 64, longer_px: 64 };
     let of = |original| {
         let entry = add(&registry, "faces_variant", Role::Faces, original);
-        identity(Role::Faces, &[entry], need, Device::Cpu).unwrap()
+        cache_key(Role::Faces, &[entry], need, Device::Cpu).unwrap()
     };
     let (alone, with_faces) = (of(None), of(Some("faces")));
     assert_ne!(alone, with_faces);
@@ -133,12 +134,12 @@ fn an_original_that_is_missing_or_another_file_is_named() {
     let check = |from: &str, to: &str| {
         fs::write(&registry, text.replace(from, to)).unwrap();
         let read = Registry::read(&registry).unwrap();
-        model::check(&read, read.named("faces_variant").unwrap(), &runtime()).unwrap_err()
+        detect::check(&read, read.named("faces_variant").unwrap(), &runtime()).unwrap_err()
     };
     let missing = check("/faces.onnx", "/gone.onnx");
     assert!(matches!(&missing, ModelError::File { name, .. } if name == "faces"), "{missing}");
     assert!(missing.to_string().contains("gone.onnx"), "{missing}");
-    let sha256 = entry.exact.unwrap().sha256.to_string();
+    let sha256 = entry.fallback.unwrap().sha256.to_string();
     let other = check(&sha256, &Digest::of(b"another file").to_string());
     assert!(matches!(&other, ModelError::WrongDigest { name, .. } if name == "faces"), "{other}");
 }

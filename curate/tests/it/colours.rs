@@ -1,10 +1,11 @@
-//! Colours of every profile come out as lcms2 makes them, within 2 levels; what cannot be used counts as sRGB, and is told.
+//! Colours of every profile come out as lcms2 makes them, within 2 levels; what cannot be used counts as
+//! sRGB, and is told.
 //!
 //! The charts and what is expected of them: `fixtures/colour/make_charts.py`.
 
 use std::path::Path;
 
-use curate::{Need, Photo, decode, decode_for};
+use curate::{DecodedPhoto, MinDecodeSize, decode, decode_for};
 use photo::Colours;
 
 /// Side in px of a patch of the charts.
@@ -19,7 +20,7 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 /// How far the patches of a photo are from what is expected: at most, and on average.
-fn apart(photo: &Photo, name: &str) -> (u8, f64) {
+fn apart(photo: &DecodedPhoto, name: &str) -> (u8, f64) {
     let stem = name.split('.').next().expect("a name");
     let expected = decode(&fixture(&format!("{stem}.expected.png"))).expect("it is a PNG").image;
     let side = photo.image.width() / expected.width(); // of a patch, in a reduced photo too
@@ -83,7 +84,7 @@ fn a_photo_that_is_srgb_is_left_as_it_is() {
 #[test]
 fn a_reduced_photo_is_converted_like_the_whole_one() {
     for name in ["p3.jpg", "adobe.jpg", "prophoto.jpg", "p3_in_segments.jpg", "grey.jpg"] {
-        let need = Need { shorter_px: 1, longer_px: 32 };
+        let need = MinDecodeSize { shorter_px: 1, longer_px: 32 };
         let photo = decode_for(&fixture(name), need).unwrap();
         assert_eq!(photo.image.width(), 32, "{name} is decoded at a quarter");
         assert!(matches!(photo.facts.colours, Some(Colours::Converted(_))), "{name}");
@@ -167,7 +168,8 @@ fn segments(jpeg: &[u8], profiles: bool) -> (Vec<u8>, &[u8]) {
 
 #[test]
 fn a_profile_for_other_pixels_counts_as_srgb_and_is_told() {
-    // The profile of inks in front of three colours, that of grey as well, and that of three colours in front of inks.
+    // The profile of inks in front of three colours, that of grey as well, and that of three colours in front
+    // of inks.
     for (of, into) in [("inks.jpg", "srgb.jpg"), ("grey.jpg", "srgb.jpg"), ("p3.jpg", "inks.jpg")] {
         let (of, into) = (fixture(of), fixture(into));
         let ((profile, _), (others, scan)) = (segments(&of, true), segments(&into, false));

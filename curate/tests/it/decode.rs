@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use curate::decode::{DecodeError, MAX_PIXELS, header};
-use curate::{Need, Photo, decode, decode_for};
+use curate::{DecodedPhoto, MinDecodeSize, decode, decode_for};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba};
 
 const PROGRESSIVE: &[u8] = include_bytes!("../fixtures/progressive.jpg");
@@ -39,7 +39,7 @@ fn waves(width: u32, height: u32) -> RgbImage {
 }
 
 #[track_caller]
-fn assert_colour(photo: &Photo, (x, y): (u32, u32), expected: [u8; 3], tolerance: u8) {
+fn assert_colour(photo: &DecodedPhoto, (x, y): (u32, u32), expected: [u8; 3], tolerance: u8) {
     let found = photo.image.get_pixel(x, y).0;
     let near = found.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= tolerance);
     assert!(near, "at {x}, {y}: {found:?}, expected {expected:?}");
@@ -63,7 +63,8 @@ fn every_format_is_known_by_its_bytes() {
     }
 }
 
-// The expected colours are those that went in; Pillow 13 reads the same from these files, give or take 3 levels.
+// The expected colours are those that went in; Pillow 13 reads the same from these files, give or take 3
+// levels.
 #[test]
 fn cmyk_is_converted_with_and_without_adobes_marker() {
     for (name, bytes) in
@@ -104,8 +105,9 @@ fn with_exif(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     [&jpeg[..2], &[0xFF, 0xE1], &length, &payload, &jpeg[2..]].concat()
 }
 
-// Where the upper left (red), upper right (green), lower left (blue) and lower right (grey) quarters of the stored image
-// go, by the EXIF 2.3 specification (row 0 and column 0 of the stored image lie where the tag says).
+// Where the upper left (red), upper right (green), lower left (blue) and lower right (grey) quarters of the
+// stored image go, by the EXIF 2.3 specification (row 0 and column 0 of the stored image lie where the tag
+// says).
 #[test]
 fn each_of_the_eight_exif_orientations_is_applied() {
     let [red, green, blue, grey] = QUARTERS.map(|(_, colour)| colour);
@@ -189,7 +191,8 @@ fn a_jpeg_that_lacks_nothing_but_its_end_marker_is_read_and_told() {
 fn a_jpeg_that_lacks_the_last_bytes_of_its_last_block_is_truncated() {
     for (name, whole) in jpegs() {
         let cut = without_end(&whole);
-        // The last byte may hold nothing but the bits that fill it up, and a zero may belong to the byte before it.
+        // The last byte may hold nothing but the bits that fill it up, and a zero may belong to the byte
+        // before it.
         for missing in [3, 5, 9, 20] {
             let bytes = &cut[..cut.len() - missing];
             let refused = decode(bytes).map(|_| ()).expect_err(name);
@@ -234,31 +237,32 @@ fn jpeg(image: &RgbImage, quality: u8) -> Vec<u8> {
 }
 
 /// Half of the fixtures' size, and less of the larger pictures'.
-const HALF: Need = Need { shorter_px: 100, longer_px: 150 };
+const HALF: MinDecodeSize = MinDecodeSize { shorter_px: 100, longer_px: 150 };
 
 #[test]
 fn a_large_jpeg_is_decoded_at_the_smallest_size_that_is_enough() {
     let bytes = jpeg(&scene(1203, 902), 90);
-    for (need, eighths, size) in [
+    for (min_size, eighths, size) in [
         (1, 1, (151, 113)),
         (112, 1, (151, 113)),
         (113, 2, (301, 226)),
         (226, 4, (602, 451)),
         (452, 8, (1203, 902)),
     ] {
-        let need = Need { shorter_px: need, longer_px: 1 };
-        assert_eq!(header(&bytes, need).unwrap().eighths, eighths, "{need:?}");
-        let photo = decode_for(&bytes, need).unwrap();
-        assert_eq!(photo.image.dimensions(), size, "{need:?}");
+        let min_size = MinDecodeSize { shorter_px: min_size, longer_px: 1 };
+        assert_eq!(header(&bytes, min_size).unwrap().scale_num, eighths, "{min_size:?}");
+        let photo = decode_for(&bytes, min_size).unwrap();
+        assert_eq!(photo.image.dimensions(), size, "{min_size:?}");
         assert_eq!((photo.facts.width, photo.facts.height), (1203, 902), "the facts are the photo's");
     }
     let png = encoded(scene(1203, 902), ImageFormat::Png);
     assert_eq!(decode_for(&png, HALF).unwrap().image.dimensions(), (1203, 902), "only a JPEG can be reduced");
 }
 
-/// The mean difference in levels between a reduced decode and the mean of each square of pixels of the whole one.
-fn apart(bytes: &[u8], need: Need) -> f64 {
-    let (reduced, whole) = (decode_for(bytes, need).unwrap().image, decode(bytes).unwrap().image);
+/// The mean difference in levels between a reduced decode and the mean of each square of pixels of the whole
+/// one.
+fn apart(bytes: &[u8], min_size: MinDecodeSize) -> f64 {
+    let (reduced, whole) = (decode_for(bytes, min_size).unwrap().image, decode(bytes).unwrap().image);
     let factor = whole.width().div_ceil(reduced.width());
     assert!(factor > 1);
     let (mut sum, mut count) = (0.0, 0);
@@ -292,14 +296,15 @@ fn a_reduced_photo_is_the_whole_one_made_smaller() {
     ];
     for (name, bytes) in files {
         for eighths in [1, 2, 4] {
-            let Photo { facts, .. } = decode(&bytes).unwrap();
-            let need = Need { shorter_px: facts.width.min(facts.height) * eighths / 8, longer_px: 1 };
-            if name == "progressive" && header(&bytes, need).unwrap().eighths < 8 {
+            let DecodedPhoto { facts, .. } = decode(&bytes).unwrap();
+            let min_size =
+                MinDecodeSize { shorter_px: facts.width.min(facts.height) * eighths / 8, longer_px: 1 };
+            if name == "progressive" && header(&bytes, min_size).unwrap().scale_num < 8 {
                 // Decoded whole where only libjpeg-turbo could reduce it.
-                assert!(decode_for(&bytes, need).is_ok());
+                assert!(decode_for(&bytes, min_size).is_ok());
                 continue;
             }
-            let apart = apart(&bytes, need);
+            let apart = apart(&bytes, min_size);
             assert!(apart < 1.5, "{name} at {eighths}/8: {apart} levels");
         }
     }
@@ -308,8 +313,8 @@ fn a_reduced_photo_is_the_whole_one_made_smaller() {
 #[test]
 fn a_reduced_photo_is_turned_upright_and_has_the_facts_of_the_whole_one() {
     let bytes = with_exif(&jpeg(&scene(1600, 1200), 90), 6);
-    let need = Need { shorter_px: 600, longer_px: 1 };
-    let (reduced, whole) = (decode_for(&bytes, need).unwrap(), decode(&bytes).unwrap());
+    let min_size = MinDecodeSize { shorter_px: 600, longer_px: 1 };
+    let (reduced, whole) = (decode_for(&bytes, min_size).unwrap(), decode(&bytes).unwrap());
     assert_eq!(reduced.image.dimensions(), (600, 800));
     assert_eq!((reduced.facts.width, reduced.facts.height, reduced.facts.orientation), (1200, 1600, 6));
     let ratio = reduced.facts.sharpness / whole.facts.sharpness;
@@ -320,7 +325,9 @@ fn a_reduced_photo_is_turned_upright_and_has_the_facts_of_the_whole_one() {
         whole.facts.sharpness
     );
     assert!((reduced.facts.brightness - whole.facts.brightness).abs() < 0.002);
-    let hash = |photo: &Photo| photo.facts.perceptual_hash.parse::<curate::hash::PerceptualHash>().unwrap();
+    let hash = |photo: &DecodedPhoto| {
+        photo.facts.perceptual_hash.parse::<curate::pixels::hash::PerceptualHash>().unwrap()
+    };
     assert!(hash(&reduced).distance(hash(&whole)) <= 1);
 }
 

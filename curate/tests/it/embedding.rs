@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::support::{lit, new, png, runtime};
-use curate::model::{self, NewModel};
-use curate::tensor::Normalisation;
+use curate::detect::{self, NewModel};
+use curate::model::tensor::Normalisation;
 use curate::{
-    Demand, Detectors, Device, Measurements, ModelChoice, Need, One, Registry, Role, Seen, decode, decode_for,
+    Detectors, Device, Measurements, MinDecodeSize, ModelChoice, ModelOutput, ModelSchedule, Registry, Role,
+    SingleModel, decode, decode_for,
 };
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 fn registry(folder: &TempDir, roles: &[Role]) -> PathBuf {
     let path = folder.path().join("models.toml");
     for &role in roles {
-        model::add(&path, &new(role.name(), role), &runtime()).unwrap();
+        detect::add(&path, &new(role.name(), role), &runtime()).unwrap();
     }
     path
 }
@@ -43,7 +44,7 @@ fn a_model_is_added_with_what_arcface_needs() {
     let entry = registry.choose(Role::FaceEmbedding, None).unwrap();
     assert_eq!((entry.input_size, entry.normalisation), ([112, 112], Normalisation::Arcface));
     assert_eq!((entry.output.as_str(), entry.input_multiple), ("embedding[n,512]", None));
-    model::check(&registry, entry, &runtime()).unwrap();
+    detect::check(&registry, entry, &runtime()).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(
         text.contains("role = \"face_embedding\"") && text.contains("normalisation = \"arcface\""),
@@ -62,7 +63,8 @@ fn halves(side: u32, blue: [u8; 2]) -> RgbImage {
     image
 }
 
-/// The fixtures' joints lie in one place, so that the box decides: the lit cell of 128 px fills 102 of the 112 px.
+/// The fixtures' joints lie in one place, so that the box decides: the lit cell of 128 px fills 102 of the
+/// 112 px.
 #[test]
 fn a_face_is_embedded_as_the_square_around_its_box() {
     let folder = TempDir::new().unwrap();
@@ -75,8 +77,11 @@ fn a_face_is_embedded_as_the_square_around_its_box() {
         if is_lit(x) && is_lit(y) { Rgb([230, 204, if x < 56 { 0 } else { 255 }]) } else { Rgb([0; 3]) }
     });
     let registry = Registry::read(&path).unwrap();
-    let one = One::load(&registry, registry.choose(Role::FaceEmbedding, None).unwrap(), &runtime()).unwrap();
-    let Seen::FaceEmbedding(Some(expected)) = one.see(&decode(&png(square)).unwrap()).unwrap().found else {
+    let one = SingleModel::load(&registry, registry.choose(Role::FaceEmbedding, None).unwrap(), &runtime())
+        .unwrap();
+    let ModelOutput::FaceEmbedding(Some(expected)) =
+        one.detect(&decode(&png(square)).unwrap()).unwrap().value
+    else {
         panic!("an embedding")
     };
     assert!(cosine(&embedded.embedding, &expected) > 0.999);
@@ -96,12 +101,12 @@ fn without_a_chosen_model_nothing_changes() {
     let (all, some) = (with.measure(&bytes).unwrap(), without.measure(&bytes).unwrap());
     assert_eq!(some, Measurements { face_embedding: None, ..all });
     assert!(!serde_json::to_string(&some).unwrap().contains("embedding"));
-    assert_eq!(without.need(), with.need());
+    assert_eq!(without.min_decode_size(), with.min_decode_size());
     for role in Role::REQUIRED {
-        assert_eq!(without.identity(role), with.identity(role), "{role}");
+        assert_eq!(without.cache_key(role), with.cache_key(role), "{role}");
     }
-    assert_eq!(without.identity(Role::FaceEmbedding), None);
-    assert!(with.identity(Role::FaceEmbedding).is_some());
+    assert_eq!(without.cache_key(Role::FaceEmbedding), None);
+    assert!(with.cache_key(Role::FaceEmbedding).is_some());
 }
 
 /// Other joints cut another square.
@@ -111,10 +116,10 @@ fn embeddings_are_stored_under_the_detectors_as_well() {
     let path = registry(&folder, &Role::ALL);
     let before = load(&path, Some("face_embedding"));
     let other = NewModel { name: "people".to_owned(), ..new("people_batch_of_one", Role::People) };
-    model::add(&path, &other, &runtime()).unwrap();
+    detect::add(&path, &other, &runtime()).unwrap();
     let after = load(&path, Some("face_embedding"));
-    assert_eq!(before.identity(Role::Faces), after.identity(Role::Faces));
-    assert_ne!(before.identity(Role::FaceEmbedding), after.identity(Role::FaceEmbedding));
+    assert_eq!(before.cache_key(Role::Faces), after.cache_key(Role::Faces));
+    assert_ne!(before.cache_key(Role::FaceEmbedding), after.cache_key(Role::FaceEmbedding));
 }
 
 #[test]
@@ -147,7 +152,8 @@ fn rayon_pool(threads: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
 }
 
-/// A photo of 2400 px is decoded at half its size; a face of 60 px in it needs every pixel, one of 600 px does not.
+/// A photo of 2400 px is decoded at half its size; a face of 60 px in it needs every pixel, one of 600 px
+/// does not.
 #[test]
 fn a_small_face_is_cut_from_a_larger_decode_and_only_then() {
     let folder = TempDir::new().unwrap();
@@ -156,9 +162,9 @@ fn a_small_face_is_cut_from_a_larger_decode_and_only_then() {
     let image = RgbImage::from_fn(2400, 1600, |x, y| Rgb([wave(x, 9.0), wave(y, 7.0), wave(x + y, 13.0)]));
     let mut jpeg = Vec::new();
     image.write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, 95)).unwrap();
-    let photo = decode_for(&jpeg, detectors.need()).unwrap();
+    let photo = decode_for(&jpeg, detectors.min_decode_size()).unwrap();
     assert_eq!(photo.image.width(), 1200);
-    let embedded = |side: f32, photo: &curate::Photo| {
+    let embedded = |side: f32, photo: &curate::DecodedPhoto| {
         let bbox = BoundingBox { x0: 900.0, y0: 400.0, x1: 900.0 + side, y1: 400.0 + side };
         let person = Person { bbox, score: 0.9, joints: Joints::default() };
         let known = Measurements {
@@ -167,11 +173,11 @@ fn a_small_face_is_cut_from_a_larger_decode_and_only_then() {
             ..Measurements::of(photo.facts.clone())
         };
         let mut asked = Vec::new();
-        let mut larger = |need: Need| {
+        let mut larger = |need: MinDecodeSize| {
             asked.push(need.longer_px);
             decode_for(&jpeg, need).ok()
         };
-        let measured = detectors.complete(photo, known, &Demand::Every, &mut larger).unwrap();
+        let measured = detectors.complete(photo, known, &ModelSchedule::All, &mut larger).unwrap();
         (measured.face_embedding.unwrap().remove(0).embedding, asked)
     };
     let whole = decode(&jpeg).unwrap();

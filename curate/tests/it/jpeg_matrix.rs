@@ -1,7 +1,8 @@
-//! Every layout that libjpeg-turbo writes is decoded to the same picture, up to the rounding of colours, or refused by
-//! name.
+//! Every layout that libjpeg-turbo writes is decoded to the same picture, up to the rounding of colours, or
+//! refused by name.
 //!
-//! Needs `cjpeg` and `djpeg` (Debian: libjpeg-turbo-progs): `cargo test --test it jpeg_matrix:: -- --ignored --nocapture`.
+//! Needs `cjpeg` and `djpeg` (Debian: libjpeg-turbo-progs): `cargo test --test it jpeg_matrix:: -- --ignored
+//! --nocapture`.
 
 use std::fs;
 use std::path::Path;
@@ -13,8 +14,9 @@ use curate::decode::DecodeError;
 /// Sides that are no multiple of any unit.
 const SIDES: (u32, u32) = (203, 157);
 
-/// A plane that is shifted, missing or scaled wrongly is off by dozens of levels. Rounding is not: of the colours, it
-/// differs by up to 4 levels between zune-jpeg and libjpeg-turbo, also where nothing is subsampled.
+/// A plane that is shifted, missing or scaled wrongly is off by dozens of levels. Rounding is not: of the
+/// colours, it differs by up to 4 levels between zune-jpeg and libjpeg-turbo, also where nothing is
+/// subsampled.
 const MOST_LEVELS: i32 = 4;
 
 /// What is counted as equal.

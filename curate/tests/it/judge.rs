@@ -259,7 +259,7 @@ fn before_a_wall(coat: [u8; 3]) -> String {
         let is_person = (75..150).contains(&x) && (13..275).contains(&y); // a quarter of the box of `person`
         image::Rgb(if is_person { coat } else { [236, 236, 232] })
     });
-    curate::thumbnail::Thumbnail::of(&photo).to_string()
+    curate::pixels::thumbnail::Thumbnail::of(&photo).to_string()
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn the_same_bytes_under_two_identities_are_a_conflict_too() {
 
 #[test]
 fn a_mirrored_copy_is_a_near_duplicate() {
-    let hash = curate::hash::PerceptualHash::from_bits(0x0123_4567_89AB_CDEF);
+    let hash = curate::pixels::hash::PerceptualHash::from_bits(0x0123_4567_89AB_CDEF);
     let photos = [candidate("a", good(hash.bits())), candidate("b", good(hash.mirrored().bits() ^ 0b11))];
     let verdicts = judge(&photos, &rules());
     assert_eq!(verdicts.values().filter(|verdict| verdict.is_keep()).count(), 1);

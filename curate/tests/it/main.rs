@@ -3,11 +3,12 @@
 mod cascade;
 mod colours;
 mod decode;
-mod demand;
 mod embedding;
+mod identity_check;
 mod jpeg_matrix;
 mod judge;
+mod layout;
 mod models;
 mod prepare;
-mod purity;
+mod schedule;
 mod support;

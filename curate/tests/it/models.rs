@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::{fixture, new, png, runtime};
-use curate::measure::{self, MIN_STORED_SCORE};
-use curate::model::{self, NewModel};
+use curate::decode::facts_cache_key;
+use curate::detect::nms::MIN_STORED_SCORE;
+use curate::detect::{self, NewModel};
 use curate::{
-    Demand, Detectors, Device, FeatureNetwork, MeasureError, Measurements, ModelChoice, ModelError, Need,
-    Photo, Registry, Role, decode,
+    DecodedPhoto, Detectors, Device, FeatureNetwork, MeasureError, Measurements, MinDecodeSize, ModelChoice,
+    ModelError, ModelSchedule, Registry, Role, decode,
 };
 use image::{Rgb, RgbImage};
 use photo::{Digest, Rules};
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 fn registry(folder: &TempDir) -> PathBuf {
     let path = folder.path().join("models.toml");
     for (name, role) in [("watermark", Role::Watermark), ("faces", Role::Faces), ("people", Role::People)] {
-        model::add(&path, &new(name, role), &runtime()).unwrap();
+        detect::add(&path, &new(name, role), &runtime()).unwrap();
     }
     path
 }
@@ -32,7 +33,7 @@ fn lit(cell: (u32, u32), side: u32) -> RgbImage {
     crate::support::lit(cell, side, [230, 204, 0])
 }
 
-fn photo(image: RgbImage) -> Photo {
+fn photo(image: RgbImage) -> DecodedPhoto {
     decode(&png(image)).unwrap()
 }
 
@@ -91,7 +92,7 @@ fn a_file_that_takes_one_image_at_a_time_is_run_image_by_image() {
     let path = registry(&folder);
     let expected = load(&path).unwrap().people(&photo(lit((3, 0), 64))).unwrap();
     let one = NewModel { name: "people".to_owned(), ..new("people_batch_of_one", Role::People) };
-    model::add(&path, &one, &runtime()).unwrap();
+    detect::add(&path, &one, &runtime()).unwrap();
     assert_eq!(load(&path).unwrap().people(&photo(lit((3, 0), 64))).unwrap(), expected);
     assert_eq!(expected.len(), 1);
 }
@@ -107,13 +108,13 @@ fn an_unreadable_photo_is_told_apart_from_a_failing_model() {
 fn scores_are_stored_under_the_model_and_its_settings() {
     let folder = TempDir::new().unwrap();
     let path = registry(&folder);
-    let before = load(&path).unwrap().identity(Role::People);
-    assert_eq!(before, load(&path).unwrap().identity(Role::People));
+    let before = load(&path).unwrap().cache_key(Role::People);
+    assert_eq!(before, load(&path).unwrap().cache_key(Role::People));
     let one = NewModel { name: "people".to_owned(), ..new("people_batch_of_one", Role::People) };
-    model::add(&path, &one, &runtime()).unwrap();
+    detect::add(&path, &one, &runtime()).unwrap();
     let after = load(&path).unwrap();
-    assert_ne!(before, after.identity(Role::People));
-    assert_ne!(after.identity(Role::Faces), Some(measure::facts_identity(Need::WHOLE)));
+    assert_ne!(before, after.cache_key(Role::People));
+    assert_ne!(after.cache_key(Role::Faces), Some(facts_cache_key(MinDecodeSize::WHOLE)));
     const { assert!(MIN_STORED_SCORE <= 0.25, "rules may ask for scores down to a quarter") };
 }
 
@@ -141,12 +142,12 @@ fn the_model_with_the_least_work_is_asked_first_and_faces_after_people() {
     let folder = TempDir::new().unwrap();
     let registry = Registry::read(&registry(&folder)).unwrap();
     let choose = |role| registry.choose(role, None);
-    let work = |role| registry.work(choose(role).unwrap());
+    let work = |role| detect::work(&registry, choose(role).unwrap());
     let until = |off: Option<Role>| {
         let chosen = |role| (Some(role) != off).then(|| choose(role)).transpose();
-        match Demand::until_dropped(&Rules::default(), &registry, chosen).unwrap() {
-            Demand::UntilDropped { order, .. } => order,
-            Demand::Every => panic!("not every model is asked"),
+        match ModelSchedule::early_exit(&Rules::default(), &registry, chosen).unwrap() {
+            ModelSchedule::EarlyExit { order, .. } => order,
+            ModelSchedule::All => panic!("not every model is asked"),
         }
     };
     assert_eq!(until(Some(Role::Watermark)), [Role::People, Role::Faces], "a role that is off is not asked");
@@ -216,7 +217,7 @@ fn a_registry_with_an_unknown_key_a_typo_or_a_name_twice_is_refused() {
 fn of_several_models_of_a_role_one_has_to_be_named() {
     let folder = TempDir::new().unwrap();
     let path = registry(&folder);
-    model::add(&path, &NewModel { name: "second".to_owned(), ..new("faces", Role::Faces) }, &runtime())
+    detect::add(&path, &NewModel { name: "second".to_owned(), ..new("faces", Role::Faces) }, &runtime())
         .unwrap();
     let registry = Registry::read(&path).unwrap();
     assert_tells(&registry.choose(Role::Faces, None).unwrap_err().to_string(), &["several", "faces, second"]);
@@ -244,7 +245,7 @@ fn files_of_another_shape_are_not_added() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("models.toml");
     for (name, role, found) in cases {
-        let error = model::add(&path, &new(name, role), &runtime()).unwrap_err();
+        let error = detect::add(&path, &new(name, role), &runtime()).unwrap_err();
         assert!(matches!(error, ModelError::Contract { .. }), "{error}");
         assert_tells(&error.to_string(), &[name, role.name(), found]);
     }
@@ -260,7 +261,7 @@ fn adding_replaces_the_entry_of_the_name_and_keeps_comments() {
         format!("# our models\n\n{}", text.replace("role = \"people\"", "role = \"people\" # the pose"));
     fs::write(&path, &commented).unwrap();
     let again = NewModel { licence: Some("MIT".to_owned()), ..new("people", Role::People) };
-    let entry = model::add(&path, &again, &runtime()).unwrap();
+    let entry = detect::add(&path, &again, &runtime()).unwrap();
     assert_eq!((entry.input_size, entry.output.as_str()), ([64, 64], "yolo[n,56,anchors]"));
     let text = fs::read_to_string(&path).unwrap();
     assert!(

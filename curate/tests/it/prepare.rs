@@ -147,7 +147,8 @@ fn jpeg(image: &RgbImage) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Stores an upright photo as a camera does that was held otherwise, with an EXIF block that holds nothing but that.
+/// Stores an upright photo as a camera does that was held otherwise, with an EXIF block that holds nothing
+/// but that.
 fn turned(upright: &RgbImage, orientation: u8) -> Vec<u8> {
     use image::imageops::{flip_horizontal, flip_vertical, rotate90, rotate180, rotate270};
     // What a reader does to the stored photo (EXIF 2.32, section 4.6.4), undone.

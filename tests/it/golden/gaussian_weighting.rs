@@ -1,6 +1,6 @@
 //! Equations 11–13 of the paper, against numpy in float64.
 
-use curate::gaussian::{GaussianWeights, NoVisibleJoint};
+use curate::prepare::gaussian::{GaussianWeights, NoVisibleJoint};
 use photo::{Joint, Joints};
 use serde_json::Value;
 
@@ -44,8 +44,8 @@ fn every_set_is_weighted_or_rejected_as_the_reference_says() {
         let tolerance = tolerance(&case.info, name);
         let expected = case.output(&format!("{name}.w_norm"));
         assert_eq!(expected.shape, [height, width]);
-        tolerance.check(name, &weights.map(), &expected.values);
-        let weighted = weights.weigh(&planes(&image.values), number(&set["alpha"]) as f32);
+        tolerance.check(name, &weights.weight_map(), &expected.values);
+        let weighted = weights.apply(&planes(&image.values), number(&set["alpha"]) as f32);
         tolerance.check(name, &weighted, &planes(&case.output(&format!("{name}.weighted")).values));
     }
 }
@@ -66,8 +66,8 @@ fn a_large_frame_has_the_weights_and_means_of_the_reference() {
     let joints = joints(case.input("large.keypoints"));
     let weights =
         GaussianWeights::new(&joints, width, height, number(&large["sigma"])).expect("visible joints");
-    let map = weights.map();
-    let weighted = weights.weigh(&image, alpha);
+    let map = weights.weight_map();
+    let weighted = weights.apply(&image, alpha);
     let places: Vec<usize> = case
         .input("large.pixels_xy")
         .values
@@ -91,7 +91,7 @@ fn a_large_frame_has_the_weights_and_means_of_the_reference() {
     tolerance.check("means of weighted", &means, &expected_means);
 
     // Bytes are the same image, rounded.
-    let bytes = weights.weigh(&levels, alpha);
+    let bytes = weights.apply(&levels, alpha);
     let found: Vec<f32> = bytes
         .chunks_exact(width * height)
         .flat_map(|plane| places.iter().map(|&place| f32::from(plane[place])).collect::<Vec<_>>())

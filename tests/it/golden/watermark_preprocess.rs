@@ -1,7 +1,7 @@
 //! The watermark classifier's input and output, against torchvision on Pillow.
 
-use curate::tensor::Normalisation;
-use curate::watermark::{softmax, squeeze};
+use curate::detect::watermark::{resized, softmax};
+use curate::model::tensor::Normalisation;
 
 use super::case::{Case, Tolerance, check_levels, levels, list};
 
@@ -13,13 +13,13 @@ fn resized_images_and_tensors_are_those_of_the_reference() {
     for (name, size) in case.images() {
         let image = case.image(name);
         assert_eq!(list(size), [f64::from(image.width()), f64::from(image.height())], "{name}");
-        let squeezed = squeeze(&image, width as u32, height as u32);
+        let small = resized(&image, width as u32, height as u32);
         let expected = case.output(&format!("{name}.resized"));
-        check_levels(name, &levels(&squeezed), &expected.values, &case.info["tolerance"]["resized"]);
+        check_levels(name, &levels(&small), &expected.values, &case.info["tolerance"]["resized"]);
         let tensor = format!("{name}.tensor");
         if case.output_names().any(|output| output == tensor) {
             let mut found = Vec::new();
-            Normalisation::Imagenet.append(&squeezed, &mut found);
+            Normalisation::Imagenet.append(&small, &mut found);
             check_levels(&tensor, &found, &case.output(&tensor).values, &case.info["tolerance"]["tensor"]);
             tensors += 1;
         }

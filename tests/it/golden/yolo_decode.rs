@@ -1,7 +1,8 @@
 //! Heads to boxes and joints, against Ultralytics' `non_max_suppression`, `scale_boxes` and `scale_coords`.
 
-use curate::letterbox::Letterbox;
-use curate::yolo::{self, Found, Suppression};
+use curate::detect::letterbox::Letterbox;
+use curate::detect::nms::{self, NmsSettings, RawDetection};
+use curate::model::BOX_CHANNELS;
 use photo::{BoundingBox, Joints};
 
 use super::case::{Case, Tolerance, list, number};
@@ -19,13 +20,13 @@ fn faces_are_those_of_the_reference() {
 fn check(name: &str) {
     let case = Case::open(name);
     let head = case.input("head");
-    let rows = head.shape[1];
-    let suppression = Suppression {
+    let channels = head.shape[1];
+    let nms_settings = NmsSettings {
         min_score: case.call_numbers("conf_thres=")[0] as f32,
         max_iou: case.call_numbers("iou_thres=")[0] as f32,
-        max_found: 300, // Ultralytics' `max_det`, which the call leaves as it is
+        max_detections: 300, // Ultralytics' `max_det`, which the call leaves as it is
     };
-    let found = yolo::decode(&head.values, rows, &suppression);
+    let found = nms::decode(&head.values, channels, &nms_settings);
     let anchors: Vec<f32> = found.iter().map(|found| found.anchor as f32).collect();
     assert_eq!(anchors, case.output("anchors").values, "{name}: anchors");
     assert_eq!(found.len() as f64, number(&case.info["detections"]), "{name}");
@@ -36,7 +37,7 @@ fn check(name: &str) {
     let in_letterbox = Tolerance::read(&tolerance["letterbox"]);
     let boxes: Vec<f32> = found.iter().flat_map(|found| corners(&found.bbox)).collect();
     in_letterbox.check("boxes_letterbox", &boxes, &case.output("boxes_letterbox").values);
-    let has_joints = rows > yolo::BOX_ROWS;
+    let has_joints = channels > BOX_CHANNELS;
     if has_joints {
         let joints: Vec<f32> = found.iter().flat_map(|found| values(&joints_of(found))).collect();
         in_letterbox.check("keypoints_letterbox", &joints, &case.output("keypoints_letterbox").values);
@@ -67,17 +68,17 @@ fn check(name: &str) {
     }
 
     // "With every confidence multiplied by 0.2 there is no detection."
-    let anchors = head.values.len() / rows;
+    let anchors = head.values.len() / channels;
     let mut weak = head.values.clone();
     weak[4 * anchors..5 * anchors].iter_mut().for_each(|score| *score *= 0.2);
-    assert_eq!(yolo::decode(&weak, rows, &suppression), []);
+    assert_eq!(nms::decode(&weak, channels, &nms_settings), []);
 }
 
 fn corners(b: &BoundingBox) -> [f32; 4] {
     [b.x0, b.y0, b.x1, b.y1]
 }
 
-fn joints_of(found: &Found) -> Joints {
+fn joints_of(found: &RawDetection) -> Joints {
     found.joints.expect("a pose head has joints")
 }
 

@@ -1,6 +1,6 @@
 //! Letterboxing, against Ultralytics' `LetterBox` on OpenCV.
 
-use curate::letterbox::Letterbox;
+use curate::detect::letterbox::Letterbox;
 
 use super::case::{Case, check_levels, levels, list, number};
 

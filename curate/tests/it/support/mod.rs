@@ -1,10 +1,11 @@
-//! What tests that run models share: ONNX Runtime, the tiny files of `fixtures/make_models.py`, and photos they see something in.
+//! What tests that run models share: ONNX Runtime, the tiny files of `fixtures/make_models.py`, and photos
+//! they see something in.
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use curate::model::NewModel;
-use curate::tensor::Normalisation;
+use curate::detect::NewModel;
+use curate::model::tensor::Normalisation;
 use curate::{Role, Runtime};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
@@ -23,7 +24,8 @@ pub fn new(name: &str, role: Role) -> NewModel {
     NewModel { normalisation, ..NewModel::new(name, role, fixture(name)) }
 }
 
-/// Black but for one cell (column, row) of 4×4, of `side` px: the detectors see a face by its red, and a person there.
+/// Black but for one cell (column, row) of 4×4, of `side` px: the detectors see a face by its red, and a
+/// person there.
 pub fn lit(cell: (u32, u32), side: u32, colour: [u8; 3]) -> RgbImage {
     RgbImage::from_fn(side, side, |x, y| {
         if (x * 4 / side, y * 4 / side) == cell { Rgb(colour) } else { Rgb([0; 3]) }
