@@ -1,6 +1,8 @@
 //! AdamW (arXiv:1711.05101) with moments that can be saved and restored.
 
 use crate::error::{Error, Result};
+#[cfg(feature = "cuda")]
+use crate::fit::card;
 use crate::fit::fused::Update;
 use crate::grad::has_kernels;
 use candle_core::backprop::GradStore;
@@ -45,7 +47,8 @@ struct Parameter {
 enum Moments {
     /// Of an f32 parameter on the CPU: updated in place, in one pass over parameter, gradient and moments.
     Host { mean: Vec<f32>, square: Vec<f32> },
-    /// Of any other: candle's own operations.
+    /// Of any other: one launch for all of f32 on a card where there is a kernel for it, else candle's own operations.
+    /// Nothing else holds these tensors, which the kernel writes in place.
     Tensors { mean: Tensor, square: Tensor },
 }
 
@@ -57,8 +60,8 @@ impl AdamW {
                 Moments::Host { mean: vec![0.0; var.elem_count()], square: vec![0.0; var.elem_count()] }
             } else {
                 // Moments in f32 at least: the second is far below what half precision holds.
-                let zeros = Tensor::zeros(var.shape(), moment_type(&var), var.device())?;
-                Moments::Tensors { mean: zeros.clone(), square: zeros }
+                let zeros = || Tensor::zeros(var.shape(), moment_type(&var), var.device());
+                Moments::Tensors { mean: zeros()?, square: zeros()? }
             };
             Ok((name, Parameter { var, moments, decays: true }))
         };
@@ -89,19 +92,36 @@ impl AdamW {
     pub fn step_scaled(&mut self, gradients: &GradStore, learning_rate: f64, scale: f64) -> Result<()> {
         self.step += 1;
         let steps = self.step.min(i32::MAX as u64) as i32;
+        let config = self.config;
+        let rates = |decays: bool| Rates {
+            config,
+            scale,
+            kept: 1.0 - learning_rate * if decays { config.weight_decay } else { 0.0 },
+            rate: learning_rate / (1.0 - config.beta1.powi(steps)),
+            correct2: (1.0 - config.beta2.powi(steps)).sqrt(),
+        };
+        #[cfg(feature = "cuda")]
+        if self.step_on_card(gradients, &rates)? {
+            return Ok(());
+        }
         for parameter in self.parameters.values_mut() {
             let Some(gradient) = gradients.get(parameter.var.as_tensor()) else { continue };
-            let decay = if parameter.decays { self.config.weight_decay } else { 0.0 };
-            let rates = Rates {
-                config: self.config,
-                scale,
-                kept: 1.0 - learning_rate * decay,
-                rate: learning_rate / (1.0 - self.config.beta1.powi(steps)),
-                correct2: (1.0 - self.config.beta2.powi(steps)).sqrt(),
-            };
-            parameter.step(gradient, &rates)?;
+            parameter.step(gradient, &rates(parameter.decays))?;
         }
         Ok(())
+    }
+
+    /// The same in one launch, if all parameters are such that it can be; returns whether it was.
+    #[cfg(feature = "cuda")]
+    fn step_on_card(&self, gradients: &GradStore, rates: &impl Fn(bool) -> Rates) -> Result<bool> {
+        let mut steps = Vec::with_capacity(self.parameters.len());
+        for parameter in self.parameters.values() {
+            let Moments::Tensors { mean, square } = &parameter.moments else { return Ok(false) };
+            let Some(gradient) = gradients.get(parameter.var.as_tensor()) else { continue };
+            let kept = rates(parameter.decays).kept;
+            steps.push(card::Step { parameter: parameter.var.as_tensor(), gradient, mean, square, kept });
+        }
+        card::adamw(&steps, &rates(true))
     }
 
     /// The moments by name, `mean.NAME` and `square.NAME`, for a checkpoint of the training; the number of steps goes beside them.
@@ -113,7 +133,7 @@ impl AdamW {
                     let tensor = |values: &[f32]| Tensor::from_slice(values, var.shape(), var.device());
                     (tensor(mean)?, tensor(square)?)
                 }
-                Moments::Tensors { mean, square } => (mean.clone(), square.clone()),
+                Moments::Tensors { mean, square } => (mean.copy()?, square.copy()?),
             };
             all.insert(format!("mean.{name}"), mean);
             all.insert(format!("square.{name}"), square);
@@ -147,7 +167,7 @@ impl AdamW {
                     mean: mean.flatten_all()?.to_vec1()?,
                     square: square.flatten_all()?.to_vec1()?,
                 },
-                Moments::Tensors { .. } => Moments::Tensors { mean, square },
+                Moments::Tensors { .. } => Moments::Tensors { mean: mean.copy()?, square: square.copy()? },
             };
         }
         self.step = steps;

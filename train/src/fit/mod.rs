@@ -11,6 +11,7 @@
 //! | `trainer` | one update: gradients, audit, clipping, optimiser, moving average |
 //! | `share` | a step of several processes: what each found, put together |
 //! | `fused` | its passes over memory on the CPU |
+//! | `card` | where this is built for cards: AdamW there, in one launch |
 //! | `ema` | the moving average of parameters |
 //! | `reading` | losses and norms, from a GPU all of a batch at once |
 //! | `loader` | batches read ahead on a thread of their own |
@@ -23,6 +24,8 @@
 //! | [`dry_run`](mod@dry_run) | memory and time beforehand |
 //! | [`error`] | what can end a training |
 
+#[cfg(feature = "cuda")]
+pub(crate) mod card;
 pub mod checkpoint;
 pub mod dry_run;
 mod ema;

@@ -2,7 +2,7 @@
 
 use super::cpu::activation::{Each, ExpWithin, Geglu, Gelu, Silu};
 use super::cpu::kernel::{apply1, takes};
-use super::{composed, shape_error};
+use super::{card, composed, shape_error};
 use crate::error::Result;
 use candle_core::{D, Tensor};
 
@@ -22,7 +22,13 @@ pub fn geglu(x: &Tensor) -> Result<Tensor> {
     if width == 0 || !width.is_multiple_of(2) {
         return Err(shape_error("geglu", "x", x, "an even last dimension"));
     }
-    if takes(&[x]) { Ok(apply1(Geglu, x)?) } else { composed::geglu(x) }
+    if takes(&[x]) {
+        Ok(apply1(Geglu, x)?)
+    } else if let Some(y) = card::geglu(x)? {
+        Ok(y)
+    } else {
+        composed::geglu(x)
+    }
 }
 
 /// `exp(range · tanh(x / range))`: the exponential of about `x` near 0, and never beyond `exp(±range)`.

@@ -2,7 +2,7 @@
 
 use super::cpu::attention::{Attention, Mask};
 use super::cpu::kernel::{apply3, takes};
-use super::{composed, shape_error};
+use super::{card, composed, shape_error};
 use crate::error::Result;
 use candle_core::{DType, Tensor};
 
@@ -31,6 +31,11 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Option<&T
         return Err(shape_error("attention", "mask", mask, expected));
     }
     if !takes(&[q, k, v]) {
+        if mask.is_none()
+            && let Some(out) = card::attention(q, k, v, None, scale)?
+        {
+            return Ok(out);
+        }
         return composed::attention(q, k, v, scale, mask);
     }
     // Each head as a batch entry of its own.
@@ -74,6 +79,9 @@ pub fn attention_heads(
         }
     }
     if !takes(&[q, k, v]) {
+        if let Some(out) = card::attention_of_runs(q, k, v, heads, scale, runs)? {
+            return Ok(out);
+        }
         return composed::attention_heads(q, k, v, heads, scale, runs);
     }
     Ok(apply3(Attention { heads, scale, runs: runs.to_vec(), mask: None }, q, k, v)?)

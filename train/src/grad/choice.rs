@@ -17,13 +17,19 @@ impl Drop for Before {
     }
 }
 
-/// Runs `work` on the CPU as on a device that has no kernels here: operations are [composed](super::composed), and
-/// optimiser and averages are Candle's operators. So that what a GPU will do can be compared with what the CPU does.
+/// Runs `work` as on a device that has no kernels here: operations are [composed](super::composed), and
+/// optimiser and averages are Candle's operators. So that kernels, of the CPU and of cards, can be compared with those.
 pub fn composed_only<R>(work: impl FnOnce() -> R) -> R {
     with(true, work)
 }
 
-/// Whether `device` has kernels of its own here.
+/// Whether kernels for cards are to be left alone as well.
+#[cfg(feature = "cuda")]
+pub(crate) fn is_composed_only() -> bool {
+    COMPOSED_ONLY.get()
+}
+
+/// Whether `device` is the CPU, and its kernels are used.
 pub(crate) fn has_kernels(device: &Device) -> bool {
     device.is_cpu() && !COMPOSED_ONLY.get()
 }

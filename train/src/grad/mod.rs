@@ -23,14 +23,16 @@
 //! | `held` | a finished result on its way into the graph |
 //! | `checkpoint` | [`checkpoint`]: a part of a network that is run again in the backward pass instead of kept |
 //! | `cpu` | the kernels for the CPU, f32 and f64 |
+//! | `card` | the kernels for cards, where this is built with them: of the crate `kernels`, f32 and bf16 |
 //! | `choice` | whether a device has kernels, and [`composed_only`], which does without |
 //! | [`composed`] | the same functions of Candle's own operators: for other devices, and as the reference |
 //!
-//! Each function checks its arguments and then takes the kernel of the device. Kernels for a GPU stand beside `cpu` when they come.
+//! Each function checks its arguments and then takes the kernel of the device.
 
 mod activation;
 mod attention;
 mod backward;
+mod card;
 mod checkpoint;
 mod choice;
 pub mod composed;
@@ -54,6 +56,8 @@ pub use backward::{backward, in_pool};
 pub use checkpoint::checkpoint;
 pub use choice::composed_only;
 pub(crate) use choice::has_kernels;
+#[cfg(feature = "cuda")]
+pub(crate) use choice::is_composed_only;
 pub use conv::{conv2d, conv2d_keeping};
 pub use cpu::kept::Kept;
 pub use evidence::evidence;

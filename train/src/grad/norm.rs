@@ -2,7 +2,7 @@
 
 use super::cpu::kernel::{apply3, takes};
 use super::cpu::norm::{GroupNorm, LayerNorm};
-use super::{composed, shape_error};
+use super::{card, composed, shape_error};
 use crate::error::Result;
 use candle_core::{D, Tensor};
 
@@ -16,6 +16,8 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
     }
     if takes(&[x, weight, bias]) {
         Ok(apply3(LayerNorm { eps }, x, weight, bias)?)
+    } else if let Some(y) = card::layer_norm(x, weight, bias, eps)? {
+        Ok(y)
     } else {
         composed::layer_norm(x, weight, bias, eps)
     }
@@ -26,6 +28,8 @@ pub fn group_norm(x: &Tensor, groups: usize, weight: &Tensor, bias: &Tensor, eps
     check(x, groups, weight, bias)?;
     if takes(&[x, weight, bias]) {
         Ok(apply3(GroupNorm { groups, eps, silu: false }, x, weight, bias)?)
+    } else if let Some(y) = card::group_norm(x, groups, [weight, bias], eps, false)? {
+        Ok(y)
     } else {
         composed::group_norm(x, groups, weight, bias, eps)
     }
@@ -42,6 +46,8 @@ pub fn group_norm_silu(
     check(x, groups, weight, bias)?;
     if takes(&[x, weight, bias]) {
         Ok(apply3(GroupNorm { groups, eps, silu: true }, x, weight, bias)?)
+    } else if let Some(y) = card::group_norm(x, groups, [weight, bias], eps, true)? {
+        Ok(y)
     } else {
         composed::group_norm_silu(x, groups, weight, bias, eps)
     }

@@ -1,12 +1,12 @@
-use super::{attention, gelu, layer_norm, linear};
+use super::{attention, gelu, linear};
 use crate::error::Result;
-use crate::grad::LayerWeights;
+use crate::grad::{LayerWeights, card};
 use candle_core::Tensor;
 
 /// See [`grad::attention_layer`](crate::grad::attention_layer).
 pub fn attention_layer(x: &Tensor, mask: &Tensor, weights: &LayerWeights) -> Result<Tensor> {
     let (b, n, _) = x.dims3()?;
-    let normed = layer_norm(x, &weights.norm[0], &weights.norm[1], weights.eps)?;
+    let normed = norm(x, &weights.norm, weights.eps)?;
     layer(x, &normed, &normed, &mask.reshape((b, 1, 1, n))?, weights)
 }
 
@@ -17,8 +17,16 @@ pub fn cross_attention_layer(
     mask: &Tensor,
     weights: &LayerWeights,
 ) -> Result<Tensor> {
-    let norm = |rows: &Tensor| layer_norm(rows, &weights.norm[0], &weights.norm[1], weights.eps);
-    layer(x, &norm(x)?, &norm(others)?, &mask.unsqueeze(1)?, weights)
+    let normed = |rows: &Tensor| norm(rows, &weights.norm, weights.eps);
+    layer(x, &normed(x)?, &normed(others)?, &mask.unsqueeze(1)?, weights)
+}
+
+/// The one operation of a layer that a card has a kernel for: masks are none of its attention's.
+fn norm(x: &Tensor, [weight, bias]: &[Tensor; 2], eps: f64) -> Result<Tensor> {
+    match card::layer_norm(x, weight, bias, eps)? {
+        Some(y) => Ok(y),
+        None => super::layer_norm(x, weight, bias, eps),
+    }
 }
 
 /// `normed` attends to `source`; `mask` broadcasts to `[b, heads, n, m]`.
@@ -40,6 +48,6 @@ fn layer(
     let gathered = attention(&query, &key, &value, scale, Some(mask))?;
     let gathered = gathered.transpose(1, 2)?.reshape((b, n, width))?;
     let x = (x + apply(&weights.out, &gathered)?)?;
-    let normed = layer_norm(&x, &weights.feed_norm[0], &weights.feed_norm[1], weights.eps)?;
+    let normed = norm(&x, &weights.feed_norm, weights.eps)?;
     Ok((&x + apply(&weights.narrow, &gelu(&apply(&weights.widen, &normed)?)?)?)?)
 }
