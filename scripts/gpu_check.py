@@ -17,6 +17,8 @@ from pathlib import Path
 # Of the golden networks in f32, ‖found − expected‖ / ‖expected‖: kernels that are right differ by rounding alone, in TF32, which
 # a card may multiply in, by 5e-4 a factor. How far bf16 may be apart is not known before it was seen on a card.
 MOST_APART_F32 = 1e-3
+# Of a kernel and the same composed of candle's operators, in bf16, whose steps are 4e-3: a wrong index is far beyond it.
+MOST_APART_KERNELS = 5e-2
 # Milliseconds are medians of as many rounds.
 ROUNDS = 20
 
@@ -237,6 +239,12 @@ def problems(results):
                         found.append(f"golden, {name}: {key} is not finite")
                     elif name.endswith(" f32") and not apart <= MOST_APART_F32:
                         found.append(f"golden, {name}: {key} = {apart:.1e}, at most {MOST_APART_F32:.0e}")
+        elif part == "ops":
+            for row in r["rows"]:
+                apart = row.get("composed_apart", 0.0)
+                if apart is None or not apart <= MOST_APART_KERNELS:
+                    found.append(f"{row['op']} {row['shape']}: kernels and composed are {apart} apart, at most "
+                                 f"{MOST_APART_KERNELS:.0e}")
         elif part in ("sd15", "sdxl", "vae") and "skipped" not in r and r.get("finite") is not True:
             found.append(f"{part} ({by}): losses are not finite")
     return found
@@ -270,6 +278,16 @@ def table(results):
                 f"{match['forward_ms']:.3f}", f"{match['with_backward_ms']:.3f}",
                 f"{row['with_backward_ms'] / match['with_backward_ms']:.2f}"]
             lines.append(f"| {row['op']} | {row['shape']} | " + " | ".join(cells) + " |")
+        lines.append("")
+    fused = [row for row in ours["rows"] if "composed_forward_ms" in row] if ours else []
+    if fused:
+        lines += ["| in one pass | shape | fwd, ms | fwd+bwd | composed fwd, ms | fwd+bwd | ratio fwd+bwd | apart |",
+                  "|---|---|---|---|---|---|---|---|"]
+        for row in fused:
+            apart = number(row["composed_apart"], ".1e") if "composed_apart" in row else ""
+            lines.append(f"| {row['op']} | {row['shape']} | {row['forward_ms']:.3f} | {row['with_backward_ms']:.3f} | "
+                         f"{row['composed_forward_ms']:.3f} | {row['composed_with_backward_ms']:.3f} | "
+                         f"{row['with_backward_ms'] / row['composed_with_backward_ms']:.2f} | {apart} |")
         lines.append("")
     for r in (ours, theirs):
         for row in r["rows"] if r else []:
