@@ -160,7 +160,7 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
         body_vae: chosen.saved.digest,
         clip: judges.likeness.digest(),
         feature_network: judges.inception.as_ref().map_or(figures::CLIP.to_owned(), FeatureNetwork::name),
-        pose_model: judges.detectors.identity(curate::Role::People),
+        pose_model: judges.detectors.cache_key(curate::Role::People),
         people: match (&snapshot, args.people_seed) {
             (Some(snapshot), _) => format!("held-out people of {}", snapshot.id()),
             (None, seed) => format!("synthetic people of seed {}", seed.unwrap_or_default()),

@@ -104,12 +104,6 @@ impl Detectors {
         cache_key(role, &models, self.min_size, self.device)
     }
 
-    /// [`Self::cache_key`] by its former name.
-    #[doc(hidden)]
-    pub fn identity(&self, role: Role) -> Option<Digest> {
-        self.cache_key(role)
-    }
-
     /// Decodes one photo and runs every model.
     ///
     /// # Errors

@@ -150,7 +150,7 @@ fn experiment(
             body_vae: chosen.saved.digest,
             body_vae_run: chosen.run.as_ref().map(|run| run.record().id.clone()),
             clip: judges.likeness.digest(),
-            pose_model: judges.detectors.identity(curate::Role::People),
+            pose_model: judges.detectors.cache_key(curate::Role::People),
             scheduler: crate::generate::name_of(kind).to_owned(),
             size_px: models.size_px(),
             compute: compute_type(&device).as_str().to_owned(),

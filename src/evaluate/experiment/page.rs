@@ -266,7 +266,7 @@ fn limits(text: &mut String, results: &Results) {
     };
     let _ = write!(
         text,
-        "## What limits it\n\n\
+        "## What limits it\n\n{}\
          - The base draws {size} px. A torso is then some {} px long, and an error of a pixel some {} % of it: joints of pictures \
          and photos alike are that rough.\n\
          - The people are drawn, not photographed: they vary as `synth` lets them, in one studio.\n\
@@ -276,12 +276,29 @@ fn limits(text: &mut String, results: &Results) {
          - DreamBooth is one training a person, not repeated from other seeds.\n\
          - c_body is read off the pictures by the body-VAE that made it: retrieval says that it arrives, not that people would agree. \
          The pose model that limbs and widths are read by was never trained against.\n\n",
+        of_base(results),
         size * 3 / 10,
         (100.0 / (size as f64 * 0.3)).round(),
         provenance.plan.people,
         counted(trainings, "training"),
         but_for(&provenance.plan.ip_adapter.set),
     );
+}
+
+/// Whether the plain base's bodies are further from anybody's than people are from each other.
+fn of_base(results: &Results) -> String {
+    let plain = results.arms.iter().find(|arm| arm.arm == "text");
+    let limbs = plain.and_then(|arm| arm.limb_ratio_error.value);
+    match (plain, limbs, results.photos.limb_ratio_error_other.value) {
+        (Some(plain), Some(limbs), Some(other)) if limbs > 2.0 * other => format!(
+            "- **The base draws bodies that nobody has.** Limbs in the plain base's pictures are {limbs:.2} off, {:.0} times as \
+             far as another person's photos are, and somebody is found in {:.0} % of its pictures. Limbs and the body score \
+             therefore say more of the base than of any stream; widths and the words are nearer to being fair.\n",
+            limbs / other,
+            100.0 * plain.person_found
+        ),
+        _ => String::new(),
+    }
 }
 
 /// In what of its loop IP-Adapter's recipe departs from the adapter's.

@@ -120,7 +120,7 @@ impl Runner<'_> {
             "compute": compute_type(self.device).as_str(),
             "image_encoder": self.image_encoder,
             "body_vae": self.body_vae,
-            "pose": judges.detectors.identity(Role::People),
+            "pose": judges.detectors.cache_key(Role::People),
             "rules": judges.rules,
             "prepare": judges.prepare,
             "sides": [self.sides.picture_px, self.sides.view_px],
