@@ -206,7 +206,7 @@ bench-vae:
 
 SIZE ?= quick
 
-# It goes on where it was stopped. `quick` takes about half an hour on two cores, `full` about five.
+# It goes on where it was stopped. `quick` is estimated at half an hour on two cores; `full` took an hour and a half beside other work.
 experiment: build  ## the adapter beside the plain base, IP-Adapter's recipe and DreamBooth: docs/experiment.md; SIZE=quick|full
 	$(BOLID) experiment --config data/recipes/experiment-$(SIZE).toml --workdir $(WORKDIR) --page docs/experiment.md
 
