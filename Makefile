@@ -50,14 +50,16 @@ onnxruntime: $(ORT)  ## fetch the library that runs the models
 dataset: build  ## crawl, measure, judge, prepare, snapshot; RECIPE=… WORKDIR=…
 	$(BOLID) dataset --recipe $(RECIPE) --workdir $(WORKDIR)
 
-# Each part goes on where it was stopped, and does nothing where it has ended.
+# Each part goes on where it was stopped, and does nothing where it has ended. The demo's adapter takes c_body from
+# data/models/body-vae; an ADAPTER of your own names the run of TRAIN in `body.model`.
 train: build  ## the whole way to an adapter on the demo snapshot; TRAIN=… ADAPTER=… WORKDIR=…
 	@ls $(WORKDIR)/snapshots/demo-*/manifest.json > /dev/null 2>&1 || $(MAKE) --no-print-directory dataset
 	$(BOLID) train vae --config $(TRAIN) --workdir $(WORKDIR) --continue
 	$(BOLID) train cache --config $(ADAPTER) --workdir $(WORKDIR)
 	$(BOLID) train pose-probe --config $(ADAPTER) --workdir $(WORKDIR) --continue
 	$(BOLID) train adapter --config $(ADAPTER) --workdir $(WORKDIR) --continue
-	@test -d $(WORKDIR)/adapter-demo || $(BOLID) export adapter adapter-demo --workdir $(WORKDIR) --out $(WORKDIR)/adapter-demo
+	@rm -rf $(WORKDIR)/adapter-demo
+	$(BOLID) export adapter adapter-demo --workdir $(WORKDIR) --out $(WORKDIR)/adapter-demo
 
 train-vae: build  ## fit the body-VAE to the demo snapshot (`make dataset` makes it); TRAIN=… WORKDIR=…
 	$(BOLID) train vae --config $(TRAIN) --workdir $(WORKDIR)
@@ -205,10 +207,13 @@ bench-vae:
 	  --example vae_speed -- $$python $$(ls -td $(WORKDIR)/snapshots/*/ 2>/dev/null | head -1))
 
 SIZE ?= quick
+# The page in docs is that of the full size.
+PAGE ?= $(if $(filter full,$(SIZE)),docs/experiment.md,$(WORKDIR)/experiment.md)
 
-# It goes on where it was stopped. `quick` is estimated at half an hour on two cores; `full` took an hour and a half beside other work.
-experiment: build  ## the adapter beside the plain base, IP-Adapter's recipe and DreamBooth: docs/experiment.md; SIZE=quick|full
-	$(BOLID) experiment --config data/recipes/experiment-$(SIZE).toml --workdir $(WORKDIR) --page docs/experiment.md
+# It goes on where it was stopped. `quick` is estimated at half an hour on two cores; `full` took an hour beside other work, after a
+# quarter of an hour for drawing and caching its photos.
+experiment: build  ## the adapter beside the plain base, IP-Adapter's recipe and DreamBooth; SIZE=quick|full PAGE=…
+	$(BOLID) experiment --config data/recipes/experiment-$(SIZE).toml --workdir $(WORKDIR) --page $(PAGE)
 
 # Whatever changes the demo's snapshot on purpose is followed by this.
 demo-lock: build  ## write data/locks/demo anew, and its id into README.md

@@ -12,6 +12,7 @@ use train::body::{self, BodyVaeConfig};
 use train::cache::spec::digest_of_files;
 use train::diffusion::tensor_file::TensorFile;
 use train::parameters::Parameters;
+use train::run::{InitFrom, RunSpec};
 
 use super::runs;
 
@@ -36,7 +37,7 @@ pub struct InitialModel {
     name: String,
     folder: PathBuf,
     sha256: Digest,
-    /// The snapshots that it has seen, of a run in this work folder: erasing has to find what came of them.
+    /// The snapshots that it has seen, as far as this work folder knows them: erasing has to find what came of them.
     snapshots: BTreeSet<String>,
 }
 
@@ -61,7 +62,9 @@ impl InitialModel {
         let unusable = || format!("`init_from = {name:?}`");
         let sha256 = digest_of_files(&paths).with_context(unusable)?;
         let file = TensorFile::open(&paths[0]).with_context(unusable)?;
-        let mut snapshots = BTreeSet::new();
+        let known = known_snapshots(runs_dir)?;
+        let fact = file.metadata().get("snapshot").filter(|id| known.contains(*id));
+        let mut snapshots: BTreeSet<String> = fact.cloned().into_iter().collect();
         let run = file.metadata().get("run").map(|id| runs::find_by_id(runs_dir, id)).transpose()?.flatten();
         if let Some(run) = run {
             runs::refuse_withdrawn(&run)?;
@@ -70,10 +73,12 @@ impl InitialModel {
         Ok(Self { name: name.to_owned(), folder, sha256, snapshots })
     }
 
-    /// The training's configuration, in which the name stands for what the files are: other files make another run.
-    pub fn in_config(&self, mut config: Value) -> Value {
-        config["init_from"] = json!({"path": self.name, "sha256": self.sha256, "snapshots": self.snapshots});
-        config
+    /// The spec of a training that begins with it. The files decide its id, not where they are.
+    pub fn in_spec(&self, mut spec: RunSpec) -> RunSpec {
+        spec.config["init_from"] = json!({"sha256": self.sha256});
+        let snapshots = self.snapshots.iter().cloned().collect();
+        spec.init_from = Some(InitFrom { name: self.name.clone(), snapshots });
+        spec
     }
 
     /// Sets `parameters` of a body-VAE of this shape.
@@ -83,26 +88,41 @@ impl InitialModel {
         parameters: &Parameters,
         device: &Device,
     ) -> Result<()> {
-        let saved = body::file::load(&self.folder, device).with_context(|| self.context())?;
-        if let Some((key, there, here)) = other_shape(saved.model.config(), config) {
+        let (shape, values) = body::file::values(&self.folder, device).with_context(|| self.context())?;
+        if let Some((key, there, here)) = other_shape(&shape, config) {
             bail!(
                 "{}: `model.{key}` is {there} there and {here} here; set it as it is there",
                 self.context()
             );
         }
-        let values = body::file::values(&self.folder, device).with_context(|| self.context())?;
         let anew = parameters.set_known(&values).with_context(|| self.context())?;
         self.tell(parameters, anew.len());
         Ok(())
     }
 
-    /// Sets `parameters` of an adapter that is to be trained with the body-VAE of this digest.
-    pub fn begin_adapter(&self, parameters: &Parameters, body_vae: Digest, device: &Device) -> Result<()> {
+    /// Sets `parameters` of an adapter that is to be trained through this base and with the body-VAE of this digest.
+    pub fn begin_adapter(
+        &self,
+        parameters: &Parameters,
+        base: &str,
+        body_vae: Digest,
+        device: &Device,
+    ) -> Result<()> {
         let values = adapter::file::values(&self.folder, device).with_context(|| self.context())?;
+        let names: BTreeSet<String> = parameters.named().into_iter().map(|(name, _)| name).collect();
+        let is_stream = |name: &&String| !name.starts_with("lora.");
+        let strange = values.keys().find(|name| !names.contains(*name));
+        let lacking = names.iter().filter(is_stream).find(|name| !values.contains_key(*name));
+        if let Some(name) = strange.or(lacking) {
+            bail!("{}: it was trained through a base of another shape ({name})", self.context());
+        }
         let anew = parameters.set_known(&values).with_context(|| {
             format!("{}: it was trained through a base or with encoders of other widths", self.context())
         })?;
         let facts = adapter::file::facts(&self.folder).with_context(|| self.context())?;
+        if let Some(other) = facts.get("base").filter(|other| *other != base) {
+            eprintln!("bolid: {} was trained through {other}, and goes on through {base}", self.name);
+        }
         if facts.get("body_vae").is_some_and(|digest| *digest != body_vae.to_string()) {
             eprintln!(
                 "bolid: {} was trained with another body-VAE; unless this one began from that one, it has to learn \
@@ -122,6 +142,13 @@ impl InitialModel {
     fn context(&self) -> String {
         format!("`init_from = {:?}`", self.name)
     }
+}
+
+/// The ids of the snapshots beside the runs, withdrawn ones too: whoever is in others cannot be erased from here.
+fn known_snapshots(runs_dir: &Path) -> Result<BTreeSet<String>> {
+    let listing = snapshot::list(&runs_dir.with_file_name("snapshots"))?;
+    let withdrawn = listing.withdrawn.into_iter().map(|(note, _)| note.id);
+    Ok(listing.snapshots.into_iter().map(|found| found.id).chain(withdrawn).collect())
 }
 
 /// The first key by which shapes differ that have to be one: measures and palette are parts that may be added or left out.

@@ -21,6 +21,7 @@ pub fn spec(kind: &str, name: String, snapshot: &Snapshot, seed: u64, config: Va
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         seed,
         config,
+        init_from: None,
     }
 }
 

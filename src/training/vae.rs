@@ -38,6 +38,9 @@ const FEW_PHOTOS: usize = 10_000;
 /// Runs the command.
 pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let (config, text) = load_config(args)?;
+    let runs_dir = global.workdir.join("runs");
+    let initial = config.init_from.as_deref();
+    let initial = initial.map(|name| InitialModel::find(name, initial::BODY_VAE, &runs_dir)).transpose()?;
     let group = together::join()?;
     let open = || data::open(&args.config, &config.data, &global.workdir);
     let snapshot = together::first_alone(group.as_ref(), open)?;
@@ -54,14 +57,11 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     let compute = config.fit.precision.on(&device);
     let model = BodyVae::new(&config.model, &parameters.builder(DType::F32, &device))?.with_compute(compute);
     let held_out = HeldOut::new(encoded, decoded, &people.people, VALIDATED_PEOPLE)?;
-    let initial = config.init_from.as_deref();
-    let runs_dir = global.workdir.join("runs");
-    let initial = initial.map(|name| InitialModel::find(name, initial::BODY_VAE, &runs_dir)).transpose()?;
     if let Some(initial) = &initial {
         initial.begin_body_vae(&config.model, &parameters, &device)?;
     }
-    let config_json = initial.iter().fold(json!(config), |json, initial| initial.in_config(json));
-    let spec = start::spec(KIND, config.name.clone(), &snapshot, config.seed, config_json);
+    let spec = start::spec(KIND, config.name.clone(), &snapshot, config.seed, json!(config));
+    let spec = initial.iter().fold(spec, |spec, initial| initial.in_spec(spec));
     let source = BatchSource {
         encoded,
         decoded,

@@ -36,15 +36,14 @@ fn introduction(text: &mut String, results: &Results) {
         text,
         "# The experiment\n\n\
          `bolid experiment` wrote this page (plan `{}`); do not edit it.\n\n\
-         {} synthetic people whom no {} has seen, {} of clothes × {} each. Pictures are compared with {} photos \
+         {} synthetic people, whom no training of an adapter has seen{}; {} of clothes × {} each. Pictures are compared with {} photos \
          of the person in clothes that no given photo shows, and the prompts name others again: clothes say nothing of whom a \
          picture shows. Every way of drawing begins with the same noise.\n\n",
         plan.name,
         plan.people,
         match results.provenance.body_vae_run {
-            Some(_) => "training of an adapter or of the body-VAE",
-            None =>
-                "training of an adapter (whom the body-VAE saw is not known: its run was not in the work folder)",
+            Some(_) => ", nor that of the body-VAE",
+            None => " (whom the body-VAE saw is not known: its run was not in the work folder)",
         },
         counted(plan.prompts.len(), "prompt"),
         counted(plan.seeds as usize, "seed"),
@@ -290,7 +289,7 @@ fn of_base(results: &Results) -> String {
     let plain = results.arms.iter().find(|arm| arm.arm == "text");
     let limbs = plain.and_then(|arm| arm.limb_ratio_error.value);
     match (plain, limbs, results.photos.limb_ratio_error_other.value) {
-        (Some(plain), Some(limbs), Some(other)) if limbs > 2.0 * other => format!(
+        (Some(plain), Some(limbs), Some(other)) if other > 0.0 && limbs > 2.0 * other => format!(
             "- **The base draws bodies that nobody has.** Limbs in the plain base's pictures are {limbs:.2} off, {:.0} times as \
              far as another person's photos are, and somebody is found in {:.0} % of its pictures. Limbs and the body score \
              therefore say more of the base than of any stream; widths and the words are nearer to being fair.\n",

@@ -77,9 +77,9 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         settings: &config.objective,
     };
     let adapter = Adapter::new(&unet, widths, &parameters, device)?;
-    match &inputs.initial {
-        Some(initial) => initial.begin_adapter(&parameters, encoders.body().digest, device)?,
-        None => Adapter::begin(&unet, &parameters, config.adapter.initial_gain)?,
+    Adapter::begin(&unet, &parameters, config.adapter.initial_gain)?;
+    if let Some(initial) = &inputs.initial {
+        initial.begin_adapter(&parameters, &config.base.path, encoders.body().digest, device)?;
     }
     let pipeline = Pipeline {
         unet: &unet,
@@ -149,8 +149,8 @@ pub fn id(args: &AdapterArgs, global: &Global) -> Result<String> {
 
 fn spec(inputs: &Inputs) -> RunSpec {
     let config = &inputs.config;
-    let json = inputs.initial.iter().fold(json!(config), |json, initial| initial.in_config(json));
-    start::spec(KIND, config.name.clone(), &inputs.snapshot, config.seed, json)
+    let spec = start::spec(KIND, config.name.clone(), &inputs.snapshot, config.seed, json!(config));
+    inputs.initial.iter().fold(spec, |spec, initial| initial.in_spec(spec))
 }
 
 /// CLIP for L_CLIP, where that is switched on.

@@ -109,13 +109,13 @@ pub fn load(folder: &Path, device: &Device) -> Result<SavedBodyVae> {
     Ok(SavedBodyVae { model, digest: Digest::of(&bytes), run, folder: folder.to_owned() })
 }
 
-/// The values of the model in `folder` by name: what another training begins with.
+/// The shape of the model in `folder`, and its values by name: what another training begins with.
 ///
 /// # Errors
 /// As [`load`].
-pub fn values(folder: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
-    load(folder, device)?;
-    tensors::load(&folder.join(WEIGHTS), device)
+pub fn values(folder: &Path, device: &Device) -> Result<(BodyVaeConfig, BTreeMap<String, Tensor>)> {
+    let saved = load(folder, device)?;
+    Ok((saved.model.config().clone(), tensors::load(&folder.join(WEIGHTS), device)?))
 }
 
 fn metadata(bytes: &[u8]) -> Result<BTreeMap<String, String>, safetensors::SafeTensorError> {

@@ -25,7 +25,7 @@
 //! | `cpu` | the kernels for the CPU, f32 and f64 |
 //! | `card` | the kernels for cards, where this is built with them: of the crate `kernels`, f32 and bf16 |
 //! | `choice` | whether a device has kernels, and [`composed_only`], which does without |
-//! | [`composed`] | the same functions of Candle's own operators: for other devices, and as the reference |
+//! | [`composed`] | the same functions of Candle's own operators: for other devices, and, in [`composed_only`], as the reference |
 //!
 //! Each function checks its arguments and then takes the kernel of the device.
 

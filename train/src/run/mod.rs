@@ -41,5 +41,5 @@ pub use error::RunError;
 pub use folder::RunFolder;
 pub use list::{Listed, RunState};
 pub use log::RunLog;
-pub use spec::{Change, RunRecord, RunSpec, SnapshotName};
+pub use spec::{Change, InitFrom, RunRecord, RunSpec, SnapshotName};
 pub use withdrawn::Withdrawn;

@@ -38,6 +38,19 @@ pub struct RunSpec {
     pub seed: u64,
     /// The configuration with its defaults filled in.
     pub config: Value,
+    /// The model that it begins with, where that is not random. What decides the result is in `config`: its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<InitFrom>,
+}
+
+/// The model that a training begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InitFrom {
+    /// What it was called.
+    pub name: String,
+    /// The ids of the snapshots that it has seen, as far as the work folder knows them.
+    pub snapshots: Vec<String>,
 }
 
 impl RunSpec {
@@ -105,14 +118,13 @@ impl RunRecord {
         serde_json::from_value(value).map_err(|e| RunError::malformed(path, e))
     }
 
-    /// The ids of every snapshot that the model has seen, also before this run: `init_from` in the configuration tells those
-    /// of the weights that it began with.
+    /// The ids of every snapshot that the model has seen, also before this run.
     pub fn snapshot_ids(&self) -> Vec<&str> {
         let changed = self.changes.iter().filter(|change| change.key == "snapshot.id");
         let values = changed.flat_map(|change| [&change.from, &change.to]);
-        let before = self.spec.config["init_from"]["snapshots"].as_array().into_iter().flatten();
-        let values = values.chain(before).filter_map(Value::as_str);
-        let mut ids: Vec<&str> = values.chain([self.spec.snapshot.id.as_str()]).collect();
+        let values = values.filter_map(Value::as_str).chain([self.spec.snapshot.id.as_str()]);
+        let before = self.spec.init_from.iter().flat_map(|model| &model.snapshots).map(String::as_str);
+        let mut ids: Vec<&str> = values.chain(before).collect();
         ids.sort_unstable();
         ids.dedup();
         ids
@@ -167,6 +179,7 @@ mod tests {
             program_version: "1".to_owned(),
             seed: 7,
             config,
+            init_from: None,
         }
     }
 

@@ -6,10 +6,10 @@
 
 use super::frame::HuffmanSpec;
 
-/// HuffmanSpec up to this length are found by one look-up; the few longer ones bit by bit.
+/// Codes up to this length are found by one look-up; the few longer ones bit by bit.
 const LOOK_UP_BITS: u32 = 10;
 
-/// BitReader that are looked up to pass over coefficients. Two more bits hold half a coefficient more, and
+/// Bits that are looked up to pass over coefficients. Two more bits hold half a coefficient more, and
 /// the tables of two components still lie in the nearest cache.
 const SKIP_BITS: u32 = 12;
 
@@ -99,7 +99,7 @@ fn skips(runs: &[(u8, Run); 1 << LOOK_UP_BITS]) -> Box<[Skip; 1 << SKIP_BITS]> {
     let skip = |next: usize| {
         let (mut read, mut coefficients) = (0, 0_usize);
         loop {
-            // BitReader behind the known ones are taken as zeros; a run that reaches into them is not whole.
+            // Bits behind the known ones are taken as zeros; a run that reaches into them is not whole.
             let ahead = next << read & ((1 << SKIP_BITS) - 1);
             let (bits, run) = runs[ahead >> (SKIP_BITS - LOOK_UP_BITS)];
             let more = match run {

@@ -132,6 +132,7 @@ impl Trial {
             program_version: "1".to_owned(),
             seed: SEED,
             config: json!({"fit": self.settings, "model": {"width": 8}}),
+            init_from: None,
         }
     }
 
