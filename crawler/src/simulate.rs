@@ -1,4 +1,7 @@
 //! What an import would ask for. Nothing is stored: a name with rows but without a source would be anybody's.
+//!
+//! The choice that a crawl makes of stored rows, in SQL, is made here of rows that are not stored: a test holds the two
+//! together.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,13 +18,13 @@ use crate::settings::CrawlSettings;
 use crate::slug::slug_of;
 
 #[derive(Default)]
-struct Person {
+struct ListedPerson {
     name: String,
     /// By their addresses.
-    photos: BTreeMap<String, Photo>,
+    photos: BTreeMap<String, ListedPhoto>,
 }
 
-struct Photo {
+struct ListedPhoto {
     /// Width and height in pixels, as the list states them.
     hint: Option<(u32, u32)>,
     is_due: bool,
@@ -53,17 +56,18 @@ pub(crate) async fn simulate(
         let person = people.entry(slug).or_default();
         name.clone_into(&mut person.name);
         if !tombstones.has_url(&url) {
-            let new = Photo { hint: None, is_due: matches!(entry.place, Place::Url(_)) };
+            let new = ListedPhoto { hint: None, is_due: matches!(entry.place, Place::Url(_)) };
             let photo = person.photos.entry(url).or_insert(new);
             photo.hint = entry.hint.or(photo.hint);
         }
     }
-    for (slug, Person { name, photos }) in people {
+    for (slug, ListedPerson { name, photos }) in people {
         if !settings.is_wanted(&slug, &name) {
             continue;
         }
-        let is_small =
-            |photo: &Photo| photo.hint.is_some_and(|(width, height)| width.min(height) < settings.min_side);
+        let is_small = |photo: &ListedPhoto| {
+            photo.hint.is_some_and(|(width, height)| width.min(height) < settings.min_side)
+        };
         let count = photos.values().filter(|photo| !is_small(photo)).count();
         let most = if count < settings.min_photos { 0 } else { settings.max_photos.unwrap_or(usize::MAX) };
         let mut chosen = 0;
@@ -83,7 +87,10 @@ pub(crate) async fn simulate(
 }
 
 /// What is stored under the name already; what was fetched lately is not due.
-async fn known(catalog: &Catalog, settings: &CrawlSettings) -> Result<BTreeMap<String, Person>, CrawlError> {
+async fn known(
+    catalog: &Catalog,
+    settings: &CrawlSettings,
+) -> Result<BTreeMap<String, ListedPerson>, CrawlError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let millis = now.saturating_sub(settings.fresh_for).as_millis();
     let cutoff = i64::try_from(millis).unwrap_or(i64::MAX);
@@ -98,82 +105,10 @@ async fn known(catalog: &Catalog, settings: &CrawlSettings) -> Result<BTreeMap<S
         let rows = rows.into_iter().filter(|row| !row.source_url.starts_with(ERASED_SCHEME));
         let photo = |row: PhotoRow| {
             let hint = row.hint_width.zip(row.hint_height);
-            let photo = Photo { hint, is_due: is_due(&row) };
+            let photo = ListedPhoto { hint, is_due: is_due(&row) };
             (row.source_url, photo)
         };
-        people.insert(person.slug, Person { name: person.name, photos: rows.map(photo).collect() });
+        people.insert(person.slug, ListedPerson { name: person.name, photos: rows.map(photo).collect() });
     }
     Ok(people)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-    use crate::import::import;
-    use crate::list::{Entry, ListProfile};
-    use crate::settings::Source;
-    use catalog::identity::NewIdentity;
-    use catalog::photo::NewPhoto;
-
-    fn row(person: &str, place: Place, hint: Option<(u32, u32)>) -> Entry {
-        Entry { place, file: None, identity: Some(person.to_owned()), caption: None, hint }
-    }
-
-    fn url(name: &str) -> Place {
-        Place::Url(format!("http://127.0.0.1:9/{name}.jpg"))
-    }
-
-    #[tokio::test]
-    async fn a_simulated_import_tells_what_it_would_ask_for_and_leaves_the_catalog_as_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let catalog = Catalog::open(folder.path()).await.unwrap();
-        let ben = NewIdentity {
-            slug: "Ben".to_owned(),
-            name: "Ben".to_owned(),
-            page_url: None,
-            is_slug_certain: true,
-        };
-        let ben = catalog.add_identity("list", &ben).await.unwrap().unwrap();
-        let known = row("Ben", url("known"), None).photo();
-        catalog.add_photos(ben, &[NewPhoto { hint: Some((900, 900)), ..known }]).await.unwrap();
-        let list = List {
-            entries: vec![
-                row("Ada", url("b"), Some((600, 800))),
-                row("Ada", url("a"), Some((400, 800))),
-                row("Ada", url("c"), None),
-                row("Ada", Place::File("here.jpg".into()), None),
-                row("Ben", url("new"), None),
-                row("Cem", url("d"), None),
-            ],
-            ..List::default()
-        };
-        let would_ask = async |set: fn(&mut CrawlSettings)| {
-            let mut settings = CrawlSettings::of(Source::List("list".to_owned(), ListProfile::default()));
-            settings.simulate = true;
-            settings.min_side = 500;
-            set(&mut settings);
-            let asked = Mutex::new(Vec::new());
-            let see = |event: &Event| {
-                if let Event::WouldFetch { url } = event {
-                    let name = url.trim_start_matches("http://127.0.0.1:9/").trim_end_matches(".jpg");
-                    asked.lock().unwrap().push(name.to_owned());
-                }
-            };
-            let report = import(&catalog, &list, &settings, &see).await.unwrap();
-            let asked = asked.into_inner().unwrap();
-            assert_eq!(report.photos_due, asked.len() as u64);
-            (asked.join(" "), report.photos_failed.get(&FailureClass::TooSmall).copied().unwrap_or(0))
-        };
-        assert_eq!(would_ask(|_| ()).await, ("b c known new d".to_owned(), 1));
-        // The local photo is the first of Ada's.
-        assert_eq!(would_ask(|of| of.max_photos = Some(2)).await, ("b known new d".to_owned(), 1));
-        assert_eq!(would_ask(|of| of.min_photos = 2).await, ("b c known new".to_owned(), 1));
-        assert_eq!(would_ask(|of| of.identities = vec!["cem".to_owned()]).await, ("d".to_owned(), 0));
-
-        let people = catalog.identities("list").await.unwrap();
-        assert_eq!(people.iter().map(|person| person.slug.as_str()).collect::<Vec<_>>(), ["Ben"]);
-        assert_eq!(catalog.photos(ben).await.unwrap().len(), 1);
-    }
 }

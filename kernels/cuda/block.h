@@ -134,6 +134,21 @@ DEVICE void store_values(element *to, const float *values, const int count) {
     *(sixteen_bytes *)to = moved.all;
 }
 
+/* The sum of x − mean, or of its square, over those of `elements` that a thread has: `first`, and every `step`-th `count` on. */
+DEVICE float own_sum(const element *x, int elements, float mean, const int squared, int first, int step, const int count) {
+    float sum = 0.0f;
+    for (int i = first * count; i < elements; i += step * count) {
+        float values[VECTOR];
+        load_values(values, x + i, count);
+        UNROLL
+        for (int j = 0; j < count; j++) {
+            const float centred = values[j] - mean;
+            sum += squared ? centred * centred : centred;
+        }
+    }
+    return sum;
+}
+
 DEVICE float warp_sum(float value) {
     UNROLL
     for (int mask = LANES / 2; mask > 0; mask /= 2) value += lane_xor(value, mask);

@@ -44,17 +44,7 @@ DEVICE float before_silu(float grad, float z, int silu) {
 }
 
 DEVICE float sum_of(const element *x, int elements, float mean, const int squared, const int count) {
-    float sum = 0.0f;
-    for (int i = THREAD * count; i < elements; i += THREADS * count) {
-        float values[VECTOR];
-        load_values(values, x + i, count);
-        UNROLL
-        for (int j = 0; j < count; j++) {
-            const float centred = values[j] - mean;
-            sum += squared ? centred * centred : centred;
-        }
-    }
-    return sum;
+    return own_sum(x, elements, mean, squared, THREAD, THREADS, count);
 }
 
 /* A block: a part of a group; grid: parts, groups of all samples. */

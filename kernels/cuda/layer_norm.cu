@@ -22,17 +22,7 @@ typedef struct {
 } layer_norm_arguments;
 
 DEVICE float row_sum(const element *x, int width, float mean, const int squared, const int count) {
-    float sum = 0.0f;
-    for (int i = LANE * count; i < width; i += LANES * count) {
-        float values[VECTOR];
-        load_values(values, x + i, count);
-        UNROLL
-        for (int j = 0; j < count; j++) {
-            const float centred = values[j] - mean;
-            sum += squared ? centred * centred : centred;
-        }
-    }
-    return warp_sum(sum);
+    return warp_sum(own_sum(x, width, mean, squared, LANE, LANES, count));
 }
 
 DEVICE void forward_row(const layer_norm_arguments *a, int64_t row, const int count) {

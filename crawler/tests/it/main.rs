@@ -5,5 +5,6 @@ mod crawl;
 mod failures;
 mod galleries;
 mod server;
+mod simulate;
 mod software;
 mod strangers;

@@ -1,3 +1,5 @@
+//! Attention and its gradients.
+
 use std::sync::OnceLock;
 
 use candle_core::backend::BackendStorage;

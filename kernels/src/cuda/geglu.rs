@@ -1,3 +1,5 @@
+//! Gated GELU and its gradient.
+
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape as Dims, Tensor};
 

@@ -6,12 +6,12 @@
 //! | `norm` | [`layer_norm`], [`group_norm`] |
 //! | `geglu` | [`geglu`] |
 //! | `adamw` | [`adamw_step`] |
-//! | `start` | loads a kernel's module once for a device, and starts it |
+//! | `start` | loads a kernel once for a device, and starts it |
 //! | `memory` | addresses of tensors, held until a kernel is started |
 //!
 //! Each function returns `None` where there are no kernels for what it is given: another device, type or shape, or a card before
 //! compute capability 8.0. Kernels run on Candle's own stream, in the order in which they are started.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "kernels are given addresses")]
 
 mod adamw;
 mod attention;

@@ -1,3 +1,5 @@
+//! Layer and group normalisation, and their gradients.
+
 use std::sync::OnceLock;
 
 use candle_core::backend::BackendStorage;

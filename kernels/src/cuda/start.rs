@@ -1,10 +1,12 @@
+//! Finds a kernel in the binaries that were compiled in, and starts it.
+
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaContext, CudaModule, DeviceRepr, LaunchConfig, PushKernelArg,
+    CudaContext, CudaFunction, CudaModule, DeviceRepr, LaunchConfig, PushKernelArg,
 };
 use candle_core::cuda_backend::cudarc::nvrtc::Ptx;
 use candle_core::{CudaDevice, Result};
@@ -16,8 +18,13 @@ include!(concat!(env!("OUT_DIR"), "/cuda_modules.rs"));
 /// Shared memory that a kernel has without asking for more.
 const SHARED_BYTES: u32 = 48 * 1024;
 
-/// Loaded modules by context and name. A module holds its context, so that no other one gets its address.
-type Loaded = HashMap<(usize, &'static str), Arc<CudaModule>>;
+/// What is loaded, by context and name: no launch asks the driver for it anew. Modules hold their context, so that no other one gets
+/// its address.
+#[derive(Default)]
+struct Loaded {
+    modules: HashMap<(usize, &'static str), Arc<CudaModule>>,
+    kernels: HashMap<(usize, String), CudaFunction>,
+}
 
 static LOADED: LazyLock<Mutex<Loaded>> = LazyLock::new(Mutex::default);
 
@@ -36,11 +43,7 @@ unsafe impl<A: Copy> DeviceRepr for Passed<A> {}
 pub(super) unsafe fn start<A: Copy>(device: &CudaDevice, launch: crate::Result<Launch<A>>) -> Result<()> {
     let launch = super::planned(launch)?;
     let stream = device.cuda_stream();
-    let function = module(stream.context(), &launch.module)?.load_function(&launch.function).w()?;
-    if launch.shared_bytes > SHARED_BYTES {
-        let attribute = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-        function.set_attribute(attribute, launch.shared_bytes as i32).w()?;
-    }
+    let function = kernel(stream.context(), &launch)?;
     let [x, y] = launch.blocks;
     let config = LaunchConfig {
         grid_dim: (x, y, 1),
@@ -55,16 +58,27 @@ pub(super) unsafe fn start<A: Copy>(device: &CudaDevice, launch: crate::Result<L
     Ok(())
 }
 
-fn module(context: &Arc<CudaContext>, name: &str) -> Result<Arc<CudaModule>> {
-    let Some(&(name, binary)) = MODULES.iter().find(|(module, _)| *module == name) else {
-        candle_core::bail!("there is no module `{name}` of kernels");
-    };
+/// The kernel of a launch. Its shared memory follows from what it was compiled for, so it is asked for once.
+fn kernel<A>(context: &Arc<CudaContext>, launch: &Launch<A>) -> Result<CudaFunction> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = (Arc::as_ptr(context) as usize, name);
-    if let Some(module) = loaded.get(&key) {
-        return Ok(module.clone());
+    let at = Arc::as_ptr(context) as usize;
+    let key = (at, launch.function.clone());
+    if let Some(function) = loaded.kernels.get(&key) {
+        return Ok(function.clone());
     }
-    let module = context.load_module(Ptx::from_binary(binary.to_vec())).w()?;
-    loaded.insert(key, module.clone());
-    Ok(module)
+    let Some(&(name, binary)) = MODULES.iter().find(|(module, _)| *module == launch.module) else {
+        candle_core::bail!("there is no module `{}` of kernels", launch.module);
+    };
+    let module = match loaded.modules.get(&(at, name)) {
+        Some(module) => module.clone(),
+        None => context.load_module(Ptx::from_binary(binary.to_vec())).w()?,
+    };
+    let function = module.load_function(&launch.function).w()?;
+    if launch.shared_bytes > SHARED_BYTES {
+        let attribute = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        function.set_attribute(attribute, launch.shared_bytes as i32).w()?;
+    }
+    loaded.modules.insert((at, name), module);
+    loaded.kernels.insert(key, function.clone());
+    Ok(function)
 }

@@ -1,7 +1,7 @@
 //! The kernels on the host: the same sources, compiled by a C compiler, one thread of the grid after the other.
 //!
 //! Slow, and for tests alone: whether indices and barriers are right is known before a card is seen.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "kernels are given addresses")]
 
 mod memory;
 

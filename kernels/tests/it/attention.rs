@@ -32,7 +32,7 @@ struct Given {
 }
 
 /// The result and the gradients of q, k, v.
-type Found = [Vec<f64>; 4];
+type OutputAndGradients = [Vec<f64>; 4];
 
 impl Given {
     fn new(shape: Shape, lie: Lie) -> Self {
@@ -46,7 +46,7 @@ impl Given {
     }
 
     /// By the definition, head by head; gradients of softmax and two products.
-    fn expected(&self) -> Found {
+    fn expected(&self) -> OutputAndGradients {
         let Shape { samples, heads, queries: n, keys: m, width, .. } = self.shape;
         let [q, k, v, d_o] = &self.tensors;
         let of = |rows| self.lie.strides(&self.shape, rows);
@@ -84,7 +84,7 @@ impl Given {
         found
     }
 
-    fn by_kernels(&self, order: Order) -> Found {
+    fn by_kernels(&self, order: Order) -> OutputAndGradients {
         let shape = self.shape;
         let [mut q, mut k, mut v, mut d_o] =
             self.tensors.each_ref().map(|tensor| Memory::of(tensor, shape.element));

@@ -6,7 +6,7 @@ use kernels::host::{Memory, Order};
 const EPS: f64 = 1e-5;
 
 /// y and the gradients of x, weight and bias.
-type Found = [Vec<f64>; 4];
+type OutputAndGradients = [Vec<f64>; 4];
 
 struct Given {
     shape: Shape,
@@ -33,7 +33,7 @@ impl Given {
     }
 
     /// By the definition and the chain rule.
-    fn expected(&self) -> Found {
+    fn expected(&self) -> OutputAndGradients {
         let Shape { samples, channels, groups, pixels, .. } = self.shape;
         let each = channels / groups * pixels;
         let mut y = vec![0.0; self.x.len()];
@@ -67,7 +67,7 @@ impl Given {
         [y, d_x, d_weight, d_bias]
     }
 
-    fn by_kernels(&self, order: Order) -> Found {
+    fn by_kernels(&self, order: Order) -> OutputAndGradients {
         let shape = self.shape;
         let of = |values: &[f64], element| Memory::of(values, element);
         let (mut x, mut d_y) = (of(&self.x, shape.element), of(&self.d_y, shape.element));

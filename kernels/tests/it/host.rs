@@ -20,7 +20,7 @@ fn launch(function: &str, out: u64) -> Launch<u64> {
 fn outcome(function: &str, order: Order) -> kernels::Result<Vec<f64>> {
     let mut out = Memory::empty(THREADS, Element::F32);
     // SAFETY: these kernels write a number for each thread.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "kernels are given addresses")]
     unsafe { run(&launch(function, out.address()), order) }?;
     Ok(out.values())
 }

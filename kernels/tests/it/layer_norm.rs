@@ -6,7 +6,7 @@ use kernels::layer_norm::{Arguments, Shape};
 const EPS: f64 = 1e-5;
 
 /// y and the gradients of x, weight and bias.
-type Found = [Vec<f64>; 4];
+type OutputAndGradients = [Vec<f64>; 4];
 
 struct Given {
     shape: Shape,
@@ -30,7 +30,7 @@ impl Given {
     }
 
     /// By the definition and the chain rule.
-    fn expected(&self) -> Found {
+    fn expected(&self) -> OutputAndGradients {
         let width = self.shape.width;
         let (mut y, mut d_x) = (vec![0.0; self.x.len()], vec![0.0; self.x.len()]);
         let (mut d_weight, mut d_bias) = (vec![0.0; width], vec![0.0; width]);
@@ -53,7 +53,7 @@ impl Given {
         [y, d_x, d_weight, d_bias]
     }
 
-    fn by_kernels(&self, order: Order) -> Found {
+    fn by_kernels(&self, order: Order) -> OutputAndGradients {
         let shape = self.shape;
         let (mut x, mut d_y) = (Memory::of(&self.x, shape.element), Memory::of(&self.d_y, shape.element));
         let mut weight = Memory::of(&self.weight, Element::F32);

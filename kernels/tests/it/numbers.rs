@@ -8,7 +8,7 @@ use kernels::{Element, Launch};
 pub fn run<A>(launch: kernels::Result<Launch<A>>, order: Order) {
     let launch = launch.expect("a launch");
     // SAFETY: the tests give tensors of the sizes that the shapes say, which outlive the call.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "kernels are given addresses")]
     unsafe { host::run(&launch, order) }.expect("the kernel ends");
 }
 

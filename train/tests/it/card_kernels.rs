@@ -41,7 +41,7 @@ fn by_twin(
 
 fn start<A>(launch: kernels::Result<Launch<A>>) -> Outcome<()> {
     // SAFETY: each test gives tensors of the sizes that its shape says, which outlive the call.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "kernels are given addresses")]
     Ok(unsafe { run(&launch?, Order::Forwards) }?)
 }
 
