@@ -85,7 +85,7 @@ pub struct ConditionFigures {
     pub lambda_body: f64,
     /// Weight of the reference's stream.
     pub lambda_ref: f64,
-    /// Pictures of each person. Limbs and widths are read off those in which somebody is found.
+    /// Pictures of each person. Limbs and widths are read off those in which the joints of a torso are sure.
     pub pictures: usize,
     /// The share of pictures in which somebody is found.
     pub person_found: f64,

@@ -79,7 +79,7 @@ fn settings(set: &[String]) -> String {
 fn table(text: &mut String, results: &Results) {
     text.push_str(
         "## The table\n\nIn brackets 95 % of draws of people and of trainings. Limbs, widths and the body score are of pictures in \
-         which somebody is found: read them beside that share.\n\n",
+         which the joints of a torso are sure, fewer than those in which somebody is found: read them beside that share.\n\n",
     );
     let mut header = "| |".to_owned();
     for arm in &results.arms {
@@ -270,6 +270,8 @@ fn limits(text: &mut String, results: &Results) {
          and photos alike are that rough.\n\
          - The people are drawn, not photographed: they vary as `synth` lets them, in one studio.\n\
          - {} people and {}: intervals are wide{of_trainings}.\n\
+         - All people and prompts are drawn from the same noise ({}), so that arms can be compared: what other noise would change is \
+         in no interval.\n\
          - Learning rate, steps and batch are the same for all adapters{}, chosen for ours. IP-Adapter's own (10⁻⁴, a million steps \
          of 64) would teach nothing in so few steps; its K and V begin as the base's here too.\n\
          - DreamBooth is one training a person, not repeated from other seeds.\n\
@@ -280,6 +282,7 @@ fn limits(text: &mut String, results: &Results) {
         (100.0 / (size as f64 * 0.3)).round(),
         provenance.plan.people,
         counted(trainings, "training"),
+        counted(provenance.plan.seeds as usize, "seed"),
         but_for(&provenance.plan.ip_adapter.set),
     );
 }
