@@ -20,9 +20,9 @@ ORT := $(if $(filter $(ORT_LIBRARY),$(ORT_DYLIB_PATH)),$(ORT_LIBRARY))
 BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-cuda check-cuda install onnxruntime python dataset train train-vae test test-docs test-galleries test-report test-python lint bench bench-pixels bench-judge \
-  bench-measure bench-prepare bench-import bench-export bench-unet bench-pictures bench-vae demo demo-lock models check-real evaluate-duplicates \
-  evaluate-models experiment
+.PHONY: help build build-cuda check-cuda install onnxruntime python dataset train train-vae test fuzz test-docs test-galleries test-report test-python lint bench bench-pixels bench-judge \
+  bench-measure bench-prepare bench-import bench-export bench-read bench-unet bench-pictures bench-vae demo demo-lock models check-real evaluate-duplicates \
+  evaluate-models experiment check-processors bench-snapshot
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,17 +104,21 @@ test-docs: build  ## the commands of README.md and docs, as they stand there
 test-report: $(ORT)  ## the report's page in a browser; needs Chromium
 	cargo test --release --locked --test it review:: -- --ignored
 
-test-python: build  ## files against diffusers, torch, tensorboard, webdataset, datasets, mlcroissant; PYTHON has those, transformers, ultralytics
+test-python: build  ## files against diffusers, torch, tensorboard, webdataset, datasets, mlcroissant, zstandard; PYTHON has those, transformers, ultralytics
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p train --test it -- --ignored
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p snapshot --test it readers:: -- --ignored
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked --test it quantized
 	BOLID=$(BOLID) $(PYTHON) scripts/test_export_models.py
 
+fuzz:  ## each fuzz target for S seconds; S=60 TARGETS="robots list" (fuzz/README.md)
+	fuzz/run $(or $(S),60) $(TARGETS)
+
 lint:  ## formatting and lints, no warnings allowed
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 
-bench: bench-pixels bench-judge bench-measure bench-prepare bench-import bench-export bench-unet bench-pictures bench-vae  ## speed beside other ways, in one run each; PYTHON with torch and diffusers, or pip
+bench: bench-pixels bench-judge bench-measure bench-prepare bench-import bench-export bench-read bench-unet bench-pictures bench-vae  ## speed beside other ways, in one run each; PYTHON with torch and diffusers, or pip
 
 bench-pixels: build
 	cargo run --release --locked --quiet -p curate --example speed
@@ -161,6 +165,15 @@ bench-import: build  # photos/s and CPU beside img2dataset; memory and speed ove
 bench-export:  # an export to tar files beside tar; EXPORT_PHOTOS=5000
 	cargo run --release --locked --quiet -p snapshot --example export_speed -- $(or $(EXPORT_PHOTOS),5000)
 
+# MANY=5000 for a quick look; 50,000 photos take half an hour, nearly all of it to draw them.
+bench-snapshot: build  ## prepare, create, verify and export a snapshot of many photos: time and memory; MANY=50000
+	@if $(MAKE) --no-print-directory python; then \
+	  cargo run --release --locked --quiet -p synth --example sized_photos -- --seed 82 --photos 48 --sizes 300x400 \
+	    --out $(BENCH)/snapshot/people && \
+	  .cache/python/bin/python scripts/bench_snapshot.py --bolid $(BOLID) --people $(BENCH)/snapshot/people \
+	    --photos $(or $(MANY),50000) --out $(BENCH)/snapshot/out; \
+	else echo "a snapshot of many photos: skipped, pip cannot fetch scripts/requirements.txt"; fi
+
 python: .cache/python/ready  ## a Python of the project's own, for the scripts
 
 .cache/python/ready: scripts/requirements.txt
@@ -201,10 +214,17 @@ bench-pictures:
 	$(call with-torch,torch; import diffusers,$(TORCH),pictures against diffusers,cargo run --release --locked --quiet -p train \
 	  --example picture_speed -- $$python .cache/picture_speed data/models/tiny-sd)
 
-# A step of the body-VAE beside PyTorch, and views/s from the newest snapshot of WORKDIR, where there is one.
+# A step of the body-VAE beside PyTorch.
 bench-vae:
 	$(call with-torch,torch,$(firstword $(TORCH)),body-VAE against PyTorch,cargo run --release --locked --quiet -p train \
-	  --example vae_speed -- $$python $$(ls -td $(WORKDIR)/snapshots/*/ 2>/dev/null | head -1))
+	  --example vae_speed -- $$python)
+
+# The newest demo snapshot of WORKDIR, or SNAPSHOT, plain and compressed.
+bench-read: build  # views/s and GB/s from the page cache, plain shards beside zstd; SNAPSHOT=…
+	@test -n "$(SNAPSHOT)" || ls $(WORKDIR)/snapshots/demo-*/manifest.json > /dev/null 2>&1 || \
+	  $(MAKE) --no-print-directory dataset
+	cargo run --release --locked --quiet -p train --example read_speed -- \
+	  $(or $(SNAPSHOT),$$(ls -td $(WORKDIR)/snapshots/demo-*/ | head -1))
 
 SIZE ?= quick
 # The page in docs is that of the full size.
@@ -221,6 +241,15 @@ demo-lock: build  ## write data/locks/demo anew, and its id into README.md
 	$(BOLID) dataset --recipe data/recipes/demo.toml --set 'lock=""' --workdir .cache/demo-lock
 	$(BOLID) snapshot lock demo --workdir .cache/demo-lock --out data/locks/demo
 	id=$$(basename .cache/demo-lock/snapshots/demo-*) && sed -i "s/demo-[0-9a-f]\{12\}/$$id/" README.md
+
+# Exit code 3 is another id, which is what is looked for here. Linux on x86-64 alone: see scripts/as_processor.c.
+check-processors: build  ## what models say on processors with AVX2 only and without AVX, and the demo's id there
+	mkdir -p .cache
+	$(or $(CC),cc) -O1 -shared -fPIC -o .cache/as_processor.so scripts/as_processor.c
+	rm -rf .cache/processors
+	for processor in avx2 sse; do for more in --remeasure ""; do echo "$$processor $$more"; \
+	  AS_PROCESSOR=$$processor LD_PRELOAD=$(CURDIR)/.cache/as_processor.so $(BOLID) dataset --locked data/locks/demo $$more \
+	    --workdir .cache/processors/$$processor || test $$? = 3 || exit 1; done; done
 
 demo: build  ## serve the demo gallery, to look at in a browser
 	$(BOLID) serve-demo

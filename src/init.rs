@@ -177,6 +177,7 @@ fn text(from: &Origin, own_models: Option<&Path>) -> Result<String> {
          \n\
          [prepare]\n\
          size_px = 1024       # side of the tensors; 256 takes a sixteenth of the disk\n\
-         fit = \"pad\"          # the whole photo with bars; \"crop\" takes a square around the person\n"
+         fit = \"pad\"          # the whole photo with bars; \"crop\" takes a square around the person\n\
+         # compression = \"zstd\"    # shards in a half to a third of the disk, read several times as slowly\n"
     ))
 }

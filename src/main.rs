@@ -105,6 +105,15 @@ impl Done {
 }
 
 fn main() -> ExitCode {
+    // Read once, by the first loop of Candle's threads; what the user set counts.
+    let [name, value] = train::device::CANDLE_SPINS;
+    if std::env::var_os(name).is_none() {
+        // SAFETY: no other thread runs yet that could read the environment meanwhile.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var(name, value);
+        }
+    }
     let cli = Cli::parse();
     progress::init_logging(cli.global.verbose);
     let done = run(cli);

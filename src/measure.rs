@@ -11,7 +11,7 @@ use curate::decode::{facts_cache_key, header};
 use curate::detect::{cache_key, min_decode_size};
 use curate::model::ModelEntry;
 use curate::{Detectors, Device, Measurements, ModelSchedule, Role};
-use photo::Digest;
+use photo::{Digest, ImageFacts};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -162,13 +162,18 @@ fn known_of(values: &[(Probe, Said)]) -> Result<Option<Result<Measurements, Stri
         Some(Decoded::Unreadable(detail)) => return Ok(Some(Err(detail))),
         None => return Ok(None),
     };
-    Ok(Some(Ok(Measurements {
+    Ok(Some(Ok(scored(facts, values)?)))
+}
+
+/// A photo's facts, and what models have said of it.
+fn scored(facts: ImageFacts, values: &[(Probe, Said)]) -> Result<Measurements> {
+    Ok(Measurements {
         facts,
         watermark: value_of(values, Kind::Watermark)?.and_then(Answer::score),
         faces: value_of(values, Kind::Faces)?.and_then(Answer::score),
         people: value_of(values, Kind::People)?.and_then(Answer::score),
         face_embedding: value_of(values, Kind::FaceEmbedding)?.and_then(Answer::score),
-    })))
+    })
 }
 
 fn value_of<T: DeserializeOwned>(values: &[(Probe, Said)], kind: Kind) -> Result<Option<T>> {
@@ -210,9 +215,10 @@ impl Stage {
             Ok(decoded) => decoded,
             Err(error) => return Ok(self.values(&Err(error.to_string()))),
         };
+        // Facts may be missing where scores are not: those of another program's file, or when facts came to say more.
         let known = match known_of(known)? {
             Some(Ok(known)) => known,
-            Some(Err(_)) | None => Measurements::of(photo.facts.clone()),
+            Some(Err(_)) | None => scored(photo.facts.clone(), known)?,
         };
         let mut reserved = Some(reserved);
         let mut larger = |min_size| {

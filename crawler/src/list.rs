@@ -8,6 +8,7 @@ mod table;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use catalog::photo::{Caption, NewPhoto};
@@ -172,22 +173,42 @@ type Row = Result<Entry, BadRow>;
 /// Where it cannot be read, is no list, or has no column that could name a photo. A bad row is none: see
 /// [`List::bad_rows`].
 pub fn read(path: &Path) -> Result<List, CrawlError> {
-    let wrong = |detail: String| CrawlError::Import { path: path.to_owned(), detail };
+    let kind = kind_of(path)?;
+    let read = |error: io::Error| CrawlError::Import { path: path.to_owned(), detail: error.to_string() };
+    parse_as(kind, path, &fs::read(path).map_err(read)?)
+}
+
+/// Reads a list from the bytes of the file `path`, which is not touched.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<List, CrawlError> {
+    parse_as(kind_of(path)?, path, bytes)
+}
+
+/// Reads the rows of one kind of list.
+type Rows = fn(&str) -> Result<Vec<Row>, String>;
+
+fn kind_of(path: &Path) -> Result<Rows, CrawlError> {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-    let parse: fn(&str) -> Result<Vec<Row>, String> = match ending.as_deref() {
-        Some("jsonl" | "ndjson") => of_json_lines,
-        Some("csv") => |text| table::rows(text, b','),
-        Some("tsv") => |text| table::rows(text, b'\t'),
-        Some("txt") => of_lines,
+    match ending.as_deref() {
+        Some("jsonl" | "ndjson") => Ok(of_json_lines),
+        Some("csv") => Ok(|text| table::rows(text, b',')),
+        Some("tsv") => Ok(|text| table::rows(text, b'\t')),
+        Some("txt") => Ok(of_lines),
         _ => {
             let known = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
-            return Err(wrong(format!("it is no folder, and no list by its ending ({known})")));
+            let detail = format!("it is no folder, and no list by its ending ({known})");
+            Err(CrawlError::Import { path: path.to_owned(), detail })
         }
-    };
-    let bytes = fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let text = text::decoded(&bytes);
+    }
+}
+
+fn parse_as(kind: Rows, path: &Path, bytes: &[u8]) -> Result<List, CrawlError> {
+    let wrong = |detail: String| CrawlError::Import { path: path.to_owned(), detail };
+    let text = text::decoded(bytes);
     let text = text.ok_or_else(|| wrong(format!("it is {}; save it as UTF-8", text::UNKNOWN)))?;
-    let rows = parse(&text).map_err(wrong)?;
+    let rows = kind(&text).map_err(wrong)?;
     let mut list = List { root: path.parent().unwrap_or(Path::new("")).to_owned(), ..List::default() };
     rows.into_iter().for_each(|row| list.push(row));
     Ok(list)

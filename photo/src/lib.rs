@@ -5,7 +5,7 @@
 //! | [`digest`] | SHA-256 digests, the names of blobs, models, rules and snapshots |
 //! | [`geometry`] | boxes and affine maps in pixels |
 //! | [`joints`] | the 17 COCO joints and the limbs between them |
-//! | [`tensors`] | which tensors of its photos a dataset holds |
+//! | [`tensors`], [`compression`] | which tensors of its photos a dataset holds, and how they are stored |
 //! | [`tiles`] | the parts of a photo that are searched for watermarks one by one |
 //! | [`score`] | what models and pixels say of a photo |
 //! | [`embedding`] | the direction that a network gives a face |
@@ -18,6 +18,7 @@
 //! | [`held_out`](mod@held_out) | photos that are held out of training, from their bytes |
 //! | [`rules`], [`site_rules`] | the thresholds between scores and verdicts, and those of single sites |
 
+pub mod compression;
 pub mod digest;
 pub mod embedding;
 pub mod fetch;
@@ -35,6 +36,7 @@ pub mod tiles;
 pub mod unread;
 pub mod verdict;
 
+pub use compression::Compression;
 pub use digest::Digest;
 pub use embedding::Embedding;
 pub use fetch::FailureClass;

@@ -40,12 +40,14 @@ pub(crate) fn page(
         "@id": "shards",
         "name": "shards",
         "description": format!(
-            "Per person: {images} u8 [n,3,{s},{s}], joints f32 [n,17,3], confidence f32 [n,17].",
+            "Per person: {images} u8 [n,3,{s},{s}], joints f32 [n,17,3], confidence f32 [n,17]{compressed}.",
             images = spec.images().join(" and "),
+            compressed =
+                if spec.is_compressed() { "; safetensors in the seekable format of zstd" } else { "" },
             s = spec.size_px
         ),
-        "encodingFormat": "application/octet-stream",
-        "includes": "shards/*.safetensors",
+        "encodingFormat": if spec.is_compressed() { "application/zstd" } else { "application/octet-stream" },
+        "includes": spec.shards(),
     }));
     let Counts { photos: kept, identities, .. } = counts;
     let date = newest_change(photos);

@@ -72,6 +72,16 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// A frame of a compressed shard is not what was written.
+    #[error("{path}: {part} is damaged: {cause}; run `bolid snapshot verify`", path = path.display())]
+    Frame {
+        /// The shard.
+        path: PathBuf,
+        /// What the frame holds: which tensor of which row.
+        part: String,
+        /// What zstd said.
+        cause: io::Error,
+    },
     /// The snapshot was made without a tensor that is asked for.
     #[error("{path} holds no {tensor} tensors: take `tensors = \"{only}\"` out of the recipe's `[prepare]`, and make the snapshot again with `bolid dataset`", path = path.display())]
     WithoutTensors {

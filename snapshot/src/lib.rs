@@ -6,7 +6,8 @@
 //!   photos.parquet      a row per kept photo: source, scores, box, joints, where its tensors are
 //!   dropped.parquet     a row per dropped photo: every reason and the scores behind it
 //!   measurements.parquet   what each model said of each photo: `dataset --locked` takes it over
-//!   shards/*.safetensors   per person: image and weighted u8 [n,3,s,s], joints f32 [n,17,3], confidence f32 [n,17]
+//!   shards/*.safetensors   per person: image and weighted u8 [n,3,s,s], joints f32 [n,17,3], confidence f32 [n,17];
+//!                          `.safetensors.zst` where the recipe compresses them
 //!   croissant.json      the files and columns in MLCommons' vocabulary
 //!   README.md  report.html  plots/*.svg   the dataset's card, samples
 //!   build.json          when this copy was built, and the digests of:

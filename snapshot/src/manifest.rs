@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use photo::{Digest, Rules, Split, Splits, Tensors};
+use photo::{Compression, Digest, Rules, Split, Splits, Tensors};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -67,6 +67,25 @@ impl SnapshotSpec {
     pub fn tensors(&self) -> Result<Tensors, String> {
         let Some(asked) = self.prepare.get("tensors") else { return Ok(Tensors::Both) };
         Tensors::deserialize(asked).map_err(|error| error.to_string())
+    }
+
+    /// How the settings of `prepare` ask for shards to be stored; as they are where they say nothing.
+    ///
+    /// # Errors
+    /// What they say instead.
+    pub fn compression(&self) -> Result<Compression, String> {
+        let Some(asked) = self.prepare.get("compression") else { return Ok(Compression::None) };
+        Compression::deserialize(asked).map_err(|error| error.to_string())
+    }
+
+    /// Whether its shards are compressed.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.compression() == Ok(Compression::Zstd) // what is no choice is not written
+    }
+
+    /// The pattern of its shards' paths.
+    pub(crate) fn shards(&self) -> &'static str {
+        if self.is_compressed() { "shards/*.safetensors.zst" } else { "shards/*.safetensors" }
     }
 
     /// The names of the image tensors that its shards have.
@@ -175,8 +194,11 @@ impl Manifest {
         Ok((Self::parse(path, &bytes)?, Digest::of(bytes)))
     }
 
-    /// Reads a manifest from the bytes of the file `path`.
-    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
+    /// Reads a manifest from the bytes of the file `path`, which errors name.
+    ///
+    /// # Errors
+    /// Where they are no manifest, or one of a version that is not read.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Version {
             format_version: u32,
@@ -193,9 +215,9 @@ impl Manifest {
         self.files.iter().find(|entry| entry.path == path)
     }
 
-    /// The length of all files that the manifest lists.
+    /// The length of all files that the manifest lists, as far as a number holds what it says.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|entry| entry.bytes).sum()
+        self.files.iter().fold(0, |all, entry| all.saturating_add(entry.bytes))
     }
 }
 

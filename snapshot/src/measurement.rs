@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::files;
-use crate::table::{Column, Table, TableWriter};
+use crate::table::{Column, ROW_GROUP_ROWS, Table, TableWriter};
 
 /// A stored value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,6 +45,16 @@ pub(crate) fn columns(rows: &[MeasurementRow]) -> Vec<Column> {
         ),
         Column::required("value", "what was measured, as JSON", rows.iter().map(|row| row.value.as_str())),
     ]
+}
+
+/// Writes a table of measurements. The columns of one row group at a time are in memory: those of all would be most of
+/// what a large snapshot takes.
+pub(crate) fn write(path: &Path, rows: &[MeasurementRow]) -> Result<(), Error> {
+    let mut table = TableWriter::create(path, &columns(&[]), &[])?;
+    for group in rows.chunks(ROW_GROUP_ROWS) {
+        table.write_group(&columns(group))?;
+    }
+    table.finish()
 }
 
 /// All rows of a table of measurements.
@@ -158,6 +168,17 @@ mod tests {
             MeasurementReader::open(&path).unwrap().groups().collect::<Result<_, _>>().unwrap();
         assert_eq!(groups, [vec![row(1), row(2)], vec![row(3)]]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_table_that_is_written_group_by_group_has_the_bytes_of_one_that_is_written_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let [parts, whole] = ["parts.parquet", "whole.parquet"].map(|name| folder.path().join(name));
+        let rows: Vec<_> = (0..=ROW_GROUP_ROWS).map(|at| row((at % 251) as u8)).collect();
+        write(&parts, &rows).unwrap();
+        crate::table::write(&whole, &columns(&rows)).unwrap();
+        assert!(fs::read(&parts).unwrap() == fs::read(&whole).unwrap());
+        assert_eq!(Table::open(&parts).unwrap().groups(), 2);
     }
 
     #[test]

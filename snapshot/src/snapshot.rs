@@ -107,8 +107,18 @@ impl Snapshot {
     }
 
     /// Opens the shard with the tensors of `photo`.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or its images have another size than the manifest says.
     pub fn shard(&self, photo: &Photo) -> Result<Shard, Error> {
-        Shard::open(&self.path.join(&photo.shard))
+        let path = self.path.join(&photo.shard);
+        let shard = Shard::open(&path)?;
+        let (found, asked) = (shard.size_px(), self.manifest.spec.size_px);
+        if found != asked as usize {
+            let what = format!("its images have {found} px, the manifest says {asked}");
+            return Err(Error::Shard { path, what });
+        }
+        Ok(shard)
     }
 
     /// Its name and place.

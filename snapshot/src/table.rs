@@ -3,12 +3,14 @@
 //! Written uncompressed: the tables are small beside the shards, and so no codec's version can move the bytes.
 
 mod column;
+mod guard;
 mod read;
 mod write;
 
 pub(crate) use column::{Column, Shape};
+pub(crate) use guard::guarded;
 pub(crate) use read::Table;
-pub(crate) use write::{TableWriter, write};
+pub(crate) use write::{ROW_GROUP_ROWS, TableWriter, write};
 
 #[cfg(test)]
 mod tests {
@@ -16,7 +18,6 @@ mod tests {
 
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
-    use super::write::ROW_GROUP_ROWS;
     use super::*;
 
     #[test]

@@ -9,23 +9,29 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
 use crate::error::Error;
+use crate::table::guarded;
 
 /// The filled fields of a row: column name in lower case, and value.
 pub type TextRow = Vec<(String, String)>;
 
 /// Reads the columns of these names, in upper or lower case, as far as the file has them and they hold texts or numbers.
+///
+/// # Errors
+/// Where the file cannot be read or is damaged, by its name.
 pub fn read_texts(path: &Path, columns: &[&str]) -> Result<Vec<TextRow>, Error> {
     let file = File::open(path).map_err(Error::io("open", path))?;
-    let reader = SerializedFileReader::new(file).map_err(Error::parquet(path))?;
+    guarded(path, || rows_of(file, columns))
+}
+
+fn rows_of(file: File, columns: &[&str]) -> parquet::errors::Result<Vec<TextRow>> {
+    let reader = SerializedFileReader::new(file)?;
     let schema = reader.metadata().file_metadata().schema();
     let is_asked = |field: &&Arc<Type>| {
         field.is_primitive() && columns.contains(&field.name().to_ascii_lowercase().as_str())
     };
     let fields = schema.get_fields().iter().filter(is_asked).cloned().collect();
-    let projection = Type::group_type_builder(schema.name()).with_fields(fields).build();
-    let projection = projection.map_err(Error::parquet(path))?;
-    let rows = reader.get_row_iter(Some(projection)).map_err(Error::parquet(path))?;
-    rows.map(|row| row.map(|row| texts(&row)).map_err(Error::parquet(path))).collect()
+    let projection = Type::group_type_builder(schema.name()).with_fields(fields).build()?;
+    reader.get_row_iter(Some(projection))?.map(|row| row.map(|row| texts(&row))).collect()
 }
 
 fn texts(row: &Row) -> TextRow {

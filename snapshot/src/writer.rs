@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use photo::{Digest, Split, Splits, Tensors, held_out};
+use photo::{Compression, Digest, Split, Splits, Tensors, held_out};
 use rayon::prelude::*;
 use sha2::Digest as _;
 
@@ -68,6 +68,9 @@ pub enum WriteError {
     /// The settings of `prepare` ask for tensors that there are not.
     #[error("the recipe's `prepare.tensors`: {0}")]
     Tensors(String),
+    /// The settings of `prepare` ask for a compression that there is not.
+    #[error("the recipe's `prepare.compression`: {0}")]
+    Compression(String),
     /// The recipe's splits cannot be made.
     #[error("the recipe's `splits`: {0}")]
     Splits(String),
@@ -98,6 +101,7 @@ pub struct Writer {
     spec: SnapshotSpec,
     splits: Splits,
     tensors: Tensors,
+    compression: Compression,
     inputs: BTreeMap<String, Digest>,
     photos: Vec<Photo>,
     dropped: Vec<Dropped>,
@@ -125,9 +129,11 @@ impl Writer {
         check_name(&spec.name)?;
         let splits = spec.splits().map_err(WriteError::Splits)?;
         let tensors = spec.tensors().map_err(WriteError::Tensors)?;
+        let compression = spec.compression().map_err(WriteError::Compression)?;
         Ok(Self {
             splits,
             tensors,
+            compression,
             snapshots_dir: snapshots_dir.to_owned(),
             temporary: Temporary::create(snapshots_dir, &spec.name)?,
             spec: normal(spec),
@@ -182,20 +188,27 @@ impl Writer {
         F: Fn(&PhotoRow) -> Result<PreparedTensors, E> + Sync,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let path = shard::path_of(&rows.identity);
+        let path = shard::path_of(&rows.identity, self.compression);
         let full = self.temporary.path().join(&path);
         let folder = self.temporary.path().join(shard::FOLDER);
         fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         let joints: Vec<_> = rows.photos.iter().map(|photo| photo.joints).collect();
-        let writer = ShardWriter::create(&full, self.spec.size_px, self.tensors, &joints)?;
-        let written = self.write_tensors(&writer, rows, prepare).and_then(|()| Ok(writer.finish()?));
+        let (size_px, compression) = (self.spec.size_px, self.compression);
+        let written = ShardWriter::create(&full, size_px, self.tensors, compression, &joints)
+            .map_err(WriteError::from)
+            .and_then(|writer| {
+                self.write_tensors(&writer, rows, prepare)?;
+                Ok(writer.finish()?)
+            });
         match written {
             Ok((bytes, sha256)) => {
                 tracing::debug!(identity = rows.identity, photos = rows.photos.len(), bytes, "shard written");
                 Ok(FileEntry { path, bytes, sha256 })
             }
             Err(error) => {
-                fs::remove_file(&full).map_err(Error::io("remove", &full))?;
+                if full.exists() {
+                    fs::remove_file(&full).map_err(Error::io("remove", &full))?;
+                }
                 Err(error)
             }
         }
@@ -274,7 +287,7 @@ impl Writer {
         let dir = &self.temporary.path();
         table::write(&dir.join(PHOTOS), &columns::of_photos(&self.photos, &self.spec.rules))?;
         table::write(&dir.join(DROPPED), &columns::of_dropped(&self.dropped, &self.spec.rules))?;
-        table::write(&dir.join(MEASUREMENTS), &measurement::columns(&self.measurements))?;
+        measurement::write(&dir.join(MEASUREMENTS), &self.measurements)?;
         table::write(&dir.join(FETCHES), &columns::of_fetches(&self.fetches))?;
         let counts = counts_of(&self.photos, &self.dropped);
         let tables =

@@ -48,7 +48,7 @@ pub struct EvaluateArgs {
     /// Pictures of each prompt, each from another seed.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub seeds: u64,
-    /// The first seed: the same noise in every condition.
+    /// The first seed. Everybody has noise of their own for each prompt, the same in every condition.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Weights of the body's stream. Guidance multiplies it as it does the prompt: at 1, it drowns the prompt.

@@ -67,19 +67,21 @@ use survey::page::Key;
 use survey::question::questions;
 use survey::results::SurveyResults;
 
-/// What is drawn where no --prompts are named: clothes that nobody was seen in, nothing of the body.
+/// What is drawn where no --prompts are named: clothes that nobody was seen in, nothing of the body. Hair is named, everybody's the
+/// same, since a base that was trained on whole captions draws badly by half of one: without it the demo base leaves out
+/// colours of clothes, and somebody is found in half of its pictures.
 const PROMPTS: [&str; 4] = [
-    "a photo of a {person} wearing a red T-shirt and jeans",
-    "a photo of a {person} wearing a white shirt and black trousers",
-    "a photo of a {person} wearing a green sweater and grey trousers",
-    "a photo of a {person} wearing a black T-shirt and beige shorts",
+    "a photo of a {person} with short dark brown hair wearing a red T-shirt and jeans",
+    "a photo of a {person} with short dark brown hair wearing a white shirt and black trousers",
+    "a photo of a {person} with short dark brown hair wearing a green sweater and grey trousers",
+    "a photo of a {person} with short dark brown hair wearing a black T-shirt and beige shorts",
 ];
 /// More of them for people whom nobody photographed: half of the pictures have to find the other half.
 const PRIOR_PROMPTS: [&str; 4] = [
-    "a photo of a {person} wearing a yellow sweater and brown trousers",
-    "a photo of a {person} wearing a light blue shirt and jeans",
-    "a photo of a {person} wearing a purple T-shirt and navy trousers",
-    "a photo of a {person} wearing a cream turtleneck and olive trousers",
+    "a photo of a {person} with short dark brown hair wearing a yellow sweater and brown trousers",
+    "a photo of a {person} with short dark brown hair wearing a light blue shirt and jeans",
+    "a photo of a {person} with short dark brown hair wearing a purple T-shirt and navy trousers",
+    "a photo of a {person} with short dark brown hair wearing a cream turtleneck and olive trousers",
 ];
 /// The largest weight of a stream that still gives pictures.
 const MOST_LAMBDA: f64 = 2.0;
@@ -302,7 +304,12 @@ fn judge_people(
             people::posterior(&judges.body_vae, &subject.given)?.mean()?.detach().flatten_all()?.to_vec1()?;
         let shown = &subject.given[0].picture;
         let reference = models.embed(&subject.name, &shown.rgb, shown.width, shown.height)?;
-        let inputs = SubjectInputs { noun: subject.noun, body: &c_body, reference: Some(&reference.values) };
+        let inputs = SubjectInputs {
+            name: &subject.name,
+            noun: subject.noun,
+            body: &c_body,
+            reference: Some(&reference.values),
+        };
         let texts: Vec<Vec<f32>> = renderer
             .prompts(subject.noun)
             .map(|prompt| judges.likeness.of_text(&prompt))
@@ -338,8 +345,9 @@ fn prior_bodies(
     let mut halves = Vec::new();
     for seed in 0..count as u64 {
         let body = Embedding::of_seed(args.seed.wrapping_add(seed), width).values;
-        let mut pictures =
-            renderer.draw(SubjectInputs { noun: "person", body: &body, reference: None }, condition)?;
+        let name = format!("seed:{seed}");
+        let inputs = SubjectInputs { name: &name, noun: "person", body: &body, reference: None };
+        let mut pictures = renderer.draw(inputs, condition)?;
         bar.inc(pictures.len() as u64);
         let other = pictures.split_off(PROMPTS.len());
         halves.push((Readings::new(&pictures, judges, &[], 1)?, Readings::new(&other, judges, &[], 1)?));

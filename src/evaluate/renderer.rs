@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Result, bail};
+use photo::Digest;
 use train::adapter::pipeline::PictureSpec;
 use train::adapter::{Adapter, Pipeline};
 use train::cache::CachedText;
@@ -30,6 +31,8 @@ pub struct Renderer<'a> {
 /// Who is drawn.
 #[derive(Clone, Copy)]
 pub struct SubjectInputs<'a> {
+    /// Whose pictures these are: everybody's begin with noise of their own, the same in every condition.
+    pub name: &'a str,
     /// What [`PERSON`] becomes.
     pub noun: &'a str,
     /// c_body.
@@ -62,7 +65,7 @@ impl<'a> Renderer<'a> {
         let read = |prompt: String| Ok((prompt.clone(), self.models.text(&prompt)?));
         let texts: HashMap<String, CachedText> =
             self.prompts(inputs.noun).map(read).collect::<Result<_>>()?;
-        let of_prompt = |prompt: String| {
+        let of_prompt = |(index, prompt): (usize, String)| {
             self.seeds
                 .iter()
                 .map(|&seed| PictureSpec {
@@ -70,11 +73,11 @@ impl<'a> Renderer<'a> {
                     negative: negative.clone(),
                     c_body: (condition.lambda_body > 0.0).then(|| inputs.body.to_vec()),
                     reference: inputs.reference.filter(|_| condition.lambda_ref > 0.0).map(<[f32]>::to_vec),
-                    seed,
+                    seed: noise_seed(seed, inputs.name, index),
                 })
                 .collect::<Vec<_>>()
         };
-        let specs: Vec<PictureSpec> = self.prompts(inputs.noun).flat_map(of_prompt).collect();
+        let specs: Vec<PictureSpec> = self.prompts(inputs.noun).enumerate().flat_map(of_prompt).collect();
         let mut pictures = Vec::with_capacity(specs.len());
         for part in specs.chunks(BATCH) {
             pictures.extend(self.pipeline.draw(self.adapter, part, condition.lambdas())?);
@@ -95,5 +98,30 @@ impl<'a> Renderer<'a> {
     /// The side of the pictures in px.
     pub fn side(&self) -> usize {
         self.pipeline.size_px.0
+    }
+}
+
+/// What the noise of a picture is drawn from. One noise gives one pose and one ground, whoever is drawn: people and prompts
+/// that shared it would fail together, and their mean would be that of a single draw.
+fn noise_seed(seed: u64, name: &str, prompt: usize) -> u64 {
+    let digest = Digest::of_json(&("noise", seed, name, prompt));
+    let first = digest.as_bytes().first_chunk().expect("a digest has 32 bytes");
+    u64::from_le_bytes(*first)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_pictures_of_a_condition_begin_with_the_same_noise() {
+        let all = [1, 2].iter().flat_map(|&seed| {
+            ["Ada", "Bea", "Ada1"]
+                .iter()
+                .flat_map(move |name| (0..12).map(move |at| noise_seed(seed, name, at)))
+        });
+        assert_eq!(all.collect::<HashSet<u64>>().len(), 2 * 3 * 12);
     }
 }

@@ -123,6 +123,33 @@ fn another_work_folder_takes_measurements_over_and_measures_nothing_itself() {
 }
 
 #[test]
+fn scores_that_come_without_facts_of_the_photo_are_kept_when_the_facts_are_computed() {
+    let place = Workplace::demo(5, 1, 6);
+    place.run(&["crawl"]);
+    place.succeed(&["measure"]);
+    // No model says this, so whoever has it afterwards ran none.
+    let scores: Vec<MeasurementRow> = exported(&place)
+        .into_iter()
+        .filter(|row| row.kind != "image" && !row.value.starts_with('"'))
+        .map(|row| MeasurementRow {
+            value: if row.kind == "faces" { "[]".to_owned() } else { row.value },
+            ..row
+        })
+        .collect();
+    let file = place.path().join("scores.parquet");
+    write(&file, &scores);
+
+    let other = Workplace::demo(5, 1, 6);
+    other.run(&["crawl"]);
+    other.succeed(&["measurements", "import", file.to_str().unwrap()]);
+    let measured = &json_lines(&other.succeed(&["--json", "measure"]))[0];
+    assert!(measured["measured"].as_u64().unwrap() > 0, "the facts were missing");
+    let after = exported(&other);
+    assert!(scores.iter().all(|row| after.contains(row)));
+    assert!(after.iter().any(|row| row.kind == "image"));
+}
+
+#[test]
 fn what_earlier_settings_asked_for_is_no_part_of_the_snapshot() {
     // Some faces are as sure as that and some are not, and of those nobody asks for watermarks.
     let few = ["--set", "rules.faces.min_score=0.75"];

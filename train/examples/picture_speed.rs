@@ -17,6 +17,7 @@ use candle_core::Device;
 use serde_json::{Value, json};
 use train::adapter::Lambdas;
 use train::adapter::pipeline::PictureSpec;
+use train::device::CANDLE_SPINS;
 use train::diffusion::sampling::Sampling;
 use train::diffusion::scheduler::SamplerKind;
 use train::generate::models::{ModelFiles, Models};
@@ -77,6 +78,7 @@ fn compare(python: &str, folder: &Path, demo_base: &str) -> Outcome<()> {
         row(&format!("diffusers {}", theirs["version"].as_str().unwrap_or_default()), &theirs, None);
         let mut ours = Command::new(env::current_exe()?);
         ours.args(["measure", folder, case.base, &rounds, &steps, &side]);
+        ours.env(CANDLE_SPINS[0], CANDLE_SPINS[1]); // as `bolid` sets it for itself
         row("bolid", &serde_json::from_str(&output(&mut ours)?)?, Some(&theirs));
     }
     Ok(())

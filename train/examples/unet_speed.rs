@@ -20,6 +20,7 @@ use std::{env, fs};
 use candle_core::{DType, Device, Tensor, Var};
 use serde_json::{Value, json};
 use train::adamw::{AdamW, AdamWConfig};
+use train::device::CANDLE_SPINS;
 use train::diffusion::Weights;
 use train::diffusion::adapter_file::AdapterFile;
 use train::diffusion::unet::{Conditioning, Stream, UNet, UnetConfig};
@@ -67,6 +68,7 @@ fn compare(python: &str, folder: &Path) -> Outcome<()> {
         };
         let ours = |mode: &str| -> Outcome<Value> {
             let mut command = Command::new(env::current_exe()?);
+            command.env(CANDLE_SPINS[0], CANDLE_SPINS[1]); // as `bolid` sets it for itself
             Ok(serde_json::from_str(&output(command.args(["measure", text, mode, &rounds.to_string()]))?)?)
         };
         println!("{title}");

@@ -1,7 +1,6 @@
-//! Seconds of a training step of the body-VAE, ours and PyTorch's in turn, and views a second from a snapshot in the page
-//! cache: `make bench-vae`, or
+//! Seconds of a training step of the body-VAE, ours and PyTorch's in turn: `make bench-vae`, or
 //!
-//!     cargo run --release -p train --example vae_speed -- PYTHON [SNAPSHOT]
+//!     cargo run --release -p train --example vae_speed -- PYTHON
 //!
 //! PYTHON has torch. Both sides have the same layers, shapes, losses and optimiser (PyTorch's fused one), random inputs
 //! and the same number of threads; the numbers of parameters are compared. A step is forward, backward and the
@@ -18,14 +17,13 @@ use photo::joints::JOINT_COUNT;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use snapshot::{Pixels, Snapshot};
 use train::adamw::{AdamW, AdamWConfig};
 use train::body::loss::loss;
 use train::body::{
     BodyBatch, BodyVae, BodyVaeConfig, Framing, LossSettings, Moved, Pose, Sets, Target, Views,
 };
+use train::device::CANDLE_SPINS;
 use train::parameters::Parameters;
-use train::views::ViewReader;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -38,8 +36,6 @@ const DRAWN: usize = 2;
 const CHANNELS: usize = 32;
 const BLOCKS: usize = 0;
 const ROUNDS: usize = 12;
-/// Bytes that are read from a snapshot, at the most.
-const READ_BYTES: usize = 4 << 30;
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -49,11 +45,7 @@ fn main() -> Outcome<()> {
             Ok(())
         }
         [python] => compare(python),
-        [python, snapshot] => {
-            compare(python)?;
-            read(Path::new(snapshot))
-        }
-        _ => Err("usage: vae_speed PYTHON [SNAPSHOT]".into()),
+        _ => Err("usage: vae_speed PYTHON".into()),
     }
 }
 
@@ -67,7 +59,10 @@ fn compare(python: &str) -> Outcome<()> {
     let mut rows = Vec::new();
     for _ in 0..TURNS {
         let theirs: Value = serde_json::from_str(&output(Command::new(python).arg(&script).args(&shape))?)?;
-        let ours: Value = serde_json::from_str(&output(Command::new(env::current_exe()?).arg("measure"))?)?;
+        let mut ours = Command::new(env::current_exe()?);
+        // As `bolid` sets it for itself.
+        let ours = ours.arg("measure").env(CANDLE_SPINS[0], CANDLE_SPINS[1]);
+        let ours: Value = serde_json::from_str(&output(ours)?)?;
         if theirs["parameters"] != ours["parameters"] {
             return Err(format!(
                 "two models: {} parameters and {}",
@@ -176,38 +171,4 @@ fn pose(index: usize) -> Pose {
         joints[joint + 1] = [1.0 - x, y, 0.9];
     }
     Pose { joints }
-}
-
-/// Reads the views of a snapshot twice; the second time they lie in the page cache.
-fn read(path: &Path) -> Outcome<()> {
-    let snapshot = Snapshot::open(path)?;
-    let size = snapshot.manifest().spec.size_px as usize;
-    let most = READ_BYTES / (3 * size * size);
-    let rows: Vec<usize> = (0..snapshot.photos().len()).take(most.max(1)).collect();
-    println!("views from {} (u8, {size} px), in the page cache", path.display());
-    for side in [size, 128] {
-        if side > size || !size.is_multiple_of(side) {
-            continue;
-        }
-        let reader = ViewReader::new(&snapshot, side)?;
-        let mut seconds = f64::INFINITY;
-        for _ in 0..3 {
-            let start = Instant::now();
-            // As many at a time as a step has.
-            for rows in rows.chunks(PEOPLE * VIEWS) {
-                std::hint::black_box(reader.read(rows, Pixels::Weighted)?);
-            }
-            seconds = seconds.min(start.elapsed().as_secs_f64());
-        }
-        let bytes = (rows.len() * 3 * size * size) as f64;
-        println!(
-            "  at {side:>4} px: {:>8.0} views/s, {:.2} GB/s of the snapshot",
-            rows.len() as f64 / seconds,
-            bytes / seconds / 1e9
-        );
-        if side == 128 {
-            break;
-        }
-    }
-    Ok(())
 }

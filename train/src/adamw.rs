@@ -4,9 +4,10 @@ use crate::error::{Error, Result};
 #[cfg(feature = "cuda")]
 use crate::fit::card;
 use crate::fit::fused::Update;
-use crate::grad::has_kernels;
+use crate::grad::{has_kernels, in_pool};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// Settings of the optimiser; the defaults are PyTorch's.
@@ -104,8 +105,20 @@ impl AdamW {
         if self.step_on_card(gradients, &rates)? {
             return Ok(());
         }
-        for parameter in self.parameters.values_mut() {
-            let Some(gradient) = gradients.get(parameter.var.as_tensor()) else { continue };
+        let with_gradient = self.parameters.values_mut().filter_map(|parameter| {
+            let gradient = gradients.get(parameter.var.as_tensor())?;
+            Some((parameter, gradient))
+        });
+        let (on_host, others): (Vec<_>, Vec<_>) =
+            with_gradient.partition(|(parameter, _)| matches!(parameter.moments, Moments::Host { .. }));
+        // Most parameters are too small to be shared among threads, so each thread takes some of them.
+        in_pool(|| {
+            let step = |(parameter, gradient): (&mut Parameter, &Tensor)| {
+                parameter.step(gradient, &rates(parameter.decays))
+            };
+            on_host.into_par_iter().try_for_each(step)
+        })?;
+        for (parameter, gradient) in others {
             parameter.step(gradient, &rates(parameter.decays))?;
         }
         Ok(())

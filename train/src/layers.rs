@@ -228,7 +228,7 @@ impl Attention {
         grad::attention_layer(x, mask, &self.0)
     }
 
-    /// `x` `[b, n, width]` attends to `tokens` `[b, m, width]`; `mask` `[b, n, m]` is added to the scores.
+    /// `x` `[b, n, width]` attends to `tokens` `[b, m, width]`, or `[b·parts, m/parts, width]`; `mask` `[b, n, m]` is added to the scores.
     pub fn over(&self, x: &Tensor, tokens: &Tensor, mask: &Tensor) -> Result<Tensor> {
         grad::cross_attention_layer(x, tokens, mask, &self.0)
     }

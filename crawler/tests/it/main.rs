@@ -1,6 +1,7 @@
 //! All integration tests of this crate are one binary: every further one would link the whole crate again.
 
 mod again;
+mod corpus;
 mod crawl;
 mod failures;
 mod galleries;

@@ -66,7 +66,7 @@ pub fn decode_for(bytes: &[u8], min_size: MinDecodeSize) -> Result<DecodedPhoto,
 ///
 /// # Errors
 /// As [`decode`].
-pub(crate) fn pixels(bytes: &[u8], min_size: MinDecodeSize) -> Result<RgbImage, DecodeError> {
+pub fn pixels(bytes: &[u8], min_size: MinDecodeSize) -> Result<RgbImage, DecodeError> {
     decode_upright(bytes, min_size).map(|(_, decoded)| decoded.image)
 }
 

@@ -43,3 +43,4 @@ pub(crate) use network::Network;
 pub use registry::{Fallback, ModelEntry, Registry};
 pub use runtime::Runtime;
 pub(crate) use session::{input_dimensions, read};
+pub use split_head::parts as split_parts;

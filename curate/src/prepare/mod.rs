@@ -4,7 +4,7 @@
 pub mod gaussian;
 
 use image::RgbImage;
-use photo::{Affine, BoundingBox, Digest, Joints, Person, Tensors};
+use photo::{Affine, BoundingBox, Compression, Digest, Joints, Person, Tensors};
 use serde::{Deserialize, Serialize};
 
 use self::gaussian::{GaussianWeights, NoVisibleJoint};
@@ -53,6 +53,9 @@ pub struct PrepareSettings {
     /// Which tensors are stored and published.
     #[serde(skip_serializing_if = "Tensors::is_both")]
     pub tensors: Tensors,
+    /// How a snapshot stores them. What is prepared is the same either way.
+    #[serde(skip_serializing_if = "Compression::is_none")]
+    pub compression: Compression,
 }
 
 impl Default for PrepareSettings {
@@ -65,6 +68,7 @@ impl Default for PrepareSettings {
             alpha: 0.1,       // the background stays faintly visible
             pad_value: 0,     // no light, as far from every joint as the weighting itself
             tensors: Tensors::Both, // the body-VAE sees the weighted image and draws the image
+            compression: Compression::None, // trainings read every epoch, and read several times as fast
         }
     }
 }
@@ -79,9 +83,11 @@ pub struct SettingsError {
 }
 
 impl PrepareSettings {
-    /// The digest under which prepared tensors are stored.
+    /// The digest under which prepared tensors are stored. It leaves out how a snapshot stores them, so that
+    /// another choice there prepares no photo again.
     pub fn digest(&self) -> Digest {
-        Digest::of_json(&(VERSION, decode::VERSION, decode::reducing_decoder(), self))
+        let prepared = Self { compression: Compression::None, ..self.clone() };
+        Digest::of_json(&(VERSION, decode::VERSION, decode::reducing_decoder(), prepared))
     }
 
     /// Checks the values against their ranges.

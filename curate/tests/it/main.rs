@@ -2,6 +2,7 @@
 
 mod cascade;
 mod colours;
+mod corpus;
 mod decode;
 mod embedding;
 mod identity_check;

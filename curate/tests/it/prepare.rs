@@ -6,7 +6,7 @@ use curate::prepare::{Fit, PrepareSettings};
 use curate::{Prepared, decode, prepare, prepare_file};
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
-use photo::{BoundingBox, Joint, Joints, Person};
+use photo::{BoundingBox, Compression, Joint, Joints, Person};
 
 const SIZE: u32 = 256;
 
@@ -139,6 +139,17 @@ fn settings_out_of_range_are_named_and_unknown_keys_refused() {
     assert_eq!(serde_json::from_str::<PrepareSettings>("{}").unwrap(), PrepareSettings::default());
     let other = PrepareSettings { alpha: 0.2, ..PrepareSettings::default() };
     assert_ne!(other.digest(), PrepareSettings::default().digest());
+}
+
+#[test]
+fn how_a_snapshot_stores_tensors_prepares_no_photo_again_and_is_silent_where_it_is_the_default() {
+    let small = PrepareSettings { compression: Compression::Zstd, ..PrepareSettings::default() };
+    assert_eq!(small.digest(), PrepareSettings::default().digest());
+    let json = serde_json::to_value(&small).unwrap();
+    assert_eq!(json["compression"], "zstd");
+    assert_eq!(serde_json::from_value::<PrepareSettings>(json).unwrap(), small);
+    let silent = serde_json::to_value(PrepareSettings::default()).unwrap();
+    assert!(silent.get("compression").is_none(), "ids of snapshots hang on it");
 }
 
 fn jpeg(image: &RgbImage) -> Vec<u8> {

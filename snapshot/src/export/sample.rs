@@ -1,7 +1,6 @@
 //! What is said of a photo in an export.
 
 use std::borrow::Cow;
-use std::path::Path;
 
 use photo::redact::redacted;
 use photo::{Affine, BoundingBox, Digest, Joints};
@@ -10,6 +9,7 @@ use serde::Serialize;
 use super::picture::Kind;
 use super::spec::PixelSource;
 use crate::row::Photo;
+use crate::shard;
 
 /// A photo's facts, in pixels of the picture that leaves.
 #[derive(Clone, Debug, Serialize)]
@@ -81,7 +81,7 @@ pub(super) fn side(photo: &Photo) -> &'static str {
 /// The name of the person's shard, another one for each person. Readers of WebDataset cut a name at its first dot, so one
 /// with dots gets a name without.
 fn person(photo: &Photo) -> Cow<'_, str> {
-    let stem = Path::new(&photo.shard).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let stem = shard::stem_of(&photo.shard);
     if !stem.contains('.') {
         return stem.into();
     }

@@ -181,36 +181,79 @@ fn reading(spec: &SnapshotSpec, counts: &Counts) -> String {
     let images = spec.images();
     // Of one or two people, all may be for testing.
     let side = counts.sides().find(|(_, side)| side.photos > 0).map_or("train", |(name, _)| name);
+    // The card of a plain snapshot stays as it is to the byte: ids stand for it.
+    let (imports, reader, about) = match spec.is_compressed() {
+        true => ("import numpy as np, pandas as pd, zstandard", compressed(spec), COMPRESSED),
+        false => ("import pandas as pd\nfrom safetensors import safe_open", plain(spec), ""),
+    };
     format!(
         "## Reading it
 
 ```python
-import pandas as pd
-from safetensors import safe_open
+{imports}
 
 photos = pd.read_parquet(\"photos.parquet\")
 {side} = photos[(photos.split == \"{side}\") & ~photos.held_out]
 photo = {side}.iloc[0]
 joints = photo.joints.reshape(17, 3)  # x, y in px of the tensor, confidence (0: not visible)
-with safe_open(photo.shard, \"np\") as shard:
-    image = shard.get_slice(\"{image}\")[photo.row]  # u8 [3, {size_px}, {size_px}], RGB
-```
+{reader}```
 
-| file | what |
+{about}| file | what |
 |---|---|
 | `photos.parquet` | a row per kept photo: source, scores, person's box, joints, affine map, split, shard and row |
 | `dropped.parquet` | a row per dropped photo: every reason, the scores behind it |
 | `measurements.parquet` | what each model said of each photo |
-| `shards/*.safetensors` | {images} u8 [n, 3, {size_px}, {size_px}]; `joints` f32 [n, 17, 3]; `confidence` f32 [n, 17] |
+| `{shards}` | {images} u8 [n, 3, {size_px}, {size_px}]; `joints` f32 [n, 17, 3]; `confidence` f32 [n, 17] |
 | `fetches.parquet`, `build.json`, `citation.bib` | when it was fetched and built, how to cite it; no part of the id |
 | `manifest.json` | recipe, rules, settings, models, counts, digests |
 | `croissant.json` | the same for machines (MLCommons Croissant 1.1) |
 | `plots/*.svg` | the drawings of this page |
 
 ",
+        shards = spec.shards(),
         size_px = spec.size_px,
-        image = images[0],
         images = images.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and "),
+    )
+}
+
+const COMPRESSED: &str = "\
+in this folder, with `numpy`, `pandas`, `pyarrow` and `zstandard` installed. A shard is a file of safetensors in the seekable
+format of zstd: a frame with the header, one with joints and confidence, one for each photo of each tensor, and a table of
+the frames. `zstd -d` makes `.safetensors` of it, for whatever reads those.
+
+";
+
+fn plain(spec: &SnapshotSpec) -> String {
+    format!(
+        "\
+with safe_open(photo.shard, \"np\") as shard:
+    image = shard.get_slice(\"{image}\")[photo.row]  # u8 [3, {size_px}, {size_px}], RGB
+",
+        image = spec.images()[0],
+        size_px = spec.size_px,
+    )
+}
+
+/// The first tensor of a photo; how the second one is found stands beside it.
+fn compressed(spec: &SnapshotSpec) -> String {
+    let second = match spec.images() {
+        [_, second] => format!("; `{second}`: 2 + (count - 2) // 2 + photo.row"),
+        _ => String::new(),
+    };
+    format!(
+        "\
+with open(photo.shard, \"rb\") as shard:
+    shard.seek(-9, 2)  # the end: how many frames there are, and before that their lengths, compressed and not
+    count = int.from_bytes(shard.read(4), \"little\")
+    shard.seek(-9 - 8 * count, 2)
+    lengths = np.frombuffer(shard.read(8 * count), \"<u4\")[::2].astype(int)
+    frame = 2 + photo.row  # of `{first}`{second}
+    shard.seek(lengths[:frame].sum())
+    planes = zstandard.decompress(shard.read(lengths[frame]))
+image = np.frombuffer(planes, \"u1\").reshape(3, {size_px}, {size_px})  # RGB
+",
+        first = spec.images()[0],
+        size_px = spec.size_px,
     )
 }
 

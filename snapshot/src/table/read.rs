@@ -9,6 +9,7 @@ use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleTyp
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
+use super::guard::guarded;
 use crate::error::Error;
 
 /// A Parquet file that is open for reading.
@@ -20,7 +21,7 @@ pub(crate) struct Table {
 impl Table {
     pub fn open(path: &Path) -> std::result::Result<Self, Error> {
         let file = File::open(path).map_err(Error::io("open", path))?;
-        let reader = SerializedFileReader::new(file).map_err(Error::parquet(path))?;
+        let reader = guarded(path, || SerializedFileReader::new(file))?;
         Ok(Self { path: path.to_owned(), reader })
     }
 
@@ -96,7 +97,7 @@ impl Table {
         }
         let mut rows = Vec::new();
         for group in groups {
-            self.read_group::<T>(group, index, &mut rows).map_err(Error::parquet(&self.path))?;
+            guarded(&self.path, || self.read_group::<T>(group, index, &mut rows))?;
         }
         Ok(rows)
     }

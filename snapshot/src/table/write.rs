@@ -16,7 +16,7 @@ use super::column::{Column, Shape, Values};
 use crate::error::Error;
 
 /// Rows of a row group: enough to make the footer small, few enough to read one group at a time.
-pub(super) const ROW_GROUP_ROWS: usize = 65_536;
+pub(crate) const ROW_GROUP_ROWS: usize = 65_536;
 
 impl Column {
     /// Writes the rows `from..to`, whose values begin at `first`; returns where the next rows' values begin.

@@ -2,6 +2,8 @@
 
 mod card;
 mod common;
+mod compressed;
+mod corpus;
 mod diff;
 mod export;
 mod readers;

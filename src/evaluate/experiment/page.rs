@@ -38,7 +38,7 @@ fn introduction(text: &mut String, results: &Results) {
          `bolid experiment` wrote this page (plan `{}`); do not edit it.\n\n\
          {} synthetic people, whom no training of an adapter has seen{}; {} of clothes × {} each. Pictures are compared with {} photos \
          of the person in clothes that no given photo shows, and the prompts name others again: clothes say nothing of whom a \
-         picture shows. Every way of drawing begins with the same noise.\n\n",
+         picture shows. Everybody has noise of their own for each prompt, the same in every way of drawing.\n\n",
         plan.name,
         plan.people,
         match results.provenance.body_vae_run {
@@ -270,8 +270,6 @@ fn limits(text: &mut String, results: &Results) {
          and photos alike are that rough.\n\
          - The people are drawn, not photographed: they vary as `synth` lets them, in one studio.\n\
          - {} people and {}: intervals are wide{of_trainings}.\n\
-         - All people and prompts are drawn from the same noise ({}), so that arms can be compared: what other noise would change is \
-         in no interval.\n\
          - Learning rate, steps and batch are the same for all adapters{}, chosen for ours. IP-Adapter's own (10⁻⁴, a million steps \
          of 64) would teach nothing in so few steps; its K and V begin as the base's here too.\n\
          - DreamBooth is one training a person, not repeated from other seeds.\n\
@@ -282,7 +280,6 @@ fn limits(text: &mut String, results: &Results) {
         (100.0 / (size as f64 * 0.3)).round(),
         provenance.plan.people,
         counted(trainings, "training"),
-        counted(provenance.plan.seeds as usize, "seed"),
         but_for(&provenance.plan.ip_adapter.set),
     );
 }

@@ -9,7 +9,7 @@ use super::trainings::Trained;
 /// The file's name.
 pub const FILE: &str = "experiment.json";
 /// The version of the file that this program writes and reads.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// An experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -29,7 +29,7 @@ use crate::evaluate::renderer::{PERSON, Renderer, SubjectInputs};
 use crate::training::draw::DrawSpec;
 
 /// Raised whenever the same inputs would be read otherwise.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Who is drawn, with what, and who judges.
 pub struct Runner<'a> {
@@ -220,7 +220,7 @@ impl Runner<'_> {
             self.plan.prompts.clone(),
             self.plan.seeds(),
         )?;
-        let inputs = SubjectInputs { noun: &noun, body: &body, reference };
+        let inputs = SubjectInputs { name: &subject.name, noun: &noun, body: &body, reference };
         let pictures = renderer.draw(inputs, arm.condition)?;
         // Agreement with the words that everybody else is drawn by: the identifier is no word.
         let texts: Vec<Vec<f32>> = renderer

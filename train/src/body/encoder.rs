@@ -83,11 +83,9 @@ impl Encoder {
         let geometry = views.geometry(&self.config)?;
         let features = pooled(&self.trunk, &views.pixels, &geometry.pooling, chunk)?;
         let as_computed = |tensor: &Tensor| tensor.to_dtype(compute);
-        let mut tokens = self.tokens.forward(
-            &as_computed(&features)?,
-            &as_computed(&views.strips)?,
-            &as_computed(&geometry.features)?,
-        )?;
+        let strips = views.strips.iter().map(as_computed).collect::<candle_core::Result<Vec<Tensor>>>()?;
+        let mut tokens =
+            self.tokens.forward(&as_computed(&features)?, &strips, &as_computed(&geometry.features)?)?;
         for layer in &self.view_layers {
             tokens = layer.among(&tokens, &geometry.gates)?;
         }
@@ -109,14 +107,13 @@ impl Encoder {
         // of all views that it sees.
         let mean = grad::weighted_sum(tokens, &geometry.shares)?;
         let mut summary = (mean + refined)?.reshape((rows, per_row, width))?;
-        let tokens = tokens.reshape((rows, per_row * TOKENS, width))?;
         let mask = sets
             .sight
             .unsqueeze(3)?
             .broadcast_add(&geometry.gates.reshape((rows, 1, per_row, TOKENS))?)?
             .reshape((rows, per_row, per_row * TOKENS))?;
         for layer in &self.set_layers {
-            summary = layer.over(&summary, &tokens, &mask)?;
+            summary = layer.over(&summary, tokens, &mask)?;
         }
         let hidden = grad::gelu(&self.hidden.forward(&self.norm.forward(&summary)?)?)?;
         let precision = self.precision.forward(&hidden)?.to_dtype(DType::F32)?;

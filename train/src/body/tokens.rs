@@ -57,23 +57,16 @@ impl Tokens {
         })
     }
 
-    /// `features` `[n, POOLS, channels]`, `strips` `[n, strips::VALUES]`, `pose` `[n, POSE_FEATURES]`;
+    /// `features` `[n, POOLS, channels]`, `strips` as [`Views`](super::views::Views) has them, `pose` `[n, POSE_FEATURES]`;
     /// the result is `[n, TOKENS, width]`.
-    pub fn forward(&self, features: &Tensor, strips: &Tensor, pose: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, features: &Tensor, strips: &[Tensor], pose: &Tensor) -> Result<Tensor> {
         // What all people have in common is most of every feature; without the normalisation, training
         // stays for thousands of steps where it began.
         let features = self.norm.forward(features)?;
         let mut seen = vec![grad::linear_by_place(&features, &self.weight)?];
-        let pair = 2 * strips::LIMB_VALUES;
-        for (kind, layers) in self.limbs.iter().enumerate() {
-            let both = strips.narrow(1, kind * pair, pair)?.reshape(((), 2, strips::LIMB_VALUES))?;
-            seen.push(layers.forward(&both)?);
-        }
-        let mut start = LIMB_KINDS * pair;
-        for (layers, values) in [(&self.trunk, strips::TRUNK_VALUES), (&self.head, strips::HEAD_VALUES)] {
-            let strip = strips.narrow(1, start, values)?.contiguous()?.unsqueeze(1)?;
-            seen.push(layers.forward(&strip)?);
-            start += values;
+        let kinds = self.limbs.iter().chain([&self.trunk, &self.head]);
+        for (layers, strips) in kinds.zip(strips) {
+            seen.push(layers.forward(strips)?);
         }
         let hidden = grad::gelu(&self.pose_wide.forward(pose)?)?;
         seen.push(self.pose.forward(&hidden)?.unsqueeze(1)?);

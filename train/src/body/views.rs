@@ -16,8 +16,8 @@ pub struct Views {
     /// Weighted photos (paper 4.1), framed ([`Framing::of`]), after space-to-depth: u8
     /// `[n, 3·f², 16, 16]` with f = side / 16.
     pub pixels: Tensor,
-    /// The strips along the limbs, over trunk and head: f32 `[n, strips::VALUES]`.
-    pub(super) strips: Tensor,
+    /// The strips along the limbs, over trunk and head: for each of [`strips::KINDS`], f32 `[n, strips, values]`.
+    pub(super) strips: Vec<Tensor>,
     /// The joints in shares of the framed square.
     pub poses: Vec<Pose>,
 }
@@ -58,7 +58,10 @@ impl Views {
         let (pixels, strips) = pixels_and_strips(planes, side, &poses, framings);
         let channels = 3 * (side / GRID).pow(2);
         let pixels = Tensor::from_vec(pixels, (poses.len(), channels, GRID, GRID), device)?;
-        let strips = Tensor::from_vec(strips, (poses.len(), strips::VALUES), device)?;
+        let strips = strips.into_iter().zip(strips::KINDS).map(|(values, [count, length])| {
+            Ok(Tensor::from_vec(values, (poses.len(), count, length), device)?)
+        });
+        let strips = strips.collect::<Result<_>>()?;
         Ok(Self { pixels, strips, poses })
     }
 
@@ -110,27 +113,38 @@ fn token_gates(pose: &Pose) -> [f32; TOKENS] {
     gates
 }
 
-/// The framed views folded for the convolutions, and their strips.
+/// The framed views folded for the convolutions, and their strips by kind.
 fn pixels_and_strips(
     planes: &[u8],
     side: usize,
     poses: &[Pose],
     framings: &[Framing],
-) -> (Vec<u8>, Vec<f32>) {
+) -> (Vec<u8>, Vec<Vec<f32>>) {
     let length = 3 * side * side;
     let mut folded = vec![0; planes.len()];
-    let mut read = vec![0.0; poses.len() * strips::VALUES];
+    let mut kinds: Vec<Vec<f32>> =
+        strips::KINDS.iter().map(|[count, length]| vec![0.0; poses.len() * count * length]).collect();
+    let mut of_views: Vec<Vec<&mut [f32]>> = poses.iter().map(|_| Vec::new()).collect();
+    for (kind, [count, length]) in kinds.iter_mut().zip(strips::KINDS) {
+        let parts = of_views.iter_mut().zip(kind.chunks_exact_mut(count * length));
+        parts.for_each(|(view, part)| view.push(part));
+    }
     let views = planes.par_chunks(length).zip(poses).zip(framings);
-    let outputs = folded.par_chunks_mut(length).zip(read.par_chunks_mut(strips::VALUES));
-    outputs.zip(views).for_each_init(
-        || vec![0; length],
-        |framed, ((folded, read), ((from, pose), framing))| {
+    folded.par_chunks_mut(length).zip(of_views).zip(views).for_each_init(
+        || (vec![0; length], vec![0.0; strips::VALUES]),
+        |(framed, read), ((folded, kinds), ((from, pose), framing))| {
             framing.pixels(from, side, framed);
             fold(framed, side, GRID, folded);
             strips::read(framed, side, pose, read);
+            let mut rest = &read[..];
+            for kind in kinds {
+                let (own, after) = rest.split_at(kind.len());
+                kind.copy_from_slice(own);
+                rest = after;
+            }
         },
     );
-    (folded, read)
+    (folded, kinds)
 }
 
 /// Space-to-depth: `[3, side, side]` to `[3·f², grid, grid]`, channel (c·f + dy)·f + dx.

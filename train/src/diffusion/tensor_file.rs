@@ -49,24 +49,34 @@ impl TensorFile {
         let metadata = metadata.map_err(|e| bad(format!("__metadata__: {e}")))?.unwrap_or_default();
         let data_start = header_bytes + 8;
         let mut tensors = HashMap::new();
+        let mut all_bytes = 0_u64;
         for (name, value) in header {
             let info: TensorInfo =
                 serde_json::from_value(value).map_err(|e| bad(format!("header of {name}: {e}")))?;
             let (start, end) = info.data_offsets;
             let bits = info.shape.iter().try_fold(info.dtype.bitsize(), |n, &d| n.checked_mul(d));
-            if bits.map(|b| b.div_ceil(8)) != end.checked_sub(start) {
+            // Where either is `None` (more bits than a number holds, an end before the start), nothing fits.
+            let fits =
+                bits.zip(end.checked_sub(start)).is_some_and(|(bits, bytes)| bits.div_ceil(8) == bytes);
+            if !fits {
                 return Err(bad(format!(
                     "{name}: bytes {start}..{end} do not fit the shape {:?} of {:?}",
                     info.shape, info.dtype
                 )));
             }
-            if data_start + end as u64 > file_bytes {
-                return Err(bad(format!(
-                    "truncated: {name} ends at byte {} of {file_bytes}",
-                    data_start + end as u64
-                )));
+            // An end near the largest number must not wrap around to a place within the file.
+            let end_in_file = data_start.saturating_add(end as u64);
+            if end_in_file > file_bytes {
+                return Err(bad(format!("truncated: {name} ends at byte {end_in_file} of {file_bytes}")));
             }
+            all_bytes = all_bytes.saturating_add((end - start) as u64);
             tensors.insert(name, info);
+        }
+        // A small file could name its bytes a million times, and would not fit into memory when all of it is read.
+        if all_bytes > file_bytes - data_start {
+            return Err(bad(format!(
+                "its tensors overlap: they have {all_bytes} bytes in a file of {file_bytes}"
+            )));
         }
         Ok(Self { path: path.to_owned(), file: Mutex::new(file), data_start, tensors, metadata })
     }
@@ -126,4 +136,35 @@ impl TensorFile {
 pub fn read_all(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
     let file = TensorFile::open(path)?;
     file.names().map(|name| Ok((name.to_owned(), file.read(name, device)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a file of this header and 16 bytes of tensors.
+    fn said_of(header: &str) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("it.safetensors");
+        let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 16]].concat();
+        std::fs::write(&path, bytes).expect("a file");
+        TensorFile::open(&path).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn tensors_that_do_not_lie_in_the_file_one_beside_the_other_are_refused() {
+        let tensor = |shape: &str, from: u64, to: u64| {
+            format!("{{\"dtype\": \"U8\", \"shape\": {shape}, \"data_offsets\": [{from}, {to}]}}")
+        };
+        let one = |tensor: &str| said_of(&format!("{{\"a\": {tensor}}}"));
+        assert_eq!(one(&tensor("[2, 8]", 0, 16)), "");
+        assert!(one(&tensor("[2, 8]", 0, 15)).contains("do not fit the shape"));
+        // Neither the shape nor the place has a length.
+        let huge = "[4294967296, 4294967296, 4294967296]";
+        assert!(one(&tensor(huge, 9, 4)).contains("do not fit the shape"));
+        // Behind the header's 70 bytes, this end would be that of another place.
+        assert!(one(&tensor("[4]", u64::MAX - 8, u64::MAX - 4)).contains("truncated"));
+        let twice = format!("{{\"a\": {0}, \"b\": {0}}}", tensor("[9]", 0, 9));
+        assert!(said_of(&twice).contains("overlap: they have 18 bytes"), "{}", said_of(&twice));
+    }
 }

@@ -3,6 +3,7 @@
 use super::json::Settings;
 use crate::error::{Error, Result};
 use serde_json::{Value, json};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tokenizers::Tokenizer;
 
@@ -47,14 +48,14 @@ impl ClipTokenizer {
         let (pad, unknown) = (special("pad_token", &end), special("unk_token", &end));
         let fast = folder.join("tokenizer.json");
         let (path, tokenizer) = if fast.exists() {
-            (fast.clone(), Tokenizer::from_file(&fast))
+            (fast.clone(), guarded(|| Tokenizer::from_file(&fast)))
         } else {
             let path = folder.join("vocab.json");
             // A padding token of its own (SD 2 and SDXL: "!") is cut out of the text wherever it stands, as transformers does.
             let own_padding = (pad != end).then_some(pad.as_str());
             let tokens: Vec<&str> = [begin.as_str(), end.as_str()].into_iter().chain(own_padding).collect();
             let json = from_vocabulary(folder, &unknown, &tokens)?;
-            (path, Tokenizer::from_bytes(json.to_string()))
+            (path, guarded(|| Tokenizer::from_bytes(json.to_string())))
         };
         let mut tokenizer = tokenizer.map_err(|e| Error::malformed(&path, e))?;
         // Cutting and padding are done here, so that what is cut can be shown.
@@ -78,9 +79,7 @@ impl ClipTokenizer {
 
     /// Token ids of a prompt. What does not fit is returned as [`Tokens::cut`].
     pub fn encode(&self, prompt: &str) -> Result<Tokens> {
-        let encoding = self
-            .tokenizer
-            .encode(prompt, false)
+        let encoding = guarded(|| self.tokenizer.encode(prompt, false))
             .map_err(|e| Error::Tokenise { text: prompt.to_owned(), reason: e.to_string() })?;
         let room = self.length - 2;
         let words = encoding.get_ids();
@@ -94,6 +93,12 @@ impl ClipTokenizer {
         });
         Ok(Tokens { ids, cut })
     }
+}
+
+/// Does something with the library. It unwraps what a `tokenizer.json` says of itself: a panic on a stranger's file must be
+/// an error, and not end the program. The library keeps no state that could be seen half-changed.
+fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("the tokenizer's library panicked".into()))
 }
 
 /// `tokenizer.json` of a CLIP checkpoint that only has `vocab.json` and `merges.txt` (transformers' `CLIPConverter`).

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var};
+use rayon::prelude::*;
 
 use super::fused::Approach;
 use crate::error::{Error, Result};
-use crate::grad::has_kernels;
+use crate::grad::{has_kernels, in_pool};
 use crate::parameters::Parameters;
 
 /// An average of each parameter over the last steps, in f32.
@@ -30,15 +31,19 @@ impl Ema {
         // At the start, the average would be of values that mean nothing yet for 1 / (1 − decay) steps.
         let decay = self.decay.min((1.0 + t) / (10.0 + t));
         let share = (1.0 - decay) as f32;
-        for (name, parameter) in parameters {
-            let Some(average) = self.average.get(name) else { continue };
-            if has_kernels(average.device()) {
-                average.inplace_op2(parameter.as_tensor(), &Approach { share })?;
-            } else {
-                let step =
-                    ((parameter.as_detached_tensor() - average.as_detached_tensor())? * f64::from(share))?;
-                average.set(&(average.as_detached_tensor() + step)?)?;
-            }
+        let pairs =
+            parameters.iter().filter_map(|(name, parameter)| Some((self.average.get(name)?, parameter)));
+        let (on_host, others): (Vec<_>, Vec<_>) =
+            pairs.partition(|(average, _)| has_kernels(average.device()));
+        in_pool(|| {
+            let approach = |(average, parameter): (&Var, &Var)| {
+                average.inplace_op2(parameter.as_tensor(), &Approach { share })
+            };
+            on_host.into_par_iter().try_for_each(approach)
+        })?;
+        for (average, parameter) in others {
+            let step = ((parameter.as_detached_tensor() - average.as_detached_tensor())? * f64::from(share))?;
+            average.set(&(average.as_detached_tensor() + step)?)?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use crate::adamw::Rates;
 use crate::error::Result;
+use crate::grad::{Loop, simd};
 
 /// Elements a thread takes at a time: 64 KiB of each array.
 const CHUNK: usize = 1 << 14;
@@ -46,23 +47,54 @@ impl InplaceOp2 for Update<'_> {
         let mut moments = self.moments.borrow_mut();
         let (mean, square) = &mut *moments;
         let Rates { config, scale, kept, rate, correct2 } = self.rates;
-        let [beta1, beta2, eps] = [config.beta1, config.beta2, config.eps].map(|value| value as f32);
-        let [fresh1, fresh2] = [config.beta1, config.beta2].map(|beta| (1.0 - beta) as f32);
-        let [scale, kept, rate, correct2] =
-            [*scale, *kept, *rate, correct2.recip()].map(|value| value as f32);
+        let beta = [config.beta1, config.beta2];
+        let numbers = Numbers {
+            beta: beta.map(|beta| beta as f32),
+            fresh: beta.map(|beta| (1.0 - beta) as f32),
+            eps: config.eps as f32,
+            scale: *scale as f32,
+            kept: *kept as f32,
+            rate: *rate as f32,
+            correct2: correct2.recip() as f32,
+        };
         parameter
             .par_chunks_mut(CHUNK)
             .zip(gradient.par_chunks(CHUNK))
             .zip(mean.par_chunks_mut(CHUNK).zip(square.par_chunks_mut(CHUNK)))
-            .for_each(|((p, g), (m, s))| {
-                for (((p, g), m), s) in p.iter_mut().zip(g).zip(m).zip(s) {
-                    let g = g * scale;
-                    *m = *m * beta1 + g * fresh1;
-                    *s = *s * beta2 + g * g * fresh2;
-                    *p = *p * kept - rate * *m / (s.sqrt() * correct2 + eps);
-                }
-            });
+            .for_each(|(values, moments)| simd::<Step, _>((values, moments, numbers)));
         Ok(())
+    }
+}
+
+/// What a step multiplies and adds, in the parameters' type.
+#[derive(Clone, Copy)]
+struct Numbers {
+    beta: [f32; 2],
+    fresh: [f32; 2],
+    eps: f32,
+    scale: f32,
+    kept: f32,
+    rate: f32,
+    correct2: f32,
+}
+
+/// Of some parameters, their gradients, and both moments. Roots and quotients take longer than memory where they are computed
+/// four at a time, which is what every machine has.
+enum Step {}
+
+type StepArgs<'a> = ((&'a mut [f32], &'a [f32]), (&'a mut [f32], &'a mut [f32]), Numbers);
+
+impl Loop<StepArgs<'_>> for Step {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(((p, g), (m, s), n): StepArgs<'_>) {
+        for (((p, g), m), s) in p.iter_mut().zip(g).zip(m).zip(s) {
+            let g = g * n.scale;
+            *m = *m * n.beta[0] + g * n.fresh[0];
+            *s = *s * n.beta[1] + g * g * n.fresh[1];
+            *p = *p * n.kept - n.rate * *m / (s.sqrt() * n.correct2 + n.eps);
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 //! end: so those of a batch are asked for together, once.
 
 use candle_core::{DType, Tensor};
+use rayon::prelude::*;
 
 use super::fused::squared_norm;
 use crate::error::{Error, Result};
-use crate::grad::has_kernels;
+use crate::grad::{has_kernels, in_pool};
 
 /// Single numbers, in order.
 pub(super) fn read(numbers: &[&Tensor]) -> Result<Vec<f64>> {
@@ -48,9 +49,8 @@ pub(super) fn norm(tensors: &[&Tensor]) -> Result<f64> {
     if let Some(sum) = sum_of_squares(tensors)? {
         return Ok(read(&[&sum])?[0].sqrt());
     }
-    let mut sum = 0.0;
-    for tensor in tensors {
-        sum += squared_norm(tensor)?;
-    }
-    Ok(sum.sqrt())
+    // Added in the order of the tensors, whichever thread has summed each.
+    let sums =
+        in_pool(|| tensors.par_iter().map(|tensor| squared_norm(tensor)).collect::<Result<Vec<f64>>>())?;
+    Ok(sums.iter().sum::<f64>().sqrt())
 }

@@ -116,7 +116,7 @@ pub fn attention_layer(x: &Tensor, mask: &Tensor, weights: &LayerWeights) -> Res
 }
 
 /// A layer of cross-attention: `x` `[b, n, width]` attends to `others` `[b, m, width]`, both under the same normalisation;
-/// the result is as `x`. `mask` `[b, n, m]` is added to the scores and gets no gradient.
+/// the result is as `x`. The others of an entry may also be in several parts of one length, `[b·parts, m/parts, width]`. `mask` `[b, n, m]` is added to the scores and gets no gradient.
 pub fn cross_attention_layer(
     x: &Tensor,
     others: &Tensor,
@@ -130,7 +130,7 @@ pub fn cross_attention_layer(
     };
     weights.check(OP, width)?;
     let m = match others.dims3() {
-        Ok((ob, m, other)) if (ob, other) == (b, width) && m > 0 => m,
+        Ok((ob, m, other)) if ob.is_multiple_of(b) && other == width && others.elem_count() > 0 => ob / b * m,
         _ => return Err(shape_error(OP, "others", others, format!("[{b}, m, {width}], not empty"))),
     };
     if mask.dims() != [b, n, m] {
@@ -141,6 +141,6 @@ pub fn cross_attention_layer(
     if takes(&args) {
         Ok(apply(Over(weights.settings()), &args)?)
     } else {
-        composed::cross_attention_layer(x, others, &mask, weights)
+        composed::cross_attention_layer(x, &others.reshape((b, m, width))?, &mask, weights)
     }
 }

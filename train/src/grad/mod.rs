@@ -60,6 +60,7 @@ pub(crate) use choice::has_kernels;
 pub(crate) use choice::is_composed_only;
 pub use conv::{conv2d, conv2d_keeping};
 pub use cpu::kept::Kept;
+pub(crate) use cpu::real::{Loop, simd};
 pub use evidence::evidence;
 pub use layer::{LayerWeights, attention_layer, cross_attention_layer};
 pub use linear::linear;

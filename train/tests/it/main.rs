@@ -6,6 +6,7 @@ mod body;
 mod bodybench;
 mod card_kernels;
 mod checkpoint;
+mod corpus;
 mod demo_base;
 mod fit;
 mod grad;

@@ -176,6 +176,39 @@ fn a_damaged_shard_is_named_with_its_photo_and_snapshot() {
 }
 
 #[test]
+fn views_of_a_compressed_snapshot_are_those_of_the_plain_one_and_a_damaged_one_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = snapshot_of(dir.path(), &[3, 2], 32);
+    let spec = SnapshotSpec { prepare: serde_json::json!({ "compression": "zstd" }), ..spec(32) };
+    let small = snapshot_by(dir.path(), spec, &[3, 2]);
+    let rows = [4, 0, 3, 1, 2, 0];
+    for side in [32, 8] {
+        let readers = [&plain, &small].map(|snapshot| ViewReader::new(snapshot, side).unwrap());
+        for pixels in [Pixels::Image, Pixels::Weighted] {
+            let [expected, found] = readers.map(|reader| reader.read(&rows, pixels).unwrap());
+            assert_eq!(expected, found);
+        }
+    }
+
+    // The end of the frame of the first person's last weighted tensor: before the table of 8 frames.
+    let (intact, photo) = (&small.photos()[1], &small.photos()[2]);
+    let path = small.path().join(&photo.shard);
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.len() - (8 + 8 * 8 + 9) - 1;
+    bytes[at] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let reader = ViewReader::new(&small, 32).unwrap();
+    reader.read(&[1], Pixels::Weighted).unwrap();
+    let error = reader.read(&[1, 2], Pixels::Weighted).unwrap_err();
+    let message = format!("{error}: {}", std::error::Error::source(&error).unwrap());
+    for expected in [&photo.facts.sha256.to_string(), &photo.shard, "the weighted tensor of row 2 is damaged"]
+    {
+        assert!(message.contains(expected), "{expected} is not in: {message}");
+    }
+    assert!(!message.contains(&intact.facts.sha256.to_string()), "{message}");
+}
+
+#[test]
 fn tensors_that_a_snapshot_was_made_without_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let spec = SnapshotSpec { prepare: serde_json::json!({ "tensors": "weighted" }), ..spec(SIZE_PX) };

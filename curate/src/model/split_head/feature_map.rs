@@ -64,8 +64,8 @@ impl Roi {
         Self {
             x0: self.x0.saturating_sub(by),
             y0: self.y0.saturating_sub(by),
-            x1: (self.x1 + by).min(planes.width),
-            y1: (self.y1 + by).min(planes.height),
+            x1: self.x1.saturating_add(by).min(planes.width),
+            y1: self.y1.saturating_add(by).min(planes.height),
         }
     }
 

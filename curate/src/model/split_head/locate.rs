@@ -60,6 +60,7 @@ const WITH_SUBGRAPHS: [&str; 3] = ["If", "Loop", "Scan"];
 /// otherwise.
 pub(super) fn find(graph: &Graph, joints: usize) -> Option<Head> {
     let weights = graph.weights();
+    let constants = constants(graph, &weights);
     let ends = Ends::of(graph, &weights, joints)?;
     if graph.nodes.iter().any(|node| WITH_SUBGRAPHS.contains(&node.operator.as_str())) {
         return None;
@@ -70,8 +71,8 @@ pub(super) fn find(graph: &Graph, joints: usize) -> Option<Head> {
         let joints = ends.joints.get(index).cloned();
         let made: Vec<&str> = std::iter::once(ltrb).chain(&joints).map(String::as_str).collect();
         let branches: HashSet<usize> = graph.ancestors(&made, None).difference(&backbone).copied().collect();
-        let features = only_source(graph, &weights, &branches)?;
-        let halo = halo(graph, &weights, &branches)?;
+        let features = only_source(graph, &constants, &branches)?;
+        let halo = halo(graph, &weights, &constants, &branches)?;
         Some(Level { scores: scores.clone(), features, ltrb: ltrb.clone(), joints, halo })
     });
     Some(Head { levels: levels.collect::<Option<_>>()?, reg_max: ends.reg_max, joints })
@@ -112,7 +113,7 @@ impl Ends {
             let is_one = |&&(count, _): &&(i64, &str)| usize::try_from(count) == Ok(channels);
             last.iter().filter(is_one).map(|&(_, name)| name.to_owned()).collect()
         };
-        let ends = Self { scores: of(1), ltrb: of(4 * reg_max), joints: of(3 * joints), reg_max };
+        let ends = Self { scores: of(1), ltrb: of(reg_max.checked_mul(4)?), joints: of(3 * joints), reg_max };
         let levels = ends.scores.len();
         let has_all = levels > 0
             && ends.ltrb.len() == levels
@@ -121,14 +122,28 @@ impl Ends {
     }
 }
 
+/// The tensors that do not depend on what the model is given: weights, and what is computed of them alone. In a file
+/// each node stands behind those it needs, so one pass finds them all. Following the inputs back instead would take as
+/// many steps as there are ways through the graph, and a stranger's may have 2ⁿ of them in n nodes.
+fn constants<'g>(graph: &'g Graph, weights: &'g HashMap<String, Vec<i64>>) -> HashSet<&'g str> {
+    let mut known: HashSet<&str> = weights.keys().map(String::as_str).collect();
+    known.insert(""); // an optional input that is not there
+    for node in &graph.nodes {
+        if node.inputs.iter().all(|input| known.contains(input.as_str())) {
+            known.extend(node.outputs.iter().map(String::as_str));
+        }
+    }
+    known
+}
+
 /// The one tensor that nodes take from elsewhere, constants aside.
-fn only_source(graph: &Graph, weights: &HashMap<String, Vec<i64>>, nodes: &HashSet<usize>) -> Option<String> {
+fn only_source(graph: &Graph, constants: &HashSet<&str>, nodes: &HashSet<usize>) -> Option<String> {
     let producers = graph.producers();
     let mut sources: Vec<&String> = nodes
         .iter()
         .flat_map(|&index| &graph.nodes[index].inputs)
         .filter(|name| !producers.get(name.as_str()).is_some_and(|index| nodes.contains(index)))
-        .filter(|name| !is_constant(name, graph, &producers, weights))
+        .filter(|name| !constants.contains(name.as_str()))
         .collect();
     sources.sort();
     sources.dedup();
@@ -136,23 +151,13 @@ fn only_source(graph: &Graph, weights: &HashMap<String, Vec<i64>>, nodes: &HashS
     Some((*only).clone())
 }
 
-fn is_constant(
-    tensor: &str,
-    graph: &Graph,
-    producers: &HashMap<&str, usize>,
-    weights: &HashMap<String, Vec<i64>>,
-) -> bool {
-    if tensor.is_empty() || weights.contains_key(tensor) {
-        return true; // an empty name is an optional input that is not there
-    }
-    producers.get(tensor).is_some_and(|&index| {
-        graph.nodes[index].inputs.iter().all(|input| is_constant(input, graph, producers, weights))
-    })
-}
-
 /// How far nodes together look to each side, in cells; `None` where they may see the whole map.
-fn halo(graph: &Graph, weights: &HashMap<String, Vec<i64>>, nodes: &HashSet<usize>) -> Option<usize> {
-    let producers = graph.producers();
+fn halo(
+    graph: &Graph,
+    weights: &HashMap<String, Vec<i64>>,
+    constants: &HashSet<&str>,
+    nodes: &HashSet<usize>,
+) -> Option<usize> {
     let mut reach: HashMap<&str, usize> = HashMap::new();
     for node in
         graph.nodes.iter().enumerate().filter(|(index, _)| nodes.contains(index)).map(|(_, node)| node)
@@ -162,10 +167,11 @@ fn halo(graph: &Graph, weights: &HashMap<String, Vec<i64>>, nodes: &HashSet<usiz
         let own = match node.operator.as_str() {
             "Conv" => reach_of_convolution(node, weights)?,
             other if CELLWISE.contains(&other) => 0,
-            _ if node.inputs.iter().all(|input| is_constant(input, graph, &producers, weights)) => 0,
+            _ if node.inputs.iter().all(|input| constants.contains(input.as_str())) => 0,
             _ => return None,
         };
-        reach.extend(node.outputs.iter().map(|output| (output.as_str(), before + own)));
+        let all = before.checked_add(own)?;
+        reach.extend(node.outputs.iter().map(|output| (output.as_str(), all)));
     }
     reach.into_values().max()
 }
@@ -183,7 +189,7 @@ fn reach_of_convolution(node: &Node, weights: &HashMap<String, Vec<i64>>) -> Opt
         node.integers("kernel_shape").filter(|kernel| !kernel.is_empty()).or_else(shape_of_weights)?;
     let is_one = |name: &str| node.integers(name).is_none_or(|values| values.iter().all(|&value| value == 1));
     let &[side, other] = kernel.as_slice() else { return None };
-    let reach = (side - 1) / 2;
+    let reach = side.checked_sub(1)? / 2;
     let padding = node.integers("pads").unwrap_or_default();
     let pads = if padding.is_empty() { vec![0; 4] } else { padding };
     let has_no_auto_pad = node.text("auto_pad").is_none_or(|text| text.is_empty() || text == "NOTSET");

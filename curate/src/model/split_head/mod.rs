@@ -43,6 +43,14 @@ pub(super) struct SplitHead {
     branches: Vec<Vec<u8>>,
 }
 
+/// The ONNX models that a detector's file is split into, where its head is one that is known: the backbone, and
+/// for each level the branches of boxes and joints. `joints`: per cell of its output. Nothing is run, so that the
+/// parts of a stranger's file can be looked at without ONNX Runtime.
+pub fn parts(bytes: &[u8], joints: usize) -> Option<Vec<Vec<u8>>> {
+    let SplitHead { backbone, branches, .. } = SplitHead::split(bytes, joints)?;
+    Some(std::iter::once(backbone).chain(branches).collect())
+}
+
 /// Sessions of the subgraphs.
 #[derive(Debug)]
 pub(super) struct Sessions {

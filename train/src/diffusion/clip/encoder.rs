@@ -7,6 +7,10 @@ use crate::error::Result;
 use crate::grad;
 use candle_core::Tensor;
 
+/// The most layers; published encoders have up to 48. Each is looked up in the file of weights, and a stranger's
+/// configuration must not keep the program at that for ever.
+const MOST_LAYERS: usize = 1000;
+
 /// Sizes of a transformer.
 #[derive(Clone, Debug)]
 pub(super) struct EncoderConfig {
@@ -51,6 +55,9 @@ impl EncoderConfig {
             activation: settings
                 .choice("hidden_act", &[("quick_gelu", Activation::QuickGelu), ("gelu", Activation::Gelu)])?,
         };
+        if config.layers > MOST_LAYERS {
+            return Err(settings.unsupported("num_hidden_layers", format!("take at most {MOST_LAYERS}")));
+        }
         if config.layers == 0 || config.heads == 0 || !config.hidden.is_multiple_of(config.heads) {
             return Err(settings.unsupported(
                 "num_attention_heads",

@@ -1,7 +1,7 @@
 //! Ancestral sampling (arXiv:2006.11239, algorithm 2; diffusers' `DDPMScheduler`).
 
 use super::noise::{NoiseSchedule, Prediction};
-use super::spacing::Spacing;
+use super::spacing::{Spacing, steps_offset};
 use super::{Clip, mix};
 use crate::diffusion::json::Settings;
 use crate::error::Result;
@@ -31,7 +31,7 @@ impl Ddpm {
         steps: usize,
     ) -> Result<(Vec<f64>, Self)> {
         let spacing = Spacing::from_settings(settings, Spacing::Leading)?;
-        let offset = settings.or("steps_offset", 0)?;
+        let offset = steps_offset(settings, &schedule)?;
         let timesteps: Vec<f64> =
             spacing.timesteps(&schedule, steps, offset).into_iter().map(f64::round_ties_even).collect();
         let variance = settings.choice(

@@ -2,7 +2,7 @@
 
 use super::mix;
 use super::noise::{NoiseSchedule, Prediction};
-use super::spacing::{Spacing, final_sigma, karras_sigmas, timestep_of};
+use super::spacing::{Spacing, final_sigma, karras_sigmas, steps_offset, timestep_of};
 use crate::diffusion::json::Settings;
 use crate::error::Result;
 use candle_core::Tensor;
@@ -107,7 +107,7 @@ fn plain_timesteps(settings: &Settings, schedule: &NoiseSchedule, steps: usize) 
     let lowest: f64 = settings.or("lambda_min_clipped", f64::NEG_INFINITY)?;
     let lambda = |t: usize| -schedule.sigma(t).ln();
     let usable = (0..schedule.len()).rev().find(|&t| lambda(t) >= lowest).map_or(1, |t| t + 1);
-    let offset: usize = settings.or("steps_offset", 0)?;
+    let offset = steps_offset(settings, schedule)?;
     Ok(match Spacing::from_settings(settings, Spacing::Linspace)? {
         Spacing::Linspace => {
             let gap = (usable - 1) as f64 / steps as f64;

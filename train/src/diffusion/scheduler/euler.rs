@@ -2,7 +2,7 @@
 
 use super::mix;
 use super::noise::{NoiseSchedule, Prediction};
-use super::spacing::{Spacing, final_sigma, karras_sigmas, sigma_at, timestep_of};
+use super::spacing::{Spacing, final_sigma, karras_sigmas, sigma_at, steps_offset, timestep_of};
 use crate::diffusion::json::Settings;
 use crate::error::Result;
 use candle_core::Tensor;
@@ -24,7 +24,7 @@ impl Euler {
         settings.choice("interpolation_type", &[("linear", ())])?;
         settings.choice("timestep_type", &[("discrete", ())])?;
         let spacing = Spacing::from_settings(settings, Spacing::Linspace)?;
-        let mut timesteps = spacing.timesteps(schedule, steps, settings.or("steps_offset", 0)?);
+        let mut timesteps = spacing.timesteps(schedule, steps, steps_offset(settings, schedule)?);
         let mut sigmas: Vec<f64> = timesteps.iter().map(|&t| sigma_at(schedule, t)).collect();
         if settings.or("use_karras_sigmas", false)? {
             let max = settings.or("sigma_max", sigmas.first().copied().unwrap_or_default())?;

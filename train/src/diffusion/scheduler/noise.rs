@@ -31,6 +31,10 @@ pub struct NoiseSchedule {
     alphas_cumprod: Vec<f64>,
 }
 
+/// The most training timesteps that a configuration may ask for; published models have 1000. The schedule is computed
+/// for each of them, and a stranger's file must not fill the memory by one number.
+const MOST_TIMESTEPS: usize = 100_000;
+
 #[derive(Clone, Copy)]
 enum BetaSchedule {
     Linear,
@@ -43,6 +47,9 @@ impl NoiseSchedule {
     /// the defaults are those of diffusers (and of DDPM).
     pub fn from_settings(settings: &Settings) -> Result<Self> {
         let n: usize = settings.or("num_train_timesteps", 1000)?;
+        if n > MOST_TIMESTEPS {
+            return Err(settings.unsupported("num_train_timesteps", format!("take at most {MOST_TIMESTEPS}")));
+        }
         let (start, end): (f64, f64) = (settings.or("beta_start", 1e-4)?, settings.or("beta_end", 0.02)?);
         let between = |a: f64, b: f64, i: usize| a + (b - a) * i as f64 / (n.max(2) - 1) as f64;
         let kind = settings.choice(
@@ -80,6 +87,11 @@ impl NoiseSchedule {
             .collect();
         if settings.or("rescale_betas_zero_snr", false)? {
             rescale_to_zero_snr(&mut alphas_cumprod);
+            // A schedule that does not fall, such as one of a single timestep, has nothing to be stretched.
+            if alphas_cumprod.iter().any(|a| !a.is_finite()) {
+                return Err(settings
+                    .unsupported("rescale_betas_zero_snr", "use false, or betas by which the signal falls"));
+            }
         }
         Ok(Self { alphas_cumprod })
     }
@@ -211,6 +223,18 @@ mod tests {
     fn schedule() -> Result<NoiseSchedule> {
         let sd = json!({"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"});
         NoiseSchedule::from_settings(&Settings::new("test", sd)?)
+    }
+
+    #[test]
+    fn a_schedule_that_would_fill_the_memory_or_cannot_be_stretched_is_refused() -> Result<()> {
+        let refused = |settings| -> Result<String> {
+            let schedule = NoiseSchedule::from_settings(&Settings::new("test", settings)?);
+            Ok(schedule.err().map(|error| error.to_string()).unwrap_or_default())
+        };
+        assert!(refused(json!({"num_train_timesteps": 1_u64 << 60}))?.contains("at most 100000"));
+        let single = json!({"num_train_timesteps": 1, "rescale_betas_zero_snr": true});
+        assert!(refused(single)?.contains("betas by which the signal falls"));
+        Ok(())
     }
 
     #[test]

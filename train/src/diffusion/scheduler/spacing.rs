@@ -40,6 +40,16 @@ impl Spacing {
     }
 }
 
+/// `steps_offset`: what is added to each timestep of `Leading`.
+pub(super) fn steps_offset(settings: &Settings, schedule: &NoiseSchedule) -> Result<usize> {
+    let offset = settings.or("steps_offset", 0)?;
+    if offset > schedule.len() {
+        let hint = format!("take at most {}, the number of training timesteps", schedule.len());
+        return Err(settings.unsupported("steps_offset", hint));
+    }
+    Ok(offset)
+}
+
 /// Checks the number of steps against the schedule.
 pub(super) fn check_steps(settings: &Settings, schedule: &NoiseSchedule, steps: usize) -> Result<()> {
     if (1..=schedule.len()).contains(&steps) {

@@ -179,8 +179,45 @@ impl UnetConfig {
     }
 }
 
+/// The largest width of anything; published models reach 5120. Products of a few of them must not overflow.
+const LARGEST_WIDTH: usize = 1 << 16;
+
+/// The most blocks, layers of a block, and layers of a transformer behind each; published models have up to 4, 3 and 10.
+/// Their product is looked up in the file of weights, and a stranger's configuration must not keep the program at that
+/// for ever.
+const MOST_LAYERS: usize = 32;
+
 impl Raw {
+    /// Refuses sizes that no network has.
+    fn check_sizes(&self) -> Result<()> {
+        let most = |key: &str, value: usize, most: usize| match value <= most {
+            true => Ok(()),
+            false => Err(unsupported(key, &value, format!("take at most {most}"))),
+        };
+        let each = |key: &str, values: &PerBlock, limit: usize| match values {
+            PerBlock::Same(value) => most(key, *value, limit),
+            PerBlock::Each(values) => values.iter().try_for_each(|value| most(key, *value, limit)),
+        };
+        most("block_out_channels", self.block_out_channels.len(), MOST_LAYERS)?;
+        most("in_channels", self.in_channels, LARGEST_WIDTH)?;
+        most("out_channels", self.out_channels, LARGEST_WIDTH)?;
+        self.block_out_channels
+            .iter()
+            .try_for_each(|width| most("block_out_channels", *width, LARGEST_WIDTH))?;
+        each("cross_attention_dim", &self.cross_attention_dim, LARGEST_WIDTH)?;
+        let added = [
+            ("addition_time_embed_dim", self.addition_time_embed_dim),
+            ("projection_class_embeddings_input_dim", self.projection_class_embeddings_input_dim),
+        ];
+        added.iter().try_for_each(|(key, width)| most(key, width.unwrap_or_default(), LARGEST_WIDTH))?;
+        each("layers_per_block", &self.layers_per_block, MOST_LAYERS)?;
+        each("transformer_layers_per_block", &self.transformer_layers_per_block, MOST_LAYERS)?;
+        let reverse = self.reverse_transformer_layers_per_block.as_ref();
+        reverse.map_or(Ok(()), |depths| each("reverse_transformer_layers_per_block", depths, MOST_LAYERS))
+    }
+
     fn check(&self) -> Result<UnetConfig> {
+        self.check_sizes()?;
         let n = self.block_out_channels.len();
         let attends = |types: &[String], key: &'static str, with: &str, without: &str| -> Result<Vec<bool>> {
             if types.len() != n || n == 0 {

@@ -13,6 +13,13 @@ use candle_core::{Device, Tensor};
 use decoder::Decoder;
 use encoder::Encoder;
 
+/// The most resolutions: each halves the sides, and no picture can be halved more often. Published models have four.
+const MOST_RESOLUTIONS: usize = 16;
+
+/// The most residual blocks of one resolution; published models have two. Each is looked up in the file of weights, and a
+/// stranger's configuration must not keep the program at that for ever.
+const MOST_LAYERS: usize = 1000;
+
 /// What `vae/config.json` says.
 #[derive(Clone, Debug)]
 pub struct VaeConfig {
@@ -59,15 +66,20 @@ impl VaeConfig {
         let block_out_channels: Vec<usize> = settings.required("block_out_channels")?;
         let norm_num_groups = settings.or("norm_num_groups", 32)?;
         if norm_num_groups == 0
-            || block_out_channels.is_empty()
+            || !(1..=MOST_RESOLUTIONS).contains(&block_out_channels.len())
             || block_out_channels.iter().any(|c| *c == 0 || c % norm_num_groups != 0)
         {
             return Err(settings.unsupported(
                 "block_out_channels",
                 format!(
-                    "needs one width per resolution, each a multiple of norm_num_groups = {norm_num_groups}"
+                    "needs one width per resolution, {MOST_RESOLUTIONS} at most, each a multiple of \
+                     norm_num_groups = {norm_num_groups}"
                 ),
             ));
+        }
+        let layers_per_block = settings.or("layers_per_block", 1)?;
+        if layers_per_block > MOST_LAYERS {
+            return Err(settings.unsupported("layers_per_block", format!("take at most {MOST_LAYERS}")));
         }
         let sample_size = match settings.value("sample_size") {
             Some(serde_json::Value::Array(sides)) => sides.first().and_then(serde_json::Value::as_u64),
@@ -78,7 +90,7 @@ impl VaeConfig {
             in_channels: settings.or("in_channels", 3)?,
             out_channels: settings.or("out_channels", 3)?,
             latent_channels: settings.or("latent_channels", 4)?,
-            layers_per_block: settings.or("layers_per_block", 1)?,
+            layers_per_block,
             norm_num_groups,
             sample_size: sample_size.ok_or_else(|| settings.unsupported("sample_size", "a side in pixels"))?
                 as usize,

@@ -3,6 +3,7 @@
 use super::kernel::View;
 use super::many::{Made, Many};
 use super::real::Real;
+use super::scratch::Scratch;
 use candle_core::{Result, Shape};
 use rayon::prelude::*;
 
@@ -32,7 +33,7 @@ impl Many for Assemble {
                 start += length;
             }
         });
-        Ok((y, Shape::from((n, places, width)), Vec::new()))
+        Ok((y, Shape::from((n, places, width)), Scratch::none()))
     }
 
     fn backward<T: Real>(

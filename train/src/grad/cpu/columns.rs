@@ -187,9 +187,6 @@ pub(super) fn by_input<T: Real>(grad: &[T], weight: &[T], sizes: &Sizes, dx: &mu
 
 /// Gradient of the weight, `[o, i, kh, kw]`.
 pub(super) fn by_weight<T: Real>(x: &[T], grad: &[T], sizes: &Sizes) -> Vec<T> {
-    if sizes.is_pointwise() {
-        return by_pointwise_weight(x, grad, sizes);
-    }
     let mut dw = vec![T::zero(); sizes.o * sizes.taps()];
     for (segments, width) in bands(sizes) {
         let band = upstream(grad, sizes, &segments, width);
@@ -203,7 +200,7 @@ pub(super) fn by_weight<T: Real>(x: &[T], grad: &[T], sizes: &Sizes) -> Vec<T> {
 }
 
 /// The same of a convolution of 1×1, whose maps are multiplied as they lie.
-fn by_pointwise_weight<T: Real>(x: &[T], grad: &[T], sizes: &Sizes) -> Vec<T> {
+pub(super) fn by_pointwise_weight<T: Real>(x: &[T], grad: &[T], sizes: &Sizes) -> Vec<T> {
     let (o, i, area) = (sizes.o, sizes.i, sizes.oh * sizes.ow);
     // Sums of runs of images of a fixed length, added in their order: the same on any number of threads.
     let sums: Vec<Vec<T>> = (x.par_chunks(IMAGES * i * area))

@@ -4,6 +4,7 @@ use super::columns;
 use super::kept::Kept;
 use super::kernel::{Kernel, View};
 use super::real::Real;
+use super::taps;
 use super::weight::with_values;
 use super::winograd;
 use candle_core::{Result, Shape, Tensor};
@@ -106,6 +107,16 @@ fn by_input<T: Real>(grad: View<'_, T>, weight: &[T], kept: Option<&Kept>, sizes
     dx
 }
 
+fn by_weight<T: Real>(x: View<'_, T>, grad: View<'_, T>, sizes: &Sizes) -> Vec<T> {
+    if sizes.is_pointwise() {
+        columns::by_pointwise_weight(x.data, grad.data, sizes)
+    } else if taps::suits(sizes) {
+        taps::by_weight(x.data, grad.data, sizes)
+    } else {
+        columns::by_weight(x.data, grad.data, sizes)
+    }
+}
+
 fn by_bias<T: Real>(grad: View<'_, T>) -> Vec<T> {
     let (o, area) = (grad.dims[1], grad.dims[2] * grad.dims[3]);
     let mut sum = vec![0f64; o];
@@ -158,7 +169,7 @@ impl Kernel<2> for TrainedConv {
     ) -> Result<[Option<Vec<T>>; 2]> {
         let sizes = Sizes::new(x.dims, weight.dims, self.window);
         let dx = wanted[0].then(|| by_input(grad, weight.data, None, &sizes));
-        Ok([dx, wanted[1].then(|| columns::by_weight(x.data, grad.data, &sizes))])
+        Ok([dx, wanted[1].then(|| by_weight(x, grad, &sizes))])
     }
 }
 

@@ -3,6 +3,7 @@
 use super::kernel::View;
 use super::many::{Made, Many};
 use super::real::{Loop, Real, simd};
+use super::scratch::Scratch;
 use candle_core::{Result, Shape};
 use rayon::prelude::*;
 
@@ -137,7 +138,7 @@ impl Many for Evidence {
                 *out = T::from_f64(0.5 * (simd::<Partition, _>(pair) - a[i] - b[j]));
             }
         });
-        Ok((out, Shape::from((n, m)), Vec::new()))
+        Ok((out, Shape::from((n, m)), Scratch::none()))
     }
 
     fn backward<T: Real>(

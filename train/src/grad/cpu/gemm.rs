@@ -1,6 +1,7 @@
 //! Matrix products on checked views of slices.
 
 use super::real::Real;
+use rayon::prelude::*;
 
 /// A matrix in a slice: rows and columns with a stride each.
 #[derive(Clone, Copy)]
@@ -57,6 +58,12 @@ impl<'a, T> Mat<'a, T> {
         let ((rows, cols), (by_row, by_col)) = (self.shape, self.strides);
         Self { data: self.data, shape: (cols, rows), strides: (by_col, by_row) }
     }
+
+    /// `count` columns from `start` on.
+    fn columns(self, start: usize, count: usize) -> Self {
+        let first = (start * self.strides.1).min(self.data.len());
+        Self::strided(&self.data[first..], (self.shape.0, count), self.strides)
+    }
 }
 
 impl<'a, T> MatMut<'a, T> {
@@ -84,23 +91,123 @@ pub(super) fn gemm<T: Real>(
     b: Mat<'_, T>,
     threads: Threads,
 ) {
-    let ((m, k), (inner, n)) = (a.shape, b.shape);
     let MatMut { data, shape, strides } = dst;
-    assert!(k == inner && shape == (m, n), "{shape:?} = {:?} · {:?}", a.shape, b.shape);
+    assert!(shape == (a.shape.0, b.shape.1), "{shape:?} = {:?} · {:?}", a.shape, b.shape);
+    // SAFETY: the views checked on creation that every element they address lies in their slice, and that no two
+    // elements of `data` share a place; `data` is borrowed exclusively, so it overlaps neither `a` nor `b`.
+    #[allow(unsafe_code)]
+    unsafe {
+        write((data.as_mut_ptr(), strides), into, scale, a, b, threads);
+    }
+}
+
+/// Rows from which on a product is shared by `gemm` itself, which packs the other matrix once for all of them. With few terms it
+/// uses one thread for all.
+const MANY_ROWS: usize = 1024;
+const FEW_TERMS: usize = 16;
+/// Multiplications that are not worth a task.
+const SMALL: usize = 1 << 19;
+/// Columns of a task: four vectors of AVX-512, the most that `gemm`'s kernels treat together.
+const COLUMNS: usize = 64;
+/// Tasks that are enough to be even on a few threads.
+const TASKS: usize = 6;
+/// Rows of a task where there are not enough of them: twelve times the six of those kernels.
+const ROWS: usize = 72;
+/// Elements of a task that adds a bias.
+const BIASED: usize = 1 << 14;
+
+/// `a·b`, and `bias` added to every row: a matrix of its own, row after row, whose memory is not cleared first. Shared
+/// among all threads, by blocks that do not depend on their number.
+pub(super) fn product<T: Real>(a: Mat<'_, T>, b: Mat<'_, T>, bias: Option<&[T]>) -> Vec<T> {
+    let ((rows, terms), columns) = (a.shape, b.shape.1);
+    let whole = (rows.max(1), columns.max(1));
+    let ((height, width), threads) = if rows >= MANY_ROWS && terms > FEW_TERMS {
+        (whole, Threads::All)
+    } else if rows * columns * terms <= SMALL {
+        (whole, Threads::One)
+    } else if columns.div_ceil(COLUMNS) >= TASKS {
+        ((whole.0, COLUMNS), Threads::One)
+    } else {
+        ((ROWS, COLUMNS), Threads::One)
+    };
+    let across = columns.div_ceil(width);
+    let mut data = Vec::<T>::with_capacity(rows * columns);
+    let to = To(data.as_mut_ptr());
+    (0..across * rows.div_ceil(height)).into_par_iter().for_each(|block| {
+        let (top, left) = (block / across * height, block % across * width);
+        let (height, width) = (height.min(rows - top), width.min(columns - left));
+        let (a, b) = (a.t().columns(top, height).t(), b.columns(left, width));
+        // SAFETY: there is room for `rows` of `columns` elements from `to` on. This task writes those of its block, which no
+        // other one touches, and a product that replaces reads none of them.
+        #[allow(unsafe_code)]
+        unsafe {
+            write((to.at(top * columns + left), (columns, 1)), Into::Replace, T::one(), a, b, threads);
+        }
+    });
+    // SAFETY: the blocks are the whole matrix, and each was written.
+    #[allow(unsafe_code)]
+    unsafe {
+        data.set_len(rows * columns);
+    }
+    if let Some(bias) = bias {
+        assert!(bias.len() == columns, "a bias of {} for {columns} columns", bias.len());
+        data.par_chunks_mut((BIASED / columns.max(1)).max(1) * columns.max(1)).for_each(|rows| {
+            for row in rows.chunks_exact_mut(columns.max(1)) {
+                row.iter_mut().zip(bias).for_each(|(y, bias)| *y += *bias);
+            }
+        });
+    }
+    data
+}
+
+/// Where tasks write, each its own part.
+#[derive(Clone, Copy)]
+struct To<T>(*mut T);
+
+// SAFETY: a pointer, used where it is by tasks that share no element.
+#[allow(unsafe_code)]
+unsafe impl<T: Send> Send for To<T> {}
+// SAFETY: as above.
+#[allow(unsafe_code)]
+unsafe impl<T: Send> Sync for To<T> {}
+
+impl<T> To<T> {
+    /// From element `start` on, which lies within what is written.
+    #[allow(unsafe_code)]
+    unsafe fn at(&self, start: usize) -> *mut T {
+        // SAFETY: said above.
+        unsafe { self.0.add(start) }
+    }
+}
+
+/// A product to `dst` with the strides of its rows and columns.
+///
+/// # Safety
+/// All elements that `dst` addresses by its strides are there to be written, and read where it is added to them; no two share
+/// a place, and none is of `a` or `b`.
+#[allow(unsafe_code)]
+unsafe fn write<T: Real>(
+    (dst, strides): (*mut T, (usize, usize)),
+    into: Into,
+    scale: T,
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    threads: Threads,
+) {
+    let ((m, k), (inner, n)) = (a.shape, b.shape);
+    assert!(k == inner, "{:?} · {:?}", a.shape, b.shape);
     let parallelism = match threads {
         Threads::One => gemm::Parallelism::None,
         Threads::All => gemm::Parallelism::Rayon(rayon::current_num_threads()),
     };
-    // SAFETY: the views checked on creation that every element they address lies in their slice, and that no two
-    // elements of `data` share a place; `data` is borrowed exclusively, so it overlaps neither `a` nor `b`; the shapes
-    // fit by the assertion above; T is f32 or f64, which `gemm` supports.
-    #[allow(unsafe_code)]
+    // SAFETY: of `dst`, the caller says so; the views checked on creation that every element they address lies in their
+    // slice; the shapes fit by the assertion above; T is f32 or f64, which `gemm` supports.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            data.as_mut_ptr(),
+            dst,
             strides.1 as isize,
             strides.0 as isize,
             into == Into::Add,

@@ -1,14 +1,13 @@
 //! Linear layers.
 
-use super::gemm::{Into, Mat, MatMut, Threads, gemm};
+use super::few;
+use super::gemm::{self, Mat};
 use super::kernel::{Kernel, View};
 use super::real::Real;
+use super::scratch::Scratch;
+use super::transpose::transpose_to;
 use super::weight::with_values;
 use candle_core::{Result, Shape, Tensor};
-use rayon::prelude::*;
-
-/// Rows per task where rows are filled or summed.
-const ROWS: usize = 64;
 
 /// `x·weightᵀ + bias` with a weight and bias that get no gradient.
 pub(in crate::grad) struct FrozenLinear {
@@ -24,15 +23,14 @@ pub(in crate::grad) struct TrainedLinear;
 fn product<T: Real>(x: View<'_, T>, weight: &[T], bias: Option<&[T]>) -> (Vec<T>, Shape) {
     let inputs = x.width();
     let (rows, outputs) = (x.data.len() / inputs, weight.len() / inputs);
-    let mut y = vec![T::zero(); rows * outputs];
-    let (x_rows, transposed) = (Mat::new(x.data, rows, inputs), Mat::new(weight, outputs, inputs).t());
-    if let Some(bias) = bias {
-        y.par_chunks_mut(ROWS * outputs).for_each(|y| {
-            y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
-        });
-    }
-    let into = if bias.is_some() { Into::Add } else { Into::Replace };
-    gemm(MatMut::new(&mut y, rows, outputs), into, T::one(), x_rows, transposed, Threads::All);
+    let y = if rows <= few::ROWS {
+        few::product(x.data, weight, bias, inputs)
+    } else {
+        // `gemm` would turn the weight as well, by one thread and for each block of the product.
+        let mut turned = Scratch::<T>::take(weight.len());
+        transpose_to(&mut turned, weight, outputs, inputs);
+        gemm::product(Mat::new(x.data, rows, inputs), Mat::new(&turned, inputs, outputs), bias)
+    };
     let mut dims = x.dims.to_vec();
     if let Some(last) = dims.last_mut() {
         *last = outputs;
@@ -43,19 +41,16 @@ fn product<T: Real>(x: View<'_, T>, weight: &[T], bias: Option<&[T]>) -> (Vec<T>
 fn by_input<T: Real>(grad: View<'_, T>, weight: &[T], inputs: usize) -> Vec<T> {
     let outputs = grad.width();
     let rows = grad.data.len() / outputs;
-    let mut dx = vec![T::zero(); rows * inputs];
-    let (grad, weight) = (Mat::new(grad.data, rows, outputs), Mat::new(weight, outputs, inputs));
-    gemm(MatMut::new(&mut dx, rows, inputs), Into::Replace, T::one(), grad, weight, Threads::All);
-    dx
+    if rows <= few::ROWS {
+        return few::by_input(grad.data, weight, inputs);
+    }
+    gemm::product(Mat::new(grad.data, rows, outputs), Mat::new(weight, outputs, inputs), None)
 }
 
 fn by_weight<T: Real>(x: View<'_, T>, grad: View<'_, T>) -> Vec<T> {
     let (inputs, outputs) = (x.width(), grad.width());
     let rows = x.data.len() / inputs;
-    let mut dw = vec![T::zero(); outputs * inputs];
-    let (x, grad) = (Mat::new(x.data, rows, inputs), Mat::new(grad.data, rows, outputs));
-    gemm(MatMut::new(&mut dw, outputs, inputs), Into::Replace, T::one(), grad.t(), x, Threads::All);
-    dw
+    gemm::product(Mat::new(grad.data, rows, outputs).t(), Mat::new(x.data, rows, inputs), None)
 }
 
 fn by_bias<T: Real>(grad: View<'_, T>) -> Vec<T> {

@@ -2,12 +2,13 @@
 
 use super::kernel::{View, slice};
 use super::real::Real;
+use super::scratch::Scratch;
 use crate::grad::hand::{self, Gradients, lock};
 use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Result, Shape, Storage, Tensor};
 use std::sync::{Arc, Mutex};
 
-/// A result, its shape, and what is kept for the backward pass.
-pub(super) type Made<T> = (Vec<T>, Shape, Vec<T>);
+/// A result, its shape, and what is kept for the backward pass: working memory, which is used again in the next step.
+pub(super) type Made<T> = (Vec<T>, Shape, Scratch<T>);
 
 /// An operation on tensors of one float type.
 pub(in crate::grad) trait Many: Send + Sync + 'static {
@@ -28,21 +29,21 @@ pub(in crate::grad) trait Many: Send + Sync + 'static {
 /// The result of an operation, differentiable. The first argument is of the type and device of all.
 pub(in crate::grad) fn apply(kernel: impl Many, args: &[&Tensor]) -> Result<Tensor> {
     let args = args.iter().map(|arg| arg.contiguous()).collect::<Result<Vec<Tensor>>>()?;
-    let (result, shape, kept) = match args[0].dtype() {
-        DType::F32 => forward_as::<f32, _>(&kernel, &args)?,
-        _ => forward_as::<f64, _>(&kernel, &args)?,
-    };
+    match args[0].dtype() {
+        DType::F32 => apply_as::<f32>(kernel, args),
+        _ => apply_as::<f64>(kernel, args),
+    }
+}
+
+fn apply_as<T: Real>(kernel: impl Many, args: Vec<Tensor>) -> Result<Tensor> {
+    let (result, shape, kept) = with_views(&args, |views: &[View<'_, T>]| kernel.forward(views))?;
+    let result = T::to_cpu_storage_owned(result);
     let gradients = Arc::<Gradients>::default();
     let borrowed: Vec<&Tensor> = args.iter().collect();
     let ticket = hand::chain(&borrowed, &gradients)?;
     let first = args[0].clone();
     first
         .apply_op2(&ticket, Head { kernel, args, result: Mutex::new(Some((result, shape))), kept, gradients })
-}
-
-fn forward_as<T: Real, K: Many>(kernel: &K, args: &[Tensor]) -> Result<(CpuStorage, Shape, CpuStorage)> {
-    let (result, shape, kept) = with_views(args, |views: &[View<'_, T>]| kernel.forward(views))?;
-    Ok((T::to_cpu_storage_owned(result), shape, T::to_cpu_storage_owned(kept)))
 }
 
 fn with_views<T: Real, R>(args: &[Tensor], work: impl FnOnce(&[View<'_, T>]) -> Result<R>) -> Result<R> {
@@ -55,21 +56,20 @@ fn with_views<T: Real, R>(args: &[Tensor], work: impl FnOnce(&[View<'_, T>]) -> 
 }
 
 /// The node from the first argument to the result; see [`hand`].
-struct Head<K> {
+struct Head<K, T: Real> {
     kernel: K,
     args: Vec<Tensor>,
     /// Until the graph has it.
     result: Mutex<Option<(CpuStorage, Shape)>>,
-    kept: CpuStorage,
+    kept: Scratch<T>,
     gradients: Arc<Gradients>,
 }
 
-impl<K: Many> Head<K> {
-    fn backward_as<T: Real>(&self, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        let kept = T::cpu_storage_as_slice(&self.kept)?;
+impl<K: Many, T: Real> Head<K, T> {
+    fn backward(&self, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let wanted: Vec<bool> = self.args.iter().map(Tensor::track_op).collect();
         let grads = with_views(std::slice::from_ref(grad), |grad: &[View<'_, T>]| {
-            with_views(&self.args, |args| self.kernel.backward(args, kept, grad[0], &wanted))
+            with_views(&self.args, |args| self.kernel.backward(args, &self.kept, grad[0], &wanted))
         })?;
         let tensors = grads
             .into_iter()
@@ -79,7 +79,7 @@ impl<K: Many> Head<K> {
     }
 }
 
-impl<K: Many> CustomOp2 for Head<K> {
+impl<K: Many, T: Real> CustomOp2 for Head<K, T> {
     fn name(&self) -> &'static str {
         K::NAME
     }
@@ -98,11 +98,7 @@ impl<K: Many> CustomOp2 for Head<K> {
         _: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let grad = grad.contiguous()?;
-        let grads = match grad.dtype() {
-            DType::F32 => self.backward_as::<f32>(&grad)?,
-            _ => self.backward_as::<f64>(&grad)?,
-        };
+        let grads = self.backward(&grad.contiguous()?)?;
         Ok((self.gradients.leave(first, grads)?, hand::of_ticket(ticket)?))
     }
 }

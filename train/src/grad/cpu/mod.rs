@@ -8,11 +8,13 @@
 //! | `real` | f32 and f64: exp, erf, dispatch to vector instructions |
 //! | `gemm` | matrix products on checked views |
 //! | `reduce` | sums and extremes |
+//! | `few` | matrix products of few rows |
 //! | `scratch` | working memory used again |
 //! | `weight` | frozen weights in any float type |
 //! | `softmax`, `norm`, `activation`, `attention`, `linear`, `places`, `spans`, `assemble`, `evidence`, `pool`, `transpose`, `upsample` | the operations of these names |
 //! | `conv` | convolution, by one of the two ways below |
 //! | `columns` | windows as columns, one matrix product |
+//! | `taps` | the gradient of its weight at stride 1 |
 //! | `winograd`, `tile` | minimal filtering of 3×3 |
 //! | `kept` | frozen weights transformed for it |
 
@@ -22,6 +24,7 @@ pub(super) mod attention;
 mod columns;
 pub(super) mod conv;
 pub(super) mod evidence;
+mod few;
 mod gemm;
 pub(super) mod kept;
 pub(super) mod kernel;
@@ -31,11 +34,12 @@ pub(super) mod many;
 pub(super) mod norm;
 pub(super) mod places;
 pub(super) mod pool;
-mod real;
+pub(super) mod real;
 mod reduce;
 mod scratch;
 pub(super) mod softmax;
 pub(super) mod spans;
+mod taps;
 mod tile;
 pub(super) mod transpose;
 pub(super) mod upsample;

@@ -18,7 +18,7 @@ pub(in crate::grad) trait Real: WithDType + Neg<Output = Self> + FromHalf {
 
 /// A loop to be compiled for the vector extensions of the machine. A trait and no closure, because `run` has to be
 /// marked `#[inline(always)]`: code that is not inlined keeps the instructions every machine has.
-pub(super) trait Loop<A> {
+pub(crate) trait Loop<A> {
     type Output;
 
     fn run(args: A) -> Self::Output;
@@ -37,7 +37,7 @@ impl<L: Loop<A>, A> pulp::NullaryFnOnce for Call<L, A> {
 
 /// Runs a loop with the widest vector instructions at hand.
 #[inline(always)]
-pub(super) fn simd<L: Loop<A>, A>(args: A) -> L::Output {
+pub(crate) fn simd<L: Loop<A>, A>(args: A) -> L::Output {
     pulp::Arch::new().dispatch(Call::<L, A>(args, PhantomData))
 }
 

@@ -5,15 +5,21 @@ use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
 
 /// A buffer with unspecified content; it goes back to the pool when dropped.
-pub(super) struct Scratch<T: Real> {
+pub(in crate::grad) struct Scratch<T: Real> {
     buffer: Vec<T>,
     len: usize,
 }
 
-/// Buffers kept for later. More than the largest operation needs at once would only hold memory.
-const KEPT: usize = 8;
+/// Buffers kept for later: what the largest operation needs at once, and what a step's layers keep for their backward pass. More would
+/// only hold memory.
+const KEPT: usize = 12;
 
 impl<T: Real> Scratch<T> {
+    /// None at all.
+    pub(super) fn none() -> Self {
+        Self { buffer: Vec::new(), len: 0 }
+    }
+
     /// A buffer of `len` elements: the smallest kept one that is large enough.
     pub(super) fn take(len: usize) -> Self {
         let mut pool = T::pool().lock().unwrap_or_else(PoisonError::into_inner);
@@ -32,6 +38,9 @@ impl<T: Real> Scratch<T> {
 
 impl<T: Real> Drop for Scratch<T> {
     fn drop(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
         let mut pool = T::pool().lock().unwrap_or_else(PoisonError::into_inner);
         pool.push(std::mem::take(&mut self.buffer));
         if pool.len() > KEPT {

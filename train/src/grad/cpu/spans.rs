@@ -5,6 +5,7 @@ use super::kernel::View;
 use super::many::{Made, Many};
 use super::places::{ENTRIES, at, at_mut};
 use super::real::Real;
+use super::scratch::Scratch;
 use candle_core::{Result, Shape};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -64,7 +65,7 @@ impl Many for OfSpans {
                 gemm(product, Into::Add, T::one(), at(x, place, (places, inputs)), by, Threads::One);
             }
         });
-        Ok((y, Shape::from((n, length)), Vec::new()))
+        Ok((y, Shape::from((n, length)), Scratch::none()))
     }
 
     fn backward<T: Real>(

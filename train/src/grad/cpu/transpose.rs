@@ -11,8 +11,15 @@ const BLOCK: usize = 16;
 /// `[b, r, c]` to `[b, c, r]`.
 pub(in crate::grad) struct Transpose;
 
-fn transpose<T: Real>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
+/// Matrices of `rows` and `cols`, one after another.
+pub(super) fn transpose<T: Real>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
     let mut y = vec![T::zero(); x.len()];
+    transpose_to(&mut y, x, rows, cols);
+    y
+}
+
+/// The same to `y`, of which every element is written.
+pub(super) fn transpose_to<T: Real>(y: &mut [T], x: &[T], rows: usize, cols: usize) {
     // A task has a band of the result's rows.
     y.par_chunks_mut(rows * cols).zip(x.par_chunks(rows * cols)).for_each(|(y, x)| {
         y.par_chunks_mut(BLOCK * rows).enumerate().for_each(|(band, y)| {
@@ -28,7 +35,6 @@ fn transpose<T: Real>(x: &[T], rows: usize, cols: usize) -> Vec<T> {
             }
         });
     });
-    y
 }
 
 impl Kernel<1> for Transpose {

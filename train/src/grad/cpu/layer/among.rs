@@ -2,13 +2,14 @@
 
 use super::feed::{self, Kept};
 use super::rows::{by_input, by_weight, linear, normalise, normalise_backward, weigh, weigh_backward};
-use super::weights::{Share, Weights, gather};
+use super::weights::{Share, Turned, Weights, gather};
 use super::{Settings, cut, entries, next};
 use crate::grad::cpu::gemm::{Into, Mat, MatMut, Threads, gemm};
 use crate::grad::cpu::kernel::View;
 use crate::grad::cpu::many::{Made, Many};
 use crate::grad::cpu::real::Real;
 use crate::grad::cpu::scratch::Scratch;
+use crate::grad::cpu::transpose::transpose;
 use candle_core::Result;
 use rayon::prelude::*;
 
@@ -82,8 +83,11 @@ impl Many for Among {
         let sizes = self.sizes(&x, &weights);
         let (of_entry, count) = (sizes.n * sizes.width, entries(sizes.n));
         let mut out = vec![T::zero(); x.data.len()];
-        let mut kept = vec![T::zero(); x.dims[0] * sizes.kept()];
-        let attend = packed(&weights);
+        let mut kept = Scratch::<T>::take(x.dims[0] * sizes.kept());
+        let [attend, attend_bias] = packed(&weights);
+        let attend = transpose(&attend, 3 * sizes.width, sizes.width);
+        let turned = Turned::new(&weights);
+        let weights = turned.of(&weights);
         let read = x.data.par_chunks(count * of_entry).zip(mask.data.par_chunks(count * sizes.n));
         let written = out.par_chunks_mut(count * of_entry).zip(kept.par_chunks_mut(count * sizes.kept()));
         written.zip(read).for_each(|((out, mut kept), (x, mask))| {
@@ -93,7 +97,7 @@ impl Many for Among {
             let attended = cut(&mut kept, rows * sizes.width);
             let widened = cut(&mut kept, rows * sizes.wide);
             normalise(out, x, sizes.width, Some(weights.norm), self.0.eps);
-            linear(parts, out, [&attend[0], &attend[1]]);
+            linear(parts, out, [&attend, &attend_bias]);
             for (entry, mask) in mask.chunks_exact(sizes.n).enumerate() {
                 for head in 0..sizes.heads {
                     let at = (entry, head);

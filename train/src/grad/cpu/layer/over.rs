@@ -8,7 +8,7 @@
 use super::feed::{self, Kept};
 use super::rows::{affine, affine_backward, by_input, by_weight, linear, normalise, normalise_backward};
 use super::rows::{weigh, weigh_backward};
-use super::weights::{Share, Weights, gather};
+use super::weights::{Share, Turned, Weights, gather};
 use super::{Settings, cut, next};
 use crate::grad::cpu::gemm::{Into, Mat, MatMut, Threads, gemm};
 use crate::grad::cpu::kernel::View;
@@ -18,8 +18,8 @@ use crate::grad::cpu::scratch::Scratch;
 use candle_core::Result;
 use rayon::prelude::*;
 
-/// Arguments are the rows `[b, n, width]`, the others `[b, m, width]`, what is added to the scores `[b, n, m]`, and the
-/// parameters.
+/// Arguments are the rows `[b, n, width]`, the others `[b, m, width]` (or alike in memory), what is added to the scores
+/// `[b, n, m]`, and the parameters.
 pub(in crate::grad) struct Over(pub Settings);
 
 /// Batch entries of a task.
@@ -116,7 +116,7 @@ impl<S> Parts<S> {
 
 impl Over {
     fn sizes<T>(&self, args: &[View<'_, T>], weights: &Weights<'_, T>) -> Sizes {
-        let (n, m) = (args[0].dims[1], args[1].dims[1]);
+        let (n, m) = (args[0].dims[1], args[2].dims[2]);
         Sizes { n, m, heads: self.0.heads, width: weights.width(), wide: weights.wide() }
     }
 
@@ -167,14 +167,16 @@ impl Many for Over {
         let Sizes { n, m, width, .. } = sizes;
         let (of_rows, of_queries, of_mask) = (n * width, sizes.queries() * width, n * m);
         let mut out = vec![T::zero(); x.data.len()];
-        let mut kept = vec![T::zero(); x.dims[0] * sizes.kept()];
+        let mut kept = Scratch::<T>::take(x.dims[0] * sizes.kept());
+        let turned = Turned::new(&weights);
+        let laid = turned.of(&weights);
         let read = (x.data.par_chunks(ENTRIES * of_rows))
             .zip(others.data.par_chunks(ENTRIES * m * width).zip(mask.data.par_chunks(ENTRIES * of_mask)));
         let written = out.par_chunks_mut(ENTRIES * of_rows).zip(kept.par_chunks_mut(ENTRIES * sizes.kept()));
         written.zip(read).for_each(|((out, mut kept), (x, (others, mask)))| {
             let parts = Parts::new(sizes, x.len() / of_rows, |length| cut(&mut kept, length));
             normalise(out, x, width, Some(weights.norm), self.0.eps);
-            linear(parts.query, out, weights.query);
+            linear(parts.query, out, laid.query);
             let read = parts.query.chunks_exact(of_rows).zip(others.chunks_exact(m * width));
             let read = read.zip(mask.chunks_exact(of_mask));
             let of_queries = (parts.mapped.chunks_exact_mut(of_queries))
@@ -185,7 +187,7 @@ impl Many for Over {
                 self.attend(&weights, sizes, [query, others, mask], [mapped, scores, sums, gathered]);
             }
             let (gathered, written) = (&*parts.gathered, (parts.attended, parts.widened));
-            feed::forward(&weights, self.0.eps, x, gathered, written, out);
+            feed::forward(&laid, self.0.eps, x, gathered, written, out);
         });
         Ok((out, x.dims.into(), kept))
     }

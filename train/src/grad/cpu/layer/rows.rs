@@ -6,7 +6,7 @@ use crate::grad::cpu::real::{Loop, Real, simd};
 use crate::grad::cpu::reduce;
 use crate::grad::cpu::softmax::{softmax, softmax_backward};
 
-/// `y = x·weightᵀ + bias`, of a weight `[outputs, inputs]`.
+/// `y = x·weight + bias`, of a weight `[inputs, outputs]`.
 pub(super) fn linear<T: Real>(y: &mut [T], x: &[T], [weight, bias]: [&[T]; 2]) {
     let (rows, inputs) = (y.len() / bias.len(), weight.len() / bias.len());
     for row in y.chunks_exact_mut(bias.len()) {
@@ -15,7 +15,7 @@ pub(super) fn linear<T: Real>(y: &mut [T], x: &[T], [weight, bias]: [&[T]; 2]) {
     add_linear(y, x, weight, (rows, inputs));
 }
 
-/// `y += x·weightᵀ + bias`.
+/// `y += x·weight + bias`.
 pub(super) fn linear_onto<T: Real>(y: &mut [T], x: &[T], [weight, bias]: [&[T]; 2]) {
     let (rows, inputs) = (y.len() / bias.len(), weight.len() / bias.len());
     for row in y.chunks_exact_mut(bias.len()) {
@@ -26,18 +26,18 @@ pub(super) fn linear_onto<T: Real>(y: &mut [T], x: &[T], [weight, bias]: [&[T]; 
 
 fn add_linear<T: Real>(y: &mut [T], x: &[T], weight: &[T], (rows, inputs): (usize, usize)) {
     let outputs = weight.len() / inputs;
-    let (x, weight) = (Mat::new(x, rows, inputs), Mat::new(weight, outputs, inputs).t());
+    let (x, weight) = (Mat::new(x, rows, inputs), Mat::new(weight, inputs, outputs));
     gemm(MatMut::new(y, rows, outputs), Into::Add, T::one(), x, weight, Threads::One);
 }
 
-/// The gradient of a linear map's input, from that of its result.
+/// The gradient of a linear map's input, from that of its result; of a weight `[outputs, inputs]`.
 pub(super) fn by_input<T: Real>(dx: &mut [T], grad: &[T], weight: &[T], outputs: usize) {
     let (rows, inputs) = (grad.len() / outputs, weight.len() / outputs);
     let (grad, weight) = (Mat::new(grad, rows, outputs), Mat::new(weight, outputs, inputs));
     gemm(MatMut::new(dx, rows, inputs), Into::Replace, T::one(), grad, weight, Threads::One);
 }
 
-/// The gradients of a linear map's weight and bias.
+/// The gradients of a linear map's weight, `[outputs, inputs]`, and bias.
 pub(super) fn by_weight<T: Real>([dw, db]: [&mut [T]; 2], x: &[T], grad: &[T]) {
     let (outputs, inputs) = (db.len(), dw.len() / db.len());
     let rows = grad.len() / outputs;

@@ -4,12 +4,14 @@ use super::{cut, next};
 use crate::grad::cpu::kernel::View;
 use crate::grad::cpu::real::Real;
 use crate::grad::cpu::scratch::Scratch;
+use crate::grad::cpu::transpose::transpose;
 use rayon::prelude::*;
 
 /// Elements that a thread adds up at a time.
 const CHUNK: usize = 1 << 12;
 
 /// Weights `[outputs, inputs]` and biases, those of query, key and value side by side.
+#[derive(Clone, Copy)]
 pub(super) struct Weights<'a, T> {
     /// Gain and bias of the normalisation before attention.
     pub norm: [&'a [T]; 2],
@@ -46,6 +48,38 @@ impl<'a, T> Weights<'a, T> {
 
     pub(super) fn wide(&self) -> usize {
         self.widen[1].len()
+    }
+}
+
+/// The weights that rows are mapped by, `[inputs, outputs]`: as products read them. Turned once for all tasks; each would do it
+/// anew for its few rows, which takes as long as their product.
+pub(super) struct Turned<T> {
+    query: Vec<T>,
+    out: Vec<T>,
+    widen: Vec<T>,
+    narrow: Vec<T>,
+}
+
+impl<T: Real> Turned<T> {
+    pub(super) fn new(weights: &Weights<'_, T>) -> Self {
+        let turned = |[weight, bias]: [&[T]; 2]| transpose(weight, bias.len(), weight.len() / bias.len());
+        Self {
+            query: turned(weights.query),
+            out: turned(weights.out),
+            widen: turned(weights.widen),
+            narrow: turned(weights.narrow),
+        }
+    }
+
+    /// The same parameters, these weights turned.
+    pub(super) fn of<'a>(&'a self, weights: &Weights<'a, T>) -> Weights<'a, T> {
+        Weights {
+            query: [&self.query, weights.query[1]],
+            out: [&self.out, weights.out[1]],
+            widen: [&self.widen, weights.widen[1]],
+            narrow: [&self.narrow, weights.narrow[1]],
+            ..*weights
+        }
     }
 }
 
