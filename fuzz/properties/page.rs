@@ -74,7 +74,7 @@ pub fn check(bytes: &[u8]) {
     }
     match extractor.photo_links(&document(site, body, None)) {
         Ok(links) => {
-            links.larger.iter().chain(&links.file).for_each(|url| is_of_the_site(site, url.as_str()))
+            links.larger.iter().chain(&links.file).for_each(|url| is_of_the_site(site, url.as_str()));
         }
         Err(refusal) => is_of_a_page(&refusal),
     }
