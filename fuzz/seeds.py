@@ -144,19 +144,19 @@ def photos():
         return out.getvalue()
 
     jpeg = saved("JPEG", quality=60)
-    seed("jpeg", "subsampled.jpg", jpeg)
-    seed("jpeg", "without_end.jpg", jpeg[:-2])
-    seed("jpeg", "cut.jpg", jpeg[:-60])
-    seed("jpeg", "along_x.jpg", saved("JPEG", quality=60, subsampling="4:2:2"))
-    seed("jpeg", "restarts.jpg", saved("JPEG", quality=60, restart_marker_blocks=1))
-    seed("jpeg", "grey.jpg", saved("JPEG", image.convert("L"), quality=60))
+    seed("photo", "subsampled.jpg", jpeg)
+    seed("photo", "without_end.jpg", jpeg[:-2])
+    seed("photo", "cut.jpg", jpeg[:-60])
+    seed("photo", "along_x.jpg", saved("JPEG", quality=60, subsampling="4:2:2"))
+    seed("photo", "restarts.jpg", saved("JPEG", quality=60, restart_marker_blocks=1))
+    seed("photo", "grey.jpg", saved("JPEG", image.convert("L"), quality=60))
     progressive = saved("JPEG", quality=60, progressive=True)
-    seed("jpeg", "progressive.jpg", progressive)
-    seed("jpeg", "progressive_without_end.jpg", progressive[:-2])
+    seed("photo", "progressive.jpg", progressive)
+    seed("photo", "progressive_without_end.jpg", progressive[:-2])
     for name in ["cmyk", "cmyk_without_adobe_marker", "ycck"]:
-        seed("jpeg", f"{name}.jpg", (FIXTURES / f"{name}.jpg").read_bytes())
+        seed("photo", f"{name}.jpg", (FIXTURES / f"{name}.jpg").read_bytes())
     for name in ["adobe_by_exif", "p3_in_segments", "grey"]:
-        seed("jpeg", f"colour_{name}.jpg", (FIXTURES / f"colour/{name}.jpg").read_bytes())
+        seed("photo", f"colour_{name}.jpg", (FIXTURES / f"colour/{name}.jpg").read_bytes())
     for name in ["adobe_tiff.tif", "code_points.png", "gamma_and_primaries.png", "p3_png.png", "p3_webp.webp",
                  "prophoto_16_bit.png", "grey_png.png"]:
         seed("photo", name, (FIXTURES / "colour" / name).read_bytes())

@@ -90,8 +90,8 @@ def of_one_person(people: Path, rows: list[dict]) -> list[tuple[np.ndarray, list
     kept = []
     for path in sorted(people.rglob("*.jpg")):
         of = [row for row in rows if row["sha256"] == digest(path.read_bytes())]
-        value = {row["kind"]: json.loads(row["value"]) for row in of}
-        if len(value) == 3 and [person["score"] > 0.6 for person in value["people"]] == [True]:
+        value = {"people": None} | {row["kind"]: json.loads(row["value"]) for row in of}  # a word where no model was asked
+        if isinstance(value["people"], list) and [person["score"] > 0.6 for person in value["people"]] == [True]:
             kept.append((np.asarray(Image.open(path).convert("RGB"), np.float32), of))
     return kept
 

@@ -105,7 +105,7 @@ impl Done {
 }
 
 fn main() -> ExitCode {
-    // Read once, by the first loop of Candle's threads; what the user set counts.
+    // Candle reads this once, before its first loop. A value that the user has set is kept.
     let [name, value] = train::device::CANDLE_SPINS;
     if std::env::var_os(name).is_none() {
         // SAFETY: no other thread runs yet that could read the environment meanwhile.

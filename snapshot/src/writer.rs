@@ -194,21 +194,15 @@ impl Writer {
         fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         let joints: Vec<_> = rows.photos.iter().map(|photo| photo.joints).collect();
         let (size_px, compression) = (self.spec.size_px, self.compression);
-        let written = ShardWriter::create(&full, size_px, self.tensors, compression, &joints)
-            .map_err(WriteError::from)
-            .and_then(|writer| {
-                self.write_tensors(&writer, rows, prepare)?;
-                Ok(writer.finish()?)
-            });
+        let writer = ShardWriter::create(&full, size_px, self.tensors, compression, &joints)?;
+        let written = self.write_tensors(&writer, rows, prepare).and_then(|()| Ok(writer.finish()?));
         match written {
             Ok((bytes, sha256)) => {
                 tracing::debug!(identity = rows.identity, photos = rows.photos.len(), bytes, "shard written");
                 Ok(FileEntry { path, bytes, sha256 })
             }
             Err(error) => {
-                if full.exists() {
-                    fs::remove_file(&full).map_err(Error::io("remove", &full))?;
-                }
+                fs::remove_file(&full).map_err(Error::io("remove", &full))?;
                 Err(error)
             }
         }

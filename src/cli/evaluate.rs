@@ -45,13 +45,14 @@ pub struct EvaluateArgs {
     /// Prompts, one a line; `{person}` becomes woman, man or person.
     #[arg(long, value_name = "FILE")]
     pub prompts: Option<PathBuf>,
-    /// Pictures of each prompt, each from another seed.
+    /// Pictures of each prompt, each from noise of its own.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub seeds: u64,
     /// The first seed. Everybody has noise of their own for each prompt, the same in every condition.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Weights of the body's stream. Guidance multiplies it as it does the prompt: at 1, it drowns the prompt.
+    /// Weights of the body's stream. Guidance multiplies it as it does the prompt: at 1 it is
+    /// stronger than in training, and takes from the prompt.
     #[arg(long, value_name = "X,…", value_delimiter = ',', default_values_t = [super::LAMBDA_BODY])]
     pub lambda_body: Vec<f64>,
     /// Weights of the reference's stream.

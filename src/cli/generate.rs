@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Weight of the body's stream where nothing is said. Guidance multiplies it as it does the prompt: at 1, it drowns
-/// the prompt.
+/// Weight of the body's stream where nothing is said. Guidance multiplies it as it does the prompt: at a guidance of 3,
+/// the body is as strong as in training at about a third.
 pub const LAMBDA_BODY: f64 = 0.3;
 
 /// What is drawn, with what, and where to.
@@ -27,7 +27,8 @@ pub struct GenerateArgs {
     /// A picture that the result is to be like.
     #[arg(long = "ref", value_name = "IMAGE")]
     pub reference: Option<PathBuf>,
-    /// Weight of the body's stream, 0 to 2. Guidance multiplies it as it does the prompt: at 1, it drowns the prompt.
+    /// Weight of the body's stream, 0 to 2. Guidance multiplies it as it does the prompt: at 1 it is stronger than in
+    /// training, and takes from the prompt.
     #[arg(long, value_name = "X", default_value_t = LAMBDA_BODY)]
     pub lambda_body: f64,
     /// Weight of the reference's stream, 0 to 2.

@@ -67,9 +67,9 @@ use survey::page::Key;
 use survey::question::questions;
 use survey::results::SurveyResults;
 
-/// What is drawn where no --prompts are named: clothes that nobody was seen in, nothing of the body. Hair is named, everybody's the
-/// same, since a base that was trained on whole captions draws badly by half of one: without it the demo base leaves out
-/// colours of clothes, and somebody is found in half of its pictures.
+/// What is drawn where no --prompts are named: clothes that nobody was seen in, nothing of the body. Hair is named, everybody's
+/// the same, since all captions that the demo base was trained on name it: without it the base leaves out colours of clothes, and
+/// pictures agree with their prompts half as well.
 const PROMPTS: [&str; 4] = [
     "a photo of a {person} with short dark brown hair wearing a red T-shirt and jeans",
     "a photo of a {person} with short dark brown hair wearing a white shirt and black trousers",

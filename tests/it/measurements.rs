@@ -127,6 +127,7 @@ fn scores_that_come_without_facts_of_the_photo_are_kept_when_the_facts_are_compu
     let place = Workplace::demo(5, 1, 6);
     place.run(&["crawl"]);
     place.succeed(&["measure"]);
+    assert!(exported(&place).iter().any(|row| row.kind == "faces" && row.value.starts_with("[{")));
     // No model says this, so whoever has it afterwards ran none.
     let scores: Vec<MeasurementRow> = exported(&place)
         .into_iter()

@@ -22,9 +22,9 @@ pub enum DeviceChoice {
     Cuda(Option<usize>),
 }
 
-/// Of the environment, name and value: Candle's threads sleep as soon as a loop of theirs is done. Otherwise they spin for
-/// about a millisecond after each, and take the processor from the threads that do most of a step. Candle reads it before its first
-/// loop.
+/// Name and value of an environment variable that lets Candle's threads sleep as soon as a loop is done. Otherwise they spin for
+/// about a millisecond after each, and take the processor from the threads that do most of a step. Candle reads it once, before
+/// its first loop.
 pub const CANDLE_SPINS: [&str; 2] = ["CANDLE_BARRIER_POOL_SPIN_LIMIT", "100"];
 
 /// Whether this program was built for cards.

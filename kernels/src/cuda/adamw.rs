@@ -75,8 +75,8 @@ pub fn adamw_step(steps: &[Step<'_>], rates: &Rates) -> Result<bool> {
     let table = device.clone_htod(&entries)?;
     let mut of_table = Addresses::new(&stream);
     launch.arguments.entries = of_table.slice(&table);
-    // SAFETY: `at` and `of_table` hold all of them, and `is_for` checked that they are of the length that the entry says. What is
-    // written was borrowed to be read, which a second stream would not know of: Candle has one for a device.
+    // SAFETY: `at` and `of_table` hold all of them, and `is_for` checked that they are of the length that the entry says.
+    // Parameters and moments are written though borrowed as read: sound because Candle uses one stream for a device.
     unsafe { start(device, Ok(launch))? };
     Ok(true)
 }

@@ -50,7 +50,7 @@ struct Frame {
 }
 
 thread_local! {
-    /// The context and the compressed bytes of a frame, a few MB at most: kept for the thread's next frame, since fresh
+    /// The context and the compressed bytes of a frame, as large as the largest so far: kept for the thread's next frame, since fresh
     /// pages cost time.
     static SCRATCH: RefCell<(Decompressor<'static>, Vec<u8>)> = RefCell::default();
 }
@@ -83,8 +83,8 @@ impl Table {
         bytes
     }
 
-    /// Reads the table of a file of `length` bytes. The inner error is what is wrong with it. No more is reserved than the
-    /// file is long.
+    /// Reads the table of a file of `length` bytes. The inner error is what is wrong with it. No more is reserved than
+    /// three times the length of the file.
     pub fn read(file: &File, length: u64) -> io::Result<Result<Self, String>> {
         let Some(footer_at) = length.checked_sub(FOOTER_BYTES) else {
             return Ok(Err(format!("it has {length} bytes, too few for a table of frames")));

@@ -68,7 +68,7 @@ fn a_compressed_snapshot_holds_the_tensors_and_rows_of_the_plain_one() {
 }
 
 #[test]
-fn no_compression_is_the_same_snapshot_whether_it_is_asked_for_or_not() {
+fn no_compression_gives_the_same_shards_and_pages_whether_it_is_asked_for_or_not() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let mut asked = compressed();
     asked.prepare["compression"] = "none".into();

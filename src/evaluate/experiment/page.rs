@@ -224,7 +224,7 @@ fn pictures(text: &mut String, results: &Results) {
     let _ = write!(
         text,
         "## Pictures\n\n![people by ways of drawing them]({FOLDER}/{PICTURES})\n\n\
-         A person a row. From left to right: {}. The first prompt, from the same noise.\n\n",
+         A person a row. From left to right: {}. The first prompt, in each row from one noise.\n\n",
         sheet.columns.join(", ")
     );
 }

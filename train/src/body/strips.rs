@@ -30,8 +30,7 @@ pub(super) const TRUNK_VALUES: usize = 3 * TRUNK_GRID[0] * TRUNK_GRID[1];
 pub(super) const HEAD_VALUES: usize = 3 * HEAD_GRID[0] * HEAD_GRID[1];
 /// Values of all strips of a view, in the order of [`parts`].
 pub(super) const VALUES: usize = LIMB_ENDS.len() * LIMB_VALUES + TRUNK_VALUES + HEAD_VALUES;
-/// In that order, what one linear map reads alike: so many strips of so many values. Upper arms, forearms, thighs, shins, the trunk,
-/// the head.
+/// `[strips, values of each]` of what shares a linear map, in that order: upper arms, forearms, thighs, shins, trunk, head.
 pub(super) const KINDS: [[usize; 2]; 6] = [
     [2, LIMB_VALUES],
     [2, LIMB_VALUES],

@@ -74,8 +74,9 @@ impl TensorFile {
         }
         // A small file could name its bytes a million times, and would not fit into memory when all of it is read.
         if all_bytes > file_bytes - data_start {
+            let there = file_bytes - data_start;
             return Err(bad(format!(
-                "its tensors overlap: they have {all_bytes} bytes in a file of {file_bytes}"
+                "its tensors overlap: they have {all_bytes} bytes, of which there are {there}"
             )));
         }
         Ok(Self { path: path.to_owned(), file: Mutex::new(file), data_start, tensors, metadata })
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn tensors_that_do_not_lie_in_the_file_one_beside_the_other_are_refused() {
+    fn tensors_beyond_the_file_or_of_more_bytes_than_it_holds_are_refused() {
         let tensor = |shape: &str, from: u64, to: u64| {
             format!("{{\"dtype\": \"U8\", \"shape\": {shape}, \"data_offsets\": [{from}, {to}]}}")
         };
@@ -162,7 +163,7 @@ mod tests {
         // Neither the shape nor the place has a length.
         let huge = "[4294967296, 4294967296, 4294967296]";
         assert!(one(&tensor(huge, 9, 4)).contains("do not fit the shape"));
-        // Behind the header's 70 bytes, this end would be that of another place.
+        // Behind the header, this end would be that of another place.
         assert!(one(&tensor("[4]", u64::MAX - 8, u64::MAX - 4)).contains("truncated"));
         let twice = format!("{{\"a\": {0}, \"b\": {0}}}", tensor("[9]", 0, 9));
         assert!(said_of(&twice).contains("overlap: they have 18 bytes"), "{}", said_of(&twice));

@@ -78,8 +78,8 @@ struct Numbers {
     correct2: f32,
 }
 
-/// Of some parameters, their gradients, and both moments. Roots and quotients take longer than memory where they are computed
-/// four at a time, which is what every machine has.
+/// Of some parameters, their gradients, and both moments. With the vectors of four that every machine has, roots and quotients
+/// would take longer than reading memory.
 enum Step {}
 
 type StepArgs<'a> = ((&'a mut [f32], &'a [f32]), (&'a mut [f32], &'a mut [f32]), Numbers);

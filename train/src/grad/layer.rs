@@ -116,7 +116,8 @@ pub fn attention_layer(x: &Tensor, mask: &Tensor, weights: &LayerWeights) -> Res
 }
 
 /// A layer of cross-attention: `x` `[b, n, width]` attends to `others` `[b, m, width]`, both under the same normalisation;
-/// the result is as `x`. The others of an entry may also be in several parts of one length, `[b·parts, m/parts, width]`. `mask` `[b, n, m]` is added to the scores and gets no gradient.
+/// the result is as `x`. The others of an entry may also be in several parts of one length, `[b·parts, m/parts, width]`. `mask`
+/// `[b, n, m]` is added to the scores and gets no gradient.
 pub fn cross_attention_layer(
     x: &Tensor,
     others: &Tensor,
@@ -131,7 +132,14 @@ pub fn cross_attention_layer(
     weights.check(OP, width)?;
     let m = match others.dims3() {
         Ok((ob, m, other)) if ob.is_multiple_of(b) && other == width && others.elem_count() > 0 => ob / b * m,
-        _ => return Err(shape_error(OP, "others", others, format!("[{b}, m, {width}], not empty"))),
+        _ => {
+            return Err(shape_error(
+                OP,
+                "others",
+                others,
+                format!("[{b}·parts, m/parts, {width}], not empty"),
+            ));
+        }
     };
     if mask.dims() != [b, n, m] {
         return Err(shape_error(OP, "mask", mask, format!("[{b}, {n}, {m}]")));

@@ -214,10 +214,15 @@ fn a_masked_score_has_no_weight() -> Result<()> {
     Ok(())
 }
 
-/// Input and weight of linear layers: small; few rows, and more outputs than a task takes; a product that threads share by columns;
-/// one of many rows.
-const LINEARS: [(&[usize], [usize; 2]); 4] =
-    [(&[2, 9, 23], [11, 23]), (&[3, 23], [300, 23]), (&[70, 96], [200, 96]), (&[1100, 24], [20, 24])];
+/// Input and weight of linear layers: small; few rows, and more outputs than a task takes; a product that threads share by blocks
+/// of rows and columns, and by columns alone; one of many rows.
+const LINEARS: [(&[usize], [usize; 2]); 5] = [
+    (&[2, 9, 23], [11, 23]),
+    (&[3, 23], [300, 23]),
+    (&[70, 96], [200, 96]),
+    (&[70, 96], [400, 96]),
+    (&[1100, 24], [20, 24]),
+];
 
 #[test]
 fn linear_layers_have_their_derivatives_with_frozen_and_with_trained_weights() -> Result<()> {
@@ -275,9 +280,9 @@ fn gradients_of_trained_weights_have_the_same_bytes_on_any_number_of_threads() -
 }
 
 /// Input, weight, stride, padding: small and odd; strided; pointwise; unpadded; two that are large enough
-/// for tiles of 2 and of 4, with edges that do not fill a tile; a wide kernel, one wider than high, and as many channels as the
-/// body-VAE's decoder has.
-const CONVOLUTIONS: [([usize; 4], [usize; 4], usize, usize); 12] = [
+/// for tiles of 2 and of 4, with edges that do not fill a tile; a wide kernel, one wider than high, one that is narrower than its
+/// padding; and as many channels as the body-VAE's decoder has.
+const CONVOLUTIONS: [([usize; 4], [usize; 4], usize, usize); 13] = [
     ([2, 3, 6, 5], [4, 3, 3, 3], 1, 1),
     ([2, 3, 7, 8], [4, 3, 3, 3], 2, 1),
     ([1, 3, 9, 9], [4, 3, 3, 3], 2, 0),
@@ -288,6 +293,7 @@ const CONVOLUTIONS: [([usize; 4], [usize; 4], usize, usize); 12] = [
     ([3, 16, 17, 18], [21, 16, 3, 3], 1, 1),
     ([2, 3, 9, 8], [4, 3, 5, 5], 1, 2),
     ([2, 3, 7, 9], [4, 3, 3, 5], 1, 1),
+    ([2, 3, 6, 5], [4, 3, 3, 1], 1, 1),
     ([2, 5, 9, 7], [4, 5, 3, 3], 1, 0),
     ([2, 33, 16, 16], [64, 33, 3, 3], 1, 1),
 ];

@@ -83,7 +83,14 @@ fn a_layer_of_cross_attention_has_its_derivatives() -> Result<()> {
     let at = |x: &[Tensor]| mask(&[entries, rows, others], x[0].dtype());
     let function = |x: &[Tensor]| grad::cross_attention_layer(&x[0], &x[1], &at(x)?, &weights(&x[2..]));
     let reference = |x: &[Tensor]| composed::cross_attention_layer(&x[0], &x[1], &at(x)?, &weights(&x[2..]));
-    holds("cross_attention_layer", &function, &reference, &shapes)
+    holds("cross_attention_layer", &function, &reference, &shapes)?;
+    // The same others, each entry's in seven parts.
+    let of_parts = [entries * others, 1, WIDTH];
+    let shapes: Vec<&[usize]> = [&of_rows[..], &of_parts].into_iter().chain(PARAMETERS).collect();
+    let reference = |x: &[Tensor]| {
+        composed::cross_attention_layer(&x[0], &x[1].reshape(&of_others[..])?, &at(x)?, &weights(&x[2..]))
+    };
+    holds("cross_attention_layer of parts", &function, &reference, &shapes)
 }
 
 #[test]

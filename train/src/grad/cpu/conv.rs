@@ -1,4 +1,5 @@
-//! Two-dimensional convolution: by columns and one matrix product, or by Winograd's algorithm where that costs less.
+//! Two-dimensional convolution: by columns and one matrix product, or by Winograd's algorithm where that costs less; the
+//! gradient of the weight at stride 1 by `taps`.
 
 use super::columns;
 use super::kept::Kept;

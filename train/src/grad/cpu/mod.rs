@@ -12,9 +12,9 @@
 //! | `scratch` | working memory used again |
 //! | `weight` | frozen weights in any float type |
 //! | `softmax`, `norm`, `activation`, `attention`, `linear`, `places`, `spans`, `assemble`, `evidence`, `pool`, `transpose`, `upsample` | the operations of these names |
-//! | `conv` | convolution, by one of the two ways below |
+//! | `conv` | convolution and its gradients, by the ways below |
 //! | `columns` | windows as columns, one matrix product |
-//! | `taps` | the gradient of its weight at stride 1 |
+//! | `taps` | the gradient of a convolution's weight at stride 1 |
 //! | `winograd`, `tile` | minimal filtering of 3×3 |
 //! | `kept` | frozen weights transformed for it |
 

@@ -17,7 +17,8 @@ pub(super) struct Kept<'a, T> {
     pub widened: &'a [T],
 }
 
-/// `out` from the layer's input `x` and what attention gathered, by [turned](super::weights::Turned) weights; fills what is kept.
+/// `out` from the layer's input `x` and what attention gathered, by [turned](super::weights::Turned) weights; fills what is
+/// kept.
 pub(super) fn forward<T: Real>(
     weights: &Weights<'_, T>,
     eps: f64,
