@@ -11,7 +11,8 @@ SEED    ?= 4242
 # What our UNet is compared with.
 TORCH := torch==2.15.0 diffusers==0.42.1 transformers==5.23.0
 
-# ONNX Runtime comes as a Python wheel; only its library is used. A library of your own: ORT_DYLIB_PATH=/path/libonnxruntime.so
+# ONNX Runtime comes as a Python wheel; only its library is used. A library of your own:
+# ORT_DYLIB_PATH=/path/libonnxruntime.so
 ORT_VERSION := 1.31.1
 ORT_LIBRARY := $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 export ORT_DYLIB_PATH ?= $(ORT_LIBRARY)
@@ -67,14 +68,16 @@ train-vae: build  ## fit the body-VAE to the demo snapshot (`make dataset` makes
 test: $(ORT)  ## run every test
 	cargo test --release --locked --workspace
 
-# CUDA, put together from wheels: no GPU is needed to build. CUDA_CAP: the oldest cards to run on, 80 for A100 and later.
+# CUDA, put together from wheels: no GPU is needed to build. CUDA_CAP: the oldest cards to run on, 80 for A100
+# and later.
 CUDA     := $(CURDIR)/.cache/cuda
 CUDA_CAP ?= 80
 CARGO_CUDA = CUDA_HOME=$(CUDA) CUDA_PATH=$(CUDA) PATH=$(CUDA)/bin:$$PATH CUDA_COMPUTE_CAP=$(CUDA_CAP) \
   LIBRARY_PATH=$(CUDA)/lib/stubs:$(CUDA)/lib CARGO_TARGET_DIR=target/cuda cargo
-CUDA_FEATURES := --release --locked --features cuda,cudnn
+# NCCL=1: gradients of several cards go between the cards; the program then needs NCCL where it runs.
+CUDA_FEATURES := --release --locked --features cuda,cudnn $(if $(NCCL),--features nccl)
 
-build-cuda: $(CUDA)/bin/nvcc  ## target/cuda/release/bolid-cuda, for NVIDIA GPUs; CUDA_CAP=80
+build-cuda: $(CUDA)/bin/nvcc  ## target/cuda/release/bolid-cuda, for NVIDIA GPUs; CUDA_CAP=80 NCCL=1
 	$(CARGO_CUDA) build $(CUDA_FEATURES) --bin bolid
 	$(CARGO_CUDA) build $(CUDA_FEATURES) --package train --example gpu_check
 	cp target/cuda/release/bolid target/cuda/release/bolid-cuda
@@ -194,8 +197,8 @@ bench-unet: export CARGO_TARGET_DIR := target/avx2
 KERNELS := --no-default-features
 endif
 
-# $(call with-torch,IMPORT,PACKAGES,TITLE,COMMAND) runs COMMAND with $$python. PyTorch is large: a PYTHON that has it is used as
-# it is; otherwise it is put into a virtual environment.
+# $(call with-torch,IMPORT,PACKAGES,TITLE,COMMAND) runs COMMAND with $$python. PyTorch is large: a PYTHON that
+# has it is used as it is; otherwise it is put into a virtual environment.
 define with-torch
 @if $(PYTHON) -c 'import $(1)' 2>/dev/null; then python=$(PYTHON); else \
 	  python=.cache/python/bin/python; \
@@ -230,8 +233,8 @@ SIZE ?= quick
 # The page in docs is that of the full size.
 PAGE ?= $(if $(filter full,$(SIZE)),docs/experiment.md,$(WORKDIR)/experiment.md)
 
-# It goes on where it was stopped. `quick` is estimated at half an hour on two cores; `full` took an hour beside other work, after a
-# quarter of an hour for drawing and caching its photos.
+# It goes on where it was stopped. `quick` is estimated at half an hour on two cores; `full` took an hour
+# beside other work, after a quarter of an hour for drawing and caching its photos.
 experiment: build  ## the adapter beside the plain base, IP-Adapter's recipe and DreamBooth; SIZE=quick|full PAGE=…
 	$(BOLID) experiment --config data/recipes/experiment-$(SIZE).toml --workdir $(WORKDIR) --page $(PAGE)
 
@@ -242,8 +245,9 @@ demo-lock: build  ## write data/locks/demo anew, and its id into README.md
 	$(BOLID) snapshot lock demo --workdir .cache/demo-lock --out data/locks/demo
 	id=$$(basename .cache/demo-lock/snapshots/demo-*) && sed -i "s/demo-[0-9a-f]\{12\}/$$id/" README.md
 
-# Exit code 3, another id, is what is expected where everything is measured anew, and nowhere else: not from the lock's values, nor
-# where values within a rounding of the lock's are settled. Linux on x86-64 alone: see scripts/as_processor.c.
+# Exit code 3, another id, is what is expected where everything is measured anew, and nowhere else: not from
+# the lock's values, nor where values within a rounding of the lock's are settled. Linux on x86-64 alone: see
+# scripts/as_processor.c.
 AS_PROCESSOR = env AS_PROCESSOR=$$processor LD_PRELOAD=$(CURDIR)/.cache/as_processor.so $(BOLID) dataset
 check-processors: build  ## what models say on processors with AVX2 only and without AVX, and the demo's id there
 	mkdir -p .cache

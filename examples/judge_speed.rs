@@ -1,7 +1,6 @@
 //! How long `bolid judge --dry-run` takes over a catalog of many photos, program start and all: `make bench`, or
 //! `cargo run --release --example judge_speed [PHOTOS]` after `cargo build --release`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,11 +11,12 @@ use catalog::Catalog;
 use catalog::blob::Stored;
 use catalog::fetch::FetchRecord;
 use catalog::identity::NewIdentity;
-use catalog::measurement::{Kind, Probe, Said};
+use catalog::measurement::{Probe, Said};
 use catalog::photo::NewPhoto;
 use curate::{Device, Registry, Role};
+use photo::measurement::{Answer, Decoded, Kind};
 use photo::tiles::REGIONS;
-use photo::{BoundingBox, Detection, Digest, ImageFacts, Joint, Joints, Person, WatermarkScore};
+use photo::{BoundingBox, Detection, Digest, ImageFacts, Joint, Joints, Measurement, Person, WatermarkScore};
 
 const PHOTOS_EACH: usize = 100;
 const ROUNDS: usize = 3;
@@ -85,19 +85,22 @@ async fn fill(work: &Path, models: &Path, count: usize) -> Result<()> {
             let sha256 = Digest::of(&row.source_url);
             let random = |at: usize| f32::from(sha256.as_bytes()[at]) / 255.0;
             let values = [
-                (image, Said::of(&BTreeMap::from([("readable", facts(&sha256))]))),
+                (image, Said::of(&Measurement::Image(Decoded::Readable(facts(&sha256))))),
                 (
                     watermark,
-                    Said::of(&WatermarkScore {
+                    Said::of(&Measurement::Watermark(Answer::Measured(WatermarkScore {
                         regions: REGIONS
                             .iter()
                             .enumerate()
                             .map(|(at, &region)| (region, rounded(random(at) * 0.55)))
                             .collect(),
-                    }),
+                    }))),
                 ),
-                (faces, Said::of(&vec![face(0.5 + random(20) / 2.0)])),
-                (people, Said::of(&people_of(photo % 10 == 3, random(21)))),
+                (faces, Said::of(&Measurement::Faces(Answer::Measured(vec![face(0.5 + random(20) / 2.0)])))),
+                (
+                    people,
+                    Said::of(&Measurement::People(Answer::Measured(people_of(photo % 10 == 3, random(21))))),
+                ),
             ];
             measured.push((sha256, values));
         }

@@ -160,6 +160,9 @@ def photos():
     for name in ["adobe_tiff.tif", "code_points.png", "gamma_and_primaries.png", "p3_png.png", "p3_webp.webp",
                  "prophoto_16_bit.png", "grey_png.png"]:
         seed("photo", name, (FIXTURES / "colour" / name).read_bytes())
+    for name in ["lossy", "boxed", "clear", "moving"]:
+        seed("photo", f"{name}.jxl", (FIXTURES / f"jxl/{name}.jxl").read_bytes())
+    seed("photo", "p3_jxl.jxl", (FIXTURES / "colour/p3_jxl.jxl").read_bytes())
     small = image.resize((12, 10))
     seed("photo", "plain.png", saved("PNG", small))
     seed("photo", "palette.png", saved("PNG", small.quantize(8), transparency=1))

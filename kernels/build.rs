@@ -1,5 +1,5 @@
-//! Compiles `cuda/*.cu`: with the feature `cuda` by nvcc for cards, with the feature `host` by a C compiler for tests. Without
-//! either there is nothing to do.
+//! Compiles `cuda/*.cu`: with the feature `cuda` by nvcc for GPUs, with the feature `host` by a C compiler
+//! for tests. Without either there is nothing to do.
 
 #[allow(dead_code, missing_docs, reason = "the crate has it in full")]
 #[path = "src/variant.rs"]
@@ -30,7 +30,7 @@ mod host {
     pub fn build() {
         let mut build = cc::Build::new();
         build.std("c11").opt_level(2).include("cuda").include("host").files(["host/run.c", "host/wrong.c"]);
-        // As on cards, where an element is read as whatever moves it; and sums are as they stand there.
+        // As on GPUs, where an element is read as whatever moves it; and sums are as they stand there.
         build.flag("-fno-strict-aliasing").flag("-ffp-contract=off");
         let (mut declared, mut listed) = (String::new(), String::new());
         let mut add = |function: &str| {
@@ -52,7 +52,8 @@ mod host {
             variant.functions().iter().for_each(|function| add(function));
         }
         let table = format!(
-            "unsafe extern \"C\" {{\n{declared}}}\n\n/// Kernels by name.\nconst KERNELS: &[(&str, Kernel)] = &[\n{listed}];\n"
+            "unsafe extern \"C\" {{\n{declared}}}\n\n/// Kernels by name.\nconst KERNELS: &[(&str, Kernel)] = \
+             &[\n{listed}];\n"
         );
         fs::write(out("host_kernels.rs"), table).expect("OUT_DIR can be written");
         build.compile("bolid_kernels_host");
@@ -122,7 +123,7 @@ mod cuda {
         found.into_iter().find(|nvcc| nvcc.exists()).unwrap_or_else(|| "nvcc".into())
     }
 
-    /// Machine code for the oldest cards asked for and for Hopper, and PTX for what follows. bf16 needs 8.0.
+    /// Machine code for the oldest GPUs asked for and for Hopper, and PTX for what follows. bf16 needs 8.0.
     fn architectures() -> Vec<String> {
         let asked = std::env::var("CUDA_COMPUTE_CAP").unwrap_or_default();
         let digits: String = asked.chars().filter(char::is_ascii_digit).collect();

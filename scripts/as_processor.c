@@ -1,11 +1,13 @@
-/* Shows a program a lesser processor than there is, at full speed: what models say on one without AVX, or with AVX2 only.
+/* Shows a program a lesser processor than there is, at full speed: what models say on one without AVX, or with AVX2
+ * only.
  *
  *     cc -O1 -shared -fPIC -o as_processor.so scripts/as_processor.c
  *     AS_PROCESSOR=sse|avx2 LD_PRELOAD=./as_processor.so PROGRAM
  *
- * Programs ask the CPUID instruction which others they may use. Linux can let it fault (arch_prctl(2), ARCH_SET_CPUID); the
- * handler answers in its place, without the bits of AVX-512 and AMX, and for `sse` without those of AVX, FMA and AVX2.
- * Emulation by QEMU shows the same, but takes minutes a photo. Needs Linux on x86-64 with `cpuid_fault` in /proc/cpuinfo.
+ * Programs ask the CPUID instruction which others they may use. Linux can let it fault (arch_prctl(2),
+ * ARCH_SET_CPUID); the handler answers in its place, without the bits of AVX-512 and AMX, and for `sse` without those
+ * of AVX, FMA and AVX2. Emulation by QEMU shows the same, but takes minutes a photo. Needs Linux on x86-64 with
+ * `cpuid_fault` in /proc/cpuinfo.
  * Threads inherit the fault; a program that is started from this one does not. */
 #define _GNU_SOURCE
 #include <asm/prctl.h>

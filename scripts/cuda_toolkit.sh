@@ -3,8 +3,9 @@
 # usage: cuda_toolkit.sh FOLDER     needs pip and a C compiler, and the sources of the crates (`cargo fetch`)
 #
 # No GPU and no driver are needed: the program is linked against stand-ins of the real names, and finds the real ones
-# where it runs. Those are the driver's, cuBLAS, cuRAND and NVRTC of CUDA 13, and cuDNN 9. With the folder's lib/stubs in
-# LD_LIBRARY_PATH the program also starts on a machine without a driver, and finds no card there.
+# where it runs. Those are the driver's, cuBLAS, cuRAND and NVRTC of CUDA 13, cuDNN 9, and NCCL 2 where it is asked for.
+# With the folder's lib/stubs in LD_LIBRARY_PATH the program also starts on a machine without a driver, and finds no card
+# there.
 set -euo pipefail
 
 VERSION=13.0
@@ -17,6 +18,7 @@ LIBRARIES=(
   "curand   curand   libcurand.so.10"
   "nvrtc    nvrtc    libnvrtc.so.13"
   "cudnn    cudnn    libcudnn.so.9"
+  "nccl     nccl     libnccl.so.2"
 )
 
 [ $# -eq 1 ] || { sed -n '2,3p' "$0" >&2; exit 2; }
@@ -39,7 +41,7 @@ ln -sf libcudart.so.13 "$toolkit/lib/libcudart.so"
 cudarc=$(ls -d "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/cudarc-0.19.*/src | sort -V | tail -n 1)
 for library in "${LIBRARIES[@]}"; do
   read -r module name soname <<< "$library"
-  grep -ohE 'pub unsafe fn (cu|nvrtc)[A-Za-z0-9_]+' "$cudarc/$module"/sys/*.rs | awk '{print $4}' | sort -u |
+  grep -ohE 'pub unsafe fn (cu|nvrtc|nccl)[A-Za-z0-9_]+' "$cudarc/$module"/sys/*.rs | awk '{print $4}' | sort -u |
     sed 's/.*/int &(void) { return 100; }/' > "$work/$name.c"
   "${CC:-cc}" -shared -fPIC -Wl,-soname,"$soname" -o "$toolkit/lib/stubs/lib$name.so" "$work/$name.c"
   ln -s "lib$name.so" "$toolkit/lib/stubs/$soname"

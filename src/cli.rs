@@ -1,4 +1,13 @@
 //! What can be typed: what holds for all commands and their list here, their arguments by group below.
+//!
+//! | module | arguments of |
+//! |---|---|
+//! | [`crawl`] | what takes photos in: `crawl`, `import`, `retry` |
+//! | [`dataset`] | what a recipe makes of them: `dataset`, `measure`, `judge`, `prepare`, `snapshot` |
+//! | [`review`] | what people say of photos: `report`, `review`, `erase` |
+//! | [`models`] | `models`, `check-real` |
+//! | [`train`] | training and what is done with its models: `train`, `encode`, `bodybench`, `runs` |
+//! | [`generate`], [`evaluate`], [`experiment`], [`export`] | the commands of these names |
 
 mod crawl;
 mod dataset;

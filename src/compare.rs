@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use catalog::measurement::{Kind, Said};
+use catalog::measurement::Said;
 use photo::Digest;
+use photo::measurement::Kind;
 use serde::Serialize;
 use serde_json::Value;
 

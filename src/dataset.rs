@@ -6,18 +6,20 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use catalog::Catalog;
 use catalog::decision::Decision;
-use catalog::measurement::Kind;
 use curate::Detectors;
+use photo::measurement::Kind;
 use snapshot::SnapshotRef;
 
 use crate::ends::Failed;
+use crate::exit::Done;
 use crate::judge::{AllJudged, Judged};
 use crate::lock::Settled;
 use crate::measure::Measured;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::prepare::PreparedStores;
-use crate::{Done, changes, closing, crawl, judge, lock, measure, prepare, publish};
+use crate::snapshots::create;
+use crate::{crawl, judge, lock, measure, prepare, summary_table, verdict_diff};
 
 /// The whole way, ending with a verified snapshot and a table of what happened.
 pub async fn run(
@@ -26,7 +28,7 @@ pub async fn run(
     detectors: &Arc<Detectors>,
     output: Output,
 ) -> Result<Done> {
-    let came = crawl::all(catalog, plan, output).await?;
+    let came = crawl::all(catalog, &plan.loaded, output).await?;
     Ok(came.and(finish(catalog, plan, detectors, output).await?))
 }
 
@@ -41,7 +43,7 @@ pub async fn finish(
     let AllJudged { people: judged, decisions, .. } = judge_and_record(catalog, plan).await?;
     let store = store(catalog, plan)?;
     prepare::run(catalog, &store, &judged).await?;
-    closing::show(&judged, output)?;
+    summary_table::show(&judged, output)?;
     let written = publish(catalog, plan, &store, &judged, &decisions, output).await?;
     if let Some(settled) = settled {
         settled.show(&written, output)?;
@@ -55,9 +57,9 @@ pub async fn measure(
     plan: &Plan,
     detectors: &Arc<Detectors>,
 ) -> Result<(Measured, Option<Settled>)> {
-    measure::say_what_is_not_checked(plan)?;
+    measure::say_what_is_not_checked(plan);
     let measured = measure::run(catalog, plan, detectors).await?;
-    let settled = match &plan.recipe.lock {
+    let settled = match &plan.recipe().lock {
         Some(lock) => Some(lock::settle(catalog, &lock::open(lock)?).await?),
         None => None,
     };
@@ -74,7 +76,7 @@ async fn ended(catalog: &Catalog, plan: &Plan, judged: &[Judged]) -> Result<Done
 
 /// Says where no photo is kept, and why.
 fn kept_something(judged: &[Judged]) -> Done {
-    let Some(why) = closing::nothing_kept(judged) else { return Done::Well };
+    let Some(why) = summary_table::nothing_kept(judged) else { return Done::Success };
     eprintln!("bolid: {why}");
     Done::WithFailures
 }
@@ -83,20 +85,19 @@ fn kept_something(judged: &[Judged]) -> Done {
 pub async fn judge(catalog: &Arc<Catalog>, plan: &Plan, dry_run: bool, output: Output) -> Result<Done> {
     if dry_run {
         let sites = plan.site_names();
-        let (probes, schedule) = (plan.probes()?, plan.schedule()?);
         let (judged, unmeasured) =
-            judge::judged_so_far(catalog, &probes, &schedule, &plan.recipe.rules, &sites).await?;
+            judge::judged_so_far(catalog, &plan.probes, &plan.schedule, &plan.recipe().rules, &sites).await?;
         judge::tell_unmeasured(unmeasured);
-        changes::show(catalog, &sites, &judged.people, output).await?;
+        verdict_diff::show(catalog, &sites, &judged.people, output).await?;
         leave(judged);
     } else {
         let judged = judge_and_record(catalog, plan).await?;
-        closing::show(&judged.people, output)?;
+        summary_table::show(&judged.people, output)?;
         let done = kept_something(&judged.people);
         leave(judged);
         return Ok(done);
     }
-    Ok(Done::Well)
+    Ok(Done::Success)
 }
 
 /// The program ends behind it: freeing 100,000 photos one by one would take an eighth of the whole time.
@@ -119,22 +120,20 @@ pub async fn snapshot(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Re
 
 async fn judge_and_record(catalog: &Catalog, plan: &Plan) -> Result<AllJudged> {
     let sites = plan.site_names();
-    let (probes, schedule) = (plan.probes()?, plan.schedule()?);
-    let judged = judge::judged(catalog, &probes, &schedule, &plan.recipe.rules, &sites).await?;
+    let judged = judge::judged(catalog, &plan.probes, &plan.schedule, &plan.recipe().rules, &sites).await?;
     let waiting = judge::not_measured(&judged.people);
     if waiting > 0 {
         bail!("{waiting} photos lack scores that these rules ask for; run `bolid measure`");
     }
-    judge::record(catalog, plan.rules_digest(&judged.decisions)?, &sites, &judged).await?;
+    judge::record(catalog, plan.rules_digest(&judged.decisions), &sites, &judged).await?;
     Ok(judged)
 }
 
 fn store(catalog: &Catalog, plan: &Plan) -> Result<PreparedStores> {
-    let probes = plan.probes()?;
-    let people =
-        probes.into_iter().find(|probe| probe.kind == Kind::People).context("people are measured")?;
-    let rules = plan.recipe.rules.clone();
-    Ok(PreparedStores::new(catalog.workdir(), &plan.recipe.prepare, people, rules))
+    let people = plan.probes.iter().find(|probe| probe.kind == Kind::People);
+    let people = *people.context("people are measured")?;
+    let recipe = plan.recipe();
+    Ok(PreparedStores::new(catalog.workdir(), &recipe.prepare, people, recipe.rules.clone()))
 }
 
 async fn publish(
@@ -145,11 +144,11 @@ async fn publish(
     decisions: &[Decision],
     output: Output,
 ) -> Result<SnapshotRef> {
-    let written = publish::run(catalog, plan, stores, judged, decisions).await?;
+    let written = create::run(catalog, plan, stores, judged, decisions).await?;
     let path = written.path.clone();
     let verified = tokio::task::spawn_blocking(move || snapshot::verify(&path))
         .await
         .context("verify the snapshot")??;
-    closing::show_snapshot(&written, &verified, output)?;
+    summary_table::show_snapshot(&written, &verified, output)?;
     Ok(written)
 }

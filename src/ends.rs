@@ -1,5 +1,5 @@
-//! How a run ended: "failed" is what is stored as failed, whether this run asked for it or an earlier one, and means the
-//! same in the tables, in `status`, to `retry` and in the exit code.
+//! How a run ended: "failed" is what is stored as failed, whether this run asked for it or an earlier one,
+//! and means the same in the tables, in `status`, to `retry` and in the exit code.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 use catalog::Catalog;
 use photo::FailureClass;
 
-use crate::Done;
+use crate::exit::Done;
 
 /// Photos and pages that failed, by class.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,17 +82,10 @@ impl Failed {
     }
 }
 
-/// The stored class of a failure; `None`: the photo was left out on purpose, or is no photo.
-pub fn failure(class: &str) -> Option<FailureClass> {
-    class.parse().ok().filter(|class: &FailureClass| class.is_failure())
-}
-
 /// Adds what is a failure.
-fn add(counts: &mut BTreeMap<FailureClass, i64>, stored: Vec<(String, i64)>) {
-    for (class, count) in stored {
-        if let Some(class) = failure(&class) {
-            *counts.entry(class).or_default() += count;
-        }
+fn add(counts: &mut BTreeMap<FailureClass, i64>, stored: Vec<(FailureClass, i64)>) {
+    for (class, count) in stored.into_iter().filter(|(class, _)| class.is_failure()) {
+        *counts.entry(class).or_default() += count;
     }
 }
 
@@ -118,8 +111,9 @@ mod tests {
     #[test]
     fn only_failures_are_told_with_the_command_that_tries_them_again() {
         let mut failed = Failed::default();
-        let stored = [("timeout", 2), ("robots", 1), ("too_small", 4), ("http_5xx", 1), ("not_an_image", 6)];
-        add(&mut failed.photos, stored.map(|(class, count)| (class.to_owned(), count)).to_vec());
+        use FailureClass as Class;
+        let stored = [(Class::Timeout, 2), (Class::Robots, 1), (Class::TooSmall, 4), (Class::Http5xx, 1)];
+        add(&mut failed.photos, [&stored[..], &[(Class::NotAnImage, 6)]].concat());
         assert_eq!(failed.photos(), 3);
         assert_eq!(
             failed.in_words().unwrap(),

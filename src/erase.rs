@@ -8,17 +8,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use catalog::erasure::{Removed, Target};
 use catalog::{Catalog, Tombstones};
-use photo::Digest;
+use photo::{Digest, IdentityName};
 use serde::Serialize;
 use snapshot::{Mention, Withdrawn};
 
 use crate::cli::{EraseArgs, EraseTarget};
 use crate::export::{self, Holding};
 use crate::output::Output;
+use crate::prepare;
 use crate::training::adapter::CACHES;
 use crate::training::runs;
 use crate::training::runs::lineage::{self, WithdrawnRun};
-use crate::{locked, prepare};
+use crate::workspace::LOCKED;
 
 /// Why a snapshot was withdrawn, as its note says.
 const REASON: &str =
@@ -103,8 +104,8 @@ impl Doomed {
     fn in_words(&self) -> String {
         let Self { identities, photos, contents, shared_contents } = self;
         format!(
-            "{identities} people, {photos} photos, {contents} contents ({shared_contents} more stay, since they stand under \
-             somebody else as well); every snapshot and training that holds them is withdrawn"
+            "{identities} people, {photos} photos, {contents} contents ({shared_contents} more stay, since \
+             they stand under somebody else as well); every snapshot and training that holds them is withdrawn"
         )
     }
 }
@@ -143,10 +144,10 @@ pub async fn finish_interrupted(catalog: &Catalog) -> Result<()> {
 
 async fn target(catalog: &Catalog, args: &EraseTarget) -> Result<Target> {
     if let Some(identity) = &args.identity {
-        let (site, slug) = identity.split_once('/').with_context(|| {
+        let named: Option<IdentityName> = identity.parse().ok();
+        return Ok(Target::Identity(named.with_context(|| {
             format!("erase --identity {identity}: SITE/SLUG is expected, as `bolid judge` shows it")
-        })?;
-        return Ok(Target::Identity { site: site.to_owned(), slug: slug.to_owned() });
+        })?));
     }
     if let Some(url) = &args.url {
         return Ok(Target::Url(url.clone()));
@@ -162,7 +163,7 @@ async fn target(catalog: &Catalog, args: &EraseTarget) -> Result<Target> {
     contents.sort();
     contents.dedup();
     match &contents[..] {
-        [sha256] => Ok(Target::Bytes(sha256.parse()?)),
+        [sha256] => Ok(Target::Bytes(*sha256)),
         [] => Ok(Target::Url(text.to_owned())),
         _ => {
             bail!("erase --photo {text}: {} different photos are meant; give a whole digest", contents.len())
@@ -172,7 +173,7 @@ async fn target(catalog: &Catalog, args: &EraseTarget) -> Result<Target> {
 
 fn describe(target: &Target) -> String {
     match target {
-        Target::Identity { site, slug } => format!("--identity {site}/{slug}"),
+        Target::Identity(name) => format!("--identity {name}"),
         Target::Url(url) if url.contains(':') => format!("--url {url}"),
         Target::Url(text) => text.clone(),
         Target::Bytes(sha256) => format!("--photo {sha256}"),
@@ -208,7 +209,7 @@ async fn finish(catalog: &Catalog) -> Result<Swept> {
     runs.extend(more_runs);
     // Rebuilt snapshots have catalogs of their own; they are rebuilt again when somebody asks for them. So are caches:
     // their latents decode to the photos, and their rows do not say whose they are.
-    for made_again in [locked::FOLDER, CACHES] {
+    for made_again in [LOCKED, CACHES] {
         let folder = catalog.workdir().join(made_again);
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
@@ -249,7 +250,8 @@ impl Report {
     fn in_words(&self) -> String {
         let Self { identities, photos, contents, shared_contents, files, .. } = self;
         let mut text = format!(
-            "erased: {identities} people, {photos} photos, {contents} contents ({files} files); they are not taken in again"
+            "erased: {identities} people, {photos} photos, {contents} contents ({files} files); they are not \
+             taken in again"
         );
         if *shared_contents > 0 {
             text +=
@@ -270,7 +272,8 @@ impl Report {
         for export in &self.exports {
             text += &format!("\n{}", export.in_words());
         }
-        text += "\nCopies outside the work folder (reports, sheets, trained models, locks, exported measurements, backups) are yours to remove.";
+        text += "\nCopies outside the work folder (reports, sheets, trained models, locks, exported measurements, \
+                 backups) are yours to remove.";
         text
     }
 }

@@ -7,14 +7,14 @@ use catalog::Catalog;
 use catalog::duplicate::GroupMember;
 use catalog::export::ExportRow;
 use catalog::summary::PhotoOrigin;
-use photo::Verdict;
+use photo::measurement::{Answer, Decoded, Kind};
 use photo::redact::redacted;
+use photo::{Colours, IdentityName, ImageFacts, Measurement, Verdict};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::output::Output;
-use crate::plan::Plan;
-use crate::scores::NotAsked;
+use crate::plan::{LoadedRecipe, Plan};
 
 /// Detections below are only counted in the text; `--json` has them all.
 const SHOWN_SCORE: f64 = 0.25;
@@ -36,6 +36,17 @@ struct Score {
     kind: String,
     probe: String,
     value: Value,
+    /// `None` where it is of another version.
+    #[serde(skip)]
+    measurement: Option<Measurement>,
+}
+
+impl Score {
+    fn new(kind: String, probe: String, text: &str) -> serde_json::Result<Self> {
+        let value = serde_json::from_str(text)?;
+        let measurement = Kind::of_name(&kind).and_then(|kind| Measurement::read(kind, text).ok());
+        Ok(Self { kind, probe, value, measurement })
+    }
 }
 
 #[derive(Serialize)]
@@ -52,13 +63,14 @@ struct Membership {
     keep: bool,
 }
 
-/// Shows every photo that `text` may mean. `plan`: the recipe whose verdict is the current one, where it is usable.
-pub async fn run(catalog: &Catalog, text: &str, plan: Option<&Plan>, output: Output) -> Result<()> {
+/// Shows every photo that `text` may mean. `loaded`: the recipe whose verdict is the current one, where
+/// it is usable.
+pub async fn run(catalog: &Catalog, text: &str, loaded: Option<LoadedRecipe>, output: Output) -> Result<()> {
     let mut decisions = Vec::new();
     let mut current_rules = None;
-    if let Some(plan) = plan {
-        decisions = catalog.decisions(&plan.site_names()).await?;
-        current_rules = plan.rules_digest(&decisions).ok().map(|digest| digest.to_string());
+    if let Some(loaded) = loaded {
+        decisions = catalog.decisions(&loaded.site_names()).await?;
+        current_rules = Plan::of(loaded).ok().map(|plan| plan.rules_digest(&decisions).to_string());
     }
     let ids = catalog.find_photos(text).await?;
     if ids.is_empty() {
@@ -74,9 +86,10 @@ pub async fn run(catalog: &Catalog, text: &str, plan: Option<&Plan>, output: Out
             *url = redacted(url).into_owned();
         }
         let mut scores = Vec::new();
-        for (kind, probe, value) in catalog.measurements_of(origin.sha256.as_deref().unwrap_or("")).await? {
-            let value = serde_json::from_str(&value)?;
-            scores.push(Score { kind, probe, value });
+        if let Some(sha256) = origin.sha256 {
+            for (kind, probe, value) in catalog.measurements_of(sha256).await? {
+                scores.push(Score::new(kind, probe, &value)?);
+            }
         }
         let verdicts = catalog.verdicts_on(id).await?.into_iter().map(|(rules, verdict)| RulesVerdict {
             current: current_rules.as_ref() == Some(&rules),
@@ -96,10 +109,10 @@ pub async fn run(catalog: &Catalog, text: &str, plan: Option<&Plan>, output: Out
         for copy in &mut copies {
             copy.source_url = redacted(&copy.source_url).into_owned();
         }
-        let identity = format!("{}/{}", origin.site, origin.slug);
-        let decided = decisions.iter().find(|decision| {
-            decision.identity == identity && origin.sha256 == Some(decision.sha256.to_string())
-        });
+        let identity = IdentityName::new(&origin.site, &origin.slug);
+        let decided = decisions
+            .iter()
+            .find(|decision| decision.identity == identity && origin.sha256 == Some(decision.sha256));
         let decision = decided.and_then(|decision| decision.keep);
         let exports = catalog.exports_with(id).await?;
         let explanation = Explanation { origin, scores, decision, verdicts, copies, snapshots, exports };
@@ -129,7 +142,7 @@ fn describe(explanation: &Explanation) -> String {
         line("scores", "none yet".to_owned());
     }
     for score in scores {
-        line(&score.kind, summarise(&score.kind, &score.value));
+        line(&score.kind, summarise(score));
     }
     if let Some(keep) = decision {
         let decided = if *keep { "keep" } else { "drop" };
@@ -191,68 +204,113 @@ fn download(origin: &PhotoOrigin) -> String {
 }
 
 /// The few numbers of a score that decide; `--json` shows all.
-fn summarise(kind: &str, value: &Value) -> String {
-    let detections = |name: &str| {
-        let found = value.as_array().into_iter().flatten().filter_map(|found| found["score"].as_f64());
-        let (likely, rest): (Vec<_>, Vec<_>) = found.partition(|&score| score >= SHOWN_SCORE);
-        let scores: Vec<_> = likely.iter().map(|score| format!("{score:.2}")).collect();
-        let which =
-            if scores.is_empty() { format!("no {name}") } else { format!("{name}: {}", scores.join(", ")) };
-        if rest.is_empty() { which } else { format!("{which}; {} more below {SHOWN_SCORE}", rest.len()) }
-    };
-    match kind {
-        _ if value.is_null() => "not measured: the photo cannot be read".to_owned(),
-        _ if *value == json!(NotAsked::NotMeasured) => {
-            "not measured: another score drops the photo (`bolid measure --all` asks every model)".to_owned()
+fn summarise(score: &Score) -> String {
+    match &score.measurement {
+        Some(Measurement::Image(Decoded::Unreadable(detail))) => format!("unreadable: {detail}"),
+        Some(Measurement::Image(Decoded::Readable(facts))) => summarise_facts(facts),
+        Some(Measurement::Watermark(answer)) => summarise_answer(answer, |score| match score.highest() {
+            Some((region, score)) => format!("{:.3} at most, in {}", decimal(score), region.name()),
+            None => "no region".to_owned(),
+        }),
+        Some(Measurement::Faces(answer)) => {
+            summarise_answer(answer, |faces| detections("face", faces.iter().map(|face| face.score)))
         }
-        "faces" => detections("face"),
-        "people" => detections("person"),
-        "face_embedding" => match value.as_array().map_or(0, Vec::len) {
+        Some(Measurement::People(answer)) => {
+            summarise_answer(answer, |people| detections("person", people.iter().map(|person| person.score)))
+        }
+        Some(Measurement::FaceEmbedding(answer)) => summarise_answer(answer, |faces| match faces.len() {
             0 => "no face to compare".to_owned(),
             faces => format!("the directions of {faces} face(s); how alike they are to others, verdicts say"),
-        },
-        "watermark" => {
-            let regions = value["regions"].as_array();
-            let highest = regions.into_iter().flatten().max_by(|a, b| {
-                let score = |region: &Value| region[1].as_f64().unwrap_or(0.0);
-                score(a).total_cmp(&score(b))
-            });
-            highest.map_or("no region".to_owned(), |region| {
-                format!(
-                    "{:.3} at most, in {}",
-                    region[1].as_f64().unwrap_or(0.0),
-                    region[0].as_str().unwrap_or("?")
-                )
-            })
-        }
-        "image" => summarise_image(value),
-        _ => value.to_string(),
+        }),
+        None => score.value.to_string(),
     }
 }
 
-fn summarise_image(value: &Value) -> String {
-    if let Some(detail) = value["unreadable"].as_str() {
-        return format!("unreadable: {detail}");
+fn summarise_answer<T>(answer: &Answer<T>, summarise: impl Fn(&T) -> String) -> String {
+    match answer {
+        Answer::Measured(score) => summarise(score),
+        Answer::Unreadable => "not measured: the photo cannot be read".to_owned(),
+        Answer::NotMeasured => {
+            "not measured: another score drops the photo (`bolid measure --all` asks every model)".to_owned()
+        }
     }
-    let facts = &value["readable"];
-    let number = |name: &str| facts[name].as_f64().unwrap_or(0.0);
-    let (width, height, format) =
-        (number("width"), number("height"), facts["format"].as_str().unwrap_or("?"));
+}
+
+fn detections(name: &str, scores: impl Iterator<Item = f32>) -> String {
+    let (likely, rest): (Vec<_>, Vec<_>) = scores.map(decimal).partition(|&score| score >= SHOWN_SCORE);
+    let scores: Vec<_> = likely.iter().map(|score| format!("{score:.2}")).collect();
+    let which =
+        if scores.is_empty() { format!("no {name}") } else { format!("{name}: {}", scores.join(", ")) };
+    if rest.is_empty() { which } else { format!("{which}; {} more below {SHOWN_SCORE}", rest.len()) }
+}
+
+fn summarise_facts(facts: &ImageFacts) -> String {
+    let ImageFacts { width, height, format, perceptual_hash, inner_hash, .. } = facts;
+    let (sharpness, brightness) = (decimal(facts.sharpness), decimal(facts.brightness));
     let mut text = format!(
-        "{width}×{height} px {format}, sharpness {:.0}, brightness {:.2}, perceptual hash {} (inner part {})",
-        number("sharpness"),
-        number("brightness"),
-        facts["perceptual_hash"].as_str().unwrap_or("?"),
-        facts["inner_hash"].as_str().unwrap_or("?")
+        "{width}×{height} px {format}, sharpness {sharpness:.0}, brightness {brightness:.2}, perceptual hash \
+         {perceptual_hash} (inner part {inner_hash})"
     );
-    if let Some(from) = facts["colours"]["converted"].as_str() {
-        let _ = write!(text, "; colours converted to sRGB from “{from}”");
+    match &facts.colours {
+        Some(Colours::Converted(from)) => {
+            let _ = write!(text, "; colours converted to sRGB from “{from}”");
+        }
+        Some(Colours::Unusable(why)) => {
+            let _ = write!(text, "; colours taken as sRGB: {why}");
+        }
+        None => {}
     }
-    if let Some(why) = facts["colours"]["unusable"].as_str() {
-        let _ = write!(text, "; colours taken as sRGB: {why}");
-    }
-    if facts["lacks_end"].as_bool() == Some(true) {
+    if facts.lacks_end {
         text.push_str("; whole, though the file's end marker is missing");
     }
     text
+}
+
+/// A number as its stored digits say it: the f32 next to 0.615 is a little more, and would be shown as 0.62.
+fn decimal(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(kind: &str, value: &str) -> String {
+        summarise(&Score::new(kind.to_owned(), "probe".to_owned(), value).expect("JSON"))
+    }
+
+    #[test]
+    fn each_kind_is_told_by_the_numbers_that_decide() {
+        let facts = concat!(
+            r#"{"readable":{"format":"jpeg","width":1103,"height":1423,"orientation":1,"#,
+            r#""file_bytes":135317,"sharpness":44.5,"brightness":0.615,"#,
+            r#""perceptual_hash":"8695d2090af33f05","inner_hash":"c685d2090af3bf05","#,
+            r#""colours":{"converted":"Display P3"},"lacks_end":true}}"#,
+        );
+        assert_eq!(
+            shown("image", facts),
+            "1103×1423 px jpeg, sharpness 44, brightness 0.61, perceptual hash 8695d2090af33f05 (inner part \
+             c685d2090af3bf05); colours converted to sRGB from “Display P3”; whole, though the file's end marker \
+             is missing"
+        );
+        assert_eq!(shown("image", r#"{"unreadable":"it is cut off"}"#), "unreadable: it is cut off");
+        let watermark = r#"{"regions":[["frame",0.0005],["top_right",0.0024],["bottom_left",0.0001]]}"#;
+        assert_eq!(shown("watermark", watermark), "0.002 at most, in top_right");
+        assert_eq!(shown("watermark", r#"{"regions":[]}"#), "no region");
+        let face =
+            |score: &str| format!(r#"{{"bbox":{{"x0":1.0,"y0":1.0,"x1":2.0,"y1":2.0}},"score":{score}}}"#);
+        let faces = format!("[{},{},{}]", face("0.872"), face("0.25"), face("0.2499"));
+        assert_eq!(shown("faces", &faces), "face: 0.87, 0.25; 1 more below 0.25");
+        assert_eq!(shown("people", "[]"), "no person");
+        assert_eq!(shown("face_embedding", "[]"), "no face to compare");
+        assert_eq!(shown("people", "null"), "not measured: the photo cannot be read");
+        let not_measured = shown("watermark", "\"not_measured\"");
+        assert!(not_measured.contains("another score drops the photo"), "{not_measured}");
+    }
+
+    #[test]
+    fn what_another_version_stored_is_shown_as_it_stands() {
+        assert_eq!(shown("mood", r#"{"sad":0.5}"#), r#"{"sad":0.5}"#);
+        assert_eq!(shown("faces", r#"{"count":2}"#), r#"{"count":2}"#);
+    }
 }

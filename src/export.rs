@@ -116,7 +116,8 @@ impl Holding {
     pub fn in_words(&self) -> String {
         let Self { path, format, snapshot, photos } = self;
         format!(
-            "{path} ({format} of snapshot {snapshot}) holds {photos} photos that were erased: remove it, and export a new snapshot"
+            "{path} ({format} of snapshot {snapshot}) holds {photos} photos that were erased: remove it, and \
+             export a new snapshot"
         )
     }
 }

@@ -14,11 +14,15 @@ use photo::FailureClass;
 use url::{Host, Url};
 
 use crate::cli::{Global, ImportArgs, MannerArgs};
-use crate::crawl::{Watch, set_manners, set_recipe, set_selection, show, typed, typed_manners};
+use crate::crawl::settings::{set_manners, set_recipe, set_selection, typed, typed_manners};
+use crate::crawl::shown::show;
+use crate::crawl::watch::Watch;
 use crate::ends::Failed;
+use crate::exit::Done;
+use crate::opening::open;
 use crate::output::Output;
 use crate::recipe::{Import, Recipe};
-use crate::{Done, open, progress, which};
+use crate::{progress, which};
 
 /// `bolid import`.
 pub async fn command(args: &ImportArgs, global: &Global, output: Output) -> Result<Done> {
@@ -67,16 +71,17 @@ fn arguments(args: &ImportArgs) -> String {
 /// What the same folder or list is called already: in the recipe, or from an earlier import.
 async fn known_name(catalog: &Catalog, path: &Path, workdir: &Path) -> Result<Option<String>> {
     let root = root_of(path);
-    for plan in which::readable(workdir) {
-        if let Some(import) = plan.recipe.imports.iter().find(|import| root_of(&import.path) == root) {
+    for found in which::readable(workdir) {
+        if let Some(import) = found.recipe.imports.iter().find(|import| root_of(&import.path) == root) {
             return Ok(Some(import.name.clone()));
         }
     }
     Ok(catalog.sites_of_source(&root).await?.into_iter().next())
 }
 
-/// A name that nobody chose must not bring two collections together, whose people of one name become one and whose files
-/// of one path replace each other: of two lists that differ in their endings alone, the second one's is part of its name.
+/// A name that nobody chose must not bring two collections together, whose people of one name become one and
+/// whose files of one path replace each other: of two lists that differ in their endings alone, the second
+/// one's is part of its name.
 async fn choose_name(catalog: &Catalog, names: [String; 2], path: &Path) -> Result<String> {
     let file_name = names[1].clone();
     let mut taken = None;
@@ -186,8 +191,8 @@ async fn other_name(catalog: &Catalog, name: &str, path: &Path) -> Result<Option
     Ok((earlier != name).then(|| earlier.clone()))
 }
 
-/// What `bolid import` took in from the same folder or list, under a name of its own choice, gets the recipe's: otherwise
-/// every photo would be there twice.
+/// What `bolid import` took in from the same folder or list, under a name of its own choice, gets the
+/// recipe's: otherwise every photo would be there twice.
 async fn take_name(catalog: &Catalog, name: &str, path: &Path) -> Result<()> {
     let Some(earlier) = other_name(catalog, name, path).await? else { return Ok(()) };
     let obstacle = match photo_from_elsewhere(catalog, &earlier, path).await? {
@@ -196,8 +201,8 @@ async fn take_name(catalog: &Catalog, name: &str, path: &Path) -> Result<()> {
     };
     if let Some(obstacle) = obstacle {
         bail!(
-            "import {}: it was imported as `{earlier}` and cannot become `{name}`: {obstacle}; name it `{earlier}` in the \
-             recipe",
+            "import {}: it was imported as `{earlier}` and cannot become `{name}`: {obstacle}; name it \
+             `{earlier}` in the recipe",
             path.display()
         );
     }
@@ -208,7 +213,7 @@ async fn take_name(catalog: &Catalog, name: &str, path: &Path) -> Result<()> {
 /// A photo of an import that the folder or list does not name: two may have been imported under one name.
 async fn photo_from_elsewhere(catalog: &Catalog, name: &str, path: &Path) -> Result<Option<String>> {
     let own: BTreeSet<String> = read(path)?.entries.iter().map(Entry::url).collect();
-    let is_gone = |photo: &PhotoRow| photo.failure.as_deref() == Some(FailureClass::Gone.name());
+    let is_gone = |photo: &PhotoRow| photo.failure == Some(FailureClass::Gone);
     for person in catalog.identities(name).await? {
         let mut photos = catalog.photos(person.id).await?.into_iter();
         let is_erased = |photo: &PhotoRow| photo.source_url.starts_with(ERASED_SCHEME);

@@ -37,8 +37,8 @@ impl Origin {
                 Engine::names()
             ),
             (_, Some(_)) if path.exists() => bail!(
-                "init from {from}: --engine is for the address of a gallery (https://…); leave it out for a folder, a list \
-                 or a profile"
+                "init from {from}: --engine is for the address of a gallery (https://…); leave it out for a \
+                 folder, a list or a profile"
             ),
             _ if path.is_dir() => Ok(Self::Folder(path)),
             _ if path.extension().is_some_and(|ending| ending == "toml") && path.is_file() => {
@@ -92,7 +92,7 @@ pub fn run(args: &InitArgs, output: Output) -> Result<()> {
             fs::write(&profile, engine.profile()).with_context(|| format!("write {}", profile.display()))?;
         }
     }
-    let text = text(&from, own.as_deref())?;
+    let text = text(&from, own.as_ref())?;
     let write = || fs::File::create_new(recipe)?.write_all(text.as_bytes());
     write().with_context(|| format!("write the recipe {}", recipe.display()))?;
     output.show(&serde_json::json!({ "recipe": recipe }), |_| {
@@ -105,7 +105,7 @@ pub fn run(args: &InitArgs, output: Output) -> Result<()> {
 }
 
 /// The recipe. Paths are absolute where they lead out of its folder, so that it runs from anywhere.
-fn text(from: &Origin, own_models: Option<&Path>) -> Result<String> {
+fn text(from: &Origin, own_models: Option<&Registry>) -> Result<String> {
     let absolute = |path: &Path| -> Result<String> {
         let full = path.canonicalize().with_context(|| format!("find {}", path.display()))?;
         let text = full
@@ -117,15 +117,14 @@ fn text(from: &Origin, own_models: Option<&Path>) -> Result<String> {
     let models = match own_models {
         Some(list) => format!(
             "# Your own list of models; `bolid models list --models FILE` shows it.\nmodels = {}",
-            absolute(list)?
+            absolute(list.path())?
         ),
         None => format!(
             "# The demo's models, made from synthetic photos. For real ones: bolid models add --help.\n\
              models = \"{MODELS}/models.toml\""
         ),
     };
-    let lacks_watermark = |list: &Path| -> Result<bool> { Ok(!Registry::read(list)?.has(Role::Watermark)) };
-    let detectors = match own_models.map(lacks_watermark).transpose()? {
+    let detectors = match own_models.map(|list| !list.has(Role::Watermark)) {
         Some(true) => {
             "\n[detectors]\nwatermark = \"none\"   # your list has no model for it: watermarks are not checked\n"
         }
@@ -147,7 +146,8 @@ fn text(from: &Origin, own_models: Option<&Path>) -> Result<String> {
     let crawl = match from {
         Origin::Folder(_) => "",
         Origin::Profile(_) | Origin::Site(..) => {
-            "\n[crawl]\n# Whom the site's owner can write to: a mail address or a page.\n# contact = \"you@example.org\"\n\
+            "\n[crawl]\n# Whom the site's owner can write to: a mail address or a page.\n# contact = \
+             \"you@example.org\"\n\
              # Try a few photos of each person first.\n# max_photos = 20\n"
         }
     };

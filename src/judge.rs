@@ -9,7 +9,7 @@ use catalog::duplicate::Duplicate;
 use catalog::identity::Identity;
 use catalog::measurement::Probe;
 use curate::{Candidate, Gallery, Judgement, ModelSchedule, NoMajority, judge};
-use photo::{Digest, FailureClass, Reason, Rules, Verdict};
+use photo::{Digest, FailureClass, IdentityName, Reason, Rules, Verdict};
 
 use crate::scores::{self, Scored};
 
@@ -71,11 +71,11 @@ pub async fn judged_so_far(
         judge(&candidates(&galleries, &decisions), rules);
     for NoMajority { gallery, faces, largest } in without_majority {
         tracing::warn!(
-            identity = galleries[gallery].0.key(),
+            identity = galleries[gallery].0.key().as_str(),
             faces,
             alike = largest,
-            "the faces are nobody's for the greater part, so nobody is dropped as another person: look through them with \
-             `bolid report`"
+            "the faces are nobody's for the greater part, so nobody is dropped as another person: look through \
+             them with `bolid report`"
         );
     }
     // The row of a photo that was judged, from its place among those that were.
@@ -125,7 +125,7 @@ pub fn kept_by_hand(decisions: &[Decision]) -> HashSet<Digest> {
 
 /// The photos that have bytes. The key is the source URL: it stays the same whatever the order of arrival.
 fn candidates<'a>(galleries: &'a [(Identity, Vec<Scored>)], decisions: &[Decision]) -> Vec<Gallery<'a>> {
-    let mut decided: HashMap<&str, HashMap<Digest, bool>> = HashMap::new();
+    let mut decided: HashMap<&IdentityName, HashMap<Digest, bool>> = HashMap::new();
     for decision in decisions {
         if let Some(keep) = decision.keep {
             decided.entry(&decision.identity).or_default().insert(decision.sha256, keep);
@@ -133,7 +133,7 @@ fn candidates<'a>(galleries: &'a [(Identity, Vec<Scored>)], decisions: &[Decisio
     }
     let gallery = |(identity, photos): &'a (Identity, Vec<Scored>)| {
         let key = identity.key();
-        let decided = decided.get(key.as_str());
+        let decided = decided.get(&key);
         let candidate = |photo: &'a Scored| {
             let content = photo.content.as_deref()?;
             Some(Candidate {
@@ -144,14 +144,14 @@ fn candidates<'a>(galleries: &'a [(Identity, Vec<Scored>)], decisions: &[Decisio
             })
         };
         let photos = photos.iter().filter_map(candidate).collect();
-        Gallery { site: &identity.site, identity: key, photos }
+        Gallery { site: &identity.site, identity: key.into(), photos }
     };
     galleries.iter().map(gallery).collect()
 }
 
 /// What the download says already of the photo itself, rather than of the network.
 fn without_bytes(photo: &Scored) -> Option<Verdict> {
-    let class: FailureClass = photo.row.failure.as_deref()?.parse().ok()?;
+    let class = photo.row.failure?;
     let detail = || photo.row.detail.clone().unwrap_or_else(|| class.to_string());
     let reason = match class {
         FailureClass::TooSmall => Reason::TooSmall {

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use catalog::Catalog;
 use catalog::photo::PhotoRow;
 use photo::redact::redacted;
-use photo::{Reason, Verdict};
+use photo::{Digest, Reason, Verdict};
 use serde::Serialize;
 
 use crate::cli::{ListArgs, Listed};
@@ -30,7 +30,7 @@ struct PhotoLine {
     /// What `explain` and `erase --url` take; where a secret in it is masked, they take the digest.
     url: String,
     /// What `explain` and `erase --photo` take; absent where nothing was stored.
-    sha256: Option<String>,
+    sha256: Option<Digest>,
     /// `keep`, `drop`, `not judged`, or why there are no bytes.
     verdict: String,
     reasons: Vec<&'static str>,
@@ -42,7 +42,7 @@ pub async fn run(catalog: &Catalog, args: &ListArgs, output: Output) -> Result<(
     let verdicts: HashMap<i64, Verdict> = catalog.newest_verdicts(&sites).await?.into_iter().collect();
     let mut galleries = catalog.galleries(&sites).await?;
     if let Some(wanted) = &args.identity {
-        galleries.retain(|(identity, _)| identity.key() == *wanted || identity.slug == *wanted);
+        galleries.retain(|(identity, _)| identity.key().as_str() == wanted || identity.slug == *wanted);
         if galleries.is_empty() {
             bail!("list `{wanted}`: no such person; `bolid list people` names all");
         }
@@ -57,7 +57,7 @@ pub async fn run(catalog: &Catalog, args: &ListArgs, output: Output) -> Result<(
         Listed::People => {
             let lines: Vec<PersonLine> = galleries
                 .iter()
-                .map(|(identity, photos)| person(identity.key(), &identity.name, photos, &verdicts))
+                .map(|(identity, photos)| person(identity.key().into(), &identity.name, photos, &verdicts))
                 .collect();
             let header = ["identity", "name", "photos", "stored", "kept", "dropped"];
             output.show_all(&lines, &header, |line| {
@@ -69,14 +69,14 @@ pub async fn run(catalog: &Catalog, args: &ListArgs, output: Output) -> Result<(
         Listed::Photos => {
             let of_person = |(identity, photos): &(catalog::identity::Identity, Vec<PhotoRow>)| {
                 let key = identity.key();
-                photos.iter().map(|row| photo(&key, row, verdicts.get(&row.id))).collect::<Vec<_>>()
+                photos.iter().map(|row| photo(key.as_str(), row, verdicts.get(&row.id))).collect::<Vec<_>>()
             };
             let mut lines: Vec<PhotoLine> = galleries.iter().flat_map(of_person).collect();
             lines.retain(|line| !args.dropped || line.verdict == DROP);
             output.show_all(&lines, &["identity", "photo", "sha256", "verdict", "why"], |line| {
-                let short = line.sha256.as_deref().map_or("–", |digest| &digest[..12]);
+                let short = line.sha256.map_or_else(|| "–".to_owned(), |digest| digest.short());
                 let why = line.reasons.join(", ");
-                vec![line.identity.clone(), line.url.clone(), short.to_owned(), line.verdict.clone(), why]
+                vec![line.identity.clone(), line.url.clone(), short, line.verdict.clone(), why]
             })?;
         }
     }
@@ -99,16 +99,16 @@ fn person(identity: String, name: &str, photos: &[PhotoRow], verdicts: &HashMap<
 }
 
 fn photo(identity: &str, row: &PhotoRow, verdict: Option<&Verdict>) -> PhotoLine {
-    let verdict_text = match (verdict, &row.failure) {
+    let verdict_text = match (verdict, row.failure) {
         (Some(verdict), _) if verdict.is_keep() => "keep",
         (Some(_), _) => DROP,
-        (None, Some(failure)) => failure,
+        (None, Some(class)) => class.name(),
         (None, None) => "not judged",
     };
     PhotoLine {
         identity: identity.to_owned(),
         url: redacted(row.file_url.as_ref().unwrap_or(&row.source_url)).into_owned(),
-        sha256: row.sha256.clone(),
+        sha256: row.sha256,
         verdict: verdict_text.to_owned(),
         reasons: verdict.map_or(Vec::new(), |verdict| verdict.reasons().iter().map(Reason::name).collect()),
     }

@@ -1,5 +1,5 @@
-//! `bolid dataset --locked SNAPSHOT`: the same dataset once more, from the URLs and digests that a snapshot names. Other
-//! bytes than those are not taken, and every URL that no longer gives them is told.
+//! `bolid dataset --locked SNAPSHOT`: the same dataset once more, from the URLs and digests that a snapshot
+//! names. Other bytes than those are not taken, and every URL that no longer gives them is told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,17 +14,21 @@ use catalog::photo::{Caption, NewPhoto, PhotoRow};
 use crawler::{CrawlSettings, Expected, ListProfile, Source};
 use curate::model::ModelEntry;
 use curate::{ModelChoice, Registry, Role};
-use photo::{Digest, FailureClass, Reason};
+use photo::{Digest, FailureClass, IdentityName, Reason};
 use serde::Serialize;
 use snapshot::{ModelRef, Snapshot};
 
 use crate::cli::{Global, RecipeArgs};
-use crate::crawl::{Sites, Watch, set_recipe};
+use crate::crawl::Sites;
+use crate::crawl::settings::set_recipe;
+use crate::crawl::watch::Watch;
+use crate::exit::Done;
 use crate::measurements::{self, Adopted, Policy};
 use crate::output::Output;
-use crate::plan::Plan;
-use crate::publish::model_refs;
-use crate::{Done, bundled, dataset, import, open_to_read, which};
+use crate::plan::{LoadedRecipe, Plan, Target};
+use crate::snapshots::create::model_refs;
+use crate::workspace::{LOCKED, open_to_read};
+use crate::{bundled, dataset, import, which};
 
 /// A photo as the snapshot has it.
 struct Row {
@@ -35,13 +39,10 @@ struct Row {
     without_bytes: Option<(FailureClass, String)>,
 }
 
-/// The folder of rebuilt snapshots in the work folder.
-pub const FOLDER: &str = "locked";
-
 /// A URL that no longer gives the bytes of the snapshot.
 #[derive(Serialize)]
 struct Loss {
-    identity: String,
+    identity: IdentityName,
     url: String,
     outcome: String,
     detail: String,
@@ -57,36 +58,34 @@ pub async fn run(
 ) -> Result<Done> {
     let original = Snapshot::open(&snapshot::find(&global.workdir.join("snapshots"), wanted)?)?;
     let id = original.id();
-    let mut plan =
-        plan_of(&original, recipe, &global.workdir).with_context(|| format!("rebuild snapshot {id}"))?;
-    adopt(&mut plan, &original).with_context(|| format!("rebuild snapshot {id}"))?;
+    let plan = plan_of(&original, recipe, &global.workdir);
+    let plan = plan.with_context(|| format!("rebuild snapshot {id}"))?;
     let detectors = plan.detectors()?;
     let mut people = rows(&original)?;
     // What is measured anew is kept apart from what was taken over.
     let folder = if remeasure { format!("{id}-remeasured") } else { id.clone() };
-    let catalog = Arc::new(Catalog::open(&global.workdir.join(FOLDER).join(folder)).await?);
+    let catalog = Arc::new(Catalog::open(&global.workdir.join(LOCKED).join(folder)).await?);
     let decisions: Option<Vec<Decision>> =
         serde_json::from_value(original.manifest().spec.recipe["decisions"].clone())
             .with_context(|| format!("read the decisions of snapshot {id}"))?;
     catalog.record_decisions(&decisions.unwrap_or_default()).await?;
 
-    let sites = Sites::of_recipe(&plan).await?;
+    let sites = Sites::of_recipe(&plan.loaded).await?;
     let mut sources: Vec<(CrawlSettings, PathBuf)> =
         sites.settings.iter().map(|settings| (settings.clone(), PathBuf::new())).collect();
-    for found in &plan.recipe.imports {
-        sources.push(import::source(found, &plan.recipe)?);
+    for found in &plan.recipe().imports {
+        sources.push(import::source(found, plan.recipe())?);
     }
-    let roots = roots(&global.workdir, plan.stored.keys()).await?;
+    let roots = roots(&global.workdir, plan.loaded.stored.keys()).await?;
     for (name, root) in roots {
         let mut settings = CrawlSettings::of(Source::List(name, ListProfile::default()));
-        set_recipe(&mut settings, &plan.recipe);
+        set_recipe(&mut settings, plan.recipe());
         sources.push((settings, root));
     }
     let mut losses = Vec::new();
     for (mut settings, root) in sources {
         settings.min_side = 0; // what the snapshot has was large enough, or was dropped by its rules
-        let prefix = format!("{}/", settings.site());
-        let own = people.extract_if(.., |identity, _| identity.starts_with(&prefix));
+        let own = people.extract_if(.., |identity, _| identity.site() == settings.site());
         losses.extend(fetch(&catalog, &settings, &root, own.collect()).await?);
     }
     sites.close().await?;
@@ -118,7 +117,7 @@ pub async fn run(
     let is_same = rebuilt.snapshots.iter().any(|found| found.id == id);
     if !losses.is_empty() {
         output.show_all(&losses, &["identity", "url", "outcome", "detail"], |loss| {
-            vec![loss.identity.clone(), loss.url.clone(), loss.outcome.clone(), loss.detail.clone()]
+            vec![loss.identity.to_string(), loss.url.clone(), loss.outcome.clone(), loss.detail.clone()]
         })?;
     }
     let result = serde_json::json!({ "locked": id, "same_id": is_same, "changed_or_vanished": losses.len() });
@@ -134,35 +133,58 @@ pub async fn run(
     Ok(if losses.is_empty() && is_same { done } else { Done::WithFailures })
 }
 
-/// The recipe that is named, or what the snapshot says of itself: its sources, and models of the digests that it names,
-/// wherever they are registered.
+/// What the snapshot was made by, with the models that measured it.
 fn plan_of(original: &Snapshot, args: &RecipeArgs, workdir: &Path) -> Result<Plan> {
+    let mut loaded = recipe_of(original, args, workdir)?;
+    adopt(&mut loaded, original)?;
+    let plan = Plan::of(loaded)?;
+    check_models(&plan, original)?;
+    Ok(plan)
+}
+
+/// The recipe that is named, or what the snapshot says of itself: its sources, and models of the
+/// digests that it names, wherever they are registered.
+fn recipe_of(original: &Snapshot, args: &RecipeArgs, workdir: &Path) -> Result<LoadedRecipe> {
     let spec = &original.manifest().spec;
     let recorded = |key: &str| spec.recipe.get(key).cloned().unwrap_or_default();
     let names: Vec<String> = serde_json::from_value(recorded("sites")).context("read its sources")?;
     let licences: BTreeMap<String, String> = serde_json::from_value(recorded("licences")).unwrap_or_default();
     let sources = names.into_iter().map(|name| (name.clone(), licences.get(&name).cloned())).collect();
-    let mut plan = which::for_snapshot(args, workdir, &spec.name, sources)?;
+    let mut loaded = which::for_snapshot(args, workdir, &spec.name, sources)?;
     if which::named(args, workdir)?.is_some() {
-        return Ok(plan);
+        return Ok(loaded);
     }
-    plan.recipe.demo = serde_json::from_value(recorded("demo")).context("read its demo gallery")?;
-    if plan.recipe.demo.is_some() && plan.sites.is_empty() {
+    loaded.recipe.demo = serde_json::from_value(recorded("demo")).context("read its demo gallery")?;
+    if loaded.recipe.demo.is_some() && loaded.sites.is_empty() {
         // The demo's site is the program's own, and served by it again.
-        let demo = Plan::read(&bundled::unpack(workdir)?, &[])?;
-        plan.sites
-            .extend(demo.sites.into_iter().filter(|site| plan.stored.remove(&site.profile.site).is_some()));
+        let demo = LoadedRecipe::read(&bundled::unpack(workdir)?, &[])?;
+        let is_of_snapshot = |site: &Target| loaded.stored.remove(&site.profile.site).is_some();
+        loaded.sites.extend(demo.sites.into_iter().filter(is_of_snapshot));
     }
-    let lists = which::own_models().into_iter().chain([bundled::unpack_list_of_models(workdir)?]);
-    for path in [plan.recipe.models.clone()].into_iter().chain(lists) {
-        let Ok(registry) = Registry::read(&path) else { continue };
-        if let Some(choice) = choice_of(&registry, &spec.models) {
-            plan.recipe.models = path;
-            plan.recipe.detectors = choice;
-            break;
+    choose_models(&mut loaded, &spec.models, workdir)?;
+    Ok(loaded)
+}
+
+/// Goes by the recipe's list of models, or where that lacks one that a snapshot names, by another that
+/// has them all.
+fn choose_models(loaded: &mut LoadedRecipe, asked: &[ModelRef], workdir: &Path) -> Result<()> {
+    let of_recipe = loaded.recipe.models.clone();
+    let others = which::own_models().into_iter().chain([bundled::unpack_list_of_models(workdir)?]);
+    let others = others.filter(|path| *path != of_recipe).map(|path| Registry::read(&path));
+    let mut unfit = None; // the recipe's, which is kept where no other fits
+    for registry in [loaded.take_registry()].into_iter().chain(others) {
+        let Ok(registry) = registry else { continue };
+        if let Some(choice) = choice_of(&registry, asked) {
+            loaded.use_registry(registry);
+            loaded.recipe.detectors = choice;
+            return Ok(());
         }
+        unfit = unfit.or_else(|| (registry.path() == of_recipe).then_some(registry));
     }
-    Ok(plan)
+    if let Some(registry) = unfit {
+        loaded.use_registry(registry);
+    }
+    Ok(())
 }
 
 /// The models of a list whose files are those that a snapshot names; `None` where one is not there.
@@ -202,8 +224,8 @@ async fn roots<'a>(
     Ok(roots)
 }
 
-/// Takes over what the snapshot was made by; models must be those that measured it.
-fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
+/// Takes over the settings that the snapshot was made by.
+fn adopt(loaded: &mut LoadedRecipe, original: &Snapshot) -> Result<()> {
     let spec = &original.manifest().spec;
     let version = env!("CARGO_PKG_VERSION");
     if spec.program_version != version {
@@ -213,7 +235,7 @@ fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
             "another version of bolid wrote the snapshot, so that the id will differ"
         );
     }
-    let recipe = &mut plan.recipe;
+    let recipe = &mut loaded.recipe;
     recipe.lock = None; // what is rebuilt is compared with the snapshot itself
     recipe.name.clone_from(&spec.name);
     recipe.rules = spec.rules.clone();
@@ -232,8 +254,14 @@ fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
             false => recipe.detectors.turn_off(role),
         }
     }
-    for model in plan.models()? {
-        let own: BTreeSet<ModelRef> = model_refs(&model).collect();
+    Ok(())
+}
+
+/// Models must be those that measured the snapshot.
+fn check_models(plan: &Plan, original: &Snapshot) -> Result<()> {
+    let spec = &original.manifest().spec;
+    for model in &plan.models {
+        let own: BTreeSet<ModelRef> = model_refs(model).collect();
         let role = model.role.to_string();
         let asked: BTreeSet<&ModelRef> = spec.models.iter().filter(|asked| asked.role == role).collect();
         ensure!(!asked.is_empty(), "it names no model for {role}");
@@ -246,8 +274,8 @@ fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
         // Of a variant, both files: the one that asks and the one that is asked.
         ensure!(
             files(&own) == files(&asked),
-            "its {role} model is {}, but the recipe's is {}; register the former with `bolid models add` and name it under \
-             [detectors]",
+            "its {role} model is {}, but the recipe's is {}; register the former with `bolid models add` and \
+             name it under [detectors]",
             shown(&asked),
             shown(&own)
         );
@@ -256,12 +284,12 @@ fn adopt(plan: &mut Plan, original: &Snapshot) -> Result<()> {
 }
 
 /// The snapshot's photos by person.
-fn rows(original: &Snapshot) -> Result<BTreeMap<String, Vec<Row>>> {
-    let mut people: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+fn rows(original: &Snapshot) -> Result<BTreeMap<IdentityName, Vec<Row>>> {
+    let mut people: BTreeMap<IdentityName, Vec<Row>> = BTreeMap::new();
     for photo in original.photos() {
         let facts = &photo.facts;
         let caption = facts.caption.clone().map(|text| Caption { text, source: "snapshot".to_owned() });
-        people.entry(photo.identity.clone()).or_default().push(Row {
+        people.entry(photo.identity.parse()?).or_default().push(Row {
             photo: new_photo(&facts.url, facts.page_url.as_deref(), None, caption),
             sha256: Some(facts.sha256),
             last_modified: facts.last_modified.clone(),
@@ -271,7 +299,7 @@ fn rows(original: &Snapshot) -> Result<BTreeMap<String, Vec<Row>>> {
     for photo in original.dropped()? {
         let facts = &photo.facts;
         let hint = facts.width.zip(facts.height);
-        people.entry(photo.identity.clone()).or_default().push(Row {
+        people.entry(photo.identity.parse()?).or_default().push(Row {
             photo: new_photo(&facts.url, facts.page_url.as_deref(), hint, None),
             sha256: facts.sha256,
             last_modified: None,
@@ -301,12 +329,12 @@ async fn fetch(
     catalog: &Catalog,
     settings: &CrawlSettings,
     root: &Path,
-    people: Vec<(String, Vec<Row>)>,
+    people: Vec<(IdentityName, Vec<Row>)>,
 ) -> Result<Vec<Loss>> {
     let mut entered = Vec::new();
     let mut expected = Vec::new();
     for (identity, rows) in people {
-        let slug = identity.split_once('/').map_or(identity.as_str(), |(_, slug)| slug).to_owned();
+        let slug = identity.slug().to_owned();
         let person = NewIdentity { slug: slug.clone(), name: slug, page_url: None, is_slug_certain: true };
         let Some(id) = catalog.add_identity(settings.site(), &person).await? else { continue };
         let photos: Vec<NewPhoto> = rows.iter().map(|row| row.photo.clone()).collect();
@@ -315,7 +343,7 @@ async fn fetch(
         for row in rows {
             let Some(found) = known.get(&row.photo.source_url) else { continue };
             match (row.sha256, row.without_bytes) {
-                (Some(sha256), _) if found.sha256 == Some(sha256.to_string()) => {} // an earlier run had it
+                (Some(sha256), _) if found.sha256 == Some(sha256) => {} // an earlier run had it
                 (Some(sha256), _) => expected.push(Expected {
                     photo_id: found.id,
                     url: row.photo.file_url.unwrap_or(row.photo.source_url),
@@ -342,7 +370,7 @@ async fn fetch(
                 losses.push(Loss {
                     identity: identity.clone(),
                     url: file.url.clone(),
-                    outcome: row.failure.unwrap_or_else(|| "not asked".to_owned()),
+                    outcome: row.failure.map_or("not asked", FailureClass::name).to_owned(),
                     detail: row.detail.or_else(|| left.clone()).unwrap_or_default(),
                 });
             }

@@ -4,14 +4,14 @@
 //! |---|---|
 //! | [`cli`], [`config`], [`recipe`] | what can be typed, and where values come from |
 //! | [`bundled`], [`init`] | the demo's files, which the program carries; a recipe to begin with |
-//! | [`plan`] | a recipe with everything it names, loaded and checked before anything is touched |
-//! | [`dataset`] | the whole way; [`crawl`], [`measure`], [`judge`], [`prepare`], [`publish`] are its stages |
+//! | [`plan`] | a recipe with everything it names; built once, before anything is touched, then only read |
+//! | [`dataset`] | all stages: [`crawl`], [`measure`], [`judge`], [`prepare`], [`snapshots::create`] |
 //! | [`import`], [`locked`] | photos from folders and lists; a snapshot's photos once more |
-//! | [`measurements`], [`compare`], [`lock`] | what was measured, taken elsewhere; how far two machines are apart; one id on every machine |
+//! | [`measurements`], [`compare`], [`lock`] | measurements from and for other machines; one id on every machine |
 //! | [`scores`] | what is stored of a photo, put together again |
-//! | [`changes`] | what other thresholds would change |
+//! | [`verdict_diff`] | what other thresholds would change |
 //! | [`memory`] | the bound on what decoded photos take |
-//! | [`status`], [`list`], [`explain`], [`snapshots`], [`models`], [`closing`] | what is shown |
+//! | [`status`], [`list`], [`explain`], [`snapshots`], [`models`], [`summary_table`] | what is shown |
 //! | [`quantize`] | int8 variants of models |
 //! | [`demo`], [`check_real`] | the demo gallery; the check on labelled real photos |
 //! | [`report`], [`review`] | the page on which people decide; their decisions |
@@ -20,15 +20,15 @@
 //! | [`training`] | training from snapshots, and what is done with its models |
 //! | [`generate`] | pictures of a prompt and a body |
 //! | [`evaluate`] | how well pictures show whom they are to show |
-//! | [`which`], [`ends`] | which recipe is meant where none is named; what failed |
+//! | [`workspace`], [`opening`] | the work folder, to read; the catalog of a command |
+//! | [`which`] | which recipe is meant where none is named |
+//! | [`ends`], [`exit`] | what failed; how a command ends |
 //! | [`install`], [`version`] | what a system's folders get beside the program; which build this is |
 //! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
 mod bundled;
-mod changes;
 mod check_real;
 mod cli;
-mod closing;
 mod compare;
 mod config;
 mod crawl;
@@ -37,6 +37,7 @@ mod demo;
 mod ends;
 mod erase;
 mod evaluate;
+mod exit;
 mod explain;
 mod export;
 mod generate;
@@ -51,11 +52,11 @@ mod measure;
 mod measurements;
 mod memory;
 mod models;
+mod opening;
 mod output;
 mod plan;
 mod prepare;
 mod progress;
-mod publish;
 mod quantize;
 mod recipe;
 mod report;
@@ -64,15 +65,17 @@ mod runtime;
 mod scores;
 mod snapshots;
 mod status;
+mod summary_table;
 mod training;
+mod verdict_diff;
 mod version;
 mod which;
+mod workspace;
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use catalog::Catalog;
 use clap::Parser;
 
@@ -80,46 +83,30 @@ use cli::{
     Cli, Command, DatasetArgs, ExportCommand, Global, MeasurementsCommand, ModelsCommand, RecipeArgs,
     ReviewCommand, RunsCommand, SnapshotCommand, TrainCommand,
 };
+use exit::Done;
+use opening::{look, open};
 use output::Output;
-use plan::Plan;
-
-/// How a command that did not fail ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
-    /// All went well.
-    Well,
-    /// Some items failed; why is stored.
-    WithFailures,
-}
-
-impl Done {
-    /// By the number of items that failed.
-    pub fn with(failed: usize) -> Self {
-        if failed == 0 { Self::Well } else { Self::WithFailures }
-    }
-
-    /// Well only where both are.
-    pub fn and(self, other: Self) -> Self {
-        if self == Self::Well { other } else { self }
-    }
-}
+use plan::{LoadedRecipe, Plan};
+use which::named_recipe;
+use workspace::require_workdir;
 
 fn main() -> ExitCode {
     // Candle reads this once, before its first loop. A value that the user has set is kept.
     let [name, value] = train::device::CANDLE_SPINS;
     if std::env::var_os(name).is_none() {
         // SAFETY: no other thread runs yet that could read the environment meanwhile.
-        #[allow(unsafe_code)]
+        #[allow(unsafe_code, reason = "there is no safe way to set a variable")]
         unsafe {
             std::env::set_var(name, value);
         }
     }
+    curate::decode::hook::register(); // exports read photos by the `image` crate
     let cli = Cli::parse();
     progress::init_logging(cli.global.verbose);
     let done = run(cli);
     bundled::remove_temporary();
     match done {
-        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::Success) => ExitCode::SUCCESS,
         Ok(Done::WithFailures) => ExitCode::from(3),
         Err(error) => {
             eprintln!("bolid: {}", ends::causes(&error));
@@ -158,11 +145,12 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             if let Some(wanted) = &locked {
                 return locked::run(&recipe, wanted, remeasure, global, output).await;
             }
-            let plan = which::for_dataset(&recipe, &global.workdir).await?;
-            plan.check_imports()?; // before models are loaded, a workdir is made, and hours of crawling
+            let loaded = which::for_dataset(&recipe, &global.workdir).await?;
+            loaded.check_imports()?; // before models are loaded, a workdir is made, and hours of crawling
+            let plan = Plan::of(loaded)?;
             let detectors = plan.detectors()?;
             let catalog = open(global).await?;
-            if let Some(path) = &plan.path {
+            if let Some(path) = &plan.loaded.path {
                 which::remember(&global.workdir, path)?;
             }
             return dataset::run(&catalog, &plan, &detectors, output).await;
@@ -189,9 +177,9 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         }
         Command::Judge { recipe, dry_run } => {
             if dry_run {
-                let named = named_plan(&recipe, global)?;
+                let named = named_recipe(&recipe, global)?;
                 let catalog = Arc::new(look(global).await?);
-                let plan = plan_for(named, &recipe, &catalog).await?;
+                let plan = Plan::of(loaded_for(named, &recipe, &catalog).await?)?;
                 return dataset::judge(&catalog, &plan, dry_run, output).await;
             }
             let (catalog, plan) = stored(&recipe, global).await?;
@@ -233,7 +221,7 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             Some(wanted) => report::of_snapshot(&global.workdir, wanted, &args, output)?,
             None => {
                 let catalog = look(global).await?;
-                let plan = which::for_stored(&args.recipe, &catalog).await?;
+                let plan = Plan::of(which::for_stored(&args.recipe, &catalog).await?)?;
                 report::of_stored(&catalog, &plan, &args, output).await?;
             }
         },
@@ -246,12 +234,12 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Explain { photo, recipe } => {
             let catalog = look(global).await?;
             // Without a usable recipe the photo is still explained; only "the recipe's rules" cannot be marked.
-            let plan = match which::for_stored(&recipe, &catalog).await {
-                Ok(plan) => Some(plan),
+            let loaded = match which::for_stored(&recipe, &catalog).await {
+                Ok(loaded) => Some(loaded),
                 Err(error) if error.is::<config::ConfigError>() => return Err(error), // what was typed is wrong
                 Err(_) => None,
             };
-            explain::run(&catalog, &photo, plan.as_ref(), output).await?;
+            explain::run(&catalog, &photo, loaded, output).await?;
         }
         Command::Models(ModelsCommand::List(args)) => models::list(&args, &global.workdir, output)?,
         Command::Models(ModelsCommand::Verify(args)) => models::verify(&args, &global.workdir, output)?,
@@ -285,83 +273,26 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
         Command::Completions { shell } => install::completions(shell)?,
         Command::Man { folder } => install::manual(&folder)?,
     }
-    Ok(Done::Well)
-}
-
-/// Opens the catalog for what only looks: also while another process is at work in it, or where nothing may be written.
-async fn look(global: &Global) -> Result<Catalog> {
-    require_workdir(global)?;
-    let workdir = &global.workdir;
-    let catalog = open_to_read(workdir).await?;
-    if Catalog::is_at_work_in(workdir) {
-        eprintln!(
-            "bolid: another bolid process is at work in {}; this is what is stored so far",
-            workdir.display()
-        );
-    } else if catalog.has_unfinished_erasure().await?
-        && let Ok(writes) = Catalog::open(workdir).await
-    {
-        catalog.close().await; // what it read is of before
-        erase::finish_interrupted(&writes).await?;
-        writes.close().await;
-        return Ok(Catalog::open_to_read(workdir).await?);
-    }
-    Ok(catalog)
-}
-
-/// Opens a catalog to read. Tables of an older version are brought to this one first, where that may be.
-async fn open_to_read(workdir: &Path) -> Result<Catalog> {
-    match Catalog::open_to_read(workdir).await {
-        Err(error @ catalog::Error::OtherVersion { .. }) => match Catalog::open(workdir).await {
-            Ok(writes) => {
-                writes.close().await; // whoever only looks does not keep the folder from others
-                Ok(Catalog::open_to_read(workdir).await?)
-            }
-            Err(_) => Err(error.into()),
-        },
-        opened => Ok(opened?),
-    }
+    Ok(Done::Success)
 }
 
 /// Opens the catalog for what works on stored photos, with the plan for it.
 async fn stored(args: &RecipeArgs, global: &Global) -> Result<(Arc<Catalog>, Plan)> {
-    let named = named_plan(args, global)?;
+    let named = named_recipe(args, global)?;
     require_workdir(global)?;
     let catalog = open(global).await?;
-    let plan = plan_for(named, args, &catalog).await?;
+    let plan = Plan::of(loaded_for(named, args, &catalog).await?)?;
     Ok((catalog, plan))
 }
 
-/// The plan that is named, or the one for what is stored.
-async fn plan_for(named: Option<Plan>, args: &RecipeArgs, catalog: &Catalog) -> Result<Plan> {
+/// The recipe that is named, or the one for what is stored.
+async fn loaded_for(
+    named: Option<LoadedRecipe>,
+    args: &RecipeArgs,
+    catalog: &Catalog,
+) -> Result<LoadedRecipe> {
     match named {
-        Some(plan) => Ok(plan),
+        Some(loaded) => Ok(loaded),
         None => which::for_stored(args, catalog).await,
     }
-}
-
-/// A recipe that is named is read first: what is wrong with it is told before anything is opened.
-fn named_plan(args: &RecipeArgs, global: &Global) -> Result<Option<Plan>> {
-    if args.demo {
-        require_workdir(global)?; // its recipe is written there
-    }
-    let named = which::named(args, &global.workdir)?;
-    named.map(|path| Plan::read(&path, &args.overrides)).transpose()
-}
-
-/// Refuses a work folder that is not there, where making one would only hide a mistyped `--workdir`.
-fn require_workdir(global: &Global) -> Result<()> {
-    let workdir = &global.workdir;
-    ensure!(
-        Catalog::is_in(workdir),
-        "there is no work folder {}; `bolid crawl`, `import` or `dataset` makes one, and --workdir names another",
-        workdir.display()
-    );
-    Ok(())
-}
-
-async fn open(global: &Global) -> Result<Arc<Catalog>> {
-    let catalog = Catalog::open(&global.workdir).await?;
-    erase::finish_interrupted(&catalog).await?;
-    Ok(Arc::new(catalog))
 }

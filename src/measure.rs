@@ -6,15 +6,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
-use catalog::measurement::{Kind, Probe, Said};
-use curate::decode::{facts_cache_key, header};
-use curate::detect::{cache_key, min_decode_size};
-use curate::model::ModelEntry;
-use curate::{Detectors, Device, Measurements, ModelSchedule, Role};
-use photo::{Digest, ImageFacts};
+use catalog::measurement::{Probe, Said};
+use curate::decode::header;
+use curate::{Detectors, Measurements, ModelSchedule, Role};
+use photo::Digest;
+use photo::measurement::NOT_MEASURED;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use crate::bundled;
@@ -22,28 +20,10 @@ use crate::judge;
 use crate::memory::Memory;
 use crate::plan::Plan;
 use crate::progress;
-use crate::scores::{self, Answer, Decoded, NotAsked};
+use crate::scores::{self, Answers};
 
 /// Finished photos that wait to be stored; a few are enough to keep the cores from waiting for the disk.
 const WAITING_RESULTS: usize = 16;
-
-/// What is asked of photos: image facts, and what the model of each role says, where there is one.
-pub fn probes(models: &[ModelEntry], device: Device) -> Vec<Probe> {
-    let min_size = min_decode_size(models);
-    let of_role = |role| Some(Probe { kind: kind(role), digest: cache_key(role, models, min_size, device)? });
-    let image = Probe { kind: Kind::Image, digest: facts_cache_key(min_size) };
-    [image].into_iter().chain(Role::ALL.into_iter().filter_map(of_role)).collect()
-}
-
-/// What a model of the role measures.
-fn kind(role: Role) -> Kind {
-    match role {
-        Role::Watermark => Kind::Watermark,
-        Role::Faces => Kind::Faces,
-        Role::People => Kind::People,
-        Role::FaceEmbedding => Kind::FaceEmbedding,
-    }
-}
 
 /// A photo and what the probes stored of it so far.
 struct Work {
@@ -62,28 +42,30 @@ pub struct Measured {
 }
 
 /// Says what the models of a run cannot tell: a role that is off, and models that know synthetic people only.
-pub fn say_what_is_not_checked(plan: &Plan) -> Result<()> {
-    if plan.is_off(Role::Watermark) {
+pub fn say_what_is_not_checked(plan: &Plan) {
+    if plan.loaded.is_off(Role::Watermark) {
         eprintln!(
             "bolid: watermarks are not checked: no model looks for them (detectors.watermark = \"none\")"
         );
     }
-    let models = plan.models()?;
-    let synthetic: Vec<&str> =
-        models.iter().filter(|model| bundled::is_of_demo(model)).map(|model| model.name.as_str()).collect();
-    if !synthetic.is_empty() && !plan.is_of_demo() {
+    let synthetic: Vec<&str> = plan
+        .models
+        .iter()
+        .filter(|model| bundled::is_of_demo(model))
+        .map(|model| model.name.as_str())
+        .collect();
+    if !synthetic.is_empty() && !plan.loaded.is_of_demo() {
         eprintln!(
-            "bolid: {} were trained on drawn people and say little of real photos; register others with `bolid models add` \
-             (README.md, \"Your own photos\")",
+            "bolid: {} were trained on drawn people and say little of real photos; register others with `bolid \
+             models add` (README.md, \"Your own photos\")",
             synthetic.join(", ")
         );
     }
-    Ok(())
 }
 
 /// Measures what no probe has measured yet and the recipe demands.
 pub async fn run(catalog: &Arc<Catalog>, plan: &Plan, detectors: &Arc<Detectors>) -> Result<Measured> {
-    let (probes, schedule) = (plan.probes()?, plan.schedule()?);
+    let (probes, schedule) = (plan.probes.clone(), plan.schedule.clone());
     let kept_by_hand = judge::kept_by_hand(&catalog.decisions(&plan.site_names()).await?);
     let schedule = PhotoSchedule { schedule, kept_by_hand };
     let work = list(catalog, plan, &probes, &schedule).await?;
@@ -140,12 +122,13 @@ async fn list(
         let known = if is_new { Vec::new() } else { catalog.measured(sha256, probes).await? };
         work.push(Work { sha256, known });
     }
-    let deferred = catalog.measured_as(&sites, probes, &Said::of(&NotAsked::NotMeasured)).await?;
+    let not_measured = Said::from_text(NOT_MEASURED.to_owned());
+    let deferred = catalog.measured_as(&sites, probes, &not_measured).await?;
     for (sha256, known) in deferred {
         let is_listed = known.len() < probes.len();
         let is_due = |known: &[(Probe, Said)]| -> Result<bool> {
             Ok(
-                matches!(known_of(known)?, Some(Ok(measured)) if schedule.of(sha256).next(&measured).is_some()),
+                matches!(Answers::of(known)?.known(), Some(Ok(measured)) if schedule.of(sha256).next(&measured).is_some()),
             )
         };
         if !is_listed && is_due(&known)? {
@@ -153,32 +136,6 @@ async fn list(
         }
     }
     Ok(work)
-}
-
-/// What is known of a photo, or why it cannot be read; `None` where it was not decoded yet.
-fn known_of(values: &[(Probe, Said)]) -> Result<Option<Result<Measurements, String>>> {
-    let facts = match value_of(values, Kind::Image)? {
-        Some(Decoded::Readable(facts)) => facts,
-        Some(Decoded::Unreadable(detail)) => return Ok(Some(Err(detail))),
-        None => return Ok(None),
-    };
-    Ok(Some(Ok(scored(facts, values)?)))
-}
-
-/// A photo's facts, and what models have said of it.
-fn scored(facts: ImageFacts, values: &[(Probe, Said)]) -> Result<Measurements> {
-    Ok(Measurements {
-        facts,
-        watermark: value_of(values, Kind::Watermark)?.and_then(Answer::score),
-        faces: value_of(values, Kind::Faces)?.and_then(Answer::score),
-        people: value_of(values, Kind::People)?.and_then(Answer::score),
-        face_embedding: value_of(values, Kind::FaceEmbedding)?.and_then(Answer::score),
-    })
-}
-
-fn value_of<T: DeserializeOwned>(values: &[(Probe, Said)], kind: Kind) -> Result<Option<T>> {
-    let said = values.iter().find(|(probe, _)| probe.kind == kind);
-    Ok(said.map(|(_, said)| said.read(kind)).transpose()?)
 }
 
 type Values = Vec<(Probe, Said)>;
@@ -215,15 +172,17 @@ impl Stage {
             Ok(decoded) => decoded,
             Err(error) => return Ok(self.values(&Err(error.to_string()))),
         };
-        // Facts may be missing where scores are not: those of another program's file, or when facts came to say more.
-        let known = match known_of(known)? {
+        // Facts may be missing where scores are not: those of another program's file, or when facts
+        // came to say more.
+        let known = match Answers::of(known)?.known() {
             Some(Ok(known)) => known,
-            Some(Err(_)) | None => scored(photo.facts.clone(), known)?,
+            Some(Err(_)) | None => Answers::of(known)?.with_facts(photo.facts.clone()),
         };
         let mut reserved = Some(reserved);
         let mut larger = |min_size| {
-            // What was reserved goes back first: two photos that keep theirs could wait for each other for ever. The
-            // pixels that stay are few: a photo that is much larger than models need is decoded at a fraction of it.
+            // What was reserved goes back first: two photos that keep theirs could wait for each other
+            // for ever. The pixels that stay are few: a photo that is much larger than models need is
+            // decoded at a fraction of it.
             drop(reserved.take());
             reserved = Some(reserve(min_size).ok()?);
             curate::decode_for(&bytes, min_size).ok()
@@ -234,7 +193,7 @@ impl Stage {
 
     /// The values of a photo of which nothing more is asked: only new probes have to be told so.
     fn without_a_look(&self, sha256: Digest, known: &[(Probe, Said)]) -> Result<Option<Values>> {
-        Ok(match known_of(known)? {
+        Ok(match Answers::of(known)?.known() {
             Some(Ok(measured)) if self.schedule.of(sha256).next(&measured).is_some() => None,
             Some(known) => Some(self.values(&known)),
             None => None,

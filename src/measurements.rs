@@ -5,13 +5,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use catalog::Catalog;
-use catalog::measurement::{Adoption, Kind, Probe, Said, Stored};
+use catalog::measurement::{Adoption, Probe, Said, StoredMeasurement};
+use photo::measurement::Kind;
 use serde::Serialize;
 use snapshot::{MeasurementReader, MeasurementRow, MeasurementWriter};
 
-use crate::Done;
 use crate::cli::ImportMeasurementsArgs;
 use crate::compare::Comparison;
+use crate::exit::Done;
 use crate::output::Output;
 use crate::scores;
 
@@ -28,8 +29,8 @@ pub enum Policy {
     Missing,
     /// All, also in place of others.
     All,
-    /// In place of others those that are within their rounding, and those of models that were not asked here; none that is
-    /// missing otherwise.
+    /// In place of others those that are within their rounding, and those of models that were not asked here;
+    /// none that is missing otherwise.
     Rounding,
 }
 
@@ -60,7 +61,8 @@ pub async fn export(
     // Part by part: of a million photos, a few thousand are in memory.
     for part in 0..Catalog::PARTS {
         let stored = catalog.stored_part(part).await?;
-        let leaves = |stored: &&Stored| with_face_embeddings || stored.probe.kind != Kind::FaceEmbedding;
+        let leaves =
+            |stored: &&StoredMeasurement| with_face_embeddings || stored.probe.kind != Kind::FaceEmbedding;
         let rows: Vec<_> = stored.iter().filter(leaves).map(row).collect();
         values += rows.len();
         if !rows.is_empty() {
@@ -151,7 +153,7 @@ pub async fn adopt(
 }
 
 /// A stored value as a row that travels.
-pub fn row(stored: &Stored) -> MeasurementRow {
+pub fn row(stored: &StoredMeasurement) -> MeasurementRow {
     MeasurementRow {
         sha256: stored.sha256,
         kind: stored.probe.kind.name().to_owned(),
@@ -164,11 +166,11 @@ pub fn row(stored: &Stored) -> MeasurementRow {
 ///
 /// # Errors
 /// Where the kind is unknown, or the value is not what that kind stores: it would fail every later judging.
-fn stored(row: &MeasurementRow) -> Result<Stored> {
+fn stored(row: &MeasurementRow) -> Result<StoredMeasurement> {
     let MeasurementRow { sha256, kind, probe, value } = row;
     let of = || format!("measurement `{kind}` of photo {sha256}");
     let kind = Kind::of_name(kind).with_context(|| format!("{}: no such kind", of()))?;
     let said = Said::from_text(value.clone());
     scores::check(kind, &said).with_context(of)?;
-    Ok(Stored { sha256: *sha256, probe: Probe { kind, digest: *probe }, said })
+    Ok(StoredMeasurement { sha256: *sha256, probe: Probe { kind, digest: *probe }, said })
 }

@@ -69,7 +69,7 @@ pub fn remove(args: &RemoveArgs, workdir: &Path, output: Output) -> Result<()> {
 /// What is still to be done before a model is used: that a recipe names the list, and one of several models.
 pub fn say_how_to_use(registry: &Path, role: Role, workdir: &Path) -> Result<()> {
     let same = |path: &Path| path.canonicalize().ok() == registry.canonicalize().ok();
-    if !which::readable(workdir).any(|plan| same(&plan.recipe.models)) {
+    if !which::readable(workdir).any(|found| same(&found.recipe.models)) {
         eprintln!("bolid: a recipe uses it by: models = {:?}", registry.display().to_string());
     }
     let models = Registry::read(registry)?;

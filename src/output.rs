@@ -73,8 +73,8 @@ fn table_of_width(
     table.to_string()
 }
 
-/// A list of counts, such as "2 no_face, 1 watermark", that is wrapped between its parts only: blanks within them do not
-/// break.
+/// A list of counts, such as "2 no_face, 1 watermark", that is wrapped between its parts only: blanks within
+/// them do not break.
 fn unbroken(cell: &str) -> String {
     let is_count = |part: &str| {
         part.split_once(' ').is_some_and(|(count, name)| count.parse::<u64>().is_ok() && !name.contains(' '))

@@ -129,8 +129,8 @@ impl PreparedStore {
     }
 }
 
-/// Writes planes `[3, side, side]` as a file of safetensors, straight from where they are: the library's `serialize` copies
-/// them into one buffer first.
+/// Writes planes `[3, side, side]` as a file of safetensors, straight from where they are: the library's
+/// `serialize` copies them into one buffer first.
 fn write_tensors(path: &Path, side: usize, tensors: &[(&str, &[u8])]) -> Result<()> {
     let mut end = 0;
     let entries = tensors.iter().map(|(name, planes)| {

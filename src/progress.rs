@@ -124,8 +124,8 @@ fn between_lines() -> Duration {
     between.filter(|between| !between.is_zero()).unwrap_or(BETWEEN_LINES)
 }
 
-/// `measure: 1200 of 4800 photos, 3600 to go, 30.0/s, about 3 minutes left`: the rate is that of the time since the last
-/// line, and what is left is estimated by the whole time.
+/// `measure: 1200 of 4800 photos, 3600 to go, 30.0/s, about 3 minutes left`: the rate is that of the time
+/// since the last line, and what is left is estimated by the whole time.
 fn line(
     name: &str,
     unit: &str,
@@ -148,8 +148,8 @@ fn line(
     format!("{name}: {done} of {total} {unit}, {left} to go, {rate:.1}/s{estimate}")
 }
 
-/// From now on, Ctrl-C ends the program at once and says how to go on: what is stored is stored, and a kill at any moment
-/// loses nothing.
+/// From now on, Ctrl-C ends the program at once and says how to go on: what is stored is stored, and a kill
+/// at any moment loses nothing.
 pub fn go_on_after_ctrl_c() {
     static ONCE: OnceLock<()> = OnceLock::new();
     // On a thread of its own: the program's may be busy with pixels for seconds.

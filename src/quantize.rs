@@ -1,5 +1,5 @@
-//! `bolid models quantize`: an int8 variant of a model, calibrated on photos, with how well it agrees with the original,
-//! to which it falls back where it is uncertain.
+//! `bolid models quantize`: an int8 variant of a model, calibrated on photos, with how well it agrees with
+//! the original, to which it falls back where it is uncertain.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,12 +48,13 @@ struct Agreement {
     registered: bool,
 }
 
-/// Times of two dozen photos differ by some percent from run to run; a variant that takes a larger share of its original's
-/// time than this saves nothing.
+/// Times of two dozen photos differ by some percent from run to run; a variant that takes a larger share of
+/// its original's time than this saves nothing.
 const NO_SAVING: f64 = 0.95;
 
-/// Calibrates on every second photo, compares both on the other photos, and registers the variant where it saves time. Its
-/// file lies beside the list; an earlier variant of the same model and name stays as it is until then.
+/// Calibrates on every second photo, compares both on the other photos, and registers the variant where it
+/// saves time. Its file lies beside the list; an earlier variant of the same model and name stays as it is
+/// until then.
 pub fn run(args: &QuantizeArgs, workdir: &Path, output: Output) -> Result<()> {
     let registry = Registry::read(&which::models_to_read(&args.registry, workdir)?)?;
     let path = &which::models_to_write(&args.registry, workdir)?;
@@ -117,8 +118,8 @@ fn saves(time_share: f64) -> bool {
     time_share <= NO_SAVING
 }
 
-/// Puts `made` in the place of `file`, and then changes the list by `declare`. Where that fails, the list names the earlier
-/// file still, which is put back; until then it is `kept`.
+/// Puts `made` in the place of `file`, and then changes the list by `declare`. Where that fails, the list
+/// names the earlier file still, which is put back; until then it is `kept`.
 fn replace(file: &Path, made: &Path, kept: &Path, declare: impl FnOnce() -> Result<()>) -> Result<()> {
     let is_earlier = file.exists();
     if is_earlier {
@@ -134,8 +135,8 @@ fn replace(file: &Path, made: &Path, kept: &Path, declare: impl FnOnce() -> Resu
     Err(error)
 }
 
-/// Refuses a name or file that belongs to the original or to any other model of the list. Only an earlier variant of the
-/// same model is replaced.
+/// Refuses a name or file that belongs to the original or to any other model of the list. Only an earlier
+/// variant of the same model is replaced.
 fn refuse_a_place_of_others(
     list: &Path,
     original: &ModelEntry,
@@ -191,8 +192,8 @@ fn report(found: &Agreement, original: &str, registry: &Path) -> String {
     };
     format!(
         "{registered} {} for {} in {}, calibrated on {calibrated_on} photos\n\
-         on {compared_on} other photos it agrees with {original} on {agree}; on {asked_twice} it was in doubt and asked \
-         {original}{}{}\n\
+         on {compared_on} other photos it agrees with {original} on {agree}; on {asked_twice} it was in doubt \
+         and asked {original}{}{}\n\
          it took {:.0} % of the time of {original}{advice}",
         model.name,
         model.role,
@@ -260,7 +261,8 @@ fn quantize(python: &Path, entry: &ModelEntry, file: &Path, photos: &[PathBuf], 
         let said = String::from_utf8_lossy(&done.stderr);
         let last = said.trim_end().lines().last().unwrap_or("no word");
         bail!(
-            "quantize the model `{}` with `{}`: {last}. It needs the packages onnx, onnxruntime and numpy: `make python`",
+            "quantize the model `{}` with `{}`: {last}. It needs the packages onnx, onnxruntime and numpy: \
+             `make python`",
             entry.name,
             python.display()
         );
@@ -303,25 +305,33 @@ fn compare(
     let rules = Rules::default();
     // Opened before, so that only detecting is timed.
     [original, variant].into_iter().try_for_each(|model| model.open_for(rayon::current_num_threads()))?;
-    let one = |path: &PathBuf| {
-        let photo = read(path, entry)?;
-        let begin = Instant::now();
-        let a = original.detect(&photo)?.value;
-        let original_took = begin.elapsed();
-        let b = variant.detect(&photo)?;
-        let took = begin.elapsed() - original_took;
-        let (count, score) = said(&a, &rules)?;
-        let (count_of_variant, score_of_variant) = said(&b.value, &rules)?;
-        Ok(Compared {
-            same: count == count_of_variant,
-            used_fallback: b.used_fallback,
-            apart: f64::from((score - score_of_variant).abs()),
-            joints_moved: joints_moved(&a, &b.value),
-            took,
-            original_took,
-        })
-    };
-    photos.par_iter().map(one).collect()
+    photos.par_iter().map(|photo| compare_on(photo, original, variant, entry, &rules)).collect()
+}
+
+/// What both models find in one photo, and how long each takes.
+fn compare_on(
+    photo: &Path,
+    original: &SingleModel,
+    variant: &SingleModel,
+    entry: &ModelEntry,
+    rules: &Rules,
+) -> Result<Compared> {
+    let photo = read(photo, entry)?;
+    let begin = Instant::now();
+    let a = original.detect(&photo)?.value;
+    let original_took = begin.elapsed();
+    let b = variant.detect(&photo)?;
+    let took = begin.elapsed() - original_took;
+    let (count, score) = said(&a, rules)?;
+    let (count_of_variant, score_of_variant) = said(&b.value, rules)?;
+    Ok(Compared {
+        same: count == count_of_variant,
+        used_fallback: b.used_fallback,
+        apart: f64::from((score - score_of_variant).abs()),
+        joints_moved: joints_moved(&a, &b.value),
+        took,
+        original_took,
+    })
 }
 
 /// How far the visible joints of the surest person move, as a share of the larger side of the box.

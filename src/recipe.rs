@@ -25,8 +25,9 @@ pub struct Recipe {
     /// Which of them to use, by name; needed where the list has several for one role.
     #[serde(default)]
     pub detectors: curate::ModelChoice,
-    /// The tables of the snapshot that the recipe makes (`bolid snapshot lock`): measurements that differ from its values
-    /// by no more than their rounding get its values, so that the id is the same on every machine.
+    /// The tables of the snapshot that the recipe makes (`bolid snapshot lock`): measurements that differ
+    /// from its values by no more than their rounding get its values, so that the id is the same on every
+    /// machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<PathBuf>,
     /// Serve this collection of synthetic people on loopback while the sites are crawled.

@@ -9,24 +9,29 @@ use catalog::{BlobStore, Catalog};
 use curate::people::Counted;
 use curate::{MinDecodeSize, PrepareSettings};
 use image::imageops;
+use photo::identity_name::site_of;
 use photo::redact::redacted;
-use photo::{BoundingBox, Detection, Digest, Joints, Person, Rules};
+use photo::{BoundingBox, Detection, Digest, IdentityName, Joints, Person, Reason, Rules};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
-use snapshot::{Found, Review, ReviewPhoto, Snapshot};
+use snapshot::{FoundBox, Review, ReviewPhoto, Snapshot};
 
 use crate::cli::ReportArgs;
 use crate::judge::{self, AllJudged, Judged};
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::scores::{Content, Scored};
-use crate::{progress, publish, scores};
+use crate::snapshots::create;
+use crate::{progress, scores};
+
+#[cfg(test)]
+mod agreement;
 
 /// Writes the page of a recipe's verdicts on the catalog.
 pub async fn of_stored(catalog: &Catalog, plan: &Plan, args: &ReportArgs, output: Output) -> Result<()> {
-    let recipe = &plan.recipe;
-    let (probes, schedule) = (plan.probes()?, plan.schedule()?);
+    let recipe = plan.recipe();
     let (judged, unmeasured) =
-        judge::judged_so_far(catalog, &probes, &schedule, &recipe.rules, &plan.site_names()).await?;
+        judge::judged_so_far(catalog, &plan.probes, &plan.schedule, &recipe.rules, &plan.site_names())
+            .await?;
     judge::tell_unmeasured(unmeasured);
     let review = of_catalog(&judged, recipe.name.clone(), recipe.rules.clone(), &recipe.prepare);
     write(review, catalog.blobs(), args, output)
@@ -52,11 +57,8 @@ fn write(mut review: Review, blobs: &BlobStore, args: &ReportArgs, output: Outpu
 }
 
 fn of_catalog(all: &AllJudged, name: String, rules: Rules, prepare: &PrepareSettings) -> Review {
-    let decided: HashMap<(&str, Digest), Option<bool>> = all
-        .decisions
-        .iter()
-        .map(|decision| ((decision.identity.as_str(), decision.sha256), decision.keep))
-        .collect();
+    let decided: HashMap<(&IdentityName, Digest), Option<bool>> =
+        all.decisions.iter().map(|decision| ((&decision.identity, decision.sha256), decision.keep)).collect();
     let mut photos = Vec::new();
     let mut identities = Vec::new();
     for Judged { identity, photos: of_person } in &all.people {
@@ -67,12 +69,12 @@ fn of_catalog(all: &AllJudged, name: String, rules: Rules, prepare: &PrepareSett
             photos.push(ReviewPhoto {
                 identity: identities.len(),
                 keep: verdict.is_keep(),
-                decided: shown.sha256.and_then(|sha256| decided.get(&(key.as_str(), sha256)).copied()?),
+                decided: shown.sha256.and_then(|sha256| decided.get(&(&key, sha256)).copied()?),
                 reasons: verdict.reasons().to_vec(),
                 ..shown
             });
         }
-        identities.push(key);
+        identities.push(key.into());
     }
     Review { name, rules, alpha: prepare.alpha, identities, photos }
 }
@@ -94,11 +96,11 @@ fn review(snapshot: &Snapshot) -> Result<Review> {
     let base = |identity: &str, sha256: Option<Digest>| {
         let mut photo = ReviewPhoto::default();
         if let Some(content) = sha256.and_then(|sha256| measured.get(&sha256)) {
-            let site = identity.split_once('/').map_or(identity, |(site, _)| site);
-            add_content(&mut photo, content, &spec.rules.of_site(site), &prepare);
+            add_content(&mut photo, content, &spec.rules.of_site(site_of(identity)), &prepare);
         }
         photo
     };
+    let is_watermark_off = !spec.models.iter().any(|model| model.role == "watermark");
     let mut photos = Vec::new();
     for photo in snapshot.photos() {
         let facts = &photo.facts;
@@ -124,6 +126,7 @@ fn review(snapshot: &Snapshot) -> Result<Review> {
     }
     for photo in &dropped {
         let facts = &photo.facts;
+        let base = base(&photo.identity, facts.sha256);
         photos.push(ReviewPhoto {
             identity: place(&photo.identity),
             sha256: facts.sha256,
@@ -133,7 +136,13 @@ fn review(snapshot: &Snapshot) -> Result<Review> {
             readable: facts.scores.sharpness.is_some(),
             scores: facts.scores.clone(),
             reasons: facts.reasons.clone(),
-            ..base(&photo.identity, facts.sha256)
+            // A snapshot holds no embeddings, and those of format 1 no measurements.
+            watermark_measured: base.watermark_measured
+                || is_watermark_off
+                || facts.scores.watermark.is_some(),
+            embedding_measured: facts.scores.similarity.is_some() || are_of_others(&facts.reasons),
+            decided: facts.reasons.contains(&Reason::Review).then_some(false),
+            ..base
         });
     }
     photos.sort_by_key(|photo| photo.identity);
@@ -146,13 +155,28 @@ fn review(snapshot: &Snapshot) -> Result<Review> {
     })
 }
 
+/// Whether a photo was dropped for other photos or by hand alone: then every model was asked of it, also where its
+/// face was compared with nobody's, since its identity has too few.
+fn are_of_others(reasons: &[Reason]) -> bool {
+    reasons.iter().all(|reason| {
+        matches!(
+            reason,
+            Reason::Duplicate { .. }
+                | Reason::NearDuplicate { .. }
+                | Reason::TwoIdentities { .. }
+                | Reason::TooFewPhotos { .. }
+                | Reason::Review
+        )
+    })
+}
+
 /// What is stored of a photo, without a verdict. What no model was asked for is not shown.
 fn shown(photo: &Scored, rules: &Rules, prepare: &PrepareSettings) -> ReviewPhoto {
     let mut shown = ReviewPhoto {
         url: redacted(photo.row.file_url.as_ref().unwrap_or(&photo.row.source_url)).into_owned(),
         width: photo.row.hint_width,
         height: photo.row.hint_height,
-        scores: publish::scores(photo),
+        scores: create::scores(photo),
         ..ReviewPhoto::default()
     };
     if let Some(content) = &photo.content {
@@ -167,8 +191,13 @@ fn add_content(shown: &mut ReviewPhoto, content: &Content, rules: &Rules, prepar
     let Ok(measured) = &content.measured else { return };
     let (width, height) = (measured.facts.width, measured.facts.height);
     (shown.width, shown.height, shown.readable) = (Some(width), Some(height), true);
-    let face =
-        |face: &Detection| Found { bbox: shares(&face.bbox, width, height), score: face.score, joint: None };
+    shown.watermark_measured = measured.watermark.is_some();
+    shown.embedding_measured = measured.face_embedding.is_some();
+    let face = |face: &Detection| FoundBox {
+        bbox: shares(&face.bbox, width, height),
+        score: face.score,
+        joint: None,
+    };
     shown.faces = measured.faces.as_ref().map(|faces| faces.iter().map(face).collect());
     let Some(people) = &measured.people else { return };
     shown.people = Some(people.iter().map(|person| found_person(person, width, height)).collect());
@@ -180,9 +209,9 @@ fn add_content(shown: &mut ReviewPhoto, content: &Content, rules: &Rules, prepar
     }
 }
 
-fn found_person(person: &Person, width: u32, height: u32) -> Found {
+fn found_person(person: &Person, width: u32, height: u32) -> FoundBox {
     let surest = person.joints.confidences().into_iter().fold(0.0, f32::max);
-    Found { bbox: shares(&person.bbox, width, height), score: person.score, joint: Some(surest) }
+    FoundBox { bbox: shares(&person.bbox, width, height), score: person.score, joint: Some(surest) }
 }
 
 /// σ as a share of the photo's longer side. `scale`: px of the tensor for a px of the photo.

@@ -25,8 +25,8 @@ const SYSTEM: [&str; 5] =
 const ASK_PYTHON: &str =
     "import importlib.util as u; s = u.find_spec('onnxruntime'); print(s.origin if s else '')";
 
-/// ONNX Runtime: from `ORT_DYLIB_PATH`; the project's cache, of the current folder or of one above the program; beside the
-/// program; from the Python on PATH (`pip install onnxruntime`); from the system.
+/// ONNX Runtime: from `ORT_DYLIB_PATH`; the project's cache, of the current folder or of one above the
+/// program; beside the program; from the Python on PATH (`pip install onnxruntime`); from the system.
 ///
 /// # Errors
 /// Where there is none, naming every place that was looked at; or where the one that was found cannot be used.
@@ -44,8 +44,8 @@ pub fn onnx_runtime() -> Result<Runtime> {
         looked.push(place);
     }
     bail!(
-        "ONNX Runtime, which runs the models, was not found in {}; run `pip install onnxruntime`, or name the library in \
-         {LIBRARY_VARIABLE}",
+        "ONNX Runtime, which runs the models, was not found in {}; run `pip install onnxruntime`, or name the \
+         library in {LIBRARY_VARIABLE}",
         looked.join(", ")
     )
 }
@@ -95,8 +95,8 @@ fn version(name: &str) -> Vec<u32> {
     name.trim_start_matches(LIBRARY).split('.').filter_map(|number| number.parse().ok()).collect()
 }
 
-/// A thread's stack: as large as that of the main thread on Linux. A backward pass runs on one of them, and Candle walks a
-/// graph by recursion, as deep as the network is.
+/// A thread's stack: as large as that of the main thread on Linux. A backward pass runs on one of them, and
+/// Candle walks a graph by recursion, as deep as the network is.
 const STACK_BYTES: usize = 8 << 20;
 
 /// Bounds rayon to `threads`; one per core otherwise, since decoding and models leave no core waiting.

@@ -7,59 +7,13 @@ use anyhow::{Context, Result, ensure};
 use catalog::Catalog;
 use catalog::gallery::{MeasurementLine, Piece};
 use catalog::identity::Identity;
-use catalog::measurement::{Kind, Probe, Said};
+use catalog::measurement::{Probe, Said};
 use catalog::photo::PhotoRow;
 use curate::{Measurements, ModelSchedule};
-use photo::{Detection, Digest, FaceEmbedding, ImageFacts, Person, WatermarkScore};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use photo::measurement::{Answer, Decoded, Kind, NOT_MEASURED};
+use photo::{Detection, Digest, FaceEmbedding, ImageFacts, Measurement, Person, WatermarkScore};
 use serde_json::Value;
 use snapshot::MeasurementRow;
-
-/// What the decoder said: the stored form of a measurement of kind `image`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decoded {
-    /// The facts of its pixels.
-    Readable(ImageFacts),
-    /// Why there are none.
-    Unreadable(String),
-}
-
-/// What a model said: the stored form of a measurement of any other kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Answer<T> {
-    /// What it found.
-    Measured(T),
-    /// It was not asked: what was known already drops the photo.
-    NotAsked(NotAsked),
-    /// The photo cannot be read: `null`.
-    Unreadable(()),
-}
-
-/// The word that is stored in place of a score.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NotAsked {
-    /// For now: other rules may ask.
-    #[serde(rename = "not_measured")]
-    NotMeasured,
-}
-
-impl<T> Answer<T> {
-    /// The stored form of a score, or of none.
-    pub fn of(score: Option<T>) -> Self {
-        score.map_or(Self::NotAsked(NotAsked::NotMeasured), Self::Measured)
-    }
-
-    /// The score, where there is one.
-    pub fn score(self) -> Option<T> {
-        match self {
-            Self::Measured(score) => Some(score),
-            Self::NotAsked(_) | Self::Unreadable(()) => None,
-        }
-    }
-}
 
 /// A photo of a person with everything that was stored of it.
 #[derive(Clone, Debug)]
@@ -68,7 +22,8 @@ pub struct Scored {
     pub row: PhotoRow,
     /// Its bytes and what was measured, or why it cannot be read; `None` where there are no bytes.
     pub content: Option<Arc<Content>>,
-    /// How alike its face is to most faces of the person, from −1 to 1: judging says it, where it compares faces.
+    /// How alike its face is to most faces of the person, from −1 to 1: judging says it, where it
+    /// compares faces.
     pub similarity: Option<f32>,
 }
 
@@ -81,8 +36,9 @@ pub struct Content {
     pub measured: Result<Measurements, String>,
 }
 
-/// The people of the sites with their photos in the order of source URLs, with the scores that `schedule` runs models for; and how
-/// many photos have bytes that were not measured yet, which are here without them. `probes` as [`crate::measure::probes`] gives them.
+/// The people of the sites with their photos in the order of source URLs, with the scores that
+/// `schedule` runs models for; and how many photos have bytes that were not measured yet, which are
+/// here without them. `probes` as a plan has them.
 pub async fn galleries(
     catalog: &Catalog,
     probes: &[Probe],
@@ -100,45 +56,34 @@ pub async fn galleries(
         parsed.into_iter().flatten().map(|content| (content.sha256, content)).collect();
     let mut unmeasured = 0;
     let mut scored = |row: PhotoRow| {
-        let sha256: Option<Digest> = row.sha256.as_ref().map(|sha256| sha256.parse()).transpose()?;
-        let content = sha256.and_then(|sha256| contents.get(&sha256)).map(Arc::clone);
-        unmeasured += usize::from(sha256.is_some() && content.is_none());
-        Ok(Scored { content, row, similarity: None })
+        let content = row.sha256.and_then(|sha256| contents.get(&sha256)).map(Arc::clone);
+        unmeasured += usize::from(row.sha256.is_some() && content.is_none());
+        Scored { content, row, similarity: None }
     };
-    let with_scores = |(identity, rows): (Identity, Vec<PhotoRow>)| {
-        Ok((identity, rows.into_iter().map(&mut scored).collect::<Result<_>>()?))
-    };
-    let galleries = galleries.into_iter().map(with_scores).collect::<Result<_>>()?;
+    let with_scores =
+        |(identity, rows): (Identity, Vec<PhotoRow>)| (identity, rows.into_iter().map(&mut scored).collect());
+    let galleries = galleries.into_iter().map(with_scores).collect();
     Ok((galleries, unmeasured))
 }
 
 /// What a snapshot says was measured of each of its photos; of a snapshot without measurements, nothing.
 pub fn of_snapshot(rows: &[MeasurementRow]) -> Result<HashMap<Digest, Content>> {
-    let mut stored: HashMap<Digest, Stored> = HashMap::new();
+    let mut stored: HashMap<Digest, Answers> = HashMap::new();
     for row in rows {
         let sha256 = row.sha256.to_string();
         let line = MeasurementLine { sha256: &sha256, kind: &row.kind, value: &row.value };
         stored.entry(row.sha256).or_default().add(&line)?;
     }
-    let content = |(sha256, of): (Digest, Stored)| {
-        let measured = match of.decoded? {
-            Decoded::Unreadable(detail) => Err(detail),
-            Decoded::Readable(facts) => Ok(Measurements {
-                facts,
-                watermark: of.watermark.and_then(Answer::score),
-                faces: of.faces.and_then(Answer::score),
-                people: of.people.and_then(Answer::score),
-                face_embedding: None, // snapshots hold none
-            }),
-        };
-        Some((sha256, Content { sha256, measured }))
+    let content = |(sha256, stored): (Digest, Answers)| {
+        let stored = Answers { face_embedding: None, ..stored }; // snapshots hold none
+        Some((sha256, Content { sha256, measured: stored.known()? }))
     };
     Ok(stored.into_iter().filter_map(content).collect())
 }
 
-/// What is stored of one content, as far as it was read.
+/// What the decoder and the models said of one content, as far as it was read.
 #[derive(Default)]
-struct Stored {
+pub struct Answers {
     decoded: Option<Decoded>,
     watermark: Option<Answer<WatermarkScore>>,
     faces: Option<Answer<Vec<Detection>>>,
@@ -153,7 +98,7 @@ fn contents(
     kept_by_hand: &HashSet<Digest>,
     is_watermark_off: bool,
 ) -> Result<Vec<Arc<Content>>> {
-    let mut stored: BTreeMap<&str, Stored> = BTreeMap::new();
+    let mut stored: BTreeMap<&str, Answers> = BTreeMap::new();
     for line in piece.lines() {
         stored.entry(line.sha256).or_default().add(&line)?;
     }
@@ -161,7 +106,7 @@ fn contents(
         let none = || Answer::Measured(WatermarkScore::none());
         stored.values_mut().for_each(|of| of.watermark = Some(none()));
     }
-    let content = |(sha256, stored): (&str, Stored)| {
+    let content = |(sha256, stored): (&str, Answers)| {
         let sha256: Digest = sha256.parse()?;
         let schedule = if kept_by_hand.contains(&sha256) { &ModelSchedule::All } else { schedule };
         Ok(stored.into_content(sha256, schedule).map(Arc::new))
@@ -169,37 +114,31 @@ fn contents(
     stored.into_iter().map(content).filter_map(Result::transpose).collect()
 }
 
-fn parse<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<T> {
-    serde_json::from_str(line.value)
-        .with_context(|| format!("read the stored `{}` of photo {}", line.kind, line.sha256))
-}
-
-/// As [`Answer`] reads itself, which has to copy the value before it knows what it is: the first character tells.
-fn answer<T: DeserializeOwned>(line: &MeasurementLine<'_>) -> Result<Answer<T>> {
-    match line.value.as_bytes().first() {
-        Some(b'"') => Ok(Answer::NotAsked(parse(line)?)),
-        Some(b'n') => Ok(Answer::Unreadable(parse(line)?)),
-        _ => Ok(Answer::Measured(parse(line)?)),
-    }
-}
-
-/// The stored form of what is known of a photo. One that cannot be read has `null` for every model, so that none is asked
-/// again.
+/// The stored form of what is known of a photo. One that cannot be read has `null` for every model, so
+/// that none is asked again.
 pub fn said(measured: &Result<Measurements, String>, kind: Kind) -> Said {
-    match (measured, kind) {
-        (Ok(measured), Kind::Image) => Said::of(&Decoded::Readable(measured.facts.clone())),
-        (Ok(measured), Kind::Watermark) => Said::of(&Answer::of(measured.watermark.as_ref())),
-        (Ok(measured), Kind::Faces) => Said::of(&Answer::of(measured.faces.as_ref())),
-        (Ok(measured), Kind::People) => Said::of(&Answer::of(measured.people.as_ref())),
-        (Ok(measured), Kind::FaceEmbedding) => Said::of(&Answer::of(measured.face_embedding.as_ref())),
-        (Err(detail), Kind::Image) => Said::of(&Decoded::Unreadable(detail.clone())),
-        (Err(_), _) => Said::of(&()),
-    }
+    Said::of(&match (measured, kind) {
+        (Ok(measured), Kind::Image) => Measurement::Image(Decoded::Readable(measured.facts.clone())),
+        (Err(detail), Kind::Image) => Measurement::Image(Decoded::Unreadable(detail.clone())),
+        (measured, Kind::Watermark) => Measurement::Watermark(answer(measured, |of| of.watermark.clone())),
+        (measured, Kind::Faces) => Measurement::Faces(answer(measured, |of| of.faces.clone())),
+        (measured, Kind::People) => Measurement::People(answer(measured, |of| of.people.clone())),
+        (measured, Kind::FaceEmbedding) => {
+            Measurement::FaceEmbedding(answer(measured, |of| of.face_embedding.clone()))
+        }
+    })
+}
+
+fn answer<T>(
+    measured: &Result<Measurements, String>,
+    score: impl Fn(&Measurements) -> Option<T>,
+) -> Answer<T> {
+    measured.as_ref().map_or(Answer::Unreadable, |measured| Answer::of(score(measured)))
 }
 
 /// Whether a stored value says that its model was not asked.
 pub fn is_not_asked(said: &Said) -> bool {
-    *said == Said::of(&NotAsked::NotMeasured)
+    said.text() == NOT_MEASURED
 }
 
 /// Numbers beyond this are no measurement: as f32 they would be infinite.
@@ -214,13 +153,7 @@ pub fn check(kind: Kind, said: &Said) -> Result<()> {
     let is_compact = !text.starts_with(char::is_whitespace) && !text.contains(['\n', '\t']);
     ensure!(is_compact, "it is no JSON on one line without blanks before it");
     ensure!(is_finite(&serde_json::from_str(text)?), "it holds a number that nothing measures");
-    match kind {
-        Kind::Image => said.read::<Decoded>(kind).map(drop)?,
-        Kind::Watermark => said.read::<Answer<WatermarkScore>>(kind).map(drop)?,
-        Kind::Faces => said.read::<Answer<Vec<Detection>>>(kind).map(drop)?,
-        Kind::People => said.read::<Answer<Vec<Person>>>(kind).map(drop)?,
-        Kind::FaceEmbedding => said.read::<Answer<Vec<FaceEmbedding>>>(kind).map(drop)?,
-    }
+    said.read(kind)?;
     Ok(())
 }
 
@@ -233,31 +166,66 @@ fn is_finite(value: &Value) -> bool {
     }
 }
 
-impl Stored {
+impl Answers {
+    /// What probes stored of one content.
+    ///
+    /// # Errors
+    /// Where a text is not what its kind stores.
+    pub fn of(values: &[(Probe, Said)]) -> Result<Self> {
+        let mut stored = Self::default();
+        for (probe, said) in values {
+            stored.set(said.read(probe.kind)?);
+        }
+        Ok(stored)
+    }
+
+    /// A kind that only a newer version knows is left out.
     fn add(&mut self, line: &MeasurementLine<'_>) -> Result<()> {
-        match line.kind {
-            "image" => self.decoded = Some(parse(line)?),
-            "watermark" => self.watermark = Some(answer(line)?),
-            "faces" => self.faces = Some(answer(line)?),
-            "people" => self.people = Some(answer(line)?),
-            "face_embedding" => self.face_embedding = Some(answer(line)?),
-            _ => {}
+        let MeasurementLine { sha256, kind: name, value } = line;
+        if let Some(kind) = Kind::of_name(name) {
+            let read = Measurement::read(kind, value);
+            self.set(read.with_context(|| format!("read the stored `{name}` of photo {sha256}"))?);
         }
         Ok(())
     }
 
+    fn set(&mut self, measurement: Measurement) {
+        match measurement {
+            Measurement::Image(decoded) => self.decoded = Some(decoded),
+            Measurement::Watermark(answer) => self.watermark = Some(answer),
+            Measurement::Faces(answer) => self.faces = Some(answer),
+            Measurement::People(answer) => self.people = Some(answer),
+            Measurement::FaceEmbedding(answer) => self.face_embedding = Some(answer),
+        }
+    }
+
+    /// What is known of the photo, or why it cannot be read; `None` where it was not decoded yet.
+    pub fn known(mut self) -> Option<Result<Measurements, String>> {
+        Some(match self.decoded.take()? {
+            Decoded::Readable(facts) => Ok(self.with_facts(facts)),
+            Decoded::Unreadable(detail) => Err(detail),
+        })
+    }
+
+    /// The photo's facts, and what models have said of it.
+    pub fn with_facts(self, facts: ImageFacts) -> Measurements {
+        Measurements {
+            facts,
+            watermark: self.watermark.and_then(Answer::score),
+            faces: self.faces.and_then(Answer::score),
+            people: self.people.and_then(Answer::score),
+            face_embedding: self.face_embedding.and_then(Answer::score),
+        }
+    }
+
     /// `None` where a model has said nothing yet, not even that it was not asked.
     fn into_content(self, sha256: Digest, schedule: &ModelSchedule) -> Option<Content> {
-        let measured = match self.decoded? {
-            Decoded::Unreadable(detail) => Err(detail),
-            Decoded::Readable(facts) => Ok(schedule.visible(Measurements {
-                facts,
-                watermark: self.watermark?.score(),
-                faces: self.faces?.score(),
-                people: self.people?.score(),
-                face_embedding: self.face_embedding.and_then(Answer::score),
-            })),
-        };
+        let is_readable = matches!(self.decoded, Some(Decoded::Readable(_)));
+        let is_whole = self.watermark.is_some() && self.faces.is_some() && self.people.is_some();
+        if is_readable && !is_whole {
+            return None;
+        }
+        let measured = self.known()?.map(|measured| schedule.visible(measured));
         Some(Content { sha256, measured })
     }
 }

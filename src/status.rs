@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use catalog::Catalog;
+use photo::FailureClass;
 use serde::Serialize;
 
 use crate::ends::Failed;
@@ -16,7 +17,7 @@ struct SiteStatus {
     /// Photos that failed, as `retry` and the exit code count them.
     failed: i64,
     /// Why there are no bytes, by class: what failed, was left out, or is no photo.
-    failures: Vec<(String, i64)>,
+    failures: Vec<(FailureClass, i64)>,
 }
 
 /// Shows a row per site, and the failed downloads by class.

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-/// The commit that `make install` builds from. Any other build would have to be made anew after every commit to name it,
-/// which takes minutes.
+/// The commit that `make install` builds from. Any other build would have to be made anew after every commit
+/// to name it, which takes minutes.
 const COMMIT: Option<&str> = option_env!("BOLID_COMMIT");
 
 /// What was switched on beside the default.

@@ -2,9 +2,11 @@
 //!
 //! | what a command does | recipe, in this order |
 //! |---|---|
-//! | takes photos in | `--recipe`, `--demo`; `recipe.toml` here; the one that the work folder was made by; the checkout's demo |
-//! | works on stored photos, or tries failures again | the same, as far as it names one of them; otherwise none: all that is stored, by the defaults |
-//! | reads a snapshot | `--recipe`; one of those above that names all its sources; otherwise the snapshot's own settings |
+//! | takes photos in | `--recipe`, `--demo`; `recipe.toml` here; the work folder's; the checkout's demo |
+//! | works on stored photos, or retries | the same, if it names one of their sources; otherwise the defaults |
+//! | reads a snapshot | `--recipe`; one of those above that names all its sources; the snapshot's own settings |
+//!
+//! The work folder's recipe is the one that its photos were taken in by. By the defaults, all that is stored is worked on.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -15,10 +17,11 @@ use anyhow::{Context, Result};
 use catalog::Catalog;
 use curate::{Registry, Role};
 
-use crate::cli::{NoRecipe, RecipeArgs, RegistryArgs};
+use crate::bundled;
+use crate::cli::{Global, NoRecipe, RecipeArgs, RegistryArgs};
 use crate::ends::causes;
-use crate::plan::Plan;
-use crate::{bundled, open_to_read};
+use crate::plan::{ListOfModels, LoadedRecipe, Plan};
+use crate::workspace::{open_to_read, require_workdir};
 
 /// What `bolid init` writes.
 const HERE: &str = "recipe.toml";
@@ -43,11 +46,38 @@ pub fn named(args: &RecipeArgs, workdir: &Path) -> Result<Option<PathBuf>> {
     Ok(args.recipe.clone())
 }
 
-/// The recipe for a command that takes photos in.
+/// The recipe that is named, read: what is wrong with it is told before anything is opened.
+///
+/// # Errors
+/// What cannot be read, or makes no sense.
+pub fn named_recipe(args: &RecipeArgs, global: &Global) -> Result<Option<LoadedRecipe>> {
+    if args.demo {
+        require_workdir(global)?; // its recipe is written there
+    }
+    named(args, &global.workdir)?.map(|path| LoadedRecipe::read(&path, &args.overrides)).transpose()
+}
+
+/// The recipe of a command that takes photos in.
+///
+/// # Errors
+/// What cannot be read, or makes no sense; [`NoRecipe`].
+pub fn load(args: &RecipeArgs, workdir: &Path) -> Result<LoadedRecipe> {
+    LoadedRecipe::read(&recipe(args, workdir)?, &args.overrides)
+}
+
+/// The plan of a command that measures what is not in the catalog.
+///
+/// # Errors
+/// As [`load`], or what is wrong with the list of models.
+pub fn plan(args: &RecipeArgs, workdir: &Path) -> Result<Plan> {
+    Ok(Plan::of(load(args, workdir)?)?)
+}
+
+/// The file of the recipe for a command that takes photos in.
 ///
 /// # Errors
 /// [`NoRecipe`], saying what to do.
-pub fn recipe(args: &RecipeArgs, workdir: &Path) -> Result<PathBuf> {
+fn recipe(args: &RecipeArgs, workdir: &Path) -> Result<PathBuf> {
     if let Some(named) = named(args, workdir)? {
         return Ok(named);
     }
@@ -57,74 +87,76 @@ pub fn recipe(args: &RecipeArgs, workdir: &Path) -> Result<PathBuf> {
     Ok(found)
 }
 
-/// The plan of `bolid dataset`: where there is no recipe, the rest of the way for what is stored.
+/// The recipe of `bolid dataset`: where there is no recipe, the rest of the way for what is stored.
 ///
 /// # Errors
 /// As [`recipe`], or what is wrong with it.
-pub async fn for_dataset(args: &RecipeArgs, workdir: &Path) -> Result<Plan> {
+pub async fn for_dataset(args: &RecipeArgs, workdir: &Path) -> Result<LoadedRecipe> {
     match recipe(args, workdir) {
         Err(error) if error.is::<NoRecipe>() && Catalog::is_in(workdir) => {
             for_stored(args, &open_to_read(workdir).await?).await
         }
-        found => Plan::read(&found?, &args.overrides),
+        found => LoadedRecipe::read(&found?, &args.overrides),
     }
 }
 
-/// The plan of a command that works on stored photos.
+/// The recipe of a command that works on stored photos.
 ///
 /// # Errors
 /// What is wrong with the recipe, or that nothing is stored.
-pub async fn for_stored(args: &RecipeArgs, catalog: &Catalog) -> Result<Plan> {
+pub async fn for_stored(args: &RecipeArgs, catalog: &Catalog) -> Result<LoadedRecipe> {
     let workdir = catalog.workdir();
     if let Some(named) = named(args, workdir)? {
-        return Plan::read(&named, &args.overrides);
+        return LoadedRecipe::read(&named, &args.overrides);
     }
     let stored: Vec<String> = catalog.site_counts().await?.into_iter().map(|site| site.site).collect();
-    if let Some(plan) = naming(&stored, &args.overrides, workdir)? {
-        let names = plan.site_names();
+    if let Some(found) = naming(&stored, &args.overrides, workdir)? {
+        let names = found.site_names();
         let others: Vec<_> = stored.iter().filter(|site| !names.contains(site)).map(String::as_str).collect();
         if !others.is_empty() {
             eprintln!("bolid: {} is stored as well, and not in that recipe", others.join(", "));
         }
-        return Ok(plan);
+        return Ok(found);
     }
     let Some(first) = stored.first() else { return Err(NoRecipe { workdir: workdir.to_owned() }.into()) };
     let name = if stored.len() == 1 { plain(first) } else { "stored".to_owned() };
     eprintln!("bolid: no recipe: all that is stored ({}), by the defaults", stored.join(", "));
     let models = models_without_recipe(workdir)?;
     let sources = stored.iter().map(|site| (site.clone(), None)).collect();
-    Plan::of_sources(&name, sources, &models, &args.overrides)
+    LoadedRecipe::of_sources(&name, sources, models, &args.overrides)
 }
 
-/// The recipe, where none is named, that names one of `sources`; the checkout's demo only where it names all of them.
+/// The recipe, where none is named, that names one of `sources`; the checkout's demo only where it
+/// names all of them.
 ///
 /// # Errors
 /// What is wrong with a recipe that is here, or that the work folder was made by.
-pub fn naming(sources: &[String], overrides: &[String], workdir: &Path) -> Result<Option<Plan>> {
-    let mut plan = None;
+pub fn naming(sources: &[String], overrides: &[String], workdir: &Path) -> Result<Option<LoadedRecipe>> {
+    let mut naming = None;
     for path in found(workdir).filter(|path| path.exists()) {
-        let found = Plan::read(&path, overrides)?;
+        let found = LoadedRecipe::read(&path, overrides)?;
         let names = found.site_names();
         if sources.iter().any(|source| names.contains(source)) {
-            plan = Some(found);
+            naming = Some(found);
             break;
         }
     }
-    let plan = plan.or_else(|| covering(&[PathBuf::from(CHECKOUT)], overrides, sources));
-    if let Some(plan) = &plan {
-        tell(plan);
+    let naming = naming.or_else(|| covering(&[PathBuf::from(CHECKOUT)], overrides, sources));
+    if let Some(found) = &naming {
+        tell(found);
     }
-    Ok(plan)
+    Ok(naming)
 }
 
 /// Says by which recipe, where nobody named it.
-fn tell(plan: &Plan) {
-    if let Some(path) = &plan.path {
+fn tell(found: &LoadedRecipe) {
+    if let Some(path) = &found.path {
         eprintln!("bolid: by the recipe {}", path.display());
     }
 }
 
-/// A plan by which the sources of a snapshot can be asked again; `names` are the snapshot's sources with their licences.
+/// A recipe by which the sources of a snapshot can be asked again; `names` are the snapshot's sources
+/// with their licences.
 ///
 /// # Errors
 /// What is wrong with the recipe that is named.
@@ -133,36 +165,36 @@ pub fn for_snapshot(
     workdir: &Path,
     name: &str,
     sources: BTreeMap<String, Option<String>>,
-) -> Result<Plan> {
+) -> Result<LoadedRecipe> {
     if let Some(named) = named(args, workdir)? {
-        return Plan::read(&named, &args.overrides);
+        return LoadedRecipe::read(&named, &args.overrides);
     }
     let candidates: Vec<PathBuf> = found(workdir).chain([PathBuf::from(CHECKOUT)]).collect();
     let names: Vec<String> = sources.keys().cloned().collect();
     match covering(&candidates, &args.overrides, &names) {
-        Some(plan) => {
-            tell(&plan);
-            Ok(plan)
+        Some(found) => {
+            tell(&found);
+            Ok(found)
         }
-        None => Plan::of_sources(name, sources, &models_without_recipe(workdir)?, &args.overrides),
+        None => LoadedRecipe::of_sources(name, sources, models_without_recipe(workdir)?, &args.overrides),
     }
 }
 
 /// The first usable recipe that names all of `sources`.
-fn covering(candidates: &[PathBuf], overrides: &[String], sources: &[String]) -> Option<Plan> {
-    let read = |path: &PathBuf| match Plan::read(path, overrides) {
-        Ok(plan) => Some(plan),
+fn covering(candidates: &[PathBuf], overrides: &[String], sources: &[String]) -> Option<LoadedRecipe> {
+    let read = |path: &PathBuf| match LoadedRecipe::read(path, overrides) {
+        Ok(found) => Some(found),
         Err(error) => {
             tracing::warn!("the recipe {} is passed over: {}", path.display(), causes(&error));
             None
         }
     };
-    let mut plans = candidates.iter().filter(|path| path.exists()).filter_map(read);
-    let covers = |plan: &Plan| {
-        let names = plan.site_names();
+    let mut recipes = candidates.iter().filter(|path| path.exists()).filter_map(read);
+    let covers = |found: &LoadedRecipe| {
+        let names = found.site_names();
         !sources.is_empty() && sources.iter().all(|source| names.contains(source))
     };
-    plans.find(covers)
+    recipes.find(covers)
 }
 
 /// Recipes that nobody named: here, and that of the work folder.
@@ -189,14 +221,15 @@ pub fn remember(workdir: &Path, recipe: &Path) -> Result<()> {
     write().with_context(|| format!("note the recipe in {}", note.display()))
 }
 
-/// Forgets the recipe of the work folder, where photos were taken in that it does not name. One that cannot be read at
-/// the moment is kept.
+/// Forgets the recipe of the work folder, where photos were taken in that it does not name. One that
+/// cannot be read at the moment is kept.
 ///
 /// # Errors
 /// Where the note cannot be removed.
 pub fn forget_other_than(workdir: &Path, source: &str) -> Result<()> {
     let Some(path) = remembered(workdir) else { return Ok(()) };
-    if Plan::read(&path, &[]).map_or(true, |plan| plan.site_names().iter().any(|name| name == source)) {
+    let names_it = |found: LoadedRecipe| found.site_names().iter().any(|name| name == source);
+    if LoadedRecipe::read(&path, &[]).map_or(true, names_it) {
         return Ok(());
     }
     let note = workdir.join(NOTE);
@@ -210,8 +243,8 @@ pub fn forget_other_than(workdir: &Path, source: &str) -> Result<()> {
 }
 
 /// The recipes that a command without one may mean, as far as they can be read.
-pub fn readable(workdir: &Path) -> impl Iterator<Item = Plan> {
-    found(workdir).filter(|path| path.exists()).filter_map(|path| Plan::read(&path, &[]).ok())
+pub fn readable(workdir: &Path) -> impl Iterator<Item = LoadedRecipe> {
+    found(workdir).filter(|path| path.exists()).filter_map(|path| LoadedRecipe::read(&path, &[]).ok())
 }
 
 /// A source's name as the name of a snapshot: letters, digits, `_` and `-`.
@@ -230,22 +263,21 @@ pub fn own_models() -> Option<PathBuf> {
 }
 
 /// The user's own list of models, where it has what measuring needs.
-pub fn usable_own_models() -> Option<PathBuf> {
-    let path = own_models()?;
-    let registry = Registry::read(&path).ok()?;
-    Role::REQUIRED
-        .into_iter()
-        .filter(|role| !role.may_be_off())
-        .all(|role| registry.has(role))
-        .then_some(path)
+pub fn usable_own_models() -> Option<Registry> {
+    let registry = Registry::read(&own_models()?).ok()?;
+    let mut needed = Role::REQUIRED.into_iter().filter(|role| !role.may_be_off());
+    needed.all(|role| registry.has(role)).then_some(registry)
 }
 
 /// The models where no recipe names any: `BOLID_MODELS`, the user's own, or the demo's.
-fn models_without_recipe(workdir: &Path) -> Result<PathBuf> {
-    let named = env::var_os("BOLID_MODELS").filter(|named| !named.is_empty()).map(PathBuf::from);
-    match named.or_else(usable_own_models) {
-        Some(path) => Ok(path),
-        None => bundled::unpack_list_of_models(workdir),
+fn models_without_recipe(workdir: &Path) -> Result<ListOfModels> {
+    let unread = |path| ListOfModels { path, registry: None };
+    if let Some(named) = env::var_os("BOLID_MODELS").filter(|named| !named.is_empty()) {
+        return Ok(unread(PathBuf::from(named)));
+    }
+    match usable_own_models() {
+        Some(own) => Ok(ListOfModels { path: own.path().to_owned(), registry: Some(own) }),
+        None => bundled::unpack_list_of_models(workdir).map(unread),
     }
 }
 
@@ -257,11 +289,11 @@ pub fn models_to_read(args: &RegistryArgs, workdir: &Path) -> Result<PathBuf> {
     if let Some(named) = &args.models {
         return Ok(named.clone());
     }
-    let of_recipes = readable(workdir).map(|plan| plan.recipe.models);
+    let of_recipes = readable(workdir).map(|found| found.recipe.models);
     let others = own_models().into_iter().chain([PathBuf::from("data/models/models.toml")]);
     of_recipes.chain(others).find(|path| path.exists()).with_context(|| {
-        "there is no list of models here; `bolid models add` makes one of your own, `bolid init` writes the demo's beside \
-         a recipe, and --models FILE names another"
+        "there is no list of models here; `bolid models add` makes one of your own, `bolid init` writes the \
+         demo's beside a recipe, and --models FILE names another"
     })
 }
 
@@ -278,7 +310,7 @@ pub fn models_to_write(args: &RegistryArgs, workdir: &Path) -> Result<PathBuf> {
         );
         return Ok(named.clone());
     }
-    let mut of_recipes = readable(workdir).map(|plan| plan.recipe.models);
+    let mut of_recipes = readable(workdir).map(|found| found.recipe.models);
     of_recipes
         .find(|path| path.exists() && !bundled::is_own(path, workdir))
         .or_else(own_models)

@@ -1,18 +1,19 @@
 //! What a person decided on photos, over all rules.
 
-use photo::Digest;
+use photo::{Digest, IdentityName};
 use serde::{Deserialize, Serialize};
 
-use crate::measurement::{parse_digest, to_json};
-use crate::open::now_ms;
+use crate::catalog::now_ms;
+use crate::column::parse;
+use crate::measurement::to_json;
 use crate::{Catalog, Error, Result};
 
 /// One decision, also a line of the file that a report saves.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decision {
-    /// `site/slug`.
-    pub identity: String,
+    /// Whose photo it is.
+    pub identity: IdentityName,
     /// The photo's bytes.
     pub sha256: Digest,
     /// What was decided; `None` takes an earlier decision back.
@@ -49,7 +50,8 @@ impl Catalog {
     /// The decisions on people of the sites, by identity and digest.
     pub async fn decisions(&self, sites: &[String]) -> Result<Vec<Decision>> {
         let rows: Vec<(String, String, bool)> = sqlx::query_as(
-            "SELECT decision.identity, sha256, keep FROM decision JOIN identity ON site || '/' || slug = decision.identity
+            "SELECT decision.identity, sha256, keep FROM decision JOIN identity ON site || '/' || slug = \
+             decision.identity
              WHERE site IN (SELECT value FROM json_each(?)) ORDER BY decision.identity, sha256",
         )
         .bind(to_json("sites", &sites)?)
@@ -57,7 +59,10 @@ impl Catalog {
         .await
         .map_err(Error::db("read decisions"))?;
         let decision = |(identity, sha256, keep): (String, String, bool)| {
-            Ok(Decision { identity, sha256: parse_digest(&sha256)?, keep: Some(keep) })
+            let row = || format!("the decision on a photo of {identity}");
+            let sha256 = parse("sha256", &sha256, row)?;
+            let identity = parse("identity", &identity, row)?;
+            Ok(Decision { identity, sha256, keep: Some(keep) })
         };
         rows.into_iter().map(decision).collect()
     }

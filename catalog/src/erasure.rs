@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use photo::{Digest, FailureClass};
+use photo::{Digest, FailureClass, IdentityName};
 use sqlx::{FromRow, SqliteConnection};
 
+use crate::catalog::now_ms;
+use crate::column::parse;
 use crate::export::count_erased;
-use crate::measurement::{parse_digest, to_json};
-use crate::open::now_ms;
+use crate::measurement::to_json;
 use crate::tombstone::{Erased, Tombstones};
 use crate::{Catalog, Error, Result};
 
@@ -19,12 +20,7 @@ const OPERATION: &str = "erase";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A person with every photo.
-    Identity {
-        /// The site's name, or the import's.
-        site: String,
-        /// The person's slug.
-        slug: String,
-    },
+    Identity(IdentityName),
     /// The photo at an address, its page's or its file's.
     Url(String),
     /// These bytes, wherever they stand.
@@ -45,7 +41,7 @@ pub struct Removed {
 }
 
 #[derive(FromRow)]
-struct Doomed {
+struct PhotoToErase {
     id: i64,
     source_url: String,
     file_url: Option<String>,
@@ -53,8 +49,8 @@ struct Doomed {
 }
 
 impl Catalog {
-    /// Erases the rows of a target and leaves tombstones; `None` where there is nothing of it. The files are still to be
-    /// removed: [`finish_erasure`](Self::finish_erasure) is called when they are.
+    /// Erases the rows of a target and leaves tombstones; `None` where there is nothing of it. The files are
+    /// still to be removed: [`finish_erasure`](Self::finish_erasure) is called when they are.
     pub async fn erase(&self, target: &Target) -> Result<Option<Removed>> {
         let mut transaction = self.writer.begin().await.map_err(Error::db(OPERATION))?;
         let removed = erase(&mut transaction, target).await?;
@@ -75,7 +71,7 @@ impl Catalog {
     pub fn is_erased(&self, target: &Target) -> bool {
         let tombstones = self.tombstones();
         match target {
-            Target::Identity { site, slug } => tombstones.has_identity(site, slug),
+            Target::Identity(name) => tombstones.has_identity_key(name.as_str()),
             Target::Url(url) => tombstones.has_url(url),
             Target::Bytes(sha256) => tombstones.has_bytes(*sha256),
         }
@@ -131,16 +127,16 @@ impl Catalog {
 
 async fn erase(connection: &mut SqliteConnection, target: &Target) -> Result<Option<Removed>> {
     let identity_ids = identities(connection, target).await?;
-    let doomed = photos(connection, target).await?;
-    if doomed.is_empty() && identity_ids.is_empty() {
+    let photos_to_erase = photos(connection, target).await?;
+    if photos_to_erase.is_empty() && identity_ids.is_empty() {
         return Ok(None);
     }
-    let photo_ids: Vec<i64> = doomed.iter().map(|photo| photo.id).collect();
+    let photo_ids: Vec<i64> = photos_to_erase.iter().map(|photo| photo.id).collect();
     let photo_ids = to_json("photos", &photo_ids)?;
     let (alone, shared) = contents(connection, &photo_ids).await?;
     let mut urls: BTreeSet<String> = pages(connection, &identity_ids).await?.into_iter().collect();
     urls.extend(
-        doomed
+        photos_to_erase
             .iter()
             .flat_map(|photo| {
                 [Some(photo.source_url.clone()), photo.file_url.clone(), photo.larger_url.clone()]
@@ -151,7 +147,7 @@ async fn erase(connection: &mut SqliteConnection, target: &Target) -> Result<Opt
     // A file's name is no address: another import may have another photo of that name. Its bytes are known again.
     urls.retain(|url| !still_used.contains(url) && !url.starts_with("file:"));
     let key = match target {
-        Target::Identity { site, slug } => Some(format!("{site}/{slug}")),
+        Target::Identity(name) => Some(name.to_string()),
         _ => None,
     };
 
@@ -185,17 +181,16 @@ async fn erase(connection: &mut SqliteConnection, target: &Target) -> Result<Opt
     let erased = key.iter().map(|key| Erased::Identity(key));
     let erased = erased.chain(urls.iter().map(|url| Erased::Url(url)));
     let erased: Vec<Erased<'_>> = erased.chain(alone.iter().map(|sha256| Erased::Bytes(*sha256))).collect();
-    bury(connection, &erased).await?;
+    insert_tombstones(connection, &erased).await?;
     Ok(Some(Removed {
         identities: identity_ids.len(),
-        photos: doomed.len(),
+        photos: photos_to_erase.len(),
         contents: alone.len(),
         shared: shared.len(),
     }))
 }
 
-/// Leaves tombstones.
-async fn bury(connection: &mut SqliteConnection, erased: &[Erased<'_>]) -> Result<()> {
+async fn insert_tombstones(connection: &mut SqliteConnection, erased: &[Erased<'_>]) -> Result<()> {
     sqlx::query(
         "INSERT INTO tombstone_salt (salt) SELECT hex(randomblob(32)) WHERE NOT EXISTS (SELECT 1 FROM tombstone_salt)",
     )
@@ -219,25 +214,25 @@ async fn bury(connection: &mut SqliteConnection, erased: &[Erased<'_>]) -> Resul
 }
 
 async fn identities(connection: &mut SqliteConnection, target: &Target) -> Result<Vec<i64>> {
-    let Target::Identity { site, slug } = target else { return Ok(Vec::new()) };
+    let Target::Identity(name) = target else { return Ok(Vec::new()) };
     sqlx::query_scalar("SELECT id FROM identity WHERE site = ? AND slug = ?")
-        .bind(site)
-        .bind(slug)
+        .bind(name.site())
+        .bind(name.slug())
         .fetch_all(connection)
         .await
         .map_err(Error::db(OPERATION))
 }
 
 /// The photos of a target. With an address go the same person's photos of the same bytes.
-async fn photos(connection: &mut SqliteConnection, target: &Target) -> Result<Vec<Doomed>> {
+async fn photos(connection: &mut SqliteConnection, target: &Target) -> Result<Vec<PhotoToErase>> {
     let query = match target {
-        Target::Identity { site, slug } => sqlx::query_as(
+        Target::Identity(name) => sqlx::query_as(
             "SELECT photo.id, source_url, file_url, larger_url FROM photo
              JOIN identity ON identity.id = identity_id LEFT JOIN fetch ON fetch.photo_id = photo.id
              WHERE site = ? AND slug = ?",
         )
-        .bind(site)
-        .bind(slug),
+        .bind(name.site())
+        .bind(name.slug()),
         Target::Url(url) => sqlx::query_as(
             "WITH named AS (SELECT photo.id, identity_id, sha256 FROM photo
                             LEFT JOIN fetch ON fetch.photo_id = photo.id WHERE source_url = ?1 OR file_url = ?1
@@ -261,12 +256,12 @@ async fn photos(connection: &mut SqliteConnection, target: &Target) -> Result<Ve
 /// The bytes of photos, now and before: those that no other photo has, and the others.
 async fn contents(connection: &mut SqliteConnection, photo_ids: &str) -> Result<(Vec<Digest>, Vec<Digest>)> {
     let rows: Vec<(String, bool)> = sqlx::query_as(
-        "WITH doomed AS (SELECT value AS id FROM json_each(?1)),
+        "WITH photos_to_erase AS (SELECT value AS id FROM json_each(?1)),
               held AS (SELECT photo_id, sha256 FROM fetch WHERE sha256 IS NOT NULL
                        UNION SELECT photo_id, sha256 FROM photo_version)
          SELECT DISTINCT sha256, EXISTS (SELECT 1 FROM held AS other WHERE other.sha256 = held.sha256
-                                         AND other.photo_id NOT IN (SELECT id FROM doomed))
-         FROM held WHERE photo_id IN (SELECT id FROM doomed)",
+                                         AND other.photo_id NOT IN (SELECT id FROM photos_to_erase))
+         FROM held WHERE photo_id IN (SELECT id FROM photos_to_erase)",
     )
     .bind(photo_ids)
     .fetch_all(connection)
@@ -275,7 +270,7 @@ async fn contents(connection: &mut SqliteConnection, photo_ids: &str) -> Result<
     let (mut alone, mut shared) = (Vec::new(), Vec::new());
     for (sha256, is_shared) in rows {
         let list = if is_shared { &mut shared } else { &mut alone };
-        list.push(parse_digest(&sha256)?);
+        list.push(parse("sha256", &sha256, || "a photo that is to be erased".to_owned())?);
     }
     Ok((alone, shared))
 }
@@ -283,9 +278,9 @@ async fn contents(connection: &mut SqliteConnection, photo_ids: &str) -> Result<
 /// The pages of people.
 async fn pages(connection: &mut SqliteConnection, identity_ids: &[i64]) -> Result<Vec<String>> {
     sqlx::query_scalar(
-        "WITH doomed AS (SELECT value AS id FROM json_each(?1))
-         SELECT url FROM page WHERE identity_id IN (SELECT id FROM doomed)
-         UNION SELECT page_url FROM identity WHERE id IN (SELECT id FROM doomed) AND page_url IS NOT NULL",
+        "WITH people_to_erase AS (SELECT value AS id FROM json_each(?1))
+         SELECT url FROM page WHERE identity_id IN (SELECT id FROM people_to_erase)
+         UNION SELECT page_url FROM identity WHERE id IN (SELECT id FROM people_to_erase) AND page_url IS NOT NULL",
     )
     .bind(to_json("identities", &identity_ids)?)
     .fetch_all(connection)

@@ -17,7 +17,10 @@ pub enum Error {
         cause: io::Error,
     },
     /// Another process works in the same folder.
-    #[error("another bolid process is at work in {path}; wait for it, or give this one its own --workdir", path = .0.display())]
+    #[error(
+        "another bolid process is at work in {path}; wait for it, or give this one its own --workdir",
+        path = .0.display()
+    )]
     Locked(PathBuf),
     /// SQLite refused.
     #[error("{operation} in the catalog: {cause}{advice}", advice = database_advice(.cause))]
@@ -37,8 +40,8 @@ pub enum Error {
     },
     /// It can only be read, and its tables are those of another version.
     #[error(
-        "the tables of {path} are of version {found}, not {expected}: run this bolid once where it may write, and while no \
-         other one is at work",
+        "the tables of {path} are of version {found}, not {expected}: run this bolid once where it may write, \
+         and while no other one is at work",
         path = .path.display()
     )]
     OtherVersion {

@@ -4,8 +4,8 @@ use photo::Digest;
 use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection};
 
+use crate::catalog::now_ms;
 use crate::measurement::to_json;
-use crate::open::now_ms;
 use crate::{Catalog, Error, Result};
 
 /// A row of `export`.
@@ -56,7 +56,8 @@ impl Catalog {
             .await
             .map_err(Error::db(operation))?;
         sqlx::query(
-            "INSERT INTO export (path, snapshot, format, pixels, started_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO export (path, snapshot, format, pixels, started_at) VALUES (?, ?, ?, ?, ?) ON \
+             CONFLICT DO NOTHING",
         )
         .bind(path)
         .bind(snapshot)

@@ -6,8 +6,9 @@ use photo::{Digest, FailureClass};
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::blob::Stored;
+use crate::catalog::now_ms;
+use crate::column::{Fetched, Unparsed};
 use crate::measurement::to_json;
-use crate::open::now_ms;
 use crate::{Catalog, Error, Result};
 
 /// A photo to download, or to ask whether it changed.
@@ -26,7 +27,8 @@ pub struct DuePhoto {
     /// Height in pixels as the gallery states it.
     pub hint_height: Option<u32>,
     /// The bytes of the last answer.
-    pub sha256: Option<String>,
+    #[sqlx(skip)]
+    pub sha256: Option<Digest>,
     /// The validator of the last answer.
     pub etag: Option<String>,
     /// The `Last-Modified` of the last answer.
@@ -43,8 +45,9 @@ pub struct DuePhoto {
     pub larger_last_modified: Option<String>,
     /// The rules that the photo page was read by.
     pub page_read_by: Option<String>,
-    /// Why there are no bytes: the failure class.
-    pub failure: Option<String>,
+    /// Why there are no bytes.
+    #[sqlx(skip)]
+    pub failure: Option<FailureClass>,
     /// What exactly failed.
     pub detail: Option<String>,
     /// The rules or limits that refused what the validators stand for.
@@ -56,10 +59,14 @@ pub struct DuePhoto {
 /// What a file gave for another photo.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct FileFetch {
+    /// The photo that it was fetched for.
+    pub photo_id: i64,
     /// The bytes.
-    pub sha256: Option<String>,
-    /// Why there are none: the failure class.
-    pub failure: Option<String>,
+    #[sqlx(skip)]
+    pub sha256: Option<Digest>,
+    /// Why there are none.
+    #[sqlx(skip)]
+    pub failure: Option<FailureClass>,
     /// What exactly failed.
     pub detail: Option<String>,
     /// The last HTTP status.
@@ -70,6 +77,26 @@ pub struct FileFetch {
     pub last_modified: Option<String>,
     /// The text that allowed it.
     pub permission: Option<String>,
+}
+
+impl Fetched for DuePhoto {
+    fn name(&self) -> String {
+        format!("photo {} ({})", self.id, self.source_url)
+    }
+
+    fn set(&mut self, sha256: Option<Digest>, failure: Option<FailureClass>) {
+        (self.sha256, self.failure) = (sha256, failure);
+    }
+}
+
+impl Fetched for FileFetch {
+    fn name(&self) -> String {
+        format!("photo {}", self.photo_id)
+    }
+
+    fn set(&mut self, sha256: Option<Digest>, failure: Option<FailureClass>) {
+        (self.sha256, self.failure) = (sha256, failure);
+    }
 }
 
 /// How a download ended.
@@ -130,9 +157,9 @@ impl FetchRecord {
         }
     }
 
-    /// Whether the failure lets go of the bytes of an earlier success: it says of this file that it is gone, or that it
-    /// must not be used. A 403, a login page, a challenge or a page without the link may be a wall before the whole site
-    /// (a block, a new layout), which says nothing of the file.
+    /// Whether the failure lets go of the bytes of an earlier success: it says of this file that it is gone,
+    /// or that it must not be used. A 403, a login page, a challenge or a page without the link may be a wall
+    /// before the whole site (a block, a new layout), which says nothing of the file.
     pub fn forgets_bytes(&self) -> bool {
         let Err((class, _)) = &self.result else { return false };
         match class {
@@ -149,9 +176,9 @@ impl FetchRecord {
     }
 }
 
-/// `CROSS JOIN` keeps SQLite to this order, by rows of `photo` from the last batch on. Left to itself it begins with the
-/// site's people, and sorts all that is due for every batch: minutes for 160,000 photos, and four times as long for twice
-/// as many.
+/// `CROSS JOIN` keeps SQLite to this order, by rows of `photo` from the last batch on. Left to itself it
+/// begins with the site's people, and sorts all that is due for every batch: minutes for 160,000 photos, and
+/// four times as long for twice as many.
 pub(crate) const DUE_PHOTOS: &str = "
     SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height,
            sha256, etag, last_modified, page_etag, page_last_modified,
@@ -168,14 +195,15 @@ impl Catalog {
     /// Photos of the site without a download, or with one before `cutoff` (Unix milliseconds), or whose host was not
     /// reached: the next `limit` ones after the row `after`.
     pub async fn due_photos(&self, site: &str, cutoff: i64, after: i64, limit: u32) -> Result<Vec<DuePhoto>> {
-        sqlx::query_as(DUE_PHOTOS)
+        let rows: Vec<Unparsed<DuePhoto>> = sqlx::query_as(DUE_PHOTOS)
             .bind(site)
             .bind(after)
             .bind(cutoff)
             .bind(limit)
             .fetch_all(&self.reader)
             .await
-            .map_err(Error::db("list due photos"))
+            .map_err(Error::db("list due photos"))?;
+        rows.into_iter().map(Unparsed::parse).collect()
     }
 
     /// How many photos [`due_photos`](Self::due_photos) would list in all.
@@ -183,7 +211,9 @@ impl Catalog {
         let count: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM photo JOIN identity ON identity.id = identity_id
              LEFT JOIN fetch ON fetch.photo_id = photo.id
-             WHERE site = ? AND (fetched_at IS NULL OR fetched_at < ? OR failure IN ('dns', 'connect', 'tls', 'private'))
+             WHERE site = ?
+                   AND (fetched_at IS NULL OR fetched_at < ?
+                        OR failure IN ('dns', 'connect', 'tls', 'private'))
                    AND source_url NOT GLOB 'file:*'
                    AND source_url NOT GLOB 'erased:*'",
         )
@@ -217,8 +247,8 @@ impl Catalog {
         cutoff: i64,
         refused_by: &str,
     ) -> Result<Option<FileFetch>> {
-        sqlx::query_as(
-            "SELECT sha256, failure, detail, http_status, etag, last_modified, permission
+        let row: Option<Unparsed<FileFetch>> = sqlx::query_as(
+            "SELECT photo_id, sha256, failure, detail, http_status, etag, last_modified, permission
              FROM photo JOIN identity ON identity.id = identity_id JOIN fetch ON fetch.photo_id = photo.id
              WHERE file_url = ? AND site = ? AND fetched_at >= ?
                    AND ((sha256 IS NOT NULL AND detail IS NULL) OR refused_by = ?)
@@ -230,7 +260,8 @@ impl Catalog {
         .bind(refused_by)
         .fetch_optional(&self.reader)
         .await
-        .map_err(Error::db("look for a file that was fetched"))
+        .map_err(Error::db("look for a file that was fetched"))?;
+        row.map(Unparsed::parse).transpose()
     }
 
     /// Stores how downloads ended, in one transaction. The bytes of an earlier success are forgotten only where
@@ -314,7 +345,8 @@ impl Catalog {
                 "DELETE FROM fetch WHERE failure = ?2 AND photo_id IN
                      (SELECT photo.id FROM photo JOIN identity ON identity.id = identity_id
                       WHERE site = ?1 AND source_url NOT GLOB 'erased:*')",
-                "UPDATE page SET fetched_at = NULL, failure = NULL, detail = NULL, etag = NULL, last_modified = NULL
+                "UPDATE page SET fetched_at = NULL, failure = NULL, detail = NULL, refused_by = NULL, etag = NULL,
+                                 last_modified = NULL
                      WHERE site = ?1 AND failure = ?2",
             ] {
                 let done = sqlx::query(statement)

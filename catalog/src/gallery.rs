@@ -4,11 +4,13 @@
 use std::collections::HashMap;
 
 use photo::Digest;
+use serde::Deserialize;
+use serde_json::Value;
 use sqlx::sqlite::SqlitePool;
 
+use crate::catalog::READERS;
 use crate::identity::Identity;
 use crate::measurement::{Probe, parse_json};
-use crate::open::READERS;
 use crate::photo::PhotoRow;
 use crate::{Catalog, Error, Result};
 
@@ -67,7 +69,7 @@ impl Catalog {
             .await
             .map_err(Error::db("list photos"))?;
             let photos_of = |(identity, text): (i64, String)| {
-                let mut photos: Vec<PhotoRow> = parse_json("photos", &text)?;
+                let mut photos = parse_photos(&text)?;
                 photos.sort_by(|a, b| a.source_url.cmp(&b.source_url));
                 Ok((identity, photos))
             };
@@ -114,6 +116,18 @@ impl Catalog {
         }
         Ok(parsed)
     }
+}
+
+/// Photos from JSON; where it cannot be parsed, the photo is looked for that is the reason.
+fn parse_photos(text: &str) -> Result<Vec<PhotoRow>> {
+    serde_json::from_str(text).or_else(|error| {
+        for row in parse_json::<Vec<Value>>("photos", text)? {
+            PhotoRow::deserialize(&row).map_err(|error| {
+                Error::corrupt(format!("photo {} ({})", row["id"], row["source_url"]), &error)
+            })?;
+        }
+        Err(Error::corrupt("photos", &error))
+    })
 }
 
 /// One text, or none where the sites have no such content: without groups, SQLite has nothing to sort. `CROSS JOIN`

@@ -6,8 +6,8 @@
 //! <workdir>/.lock           held by the one bolid process at work in this folder
 //! ```
 //!
-//! Beside them the program keeps what is no catalog: `snapshots/`, `prepared/`, `runs/`, `demo/` (the demo's recipe, lock
-//! and models, unpacked) and `recipe-path` (which recipe the folder's photos were taken in by).
+//! Beside them the program keeps what is no catalog: `snapshots/`, `prepared/`, `runs/`, `demo/` (the demo's
+//! recipe, lock and models, unpacked) and `recipe-path` (which recipe the folder's photos were taken in by).
 //!
 //! | module | table | written by |
 //! |---|---|---|
@@ -26,13 +26,17 @@
 //! | [`decision`] | `decision` | review |
 //! | [`erasure`], [`tombstone`] | `tombstone` | erase |
 //! | [`gallery`], [`summary`] | read many of them at once | nobody |
-//! | `open` | the file itself: schema, migrations, connections | all |
+//! | [`spelling`] | the ways of writing one address | nobody |
+//! | `catalog` | the file itself: schema, migrations, connections | all |
+//! | `column` | digests and failure classes, parsed where rows are read | nobody |
 //! | [`error`] | what can go wrong | |
 //!
 //! Every row is written whole in one transaction, after the file it speaks of is in place; a killed process
 //! therefore leaves either the row or nothing, and the next run finds its work by what is missing.
 
 pub mod blob;
+mod catalog;
+mod column;
 pub mod decision;
 pub mod duplicate;
 pub mod erasure;
@@ -42,7 +46,6 @@ pub mod fetch;
 pub mod gallery;
 pub mod identity;
 pub mod measurement;
-mod open;
 pub mod page;
 pub mod pause;
 pub mod photo;
@@ -50,13 +53,14 @@ pub mod prepared;
 pub mod robots;
 pub mod snapshot;
 pub mod source;
+pub mod spelling;
 pub mod summary;
 pub mod tombstone;
 pub mod verdict;
 
 pub use blob::{BlobStore, BlobWriter};
+pub use catalog::Catalog;
 pub use error::Error;
-pub use open::Catalog;
 pub use tombstone::Tombstones;
 
 /// The result of a catalog call.

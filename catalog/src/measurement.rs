@@ -2,47 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use photo::Digest;
+use photo::measurement::Kind;
+use photo::{Digest, Measurement};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::column::parse;
 use crate::{Catalog, Error, Result};
-
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Decoding: format, size, sharpness, perceptual hash; or why it cannot be read.
-    Image,
-    /// The watermark model.
-    Watermark,
-    /// The face model.
-    Faces,
-    /// The pose model.
-    People,
-    /// The face embedding model.
-    FaceEmbedding,
-}
-
-impl Kind {
-    /// Everything that is measured.
-    pub const ALL: [Self; 5] = [Self::Image, Self::Watermark, Self::Faces, Self::People, Self::FaceEmbedding];
-
-    /// The kind of that name.
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// The name in the table.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Image => "image",
-            Self::Watermark => "watermark",
-            Self::Faces => "faces",
-            Self::People => "people",
-            Self::FaceEmbedding => "face_embedding",
-        }
-    }
-}
 
 /// A probe: what is measured, and by which model and preprocessing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,18 +19,14 @@ pub struct Probe {
     pub digest: Digest,
 }
 
-/// What a probe said, as it is stored: JSON text. A [`serde_json::Value`] would hold f64, and write the f32 0.1 with 17
-/// digits.
+/// What a probe said, as the text that is stored ([`photo::measurement`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said(String);
 
 impl Said {
     /// The stored form of a value.
-    ///
-    /// # Panics
-    /// Where a value cannot be written as JSON, as maps with keys of other types than text.
-    pub fn of(value: &impl Serialize) -> Self {
-        Self(serde_json::to_string(value).expect("scores can be written as JSON"))
+    pub fn of(value: &Measurement) -> Self {
+        Self(value.text())
     }
 
     /// A value that was stored elsewhere, as its text.
@@ -81,14 +43,15 @@ impl Said {
     ///
     /// # Errors
     /// Where the text is not what `kind` stores.
-    pub fn read<T: DeserializeOwned>(&self, kind: Kind) -> Result<T> {
-        parse_json(kind.name(), &self.0)
+    pub fn read(&self, kind: Kind) -> Result<Measurement> {
+        let Self(text) = self;
+        Measurement::read(kind, text).map_err(|error| unreadable(kind.name(), text, &error))
     }
 }
 
 /// A stored value and its name: which bytes, and what measured them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredMeasurement {
     /// The digest of the photo's bytes.
     pub sha256: Digest,
     /// What measured, and by which model and preprocessing.
@@ -116,7 +79,7 @@ impl Catalog {
     pub const PARTS: u16 = 256;
 
     /// One part of everything that is stored, in the order of contents, kinds and probes.
-    pub async fn stored_part(&self, part: u16) -> Result<Vec<Stored>> {
+    pub async fn stored_part(&self, part: u16) -> Result<Vec<StoredMeasurement>> {
         let bound = |part: u16| if part == Self::PARTS { "g".to_owned() } else { format!("{part:02x}") };
         let rows: Vec<(String, String, String, String)> = sqlx::query_as(
             "SELECT sha256, kind, probe, value FROM measurement WHERE sha256 >= ? AND sha256 < ?
@@ -130,8 +93,9 @@ impl Catalog {
         // A kind that only a newer version knows is left out.
         let stored = |(sha256, kind, probe, value): (String, String, String, String)| {
             let kind = Kind::of_name(&kind)?;
-            let names = parse_digest(&sha256).and_then(|sha256| Ok((sha256, parse_digest(&probe)?)));
-            Some(names.map(|(sha256, digest)| Stored {
+            let row = || format!("the `{}` of photo {sha256} by {probe}", kind.name());
+            let names = parse("sha256", &sha256, row).and_then(|of| Ok((of, parse("probe", &probe, row)?)));
+            Some(names.map(|(sha256, digest)| StoredMeasurement {
                 sha256,
                 probe: Probe { kind, digest },
                 said: Said(value),
@@ -142,11 +106,15 @@ impl Catalog {
 
     /// Stores values from elsewhere of which none is stored yet, in one transaction; says what became of each.
     /// With `dry_run` it only says so.
-    pub async fn adopt_measurements(&self, values: &[Stored], dry_run: bool) -> Result<Vec<Adoption>> {
+    pub async fn adopt_measurements(
+        &self,
+        values: &[StoredMeasurement],
+        dry_run: bool,
+    ) -> Result<Vec<Adoption>> {
         let failed = || Error::db("take over measurements");
         let mut transaction = self.writer.begin().await.map_err(failed())?;
         let mut adoptions = Vec::with_capacity(values.len());
-        for Stored { sha256, probe, said: Said(value) } in values {
+        for StoredMeasurement { sha256, probe, said: Said(value) } in values {
             let (sha256, digest) = (sha256.to_string(), probe.digest.to_string());
             let found: Option<(Option<String>,)> = sqlx::query_as(
                 "SELECT (SELECT value FROM measurement WHERE sha256 = blob.sha256 AND kind = ? AND probe = ?)
@@ -212,7 +180,7 @@ impl Catalog {
                 .await
                 .map_err(Error::db("list unmeasured photos"))?;
                 for row in rows {
-                    let probes = missing.entry(parse_digest(&row)?).or_default();
+                    let probes = missing.entry(of_site(&row, site)?).or_default();
                     if !probes.contains(probe) {
                         probes.push(*probe);
                     }
@@ -249,7 +217,7 @@ impl Catalog {
                 .await
                 .map_err(Error::db("list photos by what was measured"))?;
                 for row in rows {
-                    found.entry(parse_digest(&row)?).or_default();
+                    found.entry(of_site(&row, site)?).or_default();
                 }
             }
         }
@@ -299,11 +267,6 @@ impl Catalog {
         transaction.commit().await.map_err(Error::db(operation))
     }
 
-    /// What a probe said of a content.
-    pub async fn measurement<T: DeserializeOwned>(&self, sha256: Digest, probe: Probe) -> Result<Option<T>> {
-        self.said(sha256, probe).await?.map(|said| said.read(probe.kind)).transpose()
-    }
-
     async fn said(&self, sha256: Digest, probe: Probe) -> Result<Option<Said>> {
         let value: Option<String> =
             sqlx::query_scalar("SELECT value FROM measurement WHERE sha256 = ? AND kind = ? AND probe = ?")
@@ -317,16 +280,20 @@ impl Catalog {
     }
 }
 
-pub(crate) fn parse_digest(text: &str) -> Result<Digest> {
-    text.parse().map_err(|error| Error::corrupt("a digest", &error))
+fn of_site(sha256: &str, site: &str) -> Result<Digest> {
+    parse("sha256", sha256, || format!("a photo of {site}"))
 }
 
 /// Of a value that cannot be read, an error shows the beginning: some texts hold thousands of rows.
 const SHOWN_CHARACTERS: usize = 200;
 
 pub(crate) fn parse_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
-    let shown = || text.chars().take(SHOWN_CHARACTERS).collect::<String>();
-    serde_json::from_str(text).map_err(|error| Error::corrupt(format!("{what} `{}`", shown()), &error))
+    serde_json::from_str(text).map_err(|error| unreadable(what, text, &error))
+}
+
+fn unreadable(what: &str, text: &str, error: &serde_json::Error) -> Error {
+    let shown: String = text.chars().take(SHOWN_CHARACTERS).collect();
+    Error::corrupt(format!("{what} `{shown}`"), error)
 }
 
 pub(crate) fn to_json<T: Serialize>(what: &str, value: &T) -> Result<String> {

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use photo::FailureClass;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{FromRow, Sqlite, SqliteConnection};
 
+use crate::catalog::now_ms;
+use crate::column::parse;
 use crate::identity::NewIdentity;
-use crate::open::now_ms;
 use crate::photo::NewPhoto;
+use crate::spelling::spellings;
 use crate::{Catalog, Error, Result, Tombstones, identity, photo as photo_table};
 
 /// What a page lists.
@@ -63,8 +67,8 @@ pub struct DuePage {
     pub read_by: Option<String>,
     /// The rules that refused the last answer.
     pub refused_by: Option<String>,
-    /// Why it could not be read: the failure class.
-    pub failure: Option<String>,
+    /// Why it could not be read.
+    pub failure: Option<FailureClass>,
 }
 
 #[derive(FromRow)]
@@ -113,6 +117,8 @@ pub struct Found {
     pub photos: Vec<NewPhoto>,
     /// Further pages are queued only up to this many in all, per person and for the index: a calendar has no end.
     pub max_pages: Option<u32>,
+    /// Why something that the page lists is left out, which is stored as the page's failure, beside all the rest.
+    pub refused: Option<(FailureClass, String)>,
 }
 
 /// How reading a page ended.
@@ -138,14 +144,14 @@ pub enum PageOutcome {
     },
 }
 
-/// `NOT INDEXED` leaves the rows in their own order, from the last batch on. By the index of sites SQLite would sort all
-/// that is due for every batch.
+/// `NOT INDEXED` leaves the rows in their own order, from the last batch on. By the index of sites SQLite
+/// would sort all that is due for every batch.
 const DUE_PAGES: &str = "
     SELECT id, url, kind, identity_id, etag, last_modified, read_by, refused_by, failure
     FROM page NOT INDEXED
     WHERE site = ? AND id > ?
       AND (fetched_at IS NULL OR fetched_at < ?
-           OR (failure IS NOT NULL AND failure <> 'too_large' AND fetched_at < ?))
+           OR (failure IS NOT NULL AND refused_by IS NOT ? AND fetched_at < ?))
     ORDER BY id LIMIT ?";
 
 impl Catalog {
@@ -193,13 +199,15 @@ impl Catalog {
         insert(&mut connection, site, page).await.map_err(Error::db(operation))
     }
 
-    /// Pages of the site never fetched, fetched before `cutoff` (Unix milliseconds), or failed before this crawl, unless
-    /// they exceeded a limit, as they would again: the next `limit` ones after the row `after`.
+    /// Pages of the site never fetched, fetched before `cutoff` (Unix milliseconds), or failed before this
+    /// crawl, unless their answers were refused by these very `rules`, as they would be again: the next
+    /// `limit` ones after the row `after`.
     pub async fn due_pages(
         &self,
         site: &str,
         crawl: Crawl,
         cutoff: i64,
+        rules: &str,
         after: i64,
         limit: u32,
     ) -> Result<Vec<DuePage>> {
@@ -207,23 +215,27 @@ impl Catalog {
             .bind(site)
             .bind(after)
             .bind(cutoff)
+            .bind(rules)
             .bind(crawl.started_at)
             .bind(limit)
             .fetch_all(&self.reader)
             .await
             .map_err(Error::db("list due pages"))?;
-        let page = |row: DueRow| DuePage {
-            id: row.id,
-            url: row.url,
-            kind: if row.kind == "identity" { PageKind::Identity } else { PageKind::Index },
-            identity_id: row.identity_id,
-            etag: row.etag,
-            last_modified: row.last_modified,
-            read_by: row.read_by,
-            refused_by: row.refused_by,
-            failure: row.failure,
+        let page = |row: DueRow| {
+            let failure = row.failure.map(|text| parse("failure", &text, || format!("page {}", row.url)));
+            Ok(DuePage {
+                failure: failure.transpose()?,
+                id: row.id,
+                url: row.url,
+                kind: if row.kind == "identity" { PageKind::Identity } else { PageKind::Index },
+                identity_id: row.identity_id,
+                etag: row.etag,
+                last_modified: row.last_modified,
+                read_by: row.read_by,
+                refused_by: row.refused_by,
+            })
         };
-        Ok(rows.into_iter().map(page).collect())
+        rows.into_iter().map(page).collect()
     }
 
     /// Stores how reading a page ended, with everything it lists, in one transaction.
@@ -237,7 +249,32 @@ impl Catalog {
         transaction.commit().await.map_err(Error::db(operation))
     }
 
-    /// Pages of the site that could not be read, with class and detail.
+    /// Whose page an address is, where it is known as that of somebody but `identity_id`: the slug, or `None`
+    /// for a list of people. However the address is spelled.
+    pub async fn page_of_others(
+        &self,
+        site: &str,
+        url: &str,
+        identity_id: Option<i64>,
+    ) -> Result<Option<Option<String>>> {
+        let [plain, slash, query, both] = spellings(url);
+        let pages: Vec<(Option<i64>, Option<String>)> = sqlx::query_as(
+            "SELECT identity_id, slug FROM page LEFT JOIN identity ON identity.id = identity_id
+             WHERE page.site = ? AND url IN (?, ?, ?, ?) ORDER BY page.id",
+        )
+        .bind(site)
+        .bind(plain)
+        .bind(slash)
+        .bind(query)
+        .bind(both)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(Error::db("look for a page"))?;
+        let is_own = pages.iter().any(|(owner, _)| *owner == identity_id);
+        Ok(pages.into_iter().next().filter(|_| !is_own).map(|(_, slug)| slug))
+    }
+
+    /// Pages of the site that could not be read, or not all of them, with class and detail.
     pub async fn failed_pages(&self, site: &str) -> Result<Vec<(String, String, String)>> {
         sqlx::query_as(
             "SELECT url, failure, coalesce(detail, '') FROM page WHERE site = ? AND failure IS NOT NULL ORDER BY url",
@@ -259,30 +296,20 @@ async fn write_outcome(
     let query = match outcome {
         PageOutcome::Read { found, answer } => {
             write_found(connection, tombstones, site, page, found).await?;
-            sqlx::query(
-                "UPDATE page SET etag = ?, last_modified = ?, read_by = ?, refused_by = NULL, failure = NULL, detail = NULL,
-                                 fetched_at = ? WHERE id = ?",
-            )
-            .bind(&answer.etag)
-            .bind(&answer.last_modified)
-            .bind(&answer.read_by)
+            let refused = found.refused.as_ref().map(|(class, detail)| (*class, detail.as_str()));
+            write_answer(answer, refused)
         }
         PageOutcome::Unchanged => sqlx::query(
             "UPDATE page SET failure = iif(refused_by IS NULL, NULL, failure),
                              detail = iif(refused_by IS NULL, NULL, detail), fetched_at = ? WHERE id = ?",
         ),
-        PageOutcome::Failed { class, detail, answer: Some(answer) } => sqlx::query(
-            "UPDATE page SET etag = ?, last_modified = ?, read_by = NULL, refused_by = ?, failure = ?, detail = ?,
-                             fetched_at = ? WHERE id = ?",
-        )
-        .bind(&answer.etag)
-        .bind(&answer.last_modified)
-        .bind(&answer.read_by)
-        .bind(class.name())
-        .bind(detail),
-        // What was refused stays refused, with its validators, where its server was only out of order.
+        PageOutcome::Failed { class, detail, answer: Some(answer) } => {
+            write_answer(answer, Some((*class, detail)))
+        }
+        // What was refused stays refused, with its validators, where its server was only out of order; and as due
+        // as it was, or it would wait for all of `fresh_for` without having been read.
         PageOutcome::Failed { class, .. } if class.is_transient() && page.refused_by.is_some() => {
-            sqlx::query("UPDATE page SET fetched_at = ? WHERE id = ?")
+            return Ok(());
         }
         PageOutcome::Failed { class, detail, answer: None } => sqlx::query(
             "UPDATE page SET etag = iif(refused_by IS NULL, etag, NULL),
@@ -293,6 +320,24 @@ async fn write_outcome(
         .bind(detail),
     };
     query.bind(now_ms()).bind(page.id).execute(connection).await.map(drop)
+}
+
+/// An answer, read or refused, still without its moment and the page's row.
+fn write_answer<'q>(
+    answer: &'q PageAnswer,
+    refused: Option<(FailureClass, &'q str)>,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    let read_by = Some(&answer.read_by);
+    sqlx::query(
+        "UPDATE page SET etag = ?, last_modified = ?, read_by = ?, refused_by = ?, failure = ?, detail = ?,
+                         fetched_at = ? WHERE id = ?",
+    )
+    .bind(&answer.etag)
+    .bind(&answer.last_modified)
+    .bind(read_by.filter(|_| refused.is_none()))
+    .bind(read_by.filter(|_| refused.is_some()))
+    .bind(refused.map(|(class, _)| class.name()))
+    .bind(refused.map(|(_, detail)| detail))
 }
 
 async fn write_found(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::open::now_ms;
+use crate::catalog::now_ms;
 use crate::{Catalog, Error, Result};
 
 /// The longest that a pause is kept: what asks for more is a mistake sooner than a wish, and would shut a host off for

@@ -1,8 +1,10 @@
 //! Photos that sites show.
 
+use photo::{Digest, FailureClass};
 use serde::Deserialize;
 use sqlx::{FromRow, SqliteConnection};
 
+use crate::column::{Fetched, Unparsed};
 use crate::erasure::refuse_photo;
 use crate::{Catalog, Error, Result, Tombstones};
 
@@ -46,9 +48,11 @@ pub struct PhotoRow {
     /// Alt text, title or sidecar text.
     pub caption: Option<String>,
     /// The bytes, where there are some.
-    pub sha256: Option<String>,
-    /// The failure class, where there are none.
-    pub failure: Option<String>,
+    #[sqlx(skip)]
+    pub sha256: Option<Digest>,
+    /// Why there are none.
+    #[sqlx(skip)]
+    pub failure: Option<FailureClass>,
     /// What exactly failed.
     pub detail: Option<String>,
     /// The server's `ETag`; of a local file its length and when it was last written.
@@ -57,6 +61,16 @@ pub struct PhotoRow {
     pub last_modified: Option<String>,
     /// When, in Unix milliseconds; `None` where no download was tried.
     pub fetched_at: Option<i64>,
+}
+
+impl Fetched for PhotoRow {
+    fn name(&self) -> String {
+        format!("photo {} ({})", self.id, self.source_url)
+    }
+
+    fn set(&mut self, sha256: Option<Digest>, failure: Option<FailureClass>) {
+        (self.sha256, self.failure) = (sha256, failure);
+    }
 }
 
 impl Catalog {
@@ -73,7 +87,7 @@ impl Catalog {
 
     /// The photos of a person, in the order of their source URLs.
     pub async fn photos(&self, identity_id: i64) -> Result<Vec<PhotoRow>> {
-        sqlx::query_as(
+        let rows: Vec<Unparsed<PhotoRow>> = sqlx::query_as(
             "SELECT photo.id, identity_id, source_url, file_url, hint_width, hint_height, caption,
                     sha256, failure, detail, etag, last_modified, fetched_at
              FROM photo LEFT JOIN fetch ON fetch.photo_id = photo.id
@@ -82,7 +96,8 @@ impl Catalog {
         .bind(identity_id)
         .fetch_all(&self.reader)
         .await
-        .map_err(Error::db("list photos"))
+        .map_err(Error::db("list photos"))?;
+        rows.into_iter().map(Unparsed::parse).collect()
     }
 
     /// The photos that `text` may mean: a row number, a digest or its beginning (8 digits at least), or a URL.

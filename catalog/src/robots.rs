@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use crate::open::now_ms;
+use crate::catalog::now_ms;
 use crate::{Catalog, Error, Result};
 
 /// A row of `robots`.

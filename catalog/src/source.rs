@@ -135,7 +135,7 @@ mod tests {
         catalog.record_source("elsewhere", "/home/me/elsewhere").await.unwrap();
         let decision = |identity: &str, keep| Decision {
             sha256: Digest::of(b"a photo"),
-            identity: identity.to_owned(),
+            identity: identity.parse().unwrap(),
             keep: Some(keep),
         };
         let decisions = [decision("photos/ada", true), decision("mine/ada", false)];

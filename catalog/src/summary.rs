@@ -1,8 +1,11 @@
-//! Counts over all tables, for `bolid status` and the closing table; and all that is known of one photo.
+//! Counts over all tables, for `bolid status` and the summary table of `bolid dataset`; and all that is known
+//! of one photo.
 
+use photo::{Digest, FailureClass};
 use serde::Serialize;
 use sqlx::FromRow;
 
+use crate::column::{Fetched, Unparsed, parse};
 use crate::{Catalog, Error, Result};
 
 /// How far a site is.
@@ -46,9 +49,11 @@ pub struct PhotoOrigin {
     /// Alt text, title or sidecar text.
     pub caption: Option<String>,
     /// The bytes.
-    pub sha256: Option<String>,
-    /// The failure class.
-    pub failure: Option<String>,
+    #[sqlx(skip)]
+    pub sha256: Option<Digest>,
+    /// Why there are none.
+    #[sqlx(skip)]
+    pub failure: Option<FailureClass>,
     /// What exactly failed.
     pub detail: Option<String>,
     /// The last HTTP status.
@@ -57,6 +62,24 @@ pub struct PhotoOrigin {
     pub attempts: Option<i64>,
     /// When, in Unix milliseconds.
     pub fetched_at: Option<i64>,
+}
+
+impl Fetched for PhotoOrigin {
+    fn name(&self) -> String {
+        format!("photo {} ({})", self.id, self.source_url)
+    }
+
+    fn set(&mut self, sha256: Option<Digest>, failure: Option<FailureClass>) {
+        (self.sha256, self.failure) = (sha256, failure);
+    }
+}
+
+/// Failure classes of a site with their numbers, from text.
+fn classes(site: &str, counts: Vec<(String, i64)>) -> Result<Vec<(FailureClass, i64)>> {
+    let parsed = |(class, count): (String, i64)| {
+        Ok((parse("failure", &class, || format!("a photo or page of {site}"))?, count))
+    };
+    counts.into_iter().map(parsed).collect()
 }
 
 impl Catalog {
@@ -78,8 +101,8 @@ impl Catalog {
     }
 
     /// How many downloads of a site failed, by class.
-    pub async fn failure_counts(&self, site: &str) -> Result<Vec<(String, i64)>> {
-        sqlx::query_as(
+    pub async fn failure_counts(&self, site: &str) -> Result<Vec<(FailureClass, i64)>> {
+        let counts = sqlx::query_as(
             "SELECT failure, count(*) FROM fetch JOIN photo ON photo.id = photo_id
              JOIN identity ON identity.id = identity_id
              WHERE site = ? AND failure IS NOT NULL GROUP BY failure ORDER BY failure",
@@ -87,23 +110,26 @@ impl Catalog {
         .bind(site)
         .fetch_all(&self.reader)
         .await
-        .map_err(Error::db("count failures"))
+        .map_err(Error::db("count failures"))?;
+        classes(site, counts)
     }
 
     /// How many pages of a site could not be read, by class.
-    pub async fn page_failure_counts(&self, site: &str) -> Result<Vec<(String, i64)>> {
-        sqlx::query_as(
-            "SELECT failure, count(*) FROM page WHERE site = ? AND failure IS NOT NULL GROUP BY failure ORDER BY failure",
+    pub async fn page_failure_counts(&self, site: &str) -> Result<Vec<(FailureClass, i64)>> {
+        let counts = sqlx::query_as(
+            "SELECT failure, count(*) FROM page WHERE site = ? AND failure IS NOT NULL GROUP BY failure ORDER \
+             BY failure",
         )
         .bind(site)
         .fetch_all(&self.reader)
         .await
-        .map_err(Error::db("count failed pages"))
+        .map_err(Error::db("count failed pages"))?;
+        classes(site, counts)
     }
 
     /// Where a photo comes from.
     pub async fn origin(&self, photo_id: i64) -> Result<Option<PhotoOrigin>> {
-        sqlx::query_as(
+        let row: Option<Unparsed<PhotoOrigin>> = sqlx::query_as(
             "SELECT photo.id, site, slug, name AS identity, page_url AS gallery_url, source_url, file_url,
                     hint_width, hint_height, caption, sha256, failure, detail, http_status, attempts, fetched_at
              FROM photo JOIN identity ON identity.id = identity_id
@@ -112,13 +138,14 @@ impl Catalog {
         .bind(photo_id)
         .fetch_optional(&self.reader)
         .await
-        .map_err(Error::db("read a photo's origin"))
+        .map_err(Error::db("read a photo's origin"))?;
+        row.map(Unparsed::parse).transpose()
     }
 
     /// Everything measured of a content: kind, probe, JSON.
-    pub async fn measurements_of(&self, sha256: &str) -> Result<Vec<(String, String, String)>> {
+    pub async fn measurements_of(&self, sha256: Digest) -> Result<Vec<(String, String, String)>> {
         sqlx::query_as("SELECT kind, probe, value FROM measurement WHERE sha256 = ? ORDER BY kind, probe")
-            .bind(sha256)
+            .bind(sha256.to_string())
             .fetch_all(&self.reader)
             .await
             .map_err(Error::db("read a photo's measurements"))

@@ -1,15 +1,15 @@
 //! What was erased on request, as salted hashes: enough to know it again, too little to know what it was.
 //!
-//! Bytes are known again by the hash of their SHA-256 with the salt. The plain SHA-256 would do as well, but then a copy
-//! of the catalog could be compared with lists of known photos.
+//! Bytes are known again by the hash of their SHA-256 with the salt. The plain SHA-256 would do as well, but
+//! then a copy of the catalog could be compared with lists of known photos.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 
-use photo::Digest;
+use photo::{Digest, IdentityName};
 use sqlx::SqliteConnection;
 
-use crate::measurement::parse_digest;
+use crate::column::parse;
 use crate::{Catalog, Error, Result};
 
 /// What the addresses of erased photos are replaced by begins with this, so that no crawl asks for them.
@@ -54,7 +54,8 @@ impl Tombstones {
             .fetch_all(connection)
             .await
             .map_err(Error::db("read tombstones"))?;
-        let digests = digests.iter().map(|digest| parse_digest(digest)).collect::<Result<_>>()?;
+        let digest = |text: &String| parse("digest", text, || "a tombstone".to_owned());
+        let digests = digests.iter().map(digest).collect::<Result<_>>()?;
         Ok(Self { salt, digests })
     }
 
@@ -79,7 +80,7 @@ impl Tombstones {
 
     /// Whether this person was erased.
     pub fn has_identity(&self, site: &str, slug: &str) -> bool {
-        !self.digests.is_empty() && self.has_identity_key(&format!("{site}/{slug}"))
+        !self.digests.is_empty() && self.has_identity_key(IdentityName::new(site, slug).as_str())
     }
 
     /// Whether this person (`site/slug`) was erased.

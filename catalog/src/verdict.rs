@@ -2,8 +2,8 @@
 
 use photo::{Digest, Reason, Verdict};
 
+use crate::catalog::now_ms;
 use crate::measurement::{parse_json, to_json};
-use crate::open::now_ms;
 use crate::{Catalog, Error, Result};
 
 /// Verdicts that are exchanged with SQLite in one text: a statement or a row for each would take longer than judging.

@@ -1,7 +1,7 @@
 //! The catalog as stages use it: what is due, what is remembered, what is never done twice.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use catalog::Catalog;
 use catalog::duplicate::Duplicate;
@@ -10,10 +10,11 @@ use catalog::export::NewExport;
 use catalog::fetch::FetchRecord;
 use catalog::gallery::{MeasurementLine, Piece};
 use catalog::identity::NewIdentity;
-use catalog::measurement::{Kind, Probe, Said};
+use catalog::measurement::{Probe, Said};
 use catalog::page::{DuePage, Found, NewPage, PageAnswer, PageKind, PageOutcome};
 use catalog::photo::NewPhoto;
-use photo::{Digest, FailureClass, Reason, Verdict};
+use photo::measurement::Kind;
+use photo::{Digest, FailureClass, IdentityName, Reason, Verdict};
 use serde_json::json;
 
 const SITE: &str = "demo";
@@ -44,7 +45,7 @@ fn failed(class: FailureClass) -> FetchRecord {
 
 async fn due_page(catalog: &Catalog, cutoff: i64) -> Option<DuePage> {
     let crawl = catalog.begin_crawl(SITE).await.unwrap();
-    catalog.due_pages(SITE, crawl, cutoff, 0, 1).await.unwrap().pop()
+    catalog.due_pages(SITE, crawl, cutoff, "rules", 0, 1).await.unwrap().pop()
 }
 
 #[tokio::test]
@@ -68,16 +69,16 @@ async fn only_an_answer_about_the_file_itself_forgets_earlier_bytes() {
     catalog.record_fetches(&[(id, stored(&catalog, b"one"))]).await.unwrap();
     catalog.record_fetches(&[(id, failed(FailureClass::Timeout))]).await.unwrap();
     let row = catalog.photos(identity).await.unwrap().remove(0);
-    assert_eq!(row.sha256, Some(Digest::of("one").to_string()));
+    assert_eq!(row.sha256, Some(Digest::of("one")));
     assert!(row.detail.unwrap().contains("timeout"));
     let with_status = |status| FetchRecord { http_status: Some(status), ..failed(FailureClass::Http4xx) };
     catalog.record_fetches(&[(id, with_status(403))]).await.unwrap();
     let row = catalog.photos(identity).await.unwrap().remove(0);
-    assert_eq!(row.sha256, Some(Digest::of("one").to_string()), "a wall says nothing of the file");
+    assert_eq!(row.sha256, Some(Digest::of("one")), "a wall says nothing of the file");
     assert!(row.detail.unwrap().contains("http_4xx"));
     catalog.record_fetches(&[(id, with_status(410))]).await.unwrap();
     let row = catalog.photos(identity).await.unwrap().remove(0);
-    assert_eq!((row.sha256, row.failure.as_deref()), (None, Some("http_4xx")));
+    assert_eq!((row.sha256, row.failure), (None, Some(FailureClass::Http4xx)));
     let former = catalog.former_versions(id).await.unwrap();
     assert_eq!((former.len(), former[0].0.as_str()), (1, Digest::of("one").to_string().as_str()));
     assert_eq!(former[0].2, "http_4xx");
@@ -90,7 +91,10 @@ async fn forgotten_failures_are_due_again_and_only_those_of_the_named_classes() 
     let due = catalog.due_photos(SITE, 0, 0, 10).await.unwrap();
     catalog.record_fetches(&[(due[0].id, failed(FailureClass::Timeout))]).await.unwrap();
     catalog.record_fetches(&[(due[1].id, failed(FailureClass::Robots))]).await.unwrap();
-    assert_eq!(catalog.failure_counts(SITE).await.unwrap(), [("robots".into(), 1), ("timeout".into(), 1)]);
+    assert_eq!(
+        catalog.failure_counts(SITE).await.unwrap(),
+        [(FailureClass::Robots, 1), (FailureClass::Timeout, 1)]
+    );
     assert_eq!(catalog.forget_failures(SITE, &[FailureClass::Timeout]).await.unwrap(), 1);
     assert_eq!(catalog.due_photos(SITE, 0, 0, 10).await.unwrap(), due[..1]);
 }
@@ -167,14 +171,14 @@ async fn what_was_refused_stays_so_with_its_validators_while_its_server_is_out_o
     catalog.record_fetches(&[(id, refused)]).await.unwrap();
     catalog.record_fetches(&[(id, failed(FailureClass::Timeout))]).await.unwrap();
     let due = catalog.due_photos(SITE, i64::MAX, 0, 1).await.unwrap().remove(0);
-    assert_eq!((due.failure.as_deref(), due.etag.as_deref()), (Some("too_small"), Some("\"1\"")));
+    assert_eq!((due.failure, due.etag.as_deref()), (Some(FailureClass::TooSmall), Some("\"1\"")));
     assert_eq!(
         (due.refused_by.as_deref(), due.detail.as_deref()),
         (Some("limits"), Some("as the test wants it"))
     );
     catalog.record_fetches(&[(id, failed(FailureClass::Http4xx))]).await.unwrap();
     let row = catalog.photos(identity).await.unwrap().remove(0);
-    assert_eq!((row.failure.as_deref(), row.etag), (Some("http_4xx"), None));
+    assert_eq!((row.failure, row.etag), (Some(FailureClass::Http4xx), None));
 }
 
 #[tokio::test]
@@ -197,18 +201,64 @@ async fn an_unchanged_page_is_read_or_refused_as_before_and_one_beyond_a_limit_i
     let text = |text: &str| Some(text.to_owned());
     let read = PageOutcome::Read { found: Found::default(), answer: answer("1") };
     assert_eq!(after(read).await, (text("1"), None));
-    assert_eq!(after(failed(FailureClass::Http5xx, None)).await, (text("1"), text("http_5xx")));
+    assert_eq!(after(failed(FailureClass::Http5xx, None)).await, (text("1"), Some(FailureClass::Http5xx)));
     assert_eq!(after(PageOutcome::Unchanged).await, (text("1"), None));
     let refused = failed(FailureClass::TooLarge, Some(answer("2")));
-    assert_eq!(after(refused).await, (text("2"), text("too_large")));
-    assert_eq!(after(PageOutcome::Unchanged).await, (text("2"), text("too_large")));
-    assert_eq!(after(failed(FailureClass::Timeout, None)).await, (text("2"), text("too_large")));
+    assert_eq!(after(refused).await, (text("2"), Some(FailureClass::TooLarge)));
+    assert_eq!(after(PageOutcome::Unchanged).await, (text("2"), Some(FailureClass::TooLarge)));
+    assert_eq!(after(failed(FailureClass::Timeout, None)).await, (text("2"), Some(FailureClass::TooLarge)));
     catalog.finish_crawl(crawl).await.unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(due_page(&catalog, 0).await, None, "the next crawl does not meet it again");
     catalog.forget_failures(SITE, &[FailureClass::TooLarge]).await.unwrap();
     let page_again = due_page(&catalog, 0).await.unwrap();
     assert_eq!((page_again.id, page_again.etag), (page.id, None), "asked for, it is read anew");
+    assert_eq!(page_again.refused_by, None, "and a failure on the way is stored as its own");
+}
+
+/// An index page that is in the catalog, as it is due.
+async fn catalog_with_index(folder: &Path) -> (Catalog, DuePage) {
+    let catalog = Catalog::open(folder).await.unwrap();
+    let index = NewPage { url: "http://demo/photos".into(), kind: PageKind::Index, identity_id: None };
+    catalog.add_page(SITE, &index).await.unwrap();
+    let page = due_page(&catalog, 0).await.unwrap();
+    (catalog, page)
+}
+
+#[tokio::test]
+async fn a_page_whose_people_are_partly_refused_keeps_the_others_and_stays_a_failure_of_its_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, page) = catalog_with_index(folder.path()).await;
+    let ada = NewIdentity {
+        slug: "ada".into(),
+        name: "Ada".into(),
+        page_url: Some("http://demo/ada".into()),
+        is_slug_certain: true,
+    };
+    let refused = Some((FailureClass::NoLink, "two people have one page".to_owned()));
+    let found = Found { identities: vec![ada], refused, ..Found::default() };
+    let answer = PageAnswer { etag: Some("1".into()), last_modified: None, read_by: "rules".into() };
+    catalog.record_page(SITE, &page, &PageOutcome::Read { found, answer }).await.unwrap();
+    assert_eq!(catalog.identities(SITE).await.unwrap().len(), 1);
+    let failed = catalog.failed_pages(SITE).await.unwrap();
+    assert_eq!((failed[0].1.as_str(), failed[0].2.as_str()), ("no_link", "two people have one page"));
+    let page = due_page(&catalog, i64::MAX).await.unwrap();
+    assert_eq!((page.read_by.as_deref(), page.refused_by.as_deref()), (None, Some("rules")));
+    assert_eq!(page.etag.as_deref(), Some("1"), "it is asked for conditionally, and refused as before");
+}
+
+#[tokio::test]
+async fn a_refused_page_that_times_out_is_as_due_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, page) = catalog_with_index(folder.path()).await;
+    let failed = |class, answer| PageOutcome::Failed { class, detail: "as the test wants it".into(), answer };
+    let answer = PageAnswer { etag: None, last_modified: None, read_by: "rules".into() };
+    catalog.record_page(SITE, &page, &failed(FailureClass::NoLink, Some(answer))).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    let page = due_page(&catalog, now).await.unwrap();
+    catalog.record_page(SITE, &page, &failed(FailureClass::Timeout, None)).await.unwrap();
+    assert_eq!(due_page(&catalog, now).await, Some(page));
 }
 
 #[tokio::test]
@@ -222,7 +272,10 @@ async fn a_content_is_measured_once_per_probe_even_when_two_photos_share_it() {
     let sites = [SITE.to_owned()];
     let (old, new) = (probe("old"), probe("new"));
     assert_eq!(catalog.unmeasured(&sites, &[old]).await.unwrap()[&Digest::of("same")], [old]);
-    catalog.add_measurements(Digest::of("same"), &[(old, Said::of(&json!({"score": 0.25})))]).await.unwrap();
+    catalog
+        .add_measurements(Digest::of("same"), &[(old, Said::from_text("{\"score\":0.25}".to_owned()))])
+        .await
+        .unwrap();
     assert!(catalog.unmeasured(&sites, &[old]).await.unwrap().is_empty());
     assert_eq!(catalog.unmeasured(&sites, &[old, new]).await.unwrap()[&Digest::of("same")], [new]);
     let owned = |line: MeasurementLine| [line.sha256, line.kind, line.value].map(str::to_owned);
@@ -292,7 +345,7 @@ async fn counts_follow_photos_from_waiting_to_measured() {
     catalog.record_fetches(&[(due[0].id, stored(&catalog, b"one"))]).await.unwrap();
     catalog.record_fetches(&[(due[1].id, failed(FailureClass::Dns))]).await.unwrap();
     let probe = Probe { kind: Kind::Image, digest: Digest::of("decoder") };
-    catalog.add_measurements(Digest::of("one"), &[(probe, Said::of(&json!({})))]).await.unwrap();
+    catalog.add_measurements(Digest::of("one"), &[(probe, Said::from_text("{}".to_owned()))]).await.unwrap();
     let counts = catalog.site_counts().await.unwrap().remove(0);
     let got = (counts.identities, counts.photos, counts.stored, counts.waiting, counts.measured);
     assert_eq!(got, (1, 3, 1, 1, 1));
@@ -309,7 +362,7 @@ async fn what_is_stored_is_there_after_reopening() {
     catalog.record_prepared(Digest::of("one"), settings, &json!({"sigma_px": 80})).await.unwrap();
     catalog.close().await;
     let catalog = Catalog::open(folder.path()).await.unwrap();
-    assert_eq!(catalog.photos(identity).await.unwrap()[0].sha256, Some(Digest::of("one").to_string()));
+    assert_eq!(catalog.photos(identity).await.unwrap()[0].sha256, Some(Digest::of("one")));
     assert_eq!(catalog.snapshots_with(id).await.unwrap()[0].0.id, "0123456789ab");
     let value: serde_json::Value = catalog.prepared(Digest::of("one"), settings).await.unwrap().unwrap();
     assert_eq!(value["sigma_px"], 80);
@@ -346,6 +399,60 @@ async fn one_slug_at_two_addresses_is_two_people_unless_a_rule_makes_the_slug() 
 }
 
 #[tokio::test]
+async fn an_address_with_and_without_its_last_slash_is_one_person_and_who_were_two_stay_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(folder.path()).await.unwrap();
+    let person = |slug: &str, url: &str, is_slug_certain: bool| NewIdentity {
+        slug: slug.into(),
+        name: "Anna".into(),
+        page_url: Some(url.into()),
+        is_slug_certain,
+    };
+    for url in ["http://demo/anna", "http://demo/anna/", "http://demo/anna/?", "http://demo/anna"] {
+        catalog.add_identity(SITE, &person("anna", url, false)).await.unwrap();
+    }
+    catalog.add_identity(SITE, &person("anna", "http://demo/m/anna/", false)).await.unwrap();
+    let people = catalog.identities(SITE).await.unwrap();
+    assert_eq!(people.len(), 2, "{people:?}");
+    assert_eq!(people[0].slug, "anna");
+
+    let before = ["http://demo/anna", "http://demo/anna/"];
+    for (slug, url) in ["anna", "anna-1a2b3c4d"].into_iter().zip(before) {
+        catalog.add_identity("before", &person(slug, url, true)).await.unwrap();
+    }
+    for url in before {
+        catalog.add_identity("before", &person("anna", url, false)).await.unwrap();
+    }
+    let slugs: Vec<_> = catalog.identities("before").await.unwrap().into_iter().map(|one| one.slug).collect();
+    assert_eq!(slugs, ["anna", "anna-1a2b3c4d"]);
+
+    let target = Target::Identity(IdentityName::new(SITE, "anna"));
+    catalog.erase(&target).await.unwrap().unwrap();
+    let again = catalog.add_identity(SITE, &person("anna-b", "http://demo/anna/", false)).await.unwrap();
+    assert_eq!(again, None, "who was erased does not come back by another spelling");
+}
+
+#[tokio::test]
+async fn a_page_of_others_is_known_however_its_address_is_spelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(folder.path()).await.unwrap();
+    let mut ids = Vec::new();
+    for slug in ["anna", "bea"] {
+        let person =
+            NewIdentity { slug: slug.into(), name: slug.into(), page_url: None, is_slug_certain: true };
+        ids.push(catalog.add_identity(SITE, &person).await.unwrap());
+    }
+    let page = |url: &str, identity_id| NewPage { url: url.into(), kind: PageKind::Identity, identity_id };
+    catalog.add_page(SITE, &page("http://demo/", None)).await.unwrap();
+    catalog.add_page(SITE, &page("http://demo/anna/", ids[0])).await.unwrap();
+    let owner = async |url: &str, id| catalog.page_of_others(SITE, url, id).await.unwrap();
+    assert_eq!(owner("http://demo/anna", ids[1]).await, Some(Some("anna".to_owned())));
+    assert_eq!(owner("http://demo/anna", ids[0]).await, None, "it is her own");
+    assert_eq!(owner("http://demo/?", ids[0]).await, Some(None), "a list of people");
+    assert_eq!(owner("http://demo/unknown", ids[0]).await, None);
+}
+
+#[tokio::test]
 async fn an_export_is_known_by_its_photos_and_counts_those_that_are_erased() {
     let folder = tempfile::tempdir().unwrap();
     let (catalog, _) = catalog_with_photos(folder.path(), 3).await;
@@ -368,7 +475,7 @@ async fn an_export_is_known_by_its_photos_and_counts_those_that_are_erased() {
     catalog.erase(&Target::Bytes(Digest::of("two"))).await.unwrap().unwrap();
     let held = catalog.exports_with_erased().await.unwrap();
     assert_eq!((held.len(), held[0].erased_photos), (1, 1), "one photo, under two addresses");
-    catalog.erase(&Target::Identity { site: SITE.into(), slug: "ada".into() }).await.unwrap().unwrap();
+    catalog.erase(&Target::Identity(IdentityName::new(SITE, "ada"))).await.unwrap().unwrap();
     assert_eq!(catalog.exports_with_erased().await.unwrap()[0].erased_photos, 2);
 
     let other = NewExport { snapshot: "demo-4567", ..export };

@@ -19,6 +19,7 @@ use crate::profile::Profile;
 use crate::reading::Level;
 use crate::rule::{Rule, Select};
 use crate::settings::CrawlSettings;
+use crate::sniff::Refusal;
 
 /// Index pages that are read in search of a person, at most; a site of letters has some thirty.
 const MOST_INDEX_PAGES: usize = 50;
@@ -56,14 +57,15 @@ pub struct CheckReport {
     pub photo: Option<String>,
     /// The sizes of the photos that were looked at, where all are smaller than wanted, such as `800×600`.
     pub too_small: Vec<String>,
-    /// What to do where the photos are too small, or a page is made by a script.
+    /// What to do where the photos are too small, a page is made by a script, or people of a list are left out.
     pub advice: Option<String>,
 }
 
 impl CheckReport {
-    /// Whether a photo was reached that is large enough, so that a crawl would find some.
+    /// Whether a photo was reached that is large enough, so that a crawl would find some, and there is nothing to do.
     pub fn is_well(&self) -> bool {
-        self.stopped.is_none() && self.photo.is_some() && self.too_small.is_empty()
+        let has_photo = self.photo.is_some() && self.too_small.is_empty();
+        self.stopped.is_none() && has_photo && self.advice.is_none()
     }
 }
 
@@ -73,9 +75,12 @@ pub async fn check(settings: &CrawlSettings) -> Result<CheckReport, CrawlError> 
     let addresses = settings.addresses()?;
     let fetcher = settings.fetcher(addresses.clone(), None)?;
     let extractor = Extractor { profile, addresses: &addresses };
-    let mut walk = Walk { profile, extractor, fetcher, report: CheckReport::default() };
+    let mut walk = Walk { profile, extractor, fetcher, report: CheckReport::default(), refused: None };
     let ended = walk.reach_photo(settings).await;
     let mut report = walk.report;
+    if let Some((_, refused)) = walk.refused {
+        report.advice = Some(report.advice.map_or(refused.clone(), |advice| format!("{refused}\n{advice}")));
+    }
     match ended {
         Ok(()) => {}
         Err(Stop::Failed(Failure { class, detail, .. })) => {
@@ -92,6 +97,8 @@ struct Walk<'a> {
     extractor: Extractor<'a>,
     fetcher: Fetcher<'a>,
     report: CheckReport,
+    /// Why people of an index page are left out.
+    refused: Option<Refusal>,
 }
 
 impl Walk<'_> {
@@ -171,6 +178,9 @@ impl Walk<'_> {
             }
             let found =
                 self.extractor.listing(&document, PageKind::Index, rules.single.as_ref().map(|_| 0))?;
+            if self.refused.is_none() {
+                self.refused = found.refused;
+            }
             let of_people =
                 found.identities.iter().filter(|person| settings.is_wanted(&person.slug, &person.name));
             let albums = found.pages.iter().filter(|page| page.kind == PageKind::Identity);
@@ -184,6 +194,9 @@ impl Walk<'_> {
             self.report.advice = advice::on_scripts(&page, Level::Index);
             let further = found.pages.iter().filter_map(|page| Url::parse(&page.url).ok());
             queue.extend(further.filter(|url| seen.insert(url.clone())));
+        }
+        if let Some(refused) = self.refused.take() {
+            return Err(refused.into());
         }
         let who = if settings.identities.is_empty() { "a person" } else { "the person asked for" };
         Err((FailureClass::NoLink, format!("none of {read} index pages shows {who}")).into())

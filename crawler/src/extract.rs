@@ -1,12 +1,12 @@
 //! Pages to links, names, sizes and captions, by a profile's rules. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use catalog::identity::NewIdentity;
 use catalog::page::{Found, NewPage, PageKind};
 use catalog::photo::{Caption, NewPhoto};
+use catalog::spelling::plain;
 use encoding_rs::Encoding;
 use photo::FailureClass;
 use regex::Regex;
@@ -15,11 +15,11 @@ use url::{Url, form_urlencoded};
 use crate::address::{Addresses, path_and_query};
 use crate::document::Document;
 use crate::node::{Node, Tree, Use};
+use crate::people::People;
 use crate::permission::{self, Subject};
 use crate::profile::Profile;
 use crate::reading::Level;
 use crate::rule::Rule;
-use crate::slug::slug_of;
 use crate::sniff::Refusal;
 use crate::stopwatch::Stopwatch;
 
@@ -28,8 +28,6 @@ const MAX_TIME: Duration = Duration::from_secs(3);
 
 /// Longer captions are cut: they are sentences, not articles.
 const MAX_CAPTION_CHARS: usize = 1000;
-/// No name is longer.
-const MAX_NAME_CHARS: usize = 200;
 
 /// Reads pages of one site.
 #[derive(Clone, Copy, Debug)]
@@ -111,9 +109,13 @@ impl Extractor<'_> {
         self.addresses.canonical_in(&page.base, link, page.encoding).filter(|url| self.may_enter(url))
     }
 
-    /// Where a card leads, and the rule that says so: the first that gives an address of the site.
-    fn link<'r>(&self, page: &Page, card: Node<'_>, rules: &'r [Rule]) -> Option<(Url, &'r Rule)> {
-        rules.iter().find_map(|rule| Some((self.follow(page, &card.value(rule, Use::Link)?)?, rule)))
+    /// Where a card leads: by the first rule that gives an address of the site.
+    fn link<'r>(&self, page: &Page, card: Node<'_>, rules: &'r [Rule]) -> Option<Link<'r>> {
+        rules.iter().find_map(|rule| {
+            let link = card.value(rule, Use::Link)?;
+            let fragment = link.split_once('#').map(|(_, fragment)| fragment.to_owned());
+            Some(Link { url: self.follow(page, &link)?, fragment, rule })
+        })
     }
 
     fn index(&self, page: &Page, identity_id: Option<i64>, watch: &mut Stopwatch) -> Result<Found, Refusal> {
@@ -121,43 +123,33 @@ impl Extractor<'_> {
         let root = page.tree.root();
         let mut found =
             Found { pages: self.pages(page, &rules.pages, PageKind::Index, identity_id), ..Found::default() };
-        let mut seen = HashSet::new();
+        let mut people = People::new(rules.slug.as_ref());
         let (found_by, cards) = root.cards(&rules.card);
         page.tree.found(!cards.is_empty())?;
+        let mut seen = HashSet::new();
         for card in cards {
             watch.check()?;
-            let Some((url, link)) = self.link(page, card, rules.links(found_by)) else { continue };
-            if !seen.insert(url.clone()) {
-                continue;
+            let Some(link) = self.link(page, card, rules.links(found_by)) else { continue };
+            if link.fragment.as_deref() == Some("") && page.is_at(&link.url) {
+                continue; // `href="#"`, the start of this page, or what a script replaces: nobody's address
             }
             if identity_id.is_some() {
-                found.pages.push(NewPage { url: url.into(), kind: PageKind::Identity, identity_id });
+                if seen.insert(link.url.clone()) {
+                    let url = link.url.into();
+                    found.pages.push(NewPage { url, kind: PageKind::Identity, identity_id });
+                }
                 continue;
             }
-            let path = path_and_query(&url);
-            let key = match &rules.slug {
-                Some(pattern) => pattern.find(&path).unwrap_or(&path).to_owned(),
-                // `gallery.php?id=1` and `gallery.php?id=2` are two people
-                None => url.query().map_or_else(
-                    || last_part(&path).to_owned(),
-                    |query| format!("{}?{query}", last_part(&path)),
-                ),
-            };
             let name = match &rules.name {
                 Some(rule) => card.value(rule, Use::Text),
-                None => card.value(&Rule { select: link.select.clone(), ..Rule::default() }, Use::Text),
+                None => {
+                    let text = Rule { select: link.rule.select.clone(), ..Rule::default() };
+                    card.value(&text, Use::Text)
+                }
             };
-            let name = name.unwrap_or_else(|| key.clone());
-            found.identities.push(NewIdentity {
-                slug: slug_of(&key),
-                name: name.chars().take(MAX_NAME_CHARS).collect(),
-                page_url: Some(url.into()),
-                is_slug_certain: rules.slug.is_some(),
-            });
+            people.add(link.url, link.fragment.as_deref(), name);
         }
-        if rules.slug.is_none() {
-            tell_apart(&mut found.identities);
-        }
+        (found.identities, found.refused) = people.identities();
         Ok(found)
     }
 
@@ -175,12 +167,19 @@ impl Extractor<'_> {
         let (found_by, cards) = page.tree.root().cards(&rules.card);
         page.tree.found(!cards.is_empty())?;
         let mut seen = HashSet::new();
+        let mut parts = Vec::new();
         for card in &cards {
             watch.check()?;
-            let Some((url, _)) = self.link(page, *card, rules.links(found_by)) else { continue };
-            if seen.insert(url.clone()) {
-                found.photos.push(self.photo(*card, url.into()));
+            let Some(link) = self.link(page, *card, rules.links(found_by)) else { continue };
+            if let Some(fragment) = link.fragment.filter(|_| page.is_at(&link.url)) {
+                parts.push(fragment);
+            } else if seen.insert(link.url.clone()) {
+                found.photos.push(self.photo(*card, link.url.into()));
             }
+        }
+        // Where other pages are listed, the photos may be there, and these be links of a menu.
+        if let Some(first) = parts.first().filter(|_| found.photos.is_empty() && found.pages.is_empty()) {
+            return Err((FailureClass::NoLink, leads_to_itself(first, parts.len())));
         }
         if let Some(parameter) = &rules.page_parameter
             && !cards.is_empty()
@@ -224,6 +223,15 @@ pub struct PhotoLinks {
     pub file: Option<Url>,
 }
 
+/// Where a card leads.
+struct Link<'r> {
+    url: Url,
+    /// What stands behind the `#`, which is no part of the address.
+    fragment: Option<String>,
+    /// The rule that says so.
+    rule: &'r Rule,
+}
+
 /// A parsed page and where it stands.
 pub(crate) struct Page {
     pub(crate) tree: Tree,
@@ -233,24 +241,18 @@ pub(crate) struct Page {
     encoding: &'static Encoding,
 }
 
-/// People of one page whose addresses end alike, `/anna/photos/` and `/bea/photos/`, are called by all of the path.
-fn tell_apart(people: &mut [NewIdentity]) {
-    let mut count: HashMap<String, usize> = HashMap::new();
-    for person in &*people {
-        *count.entry(person.slug.clone()).or_default() += 1;
-    }
-    for person in people.iter_mut().filter(|person| count[&person.slug] > 1) {
-        let url = person.page_url.as_deref().and_then(|url| Url::parse(url).ok());
-        if let Some(url) = url {
-            person.slug = slug_of(path_and_query(&url).trim_matches('/'));
-        }
+impl Page {
+    /// Whether an address is this page's own.
+    fn is_at(&self, url: &Url) -> bool {
+        plain(self.url.as_str()) == plain(url.as_str())
     }
 }
 
-fn last_part(path: &str) -> &str {
-    let last =
-        path.split('?').next().unwrap_or(path).trim_end_matches('/').rsplit('/').next().unwrap_or(path);
-    last.strip_suffix(".html").unwrap_or(last)
+fn leads_to_itself(fragment: &str, count: usize) -> String {
+    format!(
+        "all links to photos ({count}, such as `#{fragment}`) lead to parts of the gallery's own page: in `gallery.link`, \
+         select what names the file, such as `{{ select = \"img\", attr = \"src\" }}`"
+    )
 }
 
 /// The size in px that a text states: `1000x1335`, `[1000 × 1335]`, `1,024 x 1,536 px`. `None` where there is none, or
@@ -369,23 +371,51 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_differ_in_the_query_or_an_inner_part_are_different_people() {
-        let profile =
-            Profile::parse(&PROFILE.replace("slug = '/photos/([^/]+)/'", ""), Path::new("x.toml")).unwrap();
-        let addresses = Addresses::new(profile.base_url.clone().unwrap(), None, &[]);
-        let extractor = Extractor { profile: &profile, addresses: &addresses };
-        let slugs = |links: [&str; 2]| -> Vec<String> {
-            let card = |link: &str| format!("<div class=card><a class=name href=\"{link}\">P</a></div>");
-            let html = links.map(card).concat();
-            let found = extractor.listing(&document("/photos", &html), PageKind::Index, None).unwrap();
-            found.identities.into_iter().map(|person| person.slug).collect()
-        };
-        let by_query = slugs(["/gallery.php?id=1", "/gallery.php?id=2"]);
-        assert_ne!(by_query[0], by_query[1]);
-        assert!(by_query.iter().all(|slug| slug.starts_with("gallery.php-id-")), "{by_query:?}");
-        let inner = slugs(["/anna/photos/", "/bea/photos/"]);
-        assert!(inner[0].starts_with("anna-photos-") && inner[1].starts_with("bea-photos-"), "{inner:?}");
-        assert_eq!(slugs(["/anna/", "/bea.html"]), ["anna", "bea"]);
+    fn people_who_are_parts_of_one_page_are_refused_and_the_others_of_the_index_are_not() {
+        let card = |link: &str| format!("<div class=card><a class=name href=\"{link}\">{link}</a></div>");
+        let cards = |links: [&str; 3]| links.map(card).concat();
+        let found = read("/photos", &cards(["/photos/Ada/", "/models#anna", "/models#bea"]), PageKind::Index)
+            .unwrap();
+        assert_eq!(found.identities.iter().map(|person| &person.slug).collect::<Vec<_>>(), ["Ada"]);
+        let (class, detail) = found.refused.unwrap();
+        assert_eq!(class, FailureClass::NoLink);
+        assert!(
+            detail.contains("`https://x.example/models#anna`, `https://x.example/models#bea`"),
+            "{detail}"
+        );
+        let same =
+            read("/photos", &cards(["/photos/Ada/", "/photos/Ada", "/photos/Ada/#pics"]), PageKind::Index)
+                .unwrap();
+        assert_eq!((same.identities.len(), same.refused), (1, None));
+        assert_eq!(same.identities[0].page_url.as_deref(), Some("https://x.example/photos/Ada/"));
+    }
+
+    #[test]
+    fn placeholders_that_a_loose_selector_finds_are_nobody() {
+        let card = |link: &str| format!("<div class=card><a class=name href=\"{link}\">{link}</a></div>");
+        let html = ["#", "/photos/Ada/", "/photos#", "#"].map(card).concat();
+        let found = read("/photos", &html, PageKind::Index).unwrap();
+        assert_eq!(found.identities.iter().map(|person| &person.slug).collect::<Vec<_>>(), ["Ada"]);
+        assert_eq!(found.refused, None);
+    }
+
+    #[test]
+    fn photos_that_are_parts_of_their_gallery_s_page_are_refused_where_there_are_no_others() {
+        let html = "<a class=pic href=#1></a><a class=pic href=#2></a>";
+        let rules = "link = { select = 'a.pic' }";
+        let (class, detail) = gallery_of(rules, html).unwrap_err();
+        assert_eq!(class, FailureClass::NoLink);
+        assert!(detail.contains("(2, such as `#1`)") && detail.contains("gallery.link"), "{detail}");
+        let mixed = format!("{html}<a class=pic href=3.jpg#view></a>");
+        assert_eq!(gallery_of(rules, &mixed).unwrap(), ["https://x.example/ada/3.jpg"]);
+    }
+
+    #[test]
+    fn a_gallery_that_lists_other_pages_keeps_them_where_its_own_links_are_parts_of_it() {
+        let html = "<nav><a href=/photos/Ada/2/>2</a></nav><div class=pic><a href=#top></a></div>";
+        let found = read("/photos/Ada/", html, PageKind::Identity).unwrap();
+        assert_eq!(found.photos, []);
+        assert_eq!(found.pages[0].url, "https://x.example/photos/Ada/2/");
     }
 
     #[test]

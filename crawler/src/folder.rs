@@ -2,8 +2,8 @@
 //! import. Captions come from a `.txt` or `.caption` beside the photo (kohya), or from `metadata.csv` / `metadata.jsonl` in the folder
 //! (Hugging Face imagefolder).
 //!
-//! What is passed over is counted by kind: hidden files and the litter of systems and programs, files that are no
-//! photos, devices and pipes.
+//! What is passed over is counted by kind: hidden files and the litter of systems and programs, unfinished files, files
+//! that are no photos, devices and pipes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, FileType};
@@ -13,32 +13,13 @@ use std::path::{Path, PathBuf};
 use crate::captions::Captions;
 use crate::error::CrawlError;
 use crate::list::{self, Entry, List, Place};
-use crate::sniff;
+use crate::{litter, sniff};
 
 /// Files with these endings are photos; of others the first bytes decide.
-const PHOTO_ENDINGS: [&str; 9] = ["jpg", "jpeg", "jpe", "png", "webp", "gif", "bmp", "tif", "tiff"];
+const PHOTO_ENDINGS: [&str; 10] = ["jpg", "jpeg", "jpe", "jxl", "png", "webp", "gif", "bmp", "tif", "tiff"];
 
 /// Texts that may stand beside photos.
 const SIDECAR_ENDINGS: [&str; 2] = ["txt", "caption"];
-
-/// What systems and programs leave in folders of photos: bins, thumbnails, indexes. Beside these, whatever begins with
-/// a dot.
-const LITTER: [&str; 14] = [
-    "__macosx",
-    "@eadir",
-    "#recycle",
-    "@recycle",
-    "@recently-snapshot",
-    "$recycle.bin",
-    "recycler",
-    "#snapshot",
-    "@tmp",
-    "system volume information",
-    "lost+found",
-    "thumbnails",
-    "thumbs.db",
-    "desktop.ini",
-];
 
 /// Enough to tell every format.
 const MAGIC_BYTES: usize = 32;
@@ -117,8 +98,8 @@ impl Walk {
         read_list: &dyn Fn(&Path) -> Result<List, String>,
     ) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with('.') || LITTER.contains(&name.to_ascii_lowercase().as_str()) {
-            self.pass_over(if name.starts_with('.') { "hidden" } else { "system" });
+        if let Some(kind) = litter::kind_of(&name) {
+            self.pass_over(kind);
             return;
         }
         let full = self.root.join(&path);
@@ -246,15 +227,15 @@ mod tests {
             ("ada/3", JPEG),
             ("ada/4.heic", HEIC),
             ("ada/4.avif", AVIF),
-            ("ada/4.jxl", JPEG_XL),
+            ("ada/4", JPEG_XL),
             ("ada/5.mp4", b"no photo, whatever it is: 32 bytes"),
             ("ada/3.txt", b"a caption"),
         ]);
         let list = read(folder.path(), &no_lists).unwrap();
-        assert_eq!(urls(&list), ["file:ada/1.jfif", "file:ada/2.jpg_large", "file:ada/3"]);
+        assert_eq!(urls(&list), ["file:ada/1.jfif", "file:ada/2.jpg_large", "file:ada/3", "file:ada/4"]);
         let counted: Vec<(&str, u64)> =
             list.passed_over.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
-        assert_eq!(counted, [("avif", 1), ("heic", 1), ("jpeg xl", 1), ("mp4", 1)]);
+        assert_eq!(counted, [("avif", 1), ("heic", 1), ("mp4", 1)]);
     }
 
     #[test]
@@ -273,6 +254,24 @@ mod tests {
         let list = read(folder.path(), &no_lists).unwrap();
         assert_eq!(urls(&list), ["file:ada/1.jpg"]);
         assert_eq!((list.passed_over["hidden"], list.passed_over["system"]), (2, 6));
+    }
+
+    #[test]
+    fn unfinished_files_and_what_a_check_of_the_disk_found_are_neither_photos_nor_people() {
+        let folder = folder(&[
+            ("ada/1.jpg", JPEG),
+            ("ada/2.jpg.part", JPEG),
+            ("ada/3.jpg.tmp", JPEG),
+            ("ada/Unconfirmed 4711.crdownload", JPEG),
+            ("ada/4.jpg.download/4.jpg", JPEG),
+            ("FOUND.000/FILE0000.CHK", JPEG),
+            ("FOUND.001/1.jpg", JPEG),
+            ("LOST.DIR/12", JPEG),
+            ("bea/FILE0001.CHK", JPEG),
+        ]);
+        let list = read(folder.path(), &no_lists).unwrap();
+        assert_eq!(urls(&list), ["file:ada/1.jpg"]);
+        assert_eq!(list.passed_over, [("system".to_owned(), 4), ("unfinished".to_owned(), 4)].into());
     }
 
     #[test]

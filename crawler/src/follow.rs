@@ -82,7 +82,7 @@ impl Visitor<'_> {
             Err(Stop::HostLeft(reason)) => return Ok(Done::Left(Event::Left { reason, was_page: false })),
             Err(Stop::Catalog(error)) => return Err(error.into()),
         }
-        let is_same = |stored: &Stored| photo.sha256.as_deref() == Some(&stored.sha256.to_string());
+        let is_same = |stored: &Stored| photo.sha256 == Some(stored.sha256);
         let event = match &record.result {
             // Only its page is another.
             Ok(stored) if record.http_status == Some(304) && is_same(stored) => Event::PhotoUnchanged,
@@ -190,7 +190,7 @@ impl Visitor<'_> {
             return Ok(Way::File { url, is_page_new: false });
         };
         let is_read = photo.page_read_by.as_ref() == Some(&self.page_rules);
-        let refused = refusal(photo.refused_by.as_ref(), photo.failure.as_ref())
+        let refused = refusal(photo.refused_by.as_ref(), photo.failure)
             .filter(|_| photo.refused_by.as_ref() == Some(&self.page_rules));
         let file = photo.file_url.as_deref().filter(|_| is_read);
         let validators = match file.is_some() || refused.is_some() {
@@ -254,10 +254,10 @@ impl Visitor<'_> {
 
     /// What is known of the photo's file: its bytes, if they are still there, or why these limits refused it.
     fn known(&self, photo: &DuePhoto) -> Option<Known> {
-        let result = match self.stored(photo.sha256.as_deref()) {
+        let result = match self.stored(photo.sha256) {
             Some(stored) => Ok(stored),
             None if photo.refused_by.as_ref() == Some(&self.file_limits) => {
-                Err((photo.failure.as_ref()?.parse().ok()?, photo.detail.clone().unwrap_or_default()))
+                Err((photo.failure?, photo.detail.clone().unwrap_or_default()))
             }
             None => return None,
         };
@@ -270,21 +270,20 @@ impl Visitor<'_> {
         let validators = Validators { etag: fetched.etag, last_modified: fetched.last_modified };
         if fetched.sha256.is_some() {
             return Some(Ok(FileAnswer {
-                stored: self.stored(fetched.sha256.as_deref())?,
+                stored: self.stored(fetched.sha256)?,
                 validators,
                 http_status: fetched.http_status.unwrap_or(200),
                 permission: fetched.permission,
                 attempts: 0,
             }));
         }
-        let class = fetched.failure?.parse().ok()?;
-        let failure = Failure::new(class, fetched.detail.unwrap_or_default());
+        let failure = Failure::new(fetched.failure?, fetched.detail.unwrap_or_default());
         Some(Err(Failure { http_status: fetched.http_status, validators: Some(validators), ..failure }))
     }
 
     /// The bytes of an earlier crawl, if they are still there.
-    fn stored(&self, sha256: Option<&str>) -> Option<Stored> {
-        let sha256: Digest = sha256?.parse().ok()?;
+    fn stored(&self, sha256: Option<Digest>) -> Option<Stored> {
+        let sha256 = sha256?;
         let bytes = self.catalog.blobs().path(sha256).metadata().ok()?.len();
         Some(Stored { sha256, bytes })
     }

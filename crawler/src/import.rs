@@ -143,8 +143,7 @@ fn stamp(facts: &Metadata) -> String {
 }
 
 fn is_stored(catalog: &Catalog, photo: &PhotoRow) -> bool {
-    let sha256: Option<Digest> = photo.sha256.as_deref().and_then(|sha256| sha256.parse().ok());
-    sha256.is_some_and(|sha256| catalog.blobs().path(sha256).exists())
+    photo.sha256.is_some_and(|sha256| catalog.blobs().path(sha256).exists())
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Refusal {

@@ -6,6 +6,7 @@
 //! | [`reading`], `literal` | which pages are HTML, which JSON, and which have JSON in a script | no |
 //! | [`address`] | the site's own address and the mirror that is asked | no |
 //! | [`document`], [`node`], `srcset`, [`extract`], [`slug`] | pages → links, names, sizes, captions | no |
+//! | `people` | the people of an index page, told apart or refused | no |
 //! | `prescan` | the charset that a page declares | no |
 //! | `html`, `json`, `stopwatch` | a page parsed within limits | clock |
 //! | `reader` | page work off the network's thread | no |
@@ -18,6 +19,7 @@
 //! | `unpack` | gzip bodies of photos | no |
 //! | [`headers`] | headers as text and back, what a status may answer | no |
 //! | [`list`], [`folder`], `captions`, `text` | photos that a list or a folder names, and texts about them | no |
+//! | `litter` | what in a folder is neither a photo nor a person | no |
 //! | [`settings`] | what to crawl, and what of it | no |
 //! | [`crawl`](mod@crawl), `queue`, `visit`, `follow` | the loop: due pages, then due photos, all of it recorded in the catalog | yes |
 //! | [`import`](mod@import) | a list taken in: local files at once, others as any crawl does | yes |
@@ -55,8 +57,10 @@ pub mod import;
 mod json;
 pub mod list;
 mod literal;
+mod litter;
 pub mod node;
 pub mod pace;
+mod people;
 pub mod permission;
 mod prescan;
 pub mod profile;

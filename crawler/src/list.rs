@@ -34,7 +34,7 @@ pub struct List {
     pub entries: Vec<Entry>,
     /// Rows that name no photo or cannot be read. They are counted as failures; the others are taken in.
     pub bad_rows: Vec<BadRow>,
-    /// Files of a folder that are not taken in, how many by kind: an ending, `hidden`, `system`, `no file`.
+    /// Files of a folder that are not taken in, how many by kind: an ending, `hidden`, `system`, `unfinished`, `no file`.
     pub passed_over: BTreeMap<String, u64>,
     /// Captions of a folder's metadata that name none of its photos.
     pub unmatched_captions: Vec<String>,

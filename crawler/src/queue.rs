@@ -23,6 +23,8 @@ pub(crate) struct Queue<'a> {
     site: &'a str,
     crawl: Crawl,
     cutoff: i64,
+    /// See [`CrawlSettings::page_rules`].
+    page_rules: String,
     buffer: VecDeque<Due>,
     after_page: i64,
     after_photo: i64,
@@ -41,6 +43,7 @@ impl<'a> Queue<'a> {
             site: settings.site(),
             crawl,
             cutoff: crawl.cutoff(settings.fresh_for),
+            page_rules: settings.page_rules(),
             buffer: VecDeque::new(),
             after_page: 0,
             after_photo: 0,
@@ -80,8 +83,9 @@ impl<'a> Queue<'a> {
                 self.buffer.extend(batch.into_iter().map(|photo| Due::Photo(Box::new(photo))));
                 continue;
             }
+            let (crawl, after) = (self.crawl, self.after_page);
             let batch =
-                self.catalog.due_pages(self.site, self.crawl, self.cutoff, self.after_page, BATCH).await?;
+                self.catalog.due_pages(self.site, crawl, self.cutoff, &self.page_rules, after, BATCH).await?;
             match batch.last() {
                 Some(last) => {
                     self.after_page = last.id;

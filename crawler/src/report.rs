@@ -11,7 +11,7 @@ use serde::Serialize;
 pub enum Event {
     /// A listing was read, or is still the same.
     PageRead,
-    /// A listing could not be read.
+    /// A listing could not be read, or not all of it.
     PageFailed {
         /// Its address.
         url: String,
@@ -62,7 +62,7 @@ pub struct CrawlReport {
     pub pages_read: u64,
     /// Listings that are still the same.
     pub pages_unchanged: u64,
-    /// Listings that could not be read, by class.
+    /// Listings that could not be read, or not all of them, by class.
     pub pages_failed: BTreeMap<FailureClass, u64>,
     /// Photos whose bytes were stored.
     pub photos_stored: u64,
@@ -79,7 +79,7 @@ pub struct CrawlReport {
     /// Rows of a list that name no photo or cannot be read.
     #[serde(skip_serializing_if = "is_none")]
     pub bad_rows: u64,
-    /// Photos of an earlier import that are no longer in the folder or list.
+    /// Photos of an earlier import that are no longer in the folder or list, or passed over in it now.
     #[serde(skip_serializing_if = "is_none")]
     pub photos_gone: u64,
     /// The same, and another photo of the folder or list has their bytes now.

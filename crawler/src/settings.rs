@@ -23,7 +23,7 @@ const MOST_AT_ONCE: usize = 256;
 
 /// Raised where the program itself reads pages or judges files in another way than before, so that what was refused or
 /// found empty is looked at anew.
-const READER: u32 = 1;
+const READER: u32 = 2;
 
 /// Where photos come from.
 #[derive(Clone, Debug)]

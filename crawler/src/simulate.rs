@@ -95,9 +95,9 @@ async fn known(
     let millis = now.saturating_sub(settings.fresh_for).as_millis();
     let cutoff = i64::try_from(millis).unwrap_or(i64::MAX);
     let is_due = |row: &PhotoRow| {
-        let class = row.failure.as_deref().and_then(|class| class.parse::<FailureClass>().ok());
         let is_old = row.fetched_at.is_none_or(|fetched_at| fetched_at < cutoff);
-        !row.source_url.starts_with("file:") && (is_old || class.is_some_and(FailureClass::is_unreached))
+        !row.source_url.starts_with("file:")
+            && (is_old || row.failure.is_some_and(FailureClass::is_unreached))
     };
     let mut people = BTreeMap::new();
     for person in catalog.identities(settings.site()).await? {

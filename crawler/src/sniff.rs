@@ -117,7 +117,8 @@ pub(crate) fn kind_of(head: &[u8]) -> Result<(), Option<String>> {
             | ImageType::Webp
             | ImageType::Gif
             | ImageType::Bmp
-            | ImageType::Tiff,
+            | ImageType::Tiff
+            | ImageType::Jxl,
         ) => Ok(()),
         Ok(other) => {
             let name = format!("{other:?}").to_ascii_lowercase();
@@ -190,11 +191,25 @@ mod tests {
         for (body, name) in [
             (&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic and more"[..], "HEIC"),
             (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
-            (b"\0\0\0\x0CJXL \r\n\x87\n\0\0\0\0", "JPEG XL"),
         ] {
             let (class, detail) = sniff(body, 1000).unwrap_err();
             assert_eq!(class, FailureClass::Unsupported, "{name}");
             assert!(detail.starts_with(name) && detail.contains("convert the photos to JPEG"), "{detail}");
+        }
+    }
+
+    #[test]
+    fn jpeg_xl_is_known_bare_and_in_boxes_with_its_size() {
+        // 512 × 256 px: the height in nine bits, less one, then the ratio of 2 to 1 (ISO/IEC 18181-1, "SizeHeader").
+        let header = 0x0AFF_u64 | 0xFF << 19 | 7 << 28;
+        let codestream = &header.to_le_bytes()[..];
+        let boxed =
+            [b"\0\0\0\x0CJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl \0\0\0\x28jxlc", codestream, &[0; 24]]
+                .concat();
+        for body in [[codestream, &[0; 24]].concat(), boxed] {
+            let mut sniffer = Sniffer::default();
+            assert_eq!(sniffer.push(&body, LIMITS), Ok(()));
+            assert_eq!(sniffer.size(), Some((512, 256)));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use catalog::Catalog;
 use catalog::fetch::FetchRecord;
-use catalog::page::{DuePage, PageAnswer, PageOutcome};
+use catalog::page::{DuePage, Found, PageAnswer, PageKind, PageOutcome};
 use photo::FailureClass;
 use photo::redact::redacted;
 use url::Url;
@@ -15,6 +15,7 @@ use crate::queue::Due;
 use crate::reader::Reader;
 use crate::report::Event;
 use crate::settings::CrawlSettings;
+use crate::sniff::Refusal;
 
 /// A piece of work that ended.
 #[derive(Debug)]
@@ -92,7 +93,11 @@ impl Visitor<'_> {
                 }
                 Event::PageFailed { url: page.url.clone(), class: *class }
             }
-            PageOutcome::Unchanged => match refusal(page.refused_by.as_ref(), page.failure.as_ref()) {
+            PageOutcome::Read { found: Found { refused: Some((class, detail)), .. }, .. } => {
+                tracing::warn!(url = %redacted(&page.url), %class, detail, "not all of a listing could be read");
+                Event::PageFailed { url: page.url.clone(), class: *class }
+            }
+            PageOutcome::Unchanged => match refusal(page.refused_by.as_ref(), page.failure) {
                 Some(class) => Event::PageFailed { url: page.url.clone(), class },
                 None => Event::PageRead,
             },
@@ -117,6 +122,20 @@ impl Visitor<'_> {
             }
             Err(stop) => return Err(stop),
         };
+        if page.kind == PageKind::Identity
+            && document.url != url
+            && let Some(owner) = self
+                .catalog
+                .page_of_others(self.settings.site(), document.url.as_str(), page.identity_id)
+                .await?
+        {
+            if self.is_numbered_on(&url) {
+                // The validators are the other page's, and would hide a page that comes to be here.
+                let answer = self.answer(Validators::default());
+                return Ok(PageOutcome::Read { found: Found::default(), answer });
+            }
+            return Err(Stop::from(leads_to_others(&document.url, owner.as_deref())));
+        }
         let Some(reader) = &self.reader else { return Ok(PageOutcome::Unchanged) }; // lists have no pages
         let (kind, identity_id) = (page.kind, page.identity_id);
         let found = match reader.read(move |site| site.listing(&document, kind, identity_id)).await {
@@ -126,7 +145,7 @@ impl Visitor<'_> {
             }
         };
         let is_empty = found.pages.is_empty() && found.identities.is_empty() && found.photos.is_empty();
-        if is_empty && !self.is_numbered_on(&url) {
+        if is_empty && found.refused.is_none() && !self.is_numbered_on(&url) {
             tracing::warn!(
                 url = %redacted(&page.url),
                 "a listing shows nothing; has the site changed? see `bolid crawl --check`"
@@ -135,8 +154,8 @@ impl Visitor<'_> {
         Ok(PageOutcome::Read { found, answer: self.answer(validators) })
     }
 
-    /// Whether it is a further page of a gallery whose pages are asked for by number until one shows nothing: its normal
-    /// end.
+    /// Whether it is a further page of a gallery whose pages are asked for by number until one shows nothing, or
+    /// leads to another list: its normal end.
     fn is_numbered_on(&self, url: &Url) -> bool {
         let profile = self.settings.source.profile();
         let Some(parameter) = profile.and_then(|profile| profile.gallery.page_parameter.as_ref()) else {
@@ -151,6 +170,14 @@ impl Visitor<'_> {
     }
 }
 
+/// A gallery that leads to somebody else's, or back to the list of people: whose photos are there, they are not this
+/// person's.
+fn leads_to_others(url: &Url, owner: Option<&str>) -> Refusal {
+    let whose =
+        owner.map_or_else(|| "a list of people".to_owned(), |slug| format!("the gallery of `{slug}`"));
+    (FailureClass::RedirectRefused, format!("it leads to {}, {whose}", redacted(url.as_str())))
+}
+
 pub(crate) fn parse(url: &str) -> Result<Url, Stop> {
     let wrong =
         |why: String| Stop::from((FailureClass::NoLink, format!("`{}` is no address: {why}", redacted(url))));
@@ -162,6 +189,6 @@ pub(crate) fn parse(url: &str) -> Result<Url, Stop> {
 }
 
 /// Why the last answer was refused, where it was.
-pub(crate) fn refusal(refused_by: Option<&String>, failure: Option<&String>) -> Option<FailureClass> {
-    refused_by.and(failure)?.parse().ok()
+pub(crate) fn refusal(refused_by: Option<&String>, failure: Option<FailureClass>) -> Option<FailureClass> {
+    refused_by.and(failure)
 }

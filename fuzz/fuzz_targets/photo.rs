@@ -1,4 +1,4 @@
-//! JPEG with its markers, scans, EXIF and profiles, PNG, WebP, GIF, BMP, TIFF: see `properties/decoding.rs`.
+//! JPEG with its markers, scans, EXIF and profiles, JPEG XL, PNG, WebP, GIF, BMP, TIFF: see `properties/decoding.rs`.
 #![no_main]
 
 use bolid_fuzz::{memory, panics};

@@ -1,9 +1,9 @@
 /* softmax(q·kᵀ·scale)·v and its gradients, without the scores in memory (Dao 2023, arXiv:2307.08691).
  * CPU twin: train/src/grad/cpu/attention.rs.
  *
- * WIDTH is the width of a head rounded up to 16, 32, …: columns beyond the true one are zeros in shared memory and are not
- * stored. A warp has 16 rows of its own; tiles of the other side pass by in shared memory. Nothing is added up by atomics:
- * a block has all sums of its rows, so results are the same at each run.
+ * WIDTH is the width of a head rounded up to 16, 32, …: columns beyond the true width are zeros in shared memory and
+ * are not stored. A warp keeps 16 rows of its own; tiles of the other side are loaded into shared memory in turn.
+ * There are no atomics: a block computes the whole sums of its rows, so results are the same at each run.
  *
  * Scores are in base 2: times log2(e), with exp2. */
 #include "block.h"
@@ -36,8 +36,9 @@ typedef struct {
     float scale;
 } attention_arguments;
 
-/* Factors as lanes hold them: 16 × 16 and 16 × 8. With g = lane / 4, t = lane % 4, a `left` has the columns 2t and 2t + 1,
- * then 2t + 8 and 2t + 9, of the rows g and g + 8; a `right` has the same rows of column g. */
+/* A warp's factors of one product, 16 × 16 and 16 × 8, as its lanes hold them. With g = lane / 4 and
+ * t = lane % 4, a lane's `left` has the columns 2t and 2t + 1, then 2t + 8 and 2t + 9, of the rows g and g + 8;
+ * its `right` has the same rows of column g. */
 typedef struct { pair v[4]; } left;
 typedef struct { pair v[2]; } right;
 
@@ -67,8 +68,8 @@ DEVICE void rights_of_columns(right b[2], const element *tile, int row, int colu
 /* The upper bits, which the matrix units read, rounded; the lower bits are what is left. */
 DEVICE float upper(float x) { return of_bits((bits_of(x) + 0x1000u) & 0xffffe000u); }
 
-/* Three products, of the upper and lower bits: 21 bits of each factor count. The order of a sum's terms is free: columns 2t and
- * 2t + 1 go where the units expect t and t + 4. */
+/* f32 on tf32 units: upper·upper, upper·lower and lower·upper, so that 21 bits of each factor count. A sum's
+ * terms may come in any order, so columns 2t and 2t + 1 go where the units expect t and t + 4. */
 DEVICE void multiply(float c[4], const left *a, const right *b) {
     UNROLL
     for (int half = 0; half < 2; half++) {

@@ -1,7 +1,7 @@
-/* What a kernel asks of the machine: its place in the grid, barriers, exchange between the lanes of a warp, and the matrix
- * units. The kernels are written in what C and CUDA C++ have in common: nvcc compiles them for cards, and a C compiler
- * for tests on the host (host/run.h), where each instruction here that lanes do together is done from its definition in the
- * manual of PTX.
+/* What a kernel needs of the machine: its place in the grid, barriers, exchange between the lanes of a warp,
+ * and the matrix units. The kernels are written in the common part of C and CUDA C++: nvcc compiles them for
+ * GPUs, and a C compiler for tests on the host. There, host/run.h does what a warp does together (shuffles,
+ * mma, ldmatrix) by its definition in the PTX manual.
  *
  * BF16 says that tensors are of bf16 and not f32; sums are in f32 with both. */
 #pragma once
@@ -40,14 +40,16 @@ DEVICE float lane_xor(float value, int mask) { return __shfl_xor_sync(0xffffffff
 
 /* c[16][8] += a[16][16]·b[16][8], of bf16. */
 DEVICE void mma_bf16(float c[4], const uint32_t a[4], const uint32_t b[2]) {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
 /* c[16][8] += a[16][8]·b[8][8], of f32 whose last 13 bits do not count. */
 DEVICE void mma_tf32(float c[4], const uint32_t a[4], const uint32_t b[2]) {
-    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
@@ -134,8 +136,10 @@ DEVICE void store_values(element *to, const float *values, const int count) {
     *(sixteen_bytes *)to = moved.all;
 }
 
-/* The sum of x − mean, or of its square, over those of `elements` that a thread has: `first`, and every `step`-th `count` on. */
-DEVICE float own_sum(const element *x, int elements, float mean, const int squared, int first, int step, const int count) {
+/* This thread's part of the sum of x − mean, or of its square, over `elements`: runs of `count`, from the run
+ * `first` on every `step`-th. */
+DEVICE float own_sum(const element *x, int elements, float mean, const int squared, int first, int step,
+                     const int count) {
     float sum = 0.0f;
     for (int i = first * count; i < elements; i += step * count) {
         float values[VECTOR];

@@ -1,8 +1,9 @@
 /* Group normalisation of [samples, channels, pixels], with SiLU after it where asked, and its gradients.
  * CPU twin: train/src/grad/cpu/norm.rs, GroupNorm.
  *
- * The elements of a group are neighbours. They are cut into parts of PART elements: a block finds the mean of its part and
- * the squares about it, and the next kernel joins the parts, so that a large map is work for the whole card. */
+ * A group's elements lie next to each other. They are cut into parts of PART elements: a block finds the mean of
+ * its part and the squares about it, and the next kernel combines the parts, so that a large map keeps the whole
+ * GPU busy. */
 #include "block.h"
 
 #define NORM_THREADS 256
@@ -16,7 +17,7 @@ typedef struct {
     void *y, *d_x;
     float *parts;      /* [samples·groups, parts, 2]: mean and sum of squares about it */
     float *statistics; /* [samples·groups, 2]: mean and 1 / deviation */
-    float *sums;       /* [samples, channels, 2]: of the gradient before scale and shift, and of that times the normed */
+    float *sums;       /* [samples, channels, 2]: Σ d_y before scale and shift, and Σ of it times normalised x */
     float *d_weight, *d_bias;
     int samples, channels, groups, pixels;
     int silu;
@@ -65,8 +66,8 @@ KERNEL(NAME(group_norm_parts), group_norm_arguments, NORM_THREADS) {
     }
 }
 
-DEVICE void normed_part(const group_norm_arguments *a, const element *x, element *y, int64_t first, int channel, int elements,
-                        float mean, float scale, const int count) {
+DEVICE void normed_part(const group_norm_arguments *a, const element *x, element *y, int64_t first, int channel,
+                        int elements, float mean, float scale, const int count) {
     for (int i = THREAD * count; i < elements; i += THREADS * count) {
         const int c = channel + (int)((first + i) / a->pixels);
         const float weight = a->weight[c], bias = a->bias[c];
@@ -108,8 +109,8 @@ KERNEL(NAME(group_norm_forward), group_norm_arguments, NORM_THREADS) {
     else normed_part(&a, x, y, first, channel, elements, mean, scale, 1);
 }
 
-DEVICE void add_channel(const group_norm_arguments *a, const element *x, const element *d_y, int c, float mean, float scale,
-                        float sums[2], const int count) {
+DEVICE void add_channel(const group_norm_arguments *a, const element *x, const element *d_y, int c, float mean,
+                        float scale, float sums[2], const int count) {
     const float weight = a->weight[c], bias = a->bias[c];
     for (int i = THREAD % a->team * count; i < a->pixels; i += a->team * count) {
         float values[VECTOR], grads[VECTOR];
@@ -146,8 +147,8 @@ KERNEL(NAME(group_norm_sums), group_norm_arguments, NORM_THREADS) {
     }
 }
 
-DEVICE void gradient_part(const group_norm_arguments *a, int64_t at, int64_t first, int channel, int elements, float mean,
-                          float scale, const float means[2], const int count) {
+DEVICE void gradient_part(const group_norm_arguments *a, int64_t at, int64_t first, int channel, int elements,
+                          float mean, float scale, const float means[2], const int count) {
     const element *x = (const element *)a->x + at, *d_y = (const element *)a->d_y + at;
     element *d_x = (element *)a->d_x + at;
     for (int i = THREAD * count; i < elements; i += THREADS * count) {

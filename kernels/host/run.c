@@ -1,7 +1,8 @@
-/* Runs a kernel's blocks one after the other, and the threads of a block as contexts that take turns. A warp goes on until all
- * its threads wait at a barrier of the block, as far ahead of the others as it can be; within it, a thread goes on
- * until it waits for its warp. Warps and threads go from the first to the last, or from the last to the first: where both
- * orders give the same bytes, nothing reads what another writes without a barrier between. Shared memory starts as NaN. */
+/* Runs a kernel on the host: its blocks one after the other, the threads of a block as contexts that take turns.
+ * A warp runs until all its threads wait at a barrier of the block, so it is as far ahead of the other warps as
+ * it can be; within it, a thread runs until it waits for its warp. Warps and threads are run first to last, and
+ * again last to first: if both orders give the same bytes, no thread reads what another writes without a barrier
+ * between them. Shared memory starts as NaN. */
 #define _XOPEN_SOURCE 700
 #define _DARWIN_C_SOURCE
 #include "run.h"

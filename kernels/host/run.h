@@ -14,7 +14,8 @@ extern _Thread_local struct place place;
 
 /* Waits for the block, or for the warp. */
 void block_barrier(void);
-/* Gives `words` to the warp and returns what all 32 lanes gave, eight words each; good until the second call after this. */
+/* Gives `words` to the warp and returns what all 32 lanes gave, eight words each; valid until the second call
+ * after this one. */
 const uint32_t (*exchanged(const void *words, int count))[8];
 
 #define DEVICE static inline __attribute__((unused))
@@ -51,9 +52,9 @@ DEVICE float lane_xor(float value, int mask) {
     return of_bits(exchanged(&bits, 1)[(THREAD % 32) ^ mask][0]);
 }
 
-/* PTX, "Matrix Fragments for mma.m16n8k16": element (row, k) of a is in lane row % 8 · 4 + k % 8 / 2, word row / 8 + k / 8 · 2;
- * (k, column) of b in lane column · 4 + k % 8 / 2, word k / 8; (row, column) of c in lane row % 8 · 4 + column / 2, place
- * row / 8 · 2 + column % 2. */
+/* PTX, "Matrix Fragments for mma.m16n8k16": element (row, k) of a is in lane row % 8 · 4 + k % 8 / 2, word
+ * row / 8 + k / 8 · 2; (k, column) of b in lane column · 4 + k % 8 / 2, word k / 8; (row, column) of c in lane
+ * row % 8 · 4 + column / 2, place row / 8 · 2 + column % 2. */
 DEVICE void mma_bf16(float c[4], const uint32_t a[4], const uint32_t b[2]) {
     uint32_t own[6];
     memcpy(own, a, 16);
@@ -70,8 +71,8 @@ DEVICE void mma_bf16(float c[4], const uint32_t a[4], const uint32_t b[2]) {
     }
 }
 
-/* PTX, "Matrix Fragments for mma.m16n8k8" of .tf32: (row, k) of a is in lane row % 8 · 4 + k % 4, word row / 8 + k / 4 · 2;
- * (k, column) of b in lane column · 4 + k % 4, word k / 4; c as above. */
+/* PTX, "Matrix Fragments for mma.m16n8k8" of .tf32: (row, k) of a is in lane row % 8 · 4 + k % 4, word
+ * row / 8 + k / 4 · 2; (k, column) of b in lane column · 4 + k % 4, word k / 4; c as above. */
 DEVICE void mma_tf32(float c[4], const uint32_t a[4], const uint32_t b[2]) {
     uint32_t own[6];
     memcpy(own, a, 16);
@@ -112,7 +113,7 @@ DEVICE void load_matrices_transposed(uint32_t v[4], const void *row) {
     }
 }
 
-/* As the card rounds: to nearest, ties to even; what is no number stays none. */
+/* As the GPU rounds: to nearest, ties to even; what is no number stays none. */
 DEVICE uint32_t rounded_to_bf16(float value) {
     const uint32_t bits = bits_of(value);
     if (value != value) return 0x7fffu;

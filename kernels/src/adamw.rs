@@ -65,8 +65,8 @@ pub struct Arguments {
     pub correct2: f32,
 }
 
-/// The launch for all `entries`, whose blocks are numbered with it; the entries' address is still to be set. `None` where there
-/// is nothing to do.
+/// The launch for all `entries`, whose blocks are numbered with it; the entries' address is still to be set.
+/// `None` where there is nothing to do.
 ///
 /// # Errors
 /// Where there are more elements than a grid has blocks for.

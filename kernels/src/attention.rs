@@ -35,7 +35,8 @@ pub struct Arguments {
     pub d_q: u64,
     pub d_k: u64,
     pub d_v: u64,
-    /// f32 `[samples·heads, queries]`, from the forward pass to the backward: log2 of the sum of the exponentials of scores.
+    /// f32 `[samples·heads, queries]`, from the forward pass to the backward: log2 of the sum of the
+    /// exponentials of scores.
     pub logsum: u64,
     /// f32 of the same shape, from [`Shape::delta`] to the two that follow it.
     pub delta: u64,
@@ -193,7 +194,8 @@ mod tests {
             assert_eq!(forward.blocks, [4096 / rows, 16]);
             assert_eq!(shape.of_keys(arguments).expect("a launch").blocks, [77u32.div_ceil(rows), 16]);
             for launch in [forward, shape.of_queries(arguments).unwrap(), shape.of_keys(arguments).unwrap()] {
-                // 99 KiB: cards of 8.6 and 8.9 (CUDA C++ Programming Guide, "Technical Specifications per Compute Capability").
+                // 99 KiB: GPUs of 8.6 and 8.9 (CUDA C++ Programming Guide, "Technical Specifications per
+                // Compute Capability").
                 assert!(launch.shared_bytes <= 99 * 1024, "{}: {}", launch.function, launch.shared_bytes);
             }
         }

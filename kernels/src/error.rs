@@ -25,7 +25,7 @@ pub enum Error {
         /// How many there are.
         value: usize,
     },
-    /// A grid beyond what cards take, or an empty one.
+    /// A grid beyond what GPUs take, or an empty one.
     #[error("{function} cannot start {blocks:?} blocks: 1 to 2147483647 and 1 to 65535 can")]
     Grid {
         /// The kernel.

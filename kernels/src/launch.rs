@@ -61,7 +61,7 @@ impl<A> Launch<A> {
         arguments: A,
     ) -> crate::Result<Self> {
         let [x, y] = blocks;
-        // What any card takes.
+        // What any GPU takes.
         if x == 0 || y == 0 || x > i32::MAX as usize || y > 65_535 {
             return Err(crate::Error::Grid { function: variant.named(function), blocks });
         }

@@ -1,8 +1,9 @@
 //! Operations of training that are one pass on a GPU, where Candle's own operators would pass over memory several times
 //! or hold what is large: forward and backward, in f32 and bf16.
 //!
-//! The kernels are in `cuda/`, a file per operation, in what C and CUDA C++ have in common. Each says which file of `train` is
-//! its twin on the CPU. Grids and arguments are made here, in safe Rust, and are the same wherever a kernel runs.
+//! The kernels are in `cuda/`, a file per operation, in what C and CUDA C++ have in common. Each says which
+//! file of `train` is its twin on the CPU. Grids and arguments are made here, in safe Rust, and are the same
+//! wherever a kernel runs.
 //!
 //! | file | what |
 //! |---|---|
@@ -19,7 +20,7 @@
 //!
 //! | file of `cuda/` | what |
 //! |---|---|
-//! | `block.h` | what a kernel asks of the machine: threads, barriers, lanes, matrix units; for cards |
+//! | `block.h` | what a kernel asks of the machine: threads, barriers, lanes, matrix units; for GPUs |
 //! | `../host/run.h`, `run.c` | the same for the host, where threads of a block take turns |
 //! | `../host/wrong.c` | kernels with faults, which the host must see |
 //!

@@ -11,10 +11,11 @@ pub struct Variant {
     pub width: Option<usize>,
 }
 
-/// Widths that heads of bf16 are filled up to: 24 and 32 (the small base), 40, 80, 160 (Stable Diffusion 1.5), 64 (SDXL).
+/// Widths that heads of bf16 are filled up to: 24 and 32 (the small base), 40, 80, 160 (Stable Diffusion
+/// 1.5), 64 (SDXL).
 pub const BF16_WIDTHS: &[usize] = &[32, 48, 64, 80, 160];
 
-/// The same of f32, in which little is computed on cards.
+/// The same of f32, in which little is computed on GPUs.
 pub const F32_WIDTHS: &[usize] = &[64, 160];
 
 /// Files and their kernels.

@@ -7,6 +7,17 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest. Shown, stored and serialised as 64 lower-case hex digits.
+///
+/// ```
+/// use photo::Digest;
+///
+/// let digest = Digest::of("abc"); // the example of FIPS 180-4
+/// let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+/// assert_eq!(digest.to_string(), text);
+/// assert_eq!(digest.short(), "ba7816bf8f01");
+/// assert_eq!(text.parse::<Digest>()?, digest);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Digest([u8; 32]);

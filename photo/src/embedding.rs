@@ -10,9 +10,10 @@ pub const DIMENSIONS: usize = 512;
 /// The largest number of a direction as it is kept.
 const LARGEST: f32 = 127.0;
 
-/// The direction that a network gives a face; its length says nothing. Serialised as base64 of a signed byte for each
-/// number, the largest being ±127: 684 characters, with which a stored measurement still lies within its row of SQLite's
-/// page (1002 bytes, beyond which it takes a page of its own). Cosines move by less than 0.002.
+/// The direction that a network gives a face; its length says nothing. Serialised as base64 of a signed byte
+/// for each number, the largest being ±127: 684 characters, with which a stored measurement still lies within
+/// its row of SQLite's page (1002 bytes, beyond which it takes a page of its own). Cosines move by less than
+/// 0.002.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Embedding(Box<[i8; DIMENSIONS]>);

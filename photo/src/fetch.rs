@@ -59,7 +59,7 @@ pub enum FailureClass {
     Erased,
 }
 
-/// Every class, in the order of the closing table.
+/// Every class, in the order of the summary table.
 pub const FAILURE_CLASSES: [FailureClass; 23] = [
     FailureClass::Dns,
     FailureClass::Connect,
@@ -140,8 +140,8 @@ impl FailureClass {
         matches!(self, Self::OptOut | Self::TooSmall | Self::TooLarge | Self::NotAnImage | Self::Unsupported)
     }
 
-    /// Whether it is a failure, which `bolid retry` may mend and which the exit code tells: the photo was neither left out
-    /// on purpose nor refused for what it is, as the rules would refuse it.
+    /// Whether it is a failure, which `bolid retry` may mend and which the exit code tells: the photo was
+    /// neither left out on purpose nor refused for what it is, as the rules would refuse it.
     pub fn is_failure(self) -> bool {
         !self.is_by_choice() && !self.is_of_photo()
     }

@@ -1,9 +1,9 @@
 //! Which photos of somebody who is trained on are held out of training, from the photos' bytes.
 //!
-//! The hash of its bytes gives a photo a place from 0 to 1. Of a person's photos, those below 0.1 are held out: at least the
-//! lowest one of four photos or more, and never more than a third. Added photos change what is held out only at those two
-//! bounds: the one that was guaranteed is let go when another falls below 0.1, and where more than a third do, the lowest
-//! are taken.
+//! The hash of its bytes gives a photo a place from 0 to 1. Of a person's photos, those below 0.1 are held
+//! out: at least the lowest one of four photos or more, and never more than a third. Added photos change what
+//! is held out only at those two bounds: the one that was guaranteed is let go when another falls below 0.1,
+//! and where more than a third do, the lowest are taken.
 
 use crate::Digest;
 use crate::split::{parts, place};

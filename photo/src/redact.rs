@@ -62,8 +62,9 @@ pub fn redacted(url: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{scheme}://{host}{shown}"))
 }
 
-/// Path, query and fragment with the values of secret parameters masked. Parameters stand between `?`, `&`, `;` and `#`:
-/// servers write them behind a path (`;jsessionid=…`) and into fragments (`#access_token=…`) too.
+/// Path, query and fragment with the values of secret parameters masked. Parameters stand between `?`, `&`,
+/// `;` and `#`: servers write them behind a path (`;jsessionid=…`) and into fragments (`#access_token=…`)
+/// too.
 fn masked(rest: &str) -> String {
     let is_mark = |c: char| matches!(c, '?' | '&' | ';' | '#');
     let first = rest.find(is_mark).unwrap_or(rest.len());

@@ -8,6 +8,19 @@ use crate::range::{OutOfRange, check};
 use crate::site_rules::SiteRules;
 
 /// What a photo must be like to be kept.
+///
+/// ```
+/// use photo::Rules;
+///
+/// // A recipe's `[rules]`, here as JSON: what is left out has its default, and a site may have its own thresholds.
+/// let json = r#"{ "watermark": { "max_score": 0.3 }, "site": { "phone": { "min_side": 600 } } }"#;
+/// let rules: Rules = serde_json::from_str(json)?;
+/// rules.check()?;
+/// assert_eq!(rules.of_site("phone").min_side, 600);
+/// assert_eq!(rules.of_site("phone").watermark.max_score, 0.3);
+/// assert_eq!(rules.of_site("studio").min_side, 1000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
@@ -98,10 +111,11 @@ pub enum AcrossIdentities {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IdentityRule {
-    /// The lowest cosine similarity of a face to the centre of the identity's faces that is still the same person's, in
-    /// −1..=1. Absent, or −1: faces are not compared. A good value depends on the model. For two single photos DeepFace
-    /// (`deepface/config/threshold.py`) takes 0.32 for ArcFace and 0.45 for insightface's buffalo_l; 0.35 is a good start,
-    /// since a face is closer to the centre of many faces than to another single one.
+    /// The lowest cosine similarity of a face to the centre of the identity's faces that is still the same
+    /// person's, in −1..=1. Absent, or −1: faces are not compared. A good value depends on the model. For two
+    /// single photos DeepFace (`deepface/config/threshold.py`) takes 0.32 for ArcFace and 0.45 for
+    /// insightface's buffalo_l; 0.35 is a good start, since a face is closer to the centre of many faces than
+    /// to another single one.
     pub min_similarity: Option<f32>,
 }
 
@@ -167,9 +181,9 @@ impl Default for JointsRule {
 
 impl Default for DuplicatesRule {
     fn default() -> Self {
-        // On 91 real photos, copies that were re-encoded, rescaled or mirrored differ in at most 1 bit, copies cut by 3 %
-        // in at most 7; no two different photos in fewer than 15. Of synthetic ones, one in a hundred cuts differs in 8 or
-        // 9, which would take nearly three times as long to look for.
+        // On 91 real photos, copies that were re-encoded, rescaled or mirrored differ in at most 1 bit,
+        // copies cut by 3 % in at most 7; no two different photos in fewer than 15. Of synthetic ones, one in
+        // a hundred cuts differs in 8 or 9, which would take nearly three times as long to look for.
         Self { max_distance: 7, across_identities: AcrossIdentities::default() }
     }
 }

@@ -86,8 +86,8 @@ pub struct ImageFacts {
     pub perceptual_hash: String,
     /// The same of the photo without a narrow margin: a copy that was cut is near it.
     pub inner_hash: String,
-    /// The photo at a dozen pixels a side, as `curate::pixels::thumbnail` writes it: photos that the hashes call near are looked at
-    /// again by it.
+    /// The photo at a dozen pixels a side, as `curate::pixels::thumbnail` writes it: photos that the hashes
+    /// call near are looked at again by it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub thumbnail: String,
     /// What became of the file's colours; `None` where they are sRGB's.

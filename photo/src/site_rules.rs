@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Rules;
 
-/// Thresholds that hold for one site or import instead of the recipe's. How alike duplicates are is no site's own, since
-/// photos of all sites are compared with each other.
+/// Thresholds that hold for one site or import instead of the recipe's. How alike duplicates are is no site's
+/// own, since photos of all sites are compared with each other.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SiteRules {

@@ -2,15 +2,16 @@
 //! move nobody.
 //!
 //! The hash of its name gives an identity a place on a circle from 0 to 1. With the usual shares, the first
-//! tenth is for testing, the second for validation, the rest for training. Where a side that is asked for would be empty
-//! and there are at least as many people as sides, it borrows the person nearest to it on the circle:
+//! tenth is for testing, the second for validation, the rest for training. Where a side that is asked for
+//! would be empty and there are at least as many people as sides, it borrows the person nearest to it on the
+//! circle:
 //!
 //! - from train, as long as that keeps somebody: test takes the highest place, validation the lowest;
 //! - otherwise from the larger of the others.
 //!
-//! So at most two people are elsewhere than their hash says. Adding people sends those back, or has a newcomer take their
-//! turn; nobody else moves, unless train had just one person by hash, or there were fewer people than sides. (No rule that
-//! knows only who is there can do without an exception.)
+//! So at most two people are elsewhere than their hash says. Adding people sends those back, or has a
+//! newcomer take their turn; nobody else moves, unless train had just one person by hash, or there were fewer
+//! people than sides. (No rule that knows only who is there can do without an exception.)
 
 use std::collections::BTreeMap;
 
@@ -93,6 +94,16 @@ impl Splits {
     }
 
     /// The side of each of the people of a dataset, in any order; a name that comes twice is one person.
+    ///
+    /// ```
+    /// use photo::{Split, Splits};
+    ///
+    /// let shares = Splits { validation: 0.2, test: 0.2 };
+    /// let few = shares.assign(["demo/ada", "demo/bea", "demo/cleo"]);
+    /// for side in [Split::Train, Split::Validation, Split::Test] {
+    ///     assert!(few.values().any(|of| *of == side)); // as many people as sides: none is empty
+    /// }
+    /// ```
     pub fn assign<'a>(&self, identities: impl IntoIterator<Item = &'a str>) -> BTreeMap<&'a str, Split> {
         let mut sides: BTreeMap<&str, Split> =
             identities.into_iter().map(|identity| (identity, self.by_hash(identity))).collect();

@@ -82,6 +82,22 @@ pub struct PixelRect {
 }
 
 impl Region {
+    /// The name in JSON and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Frame => "frame",
+            Self::TopLeft => "top_left",
+            Self::Top => "top",
+            Self::TopRight => "top_right",
+            Self::Left => "left",
+            Self::Centre => "centre",
+            Self::Right => "right",
+            Self::BottomLeft => "bottom_left",
+            Self::Bottom => "bottom",
+            Self::BottomRight => "bottom_right",
+        }
+    }
+
     /// The region's pixels in a photo of `width` × `height` (both at least 1).
     pub fn rect(self, width: u32, height: u32) -> PixelRect {
         let index = REGIONS.iter().position(|&region| region == self).expect("every region is listed");
@@ -102,6 +118,13 @@ impl Region {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_region_has_one_name_in_tables_and_in_json() {
+        for region in REGIONS {
+            assert_eq!(serde_json::to_string(&region).unwrap(), format!("\"{}\"", region.name()));
+        }
+    }
 
     #[test]
     fn tiles_cover_every_pixel_and_stay_inside() {

@@ -1,5 +1,5 @@
-//! Kinds of photos that phones and programs make and that are not read: known by their first bytes, so that people are told
-//! what to do rather than that the file is damaged.
+//! Kinds of photos that phones and programs make and that are not read: known by their first bytes, so that
+//! people are told what to do rather than that the file is damaged.
 
 use std::fmt;
 
@@ -10,12 +10,10 @@ pub enum Unread {
     Heic,
     /// HEIF with AV1 inside.
     Avif,
-    /// JPEG XL.
-    JpegXl,
 }
 
 /// Every kind.
-pub const UNREAD: [Unread; 3] = [Unread::Heic, Unread::Avif, Unread::JpegXl];
+pub const UNREAD: [Unread; 2] = [Unread::Heic, Unread::Avif];
 
 /// Brands by which files of the box format name themselves (ISO/IEC 23008-12, AV1 Image File Format).
 const BRANDS: [(&[u8; 4], Unread); 10] = [
@@ -31,15 +29,9 @@ const BRANDS: [(&[u8; 4], Unread); 10] = [
     (b"avis", Unread::Avif),
 ];
 
-/// A bare JPEG XL codestream, and one in boxes.
-const JPEG_XL: [&[u8]; 2] = [b"\xFF\x0A", b"\0\0\0\x0CJXL \r\n\x87\n"];
-
 impl Unread {
     /// The kind that a file's first bytes are of, if it is one of these.
     pub fn of(head: &[u8]) -> Option<Self> {
-        if JPEG_XL.iter().any(|start| head.starts_with(start)) {
-            return Some(Self::JpegXl);
-        }
         let (length, rest) = head.split_first_chunk::<4>()?;
         let length = (u32::from_be_bytes(*length) as usize).clamp(8, 256);
         let brands = rest.strip_prefix(b"ftyp")?;
@@ -56,7 +48,6 @@ impl Unread {
         match self {
             Self::Heic => "HEIC",
             Self::Avif => "AVIF",
-            Self::JpegXl => "JPEG XL",
         }
     }
 }
@@ -79,8 +70,6 @@ mod tests {
         assert_eq!(Unread::of(&boxed(b"heic\0\0\0\0mif1heic")), Some(Unread::Heic));
         assert_eq!(Unread::of(&boxed(b"mif1\0\0\0\0mif1avifmiaf")), Some(Unread::Avif));
         assert_eq!(Unread::of(&boxed(b"avif\0\0\0\0avifmif1miaf")), Some(Unread::Avif));
-        assert_eq!(Unread::of(b"\xFF\x0A\x10"), Some(Unread::JpegXl));
-        assert_eq!(Unread::of(b"\0\0\0\x0CJXL \r\n\x87\n\0"), Some(Unread::JpegXl));
         for other in
             [&b"\xFF\xD8\xFF\xE0"[..], b"", b"\0\0\0\x18ftypisom\0\0\0\0mp42", b"\0\0\0\x18ftyp", b"RIFF"]
         {

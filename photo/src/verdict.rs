@@ -84,7 +84,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Whether no decision can keep the photo all the same: nothing can be made of it, or the same bytes are kept already.
+    /// Whether no decision can keep the photo all the same: nothing can be made of it, or the same bytes are
+    /// kept already.
     pub fn is_final(&self) -> bool {
         matches!(
             self,
@@ -146,6 +147,14 @@ impl fmt::Display for Reason {
 }
 
 /// What the rules make of a photo.
+///
+/// ```
+/// use photo::{Reason, Verdict};
+///
+/// assert!(Verdict::from_reasons(Vec::new()).is_keep());
+/// let verdict = Verdict::from_reasons(vec![Reason::TooSmall { width: 800, height: 600 }, Reason::NoFace]);
+/// assert_eq!(verdict.to_string(), "drop: too_small: 800×600 px; no_face");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {

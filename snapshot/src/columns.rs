@@ -4,7 +4,7 @@ use photo::tiles::{REGIONS, Region};
 use photo::{Affine, BoundingBox, Digest, Joint, Joints, Rules, Split};
 
 use crate::error::Error;
-use crate::row::{Dropped, DroppedRow, FetchRow, Photo, PhotoRow, Scores};
+use crate::row::{Dropped, DroppedRow, FetchRow, KeptPhoto, PhotoRow, Scores};
 use crate::table::{Column, Table};
 
 /// A column that only snapshots have whose rules compare faces.
@@ -15,7 +15,7 @@ const HELD_OUT: &str = "held_out";
 type Result<T> = std::result::Result<T, Error>;
 
 /// The columns of `photos.parquet`, with the likeness of faces where the rules compare them.
-pub(crate) fn of_photos(photos: &[Photo], rules: &Rules) -> Vec<Column> {
+pub(crate) fn of_photos(photos: &[KeptPhoto], rules: &Rules) -> Vec<Column> {
     let digests: Vec<String> = photos.iter().map(|photo| photo.facts.sha256.to_string()).collect();
     let facts = || photos.iter().map(|photo| &photo.facts);
     let mut columns = vec![
@@ -133,7 +133,7 @@ pub(crate) fn of_fetches(fetches: &[FetchRow]) -> Vec<Column> {
 }
 
 fn of_scores<'a>(scores: impl Iterator<Item = &'a Scores> + Clone, rules: &Rules) -> Vec<Column> {
-    let names = scores.clone().map(|row| row.watermark_region.map(region_name));
+    let names = scores.clone().map(|row| row.watermark_region.map(Region::name));
     let mut columns = vec![
         Column::nullable(
             "watermark",
@@ -169,23 +169,8 @@ fn flat(joints: &Joints) -> impl Iterator<Item = f32> + use<> {
     joints.0.into_iter().flat_map(|joint| [joint.x, joint.y, joint.confidence])
 }
 
-fn region_name(region: Region) -> &'static str {
-    match region {
-        Region::Frame => "frame",
-        Region::TopLeft => "top_left",
-        Region::Top => "top",
-        Region::TopRight => "top_right",
-        Region::Left => "left",
-        Region::Centre => "centre",
-        Region::Right => "right",
-        Region::BottomLeft => "bottom_left",
-        Region::Bottom => "bottom",
-        Region::BottomRight => "bottom_right",
-    }
-}
-
 /// The rows of `photos.parquet`.
-pub(crate) fn read_photos(table: &Table) -> Result<Vec<Photo>> {
+pub(crate) fn read_photos(table: &Table) -> Result<Vec<KeptPhoto>> {
     let identity = one(table, "identity", table.texts("identity")?)?;
     let mut split = one(table, "split", table.texts("split")?)?;
     let mut held_out = table.has(HELD_OUT).then(|| table.bools(HELD_OUT)).transpose()?.map(maybe);
@@ -223,7 +208,7 @@ pub(crate) fn read_photos(table: &Table) -> Result<Vec<Photo>> {
             joints_in_photo: joints_of(&joints_in_photo.next().ok_or_else(short)?),
             affine: Affine(affine.next().ok_or_else(short)?),
         };
-        photos.push(Photo {
+        photos.push(KeptPhoto {
             identity,
             split: named(table, "split", &split.next().ok_or_else(short)?, &SPLITS, Split::name)?,
             held_out: held_out.as_mut().and_then(Iterator::next).flatten().unwrap_or(false),
@@ -292,7 +277,7 @@ fn read_scores(table: &Table) -> Result<impl Iterator<Item = Result<Scores>>> {
         Ok(Scores {
             watermark,
             watermark_region: region
-                .map(|name| named(table, "watermark_region", &name, &REGIONS, region_name))
+                .map(|name| named(table, "watermark_region", &name, &REGIONS, Region::name))
                 .transpose()?,
             face: face.next().flatten(),
             person: person.next().flatten(),

@@ -16,7 +16,7 @@ use crate::columns;
 use crate::manifest::{Counts, DROPPED, FileEntry, MEASUREMENTS, PHOTOS, SnapshotSpec, sorted};
 use crate::measurement;
 use crate::pages::composition::Composition;
-use crate::row::Photo;
+use crate::row::KeptPhoto;
 use crate::table::{Column, Shape};
 
 /// The page's file name.
@@ -31,7 +31,7 @@ pub(crate) fn page(
     spec: &SnapshotSpec,
     counts: &Counts,
     composition: &Composition,
-    photos: &[Photo],
+    photos: &[KeptPhoto],
     tables: &[FileEntry],
 ) -> Vec<u8> {
     let mut distribution: Vec<Value> = tables.iter().map(file_object).collect();
@@ -57,8 +57,8 @@ pub(crate) fn page(
         "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
         "name": spec.name,
         "description": format!(
-            "{kept} photos of {identities} people, grouped by person and curated, with 17 body joints each and tensors weighted \
-             around them."
+            "{kept} photos of {identities} people, grouped by person and curated, with 17 body joints each and \
+             tensors weighted around them."
         ),
         "version": "1.0.0",
         "license": licences(composition),
@@ -84,7 +84,7 @@ pub(crate) fn page(
 }
 
 /// The day of the newest `Last-Modified`, as `2026-08-01`.
-fn newest_change(photos: &[Photo]) -> Option<String> {
+fn newest_change(photos: &[KeptPhoto]) -> Option<String> {
     let changes = photos.iter().filter_map(|photo| photo.facts.last_modified.as_deref());
     let newest = changes.filter_map(|text| httpdate::parse_http_date(text).ok()).max()?;
     // "Sat, 01 Aug 2026 10:00:00 GMT"
@@ -111,8 +111,8 @@ fn citation(spec: &SnapshotSpec, counts: &Counts, date: Option<&str>) -> String 
     let year = date.and_then(|date| date.split('-').next());
     let year = year.map_or(String::new(), |year| format!(", year = {{{year}}}"));
     format!(
-        "@misc{{{name}, title = {{{{{name}}}: {} photos of {} people}}{year}, note = {{A snapshot by BoLID {program_version}; \
-         citation.bib names its id}}}}",
+        "@misc{{{name}, title = {{{{{name}}}: {} photos of {} people}}{year}, note = {{A snapshot by BoLID \
+         {program_version}; citation.bib names its id}}}}",
         counts.photos, counts.identities
     )
 }
@@ -131,7 +131,10 @@ fn file_object(entry: &FileEntry) -> Value {
 
 /// The sides of a dataset in the vocabulary's own terms.
 fn splits() -> Value {
-    let field = |name: &str, kind: &str| json!({ "@type": "cr:Field", "@id": format!("splits/{name}"), "name": format!("splits/{name}"), "dataType": kind });
+    let field = |name: &str, kind: &str| {
+        let id = format!("splits/{name}");
+        json!({ "@type": "cr:Field", "@id": id, "name": id, "dataType": kind })
+    };
     let side = |name: &str, url: &str| json!({ "splits/name": name, "splits/url": format!("cr:{url}") });
     json!({
         "@type": "cr:RecordSet",

@@ -27,7 +27,10 @@ pub enum Error {
         cause: serde_json::Error,
     },
     /// A snapshot of format 1 does not say what was measured.
-    #[error("{path} holds no measurements: an older version wrote it; write it again with `bolid snapshot create`", path = path.display())]
+    #[error(
+        "{path} holds no measurements: an older version wrote it; write it again with `bolid snapshot create`",
+        path = path.display()
+    )]
     WithoutMeasurements {
         /// The snapshot.
         path: PathBuf,
@@ -83,7 +86,11 @@ pub enum Error {
         cause: io::Error,
     },
     /// The snapshot was made without a tensor that is asked for.
-    #[error("{path} holds no {tensor} tensors: take `tensors = \"{only}\"` out of the recipe's `[prepare]`, and make the snapshot again with `bolid dataset`", path = path.display())]
+    #[error(
+        "{path} holds no {tensor} tensors: take `tensors = \"{only}\"` out of the recipe's `[prepare]`, and \
+         make the snapshot again with `bolid dataset`",
+        path = path.display()
+    )]
     WithoutTensors {
         /// The shard.
         path: PathBuf,

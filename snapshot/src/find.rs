@@ -8,7 +8,7 @@ use photo::Digest;
 use crate::error::Error;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::snapshot::SnapshotRef;
-use crate::withdraw::{Withdrawn, withdrawn};
+use crate::withdrawal_note::{Withdrawn, withdrawn};
 
 /// The snapshots of a folder.
 #[derive(Debug, Default)]

@@ -1,4 +1,5 @@
-//! What there is: each snapshot of a folder with its date, its size on the disk, and what it has in common with older ones.
+//! What there is: each snapshot of a folder with its date, its size on the disk, and what it has in common
+//! with older ones.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -28,8 +28,8 @@ pub fn lock(snapshot: &Path, out: &Path) -> Result<u64, Error> {
         bytes += content.len() as u64;
         partials.push((partial, out.join(name)));
     }
-    // All is on the disk before the old lock goes. The manifest comes last: it lists the digests of the others, so that a
-    // lock between two is not opened.
+    // All is on the disk before the old lock goes. The manifest comes last: it lists the digests of the
+    // others, so that a lock between two is not opened.
     for (partial, path) in partials {
         fs::rename(&partial, &path).map_err(Error::io("rename", &partial))?;
     }

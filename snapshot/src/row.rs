@@ -104,12 +104,13 @@ pub struct Scores {
 
 /// A row of `photos.parquet`: a kept photo, and where its tensors are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Photo {
+pub struct KeptPhoto {
     /// The person, `site/slug`.
     pub identity: String,
     /// The side of the dataset that the person is on.
     pub split: Split,
-    /// Whether the photo of somebody on the side of training is held out of it. Always `false` in snapshots of format 1.
+    /// Whether the photo of somebody on the side of training is held out of it. Always `false` in snapshots
+    /// of format 1.
     pub held_out: bool,
     /// The shard, a path relative to the snapshot's folder.
     pub shard: String,
@@ -128,8 +129,8 @@ pub struct Dropped {
     pub facts: DroppedRow,
 }
 
-/// A kept photo's tensors, `[3, size, size]` each: planes of red, green and blue, row by row. One that the snapshot does
-/// not hold ([`SnapshotSpec::tensors`](crate::SnapshotSpec::tensors)) is empty.
+/// A kept photo's tensors, `[3, size, size]` each: planes of red, green and blue, row by row. One that the
+/// snapshot does not hold ([`SnapshotSpec::tensors`](crate::SnapshotSpec::tensors)) is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreparedTensors {
     /// The photo at the tensor's size.

@@ -8,10 +8,10 @@ use photo::{Digest, Split};
 use crate::error::Error;
 use crate::manifest::{Counts, DROPPED, FETCHES, MANIFEST, MEASUREMENTS, Manifest, PHOTOS};
 use crate::measurement::{self, MeasurementRow};
-use crate::row::{Dropped, FetchRow, Photo};
+use crate::row::{Dropped, FetchRow, KeptPhoto};
 use crate::shard::Shard;
 use crate::table::Table;
-use crate::withdraw::{Withdrawn, withdrawn};
+use crate::withdrawal_note::{Withdrawn, withdrawn};
 use crate::{columns, files};
 
 /// A snapshot's name and place.
@@ -33,7 +33,7 @@ pub struct Snapshot {
     path: PathBuf,
     digest: Digest,
     manifest: Manifest,
-    photos: Vec<Photo>,
+    photos: Vec<KeptPhoto>,
 }
 
 impl Snapshot {
@@ -65,7 +65,7 @@ impl Snapshot {
     }
 
     /// The kept photos, sorted by identity and row.
-    pub fn photos(&self) -> &[Photo] {
+    pub fn photos(&self) -> &[KeptPhoto] {
         &self.photos
     }
 
@@ -110,7 +110,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// Where it cannot be read, or its images have another size than the manifest says.
-    pub fn shard(&self, photo: &Photo) -> Result<Shard, Error> {
+    pub fn shard(&self, photo: &KeptPhoto) -> Result<Shard, Error> {
         let path = self.path.join(&photo.shard);
         let shard = Shard::open(&path)?;
         let (found, asked) = (shard.size_px(), self.manifest.spec.size_px);

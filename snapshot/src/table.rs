@@ -1,6 +1,12 @@
 //! Parquet tables as plain columns of text, numbers and bytes: required, nullable or lists.
 //!
 //! Written uncompressed: the tables are small beside the shards, and so no codec's version can move the bytes.
+//!
+//! | module | what |
+//! |---|---|
+//! | `column` | a column: what it is called, what it means, and its values |
+//! | `read`, `write` | columns by their names; a table at once, or group by group |
+//! | `guard` | panics of the Parquet library as errors |
 
 mod column;
 mod guard;

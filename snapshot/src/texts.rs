@@ -14,7 +14,8 @@ use crate::table::guarded;
 /// The filled fields of a row: column name in lower case, and value.
 pub type TextRow = Vec<(String, String)>;
 
-/// Reads the columns of these names, in upper or lower case, as far as the file has them and they hold texts or numbers.
+/// Reads the columns of these names, in upper or lower case, as far as the file has them and they hold texts
+/// or numbers.
 ///
 /// # Errors
 /// Where the file cannot be read or is damaged, by its name.

@@ -25,9 +25,9 @@ pub struct Verified {
     pub extra: Vec<String>,
 }
 
-/// Reads every file of the snapshot in the folder `path` and compares it with what was written. Finds everything that
-/// is wrong, not only the first thing. Files that are none of the snapshot's are no error by themselves: what is read of
-/// it is as it was written.
+/// Reads every file of the snapshot in the folder `path` and compares it with what was written. Finds
+/// everything that is wrong, not only the first thing. Files that are none of the snapshot's are no error by
+/// themselves: what is read of it is as it was written.
 pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
     let mut problems = Vec::new();
     let build = read_build(path, &mut problems);
@@ -164,8 +164,8 @@ fn changed(file: &str) -> Problem {
     Problem { file: file.to_owned(), kind: ProblemKind::Changed }
 }
 
-/// Of a JSON file whose length is listed nowhere: ours end with a brace on a line of its own, and text that stops in the
-/// middle of a value before that was cut off.
+/// Of a JSON file whose length is listed nowhere: ours end with a brace on a line of its own, and text that
+/// stops in the middle of a value before that was cut off.
 fn changed_or_cut(file: &str, bytes: &[u8]) -> Problem {
     let stops = serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err_and(|error| error.is_eof());
     if stops && !bytes.ends_with(b"\n}\n") {

@@ -1,36 +1,19 @@
 //! Withdrawing a snapshot: all of it goes, and a note stays in its place.
 //!
-//! A snapshot is not changed to leave some photos out, since its id stands for its content and others may have copies: it
-//! is withdrawn, and a new one is made under a new id.
+//! A snapshot is not changed to leave some photos out, since its id stands for its content and others may
+//! have copies: it is withdrawn, and a new one is made under a new id.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use photo::Digest;
-use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::files;
 use crate::manifest::{MANIFEST, Manifest, pretty};
 use crate::snapshot::Snapshot;
 use crate::temporary;
-
-/// The note's file name.
-pub const WITHDRAWN: &str = "withdrawn.json";
-
-/// The note that stays of a withdrawn snapshot. It says nothing of whom it showed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Withdrawn {
-    /// The id that the snapshot had.
-    pub id: String,
-    /// The dataset's name.
-    pub name: String,
-    /// When, in Unix milliseconds.
-    pub withdrawn_at_ms: i64,
-    /// Why.
-    pub reason: String,
-}
+use crate::withdrawal_note::{WITHDRAWN, Withdrawn};
 
 /// What a snapshot says of a photo that tells whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,18 +37,8 @@ pub struct Withdrawal {
     pub unreadable: Vec<(PathBuf, Error)>,
 }
 
-/// The note of a snapshot that was withdrawn.
-pub fn withdrawn(path: &Path) -> Result<Option<Withdrawn>, Error> {
-    let note = path.join(WITHDRAWN);
-    if !note.is_file() {
-        return Ok(None);
-    }
-    let bytes = fs::read(&note).map_err(Error::io("read", &note))?;
-    serde_json::from_slice(&bytes).map(Some).map_err(Error::json(&note))
-}
-
-/// Withdraws every snapshot in the folder that speaks of a photo for which `is_erased` holds, ends withdrawals that were
-/// interrupted, and removes what interrupted writers left.
+/// Withdraws every snapshot in the folder that speaks of a photo for which `is_erased` holds, ends
+/// withdrawals that were interrupted, and removes what interrupted writers left.
 pub fn withdraw(
     snapshots_dir: &Path,
     is_erased: impl Fn(&Mention<'_>) -> bool,

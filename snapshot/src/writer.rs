@@ -17,7 +17,7 @@ use crate::manifest::{
 use crate::measurement::MeasurementRow;
 use crate::pages::composition::Composition;
 use crate::pages::{citation, plots, readme, report};
-use crate::row::{Dropped, FetchRow, IdentityRows, Photo, PhotoRow, PreparedTensors};
+use crate::row::{Dropped, FetchRow, IdentityRows, KeptPhoto, PhotoRow, PreparedTensors};
 use crate::shard::{self, Pixels, ShardWriter};
 use crate::temporary::Temporary;
 use crate::{SnapshotRef, columns, croissant, files, measurement, table};
@@ -29,7 +29,10 @@ pub enum WriteError {
     #[error(transparent)]
     File(#[from] Error),
     /// The disk is full.
-    #[error("the disk is full: cannot {action} {path}; make room and run again, nothing stored is lost", path = path.display())]
+    #[error(
+        "the disk is full: cannot {action} {path}; make room and run again, nothing stored is lost",
+        path = path.display()
+    )]
     DiskFull {
         /// What was tried.
         action: &'static str,
@@ -86,7 +89,10 @@ pub enum WriteError {
         sha256: Digest,
     },
     /// The final folder is there and is not this snapshot.
-    #[error("{path} exists and holds something else; run `bolid snapshot verify` and move it away", path = path.display())]
+    #[error(
+        "{path} exists and holds something else; run `bolid snapshot verify` and move it away",
+        path = path.display()
+    )]
     Occupied {
         /// The folder.
         path: PathBuf,
@@ -103,7 +109,7 @@ pub struct Writer {
     tensors: Tensors,
     compression: Compression,
     inputs: BTreeMap<String, Digest>,
-    photos: Vec<Photo>,
+    photos: Vec<KeptPhoto>,
     dropped: Vec<Dropped>,
     measurements: Vec<MeasurementRow>,
     fetches: Vec<FetchRow>,
@@ -164,7 +170,7 @@ impl Writer {
         let digest = rows_digest(&rows);
         if !rows.photos.is_empty() {
             let shard = self.write_shard(&rows, prepare).map_err(disk_full)?;
-            self.photos.extend(rows.photos.into_iter().enumerate().map(|(row, facts)| Photo {
+            self.photos.extend(rows.photos.into_iter().enumerate().map(|(row, facts)| KeptPhoto {
                 identity: identity.clone(),
                 // which side, and what is held out, follows from everybody who is there: `divide`
                 split: Split::Train,
@@ -376,7 +382,7 @@ fn normal(mut spec: SnapshotSpec) -> SnapshotSpec {
 }
 
 /// Puts everybody on a side, and holds photos out of training. The photos are sorted by identity.
-fn divide(photos: &mut [Photo], splits: Splits) {
+fn divide(photos: &mut [KeptPhoto], splits: Splits) {
     let names: BTreeSet<String> = photos.iter().map(|photo| photo.identity.clone()).collect();
     let sides = splits.assign(names.iter().map(String::as_str));
     for of_one in photos.chunk_by_mut(|a, b| a.identity == b.identity) {
@@ -389,7 +395,7 @@ fn divide(photos: &mut [Photo], splits: Splits) {
     }
 }
 
-fn counts_of(photos: &[Photo], dropped: &[Dropped]) -> Counts {
+fn counts_of(photos: &[KeptPhoto], dropped: &[Dropped]) -> Counts {
     let identities: BTreeSet<_> = photos.iter().map(|photo| (&photo.identity, photo.split)).collect();
     let mut counts = Counts {
         identities: identities.len(),

@@ -57,8 +57,8 @@ pub struct MannerArgs {
     /// Where a site's owner reaches you: a mail address or a page. Part of the User-Agent.
     #[arg(long)]
     pub contact: Option<String>,
-    /// Let addresses lead to this machine and into private networks. Otherwise only the site's own address may, where it
-    /// says so by itself, such as `http://127.0.0.1:8080/`.
+    /// Let addresses lead to this machine and into private networks. Otherwise only the site's own address
+    /// may, where it says so by itself, such as `http://127.0.0.1:8080/`.
     #[arg(long, env = "BOLID_ALLOW_PRIVATE")]
     pub allow_private: bool,
     /// The time between two requests, e.g. `50ms`, instead of the profile's; robots.txt may ask for more.

@@ -181,8 +181,8 @@ pub enum SnapshotCommand {
     Export(super::SnapshotExportArgs),
     /// List the snapshots in the work folder, with what they share.
     List,
-    /// Check every byte of a snapshot, without writing anything. Exit code 1: it is damaged or not all there; 3: there are
-    /// files beside its own.
+    /// Check every byte of a snapshot, without writing anything. Exit code 1: it is damaged or not all there;
+    /// 3: there are files beside its own.
     Verify {
         /// A snapshot's id (or its beginning), name or folder.
         snapshot: String,

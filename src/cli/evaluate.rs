@@ -22,8 +22,8 @@ pub struct EvaluateArgs {
     /// A whole CLIP model's folder [default: `clip` in the base's].
     #[arg(long, value_name = "FOLDER")]
     pub clip: Option<PathBuf>,
-    /// InceptionV3 for KID, FID and the Inception score, as data/models/training/inception.py exports it; CLIP's features
-    /// are compared without it, and the distances named so.
+    /// InceptionV3 for KID, FID and the Inception score, as data/models/training/inception.py exports it;
+    /// CLIP's features are compared without it, and the distances named so.
     #[arg(long, value_name = "FILE.onnx")]
     pub inception: Option<PathBuf>,
     /// The image encoder's folder for the reference stream [default: `image_encoder` in the base's].

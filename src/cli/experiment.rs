@@ -12,12 +12,13 @@ pub struct ExperimentArgs {
     /// The plan (TOML): people, trainings, sizes.
     #[arg(long, default_value = "data/recipes/experiment-quick.toml", value_name = "FILE")]
     pub config: PathBuf,
-    /// Override a value of the plan, e.g. `people=20` (may be repeated). `adapter.set.fit.steps=100` adds to the plan's list of
-    /// what is set over the adapter's configuration, likewise `ip_adapter.set.` and `dreambooth.set.`.
+    /// Override a value of the plan, e.g. `people=20` (may be repeated). `adapter.set.fit.steps=100` adds to
+    /// the plan's list of what is set over the adapter's configuration, likewise `ip_adapter.set.` and
+    /// `dreambooth.set.`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// The folder for what was read, experiment.json and pictures.png [default: `evaluations/experiment-<name>` in the work
-    /// folder]; what is there already is not done again.
+    /// The folder for what was read, experiment.json and pictures.png [default:
+    /// `evaluations/experiment-<name>` in the work folder]; what is there already is not done again.
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
     /// The page; its drawings go into the folder `experiment` beside it [default: experiment.md in the folder].

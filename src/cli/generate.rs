@@ -85,8 +85,8 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "FOLDER")]
     pub image_encoder: Option<PathBuf>,
     /// Draw a picture again from what is written in it.
-    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["prompt", "negative_prompt", "body", "reference", "grid", "batch",
-        "lambda_body", "lambda_ref", "guidance", "scheduler", "spacing", "steps", "seed", "width", "height"])]
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["prompt", "negative_prompt", "body", "reference", "grid",
+        "batch", "lambda_body", "lambda_ref", "guidance", "scheduler", "spacing", "steps", "seed", "width", "height"])]
     pub from: Option<PathBuf>,
     /// Keep a small preview of the unfinished picture in this file.
     #[arg(long, value_name = "FILE")]

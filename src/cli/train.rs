@@ -24,8 +24,8 @@ pub enum TrainCommand {
 /// Where networks compute.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct DeviceArgs {
-    /// Where networks compute: auto (a card, where this program is built for cards and there is one), cpu, cuda, or cuda:N
-    /// for the card of that number.
+    /// Where networks compute: auto (a card, where this program is built for cards and there is one), cpu,
+    /// cuda, or cuda:N for the card of that number.
     #[arg(long, env = "BOLID_DEVICE", default_value_t, value_name = "DEVICE")]
     pub device: DeviceChoice,
 }

@@ -2,22 +2,19 @@
 
 use anyhow::Result;
 use photo::Joints;
-use train::bodybench::bootstrap::bootstrap;
 use train::evaluation::{
     Better, Features, OfIdentity, PoseTarget, average_precision, body_score, limb_ratio_error, pck,
     width_error,
 };
 
 use super::condition::Condition;
-use super::figures::{Anchors, ConditionFigures, Evaluation, Figure, PriorBodies, Provenance};
+use super::figures::{Anchors, ConditionFigures, Evaluation, Figure, PriorBodies, Provenance, SEED, Worst};
 use super::people::View;
 use super::proportions::{Spreads, distance};
 use super::readings::{BodyReading, Readings, cosine, mean};
 use super::retrieval::{accepted, bodies, first_places, retrieval, share_of};
 use super::sets::{features, frechet, kernel, score_of_classes};
 
-/// What bootstrap and subsets are drawn from.
-pub const SEED: u64 = 1;
 /// How near a joint has to be, in shares of the person's size: PCK@0.1, as `bolid train pose-probe` reports it.
 const NEAR: f64 = 0.1;
 
@@ -235,47 +232,6 @@ fn share_found(of: &[Readings]) -> f64 {
     found as f64 / all.max(1) as f64
 }
 
-/// Which end of a figure is bad.
-#[derive(Clone, Copy)]
-pub enum Worst {
-    /// The high one.
-    High,
-    /// The low one.
-    Low,
-}
-
-impl Figure {
-    /// Nobody has a value.
-    const NONE: Self = Self { value: None, low: None, high: None, worst_tenth: None, people: 0 };
-
-    /// The mean of what is known, with its interval.
-    pub fn over(values: &[Option<f64>], worst: Worst) -> Self {
-        let known: Vec<f64> = values.iter().flatten().copied().collect();
-        let people = known.len();
-        if people == 0 {
-            return Self::NONE;
-        }
-        let mean_of = |of: &[usize]| of.iter().map(|&i| known[i]).sum::<f64>() / of.len() as f64;
-        // One person says nothing of others.
-        let ends = (people > 1).then(|| bootstrap(people, SEED, mean_of));
-        let mut sorted = known.clone();
-        sorted.sort_by(f64::total_cmp);
-        if matches!(worst, Worst::High) {
-            sorted.reverse();
-        }
-        sorted.truncate(people.div_ceil(10));
-        let tenth = sorted.iter().sum::<f64>() / sorted.len() as f64;
-        let all: Vec<usize> = (0..people).collect();
-        Self {
-            value: Some(mean_of(&all)),
-            low: ends.map(|ends| ends[0]),
-            high: ends.map(|ends| ends[1]),
-            worst_tenth: Some(tenth),
-            people,
-        }
-    }
-}
-
 impl PriorBodies {
     /// From the two halves of everybody's pictures.
     pub fn of(halves: &[(Readings, Readings)]) -> Result<Self> {
@@ -286,22 +242,5 @@ impl PriorBodies {
             retrieval_at_1: retrieval(&queries, &gallery)?,
             chance: 1.0 / halves.len().max(1) as f64,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_figure_is_of_those_who_have_a_value_and_one_person_has_no_interval() {
-        let some: Vec<Option<f64>> = (0..20).map(|i| Some(f64::from(i))).chain([None; 3]).collect();
-        let figure = Figure::over(&some, Worst::High);
-        assert_eq!((figure.value, figure.worst_tenth, figure.people), (Some(9.5), Some(18.5), 20));
-        assert!(figure.low < figure.value && figure.value < figure.high);
-        assert_eq!(Figure::over(&some, Worst::Low).worst_tenth, Some(0.5));
-        let one = Figure::over(&[None, Some(0.3)], Worst::High);
-        assert_eq!((one.value, one.low, one.high, one.people), (Some(0.3), None, None, 1));
-        assert_eq!(Figure::over(&[None], Worst::Low).value, None);
     }
 }

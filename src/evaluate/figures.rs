@@ -2,6 +2,7 @@
 
 use photo::Digest;
 use serde::Serialize;
+use train::bodybench::bootstrap::bootstrap;
 use train::generate::settings::ModelNames;
 
 /// The file's name.
@@ -43,6 +44,9 @@ pub struct Provenance {
     /// Side of the pictures, and of the photos beside them, in px.
     pub size_px: usize,
 }
+
+/// What bootstrap and subsets are drawn from.
+pub const SEED: u64 = 1;
 
 /// A figure over people.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -186,4 +190,62 @@ pub struct Evaluation {
     pub conditions: Vec<ConditionFigures>,
     /// People whom nobody photographed.
     pub prior_bodies: Option<PriorBodies>,
+}
+
+/// Which end of a figure is bad.
+#[derive(Clone, Copy)]
+pub enum Worst {
+    /// The high one.
+    High,
+    /// The low one.
+    Low,
+}
+
+impl Figure {
+    /// Nobody has a value.
+    pub const NONE: Self = Self { value: None, low: None, high: None, worst_tenth: None, people: 0 };
+
+    /// The mean of what is known, with its interval.
+    pub fn over(values: &[Option<f64>], worst: Worst) -> Self {
+        let known: Vec<f64> = values.iter().flatten().copied().collect();
+        let people = known.len();
+        if people == 0 {
+            return Self::NONE;
+        }
+        let mean_of = |of: &[usize]| of.iter().map(|&i| known[i]).sum::<f64>() / of.len() as f64;
+        // One person says nothing of others.
+        let ends = (people > 1).then(|| bootstrap(people, SEED, mean_of));
+        let mut sorted = known.clone();
+        sorted.sort_by(f64::total_cmp);
+        if matches!(worst, Worst::High) {
+            sorted.reverse();
+        }
+        sorted.truncate(people.div_ceil(10));
+        let tenth = sorted.iter().sum::<f64>() / sorted.len() as f64;
+        let all: Vec<usize> = (0..people).collect();
+        Self {
+            value: Some(mean_of(&all)),
+            low: ends.map(|ends| ends[0]),
+            high: ends.map(|ends| ends[1]),
+            worst_tenth: Some(tenth),
+            people,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_of_those_who_have_a_value_and_one_person_has_no_interval() {
+        let some: Vec<Option<f64>> = (0..20).map(|i| Some(f64::from(i))).chain([None; 3]).collect();
+        let figure = Figure::over(&some, Worst::High);
+        assert_eq!((figure.value, figure.worst_tenth, figure.people), (Some(9.5), Some(18.5), 20));
+        assert!(figure.low < figure.value && figure.value < figure.high);
+        assert_eq!(Figure::over(&some, Worst::Low).worst_tenth, Some(0.5));
+        let one = Figure::over(&[None, Some(0.3)], Worst::High);
+        assert_eq!((one.value, one.low, one.high, one.people), (Some(0.3), None, None, 1));
+        assert_eq!(Figure::over(&[None], Worst::Low).value, None);
+    }
 }

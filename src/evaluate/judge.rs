@@ -16,7 +16,8 @@ use train::report::Picture;
 
 use crate::plan::Plan;
 
-/// The head is painted over before a body is read: a face tells people apart by itself. Its radius over the torso's length.
+/// The head is painted over before a body is read: a face tells people apart by itself. Its radius over the
+/// torso's length.
 const HEAD: f32 = 0.45;
 /// What it is painted with.
 const GREY: u8 = 128;
@@ -63,7 +64,8 @@ pub struct SeenPerson {
 }
 
 impl SeenPerson {
-    /// `picture`, in which the person was seen, with the head painted over; `None` where it is not seen where the head is.
+    /// `picture`, in which the person was seen, with the head painted over; `None` where it is not seen where
+    /// the head is.
     pub fn without_head(&self, picture: &Picture) -> Option<Picture> {
         let mut image = picture.image();
         cover_head(&mut image, &self.joints).then(|| Picture::from_image(image))
@@ -79,10 +81,10 @@ impl Judges {
         inception: Option<FeatureNetwork>,
     ) -> Result<Self> {
         let side_px = body_vae.config().view_px as u32;
-        let mut prepare = plan.recipe.prepare.clone();
+        let mut prepare = plan.recipe().prepare.clone();
         prepare.sigma_px *= f64::from(side_px) / f64::from(prepare.size_px);
         prepare.size_px = side_px;
-        let (detectors, rules) = (plan.detectors()?, plan.recipe.rules.clone());
+        let (detectors, rules) = (plan.detectors()?, plan.recipe().rules.clone());
         Ok(Self { detectors, rules, prepare, body_vae, likeness, inception })
     }
 
@@ -146,9 +148,9 @@ impl Judges {
     }
 }
 
-/// Paints a disc over the head, as large as the torso tells. Where no joint of the head is sure, it is taken to be where
-/// it is on most bodies: beyond the shoulders, in the torso's direction. Without a torso it is not known where: nothing is
-/// painted, and the answer is `false`.
+/// Paints a disc over the head, as large as the torso tells. Where no joint of the head is sure, it is taken
+/// to be where it is on most bodies: beyond the shoulders, in the torso's direction. Without a torso it is
+/// not known where: nothing is painted, and the answer is `false`.
 fn cover_head(image: &mut RgbImage, joints: &Joints) -> bool {
     let middle = |of: &[usize]| {
         let seen: Vec<_> = of.iter().map(|&i| joints.0[i]).filter(|joint| joint.confidence > 0.0).collect();

@@ -46,15 +46,15 @@ use train::generate::{Embedding, Likeness, ModelFiles, Models};
 use train::report::{Grid, Picture, Row};
 use train::run::RunFolder;
 
-use crate::Done;
 use crate::cli::{EvaluateArgs, Global, LAMBDA_BODY};
+use crate::exit::Done;
 use crate::generate::adapter::ChosenAdapter;
 use crate::generate::{BASE, base_folder, body};
 use crate::output::Output;
-use crate::plan::Plan;
 use crate::progress;
 use crate::runtime::onnx_runtime;
 use crate::training::{runs, together};
+use crate::which;
 use compute::{AskedPose, Judged};
 use condition::Condition;
 use figures::Evaluation;
@@ -67,9 +67,9 @@ use survey::page::Key;
 use survey::question::questions;
 use survey::results::SurveyResults;
 
-/// What is drawn where no --prompts are named: clothes that nobody was seen in, nothing of the body. Hair is named, everybody's
-/// the same, since all captions that the demo base was trained on name it: without it the base leaves out colours of clothes, and
-/// pictures agree with their prompts half as well.
+/// What is drawn where no --prompts are named: clothes that nobody was seen in, nothing of the body. Hair is
+/// named, everybody's the same, since all captions that the demo base was trained on name it: without it the
+/// base leaves out colours of clothes, and pictures agree with their prompts half as well.
 const PROMPTS: [&str; 4] = [
     "a photo of a {person} with short dark brown hair wearing a red T-shirt and jeans",
     "a photo of a {person} with short dark brown hair wearing a white shirt and black trousers",
@@ -118,7 +118,7 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
     let clip = args.clip.clone().unwrap_or_else(|| base.join("clip"));
     let likeness =
         Likeness::load(&clip, &device).with_context(|| format!("load CLIP from {}", clip.display()))?;
-    let plan = Plan::load(&args.recipe, &global.workdir)?;
+    let plan = which::plan(&args.recipe, &global.workdir)?;
     let view_px = chosen.saved.model.config().view_px;
     let inception = match &args.inception {
         Some(file) => Some(FeatureNetwork::load(file, &onnx_runtime()?)?),
@@ -198,7 +198,7 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
         let page = folder.join(survey::page::PAGE_FILE);
         eprintln!("bolid: {} asks {} questions", page.display(), questions.len());
     }
-    Ok(Done::Well)
+    Ok(Done::Success)
 }
 
 /// What a survey came to.
@@ -212,7 +212,7 @@ fn survey_results(args: &EvaluateArgs, output: Output) -> Result<Done> {
         answers.read(file, &key)?;
     }
     output.show(&SurveyResults::new(&key, &answers), SurveyResults::table)?;
-    Ok(Done::Well)
+    Ok(Done::Success)
 }
 
 /// The prompts, checked.
@@ -324,8 +324,8 @@ fn judge_people(
     Ok(judged)
 }
 
-/// Whether people whom nobody photographed are the same in every picture: one half of their pictures, of other prompts, has
-/// to find the other.
+/// Whether people whom nobody photographed are the same in every picture: one half of their pictures, of
+/// other prompts, has to find the other.
 fn prior_bodies(
     count: usize,
     args: &EvaluateArgs,
@@ -374,8 +374,10 @@ fn sheet(people: &[Subject], judged: &Judged) -> Grid {
     let rows = people.iter().enumerate().take(SHEET_PEOPLE).map(row).collect();
     Grid {
         title: "Pictures".to_owned(),
-        note: "Two photos of each, in clothes of their own; then the first prompt from the same noise in every condition."
-            .to_owned(),
+        note:
+            "Two photos of each, in clothes of their own; then the first prompt from the same noise in every \
+               condition."
+                .to_owned(),
         columns,
         rows,
     }

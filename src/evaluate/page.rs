@@ -23,7 +23,8 @@ pub fn page(evaluation: &Evaluation, sheet: Grid) -> Page {
     Page {
         title: format!("Evaluation of {}", provenance.adapter),
         lead: format!(
-            "{} people ({}). A body score of 0 is another person of the same sex and height, 1 the person's own other photos.",
+            "{} people ({}). A body score of 0 is another person of the same sex and height, 1 the person's \
+             own other photos.",
             evaluation.people, provenance.people
         ),
         tiles: vec![

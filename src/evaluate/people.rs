@@ -19,8 +19,8 @@ const STREAM: u64 = 0xE7A1_0A7E;
 /// The area of a person in the box around them, where there is no mask, as mmpose takes it.
 const OF_BOX: f64 = 0.53;
 
-/// Photos that are drawn for each that is wanted in clothes not worn yet, at the most: of thousands of outfits nearly every photo
-/// has one, and where all are worn the search would never end.
+/// Photos that are drawn for each that is wanted in clothes not worn yet, at the most: of thousands of
+/// outfits nearly every photo has one, and where all are worn the search would never end.
 const TRIES: usize = 100;
 
 /// Sides in px that photos are brought to: nothing larger of them is kept.
@@ -125,7 +125,8 @@ fn in_other_clothes<V>(
     let found: Vec<V> = photos.take(tries).filter(|photo| !is_worn(photo)).take(wanted).collect();
     if found.len() < wanted {
         bail!(
-            "of {tries} further photos {} show clothes that no given one shows, and {wanted} are wanted: give fewer photos",
+            "of {tries} further photos {} show clothes that no given one shows, and {wanted} are wanted: give \
+             fewer photos",
             found.len()
         );
     }
@@ -152,8 +153,8 @@ fn in_square(facts: &PhotoRow) -> BoundingBox {
 fn pooled(planes: &[u8], from_px: usize, to_px: usize) -> Result<Vec<u8>> {
     if to_px == 0 || !from_px.is_multiple_of(to_px) {
         bail!(
-            "drawn photos of {from_px} px cannot be brought to {to_px} px, which is no divisor: one of the base's and the \
-             body-VAE's sizes has to be a multiple of the other"
+            "drawn photos of {from_px} px cannot be brought to {to_px} px, which is no divisor: one of the \
+             base's and the body-VAE's sizes has to be a multiple of the other"
         );
     }
     let mut pooled = vec![0; 3 * to_px * to_px];
@@ -212,8 +213,8 @@ pub fn of_snapshot(snapshot: &Snapshot, people: usize, views: usize, sides: Side
         .collect()
 }
 
-/// For each person another one to be mistaken for: of the same sex and nearest in height where these are known, else the
-/// next one.
+/// For each person another one to be mistaken for: of the same sex and nearest in height where these are
+/// known, else the next one.
 pub fn strangers(people: &[Subject]) -> Vec<usize> {
     let apart = |a: usize, b: usize| {
         let height = match (people[a].height_m, people[b].height_m) {

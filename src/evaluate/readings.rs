@@ -14,8 +14,8 @@ use train::report::Picture;
 use super::judge::{Judges, Reading, SeenPerson};
 use super::silhouette::Silhouette;
 
-/// Pictures of each person and condition that are kept with the head painted over, and their longest side in px: people are
-/// shown them side by side, and of many people all of them would take gigabytes.
+/// Pictures of each person and condition that are kept with the head painted over, and their longest side in
+/// px: people are shown them side by side, and of many people all of them would take gigabytes.
 const MASKED: usize = 4;
 const MASKED_PX: u32 = 384;
 
@@ -57,7 +57,8 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// Reads `pictures`, of each prompt as many as there are `seeds`; `texts` are the prompts' embeddings, none for photos.
+    /// Reads `pictures`, of each prompt as many as there are `seeds`; `texts` are the prompts' embeddings,
+    /// none for photos.
     pub fn new(pictures: &[Picture], judges: &Judges, texts: &[Vec<f32>], seeds: usize) -> Result<Self> {
         let readings = judges.read(pictures)?;
         let seen: Vec<&SeenPerson> = readings.iter().filter_map(|reading| reading.person.as_ref()).collect();

@@ -101,8 +101,8 @@ impl<'a> Renderer<'a> {
     }
 }
 
-/// What the noise of a picture is drawn from. One noise gives one pose and one ground, whoever is drawn: people and prompts
-/// that shared it would fail together, and their mean would be that of a single draw.
+/// What the noise of a picture is drawn from. One noise gives one pose and one ground, whoever is drawn:
+/// people and prompts that shared it would fail together, and their mean would be that of a single draw.
 fn noise_seed(seed: u64, name: &str, prompt: usize) -> u64 {
     let digest = Digest::of_json(&("noise", seed, name, prompt));
     let first = digest.as_bytes().first_chunk().expect("a digest has 32 bytes");

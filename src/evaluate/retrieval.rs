@@ -6,8 +6,7 @@ use train::bodybench::input::Gaussian;
 use train::bodybench::scores::evidence_scores;
 use train::evaluation::Similarities;
 
-use super::compute::Worst;
-use super::figures::Figure;
+use super::figures::{Figure, Worst};
 use super::readings::Readings;
 
 /// The share of strangers who are accepted.

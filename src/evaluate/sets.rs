@@ -3,8 +3,7 @@
 use anyhow::Result;
 use train::evaluation::{Features, Subsets, frechet_distance, inception_score, kernel_distance};
 
-use super::compute::SEED;
-use super::figures::{SetDistance, SetScore};
+use super::figures::{SEED, SetDistance, SetScore};
 use super::readings::Readings;
 
 /// Fewer pictures make a Fréchet distance mean little (Heusel et al., arXiv:1706.08500).
@@ -44,9 +43,10 @@ pub fn score_of_classes(of: &[Readings]) -> Result<Option<SetScore>> {
         deviation: found.deviation,
         parts,
         pictures: logits.len(),
-        note: "of people alone, one class to most classifiers: it says little of how good they are, nothing of whom they \
-               show"
-            .to_owned(),
+        note:
+            "of people alone, one class to most classifiers: it says little of how good they are, nothing of \
+               whom they show"
+                .to_owned(),
     }))
 }
 

@@ -1,8 +1,9 @@
 //! Which pixels of a picture are the person, told by colours alone.
 //!
-//! No network is asked: in each row the colours along the limbs say what the person looks like there, the colours far to the
-//! left and right what the ground does, and a pixel belongs to whichever it is nearer to. That needs a ground that is plain
-//! along a row, as studio photos have it; `bolid evaluate` says how well it does on the photos, beside what it says of pictures.
+//! No network is asked: in each row the colours along the limbs say what the person looks like there, the
+//! colours far to the left and right what the ground does, and a pixel belongs to whichever it is nearer to.
+//! That needs a ground that is plain along a row, as studio photos have it; `bolid evaluate` says how well it
+//! does on the photos, beside what it says of pictures.
 
 use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};

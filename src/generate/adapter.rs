@@ -9,8 +9,7 @@ use train::run::RunFolder;
 
 use super::error::RequestError;
 use crate::cli::{GenerateArgs, Global};
-use crate::training::adapter::fit::KIND;
-use crate::training::runs;
+use crate::training::{kinds, runs};
 
 /// The adapter that comes with the project.
 const ADAPTER: &str = "data/models/adapter";
@@ -37,7 +36,7 @@ impl ChosenAdapter {
                 format!("find the adapter `{name}`: it is no folder with {BODY}, and no run")
             })?;
             let kind = &run.record().spec.kind;
-            if kind != KIND {
+            if kind != kinds::ADAPTER {
                 bail!("run `{name}` is a {kind}, no adapter; `bolid runs list` names the adapters");
             }
             run.model_dir()

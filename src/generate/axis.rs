@@ -31,25 +31,7 @@ impl Axis {
         })?;
         let parted = if name == "prompt" { '|' } else { ',' };
         let words: Vec<String> = list.split(parted).map(|word| word.trim().to_owned()).collect();
-        let value = |word: &String| -> Result<Value, RequestError> {
-            let bad = || wrong(format!("`{word}` is no value of {name}"));
-            let float = || word.parse::<f64>().map_err(|_| bad());
-            Ok(match name {
-                _ if word.is_empty() => return Err(bad()),
-                "prompt" => Value::Prompt(word.clone()),
-                "body" => Value::Body(word.clone()),
-                "lambda-body" => Value::LambdaBody(float()?),
-                "lambda-ref" => Value::LambdaRef(float()?),
-                "guidance" => Value::Guidance(float()?),
-                "steps" => Value::Steps(word.parse().map_err(|_| bad())?),
-                "seed" => Value::Seed(word.parse().map_err(|_| bad())?),
-                _ => {
-                    let known = "lambda-body, lambda-ref, guidance, steps, seed, body, prompt";
-                    return Err(wrong(format!("there is no axis `{name}`; there are {known}")));
-                }
-            })
-        };
-        let values = words.iter().map(value).collect::<Result<_, _>>()?;
+        let values = words.iter().map(|word| value(name, word).map_err(wrong)).collect::<Result<_, _>>()?;
         Ok(Self { name: name.to_owned(), values, words })
     }
 
@@ -57,6 +39,26 @@ impl Axis {
     pub fn legend(&self) -> String {
         format!("{} {}", self.name, self.words.join(if self.name == "prompt" { " | " } else { ", " }))
     }
+}
+
+/// The value of the axis `name` that a word means, or why it is none.
+fn value(name: &str, word: &str) -> Result<Value, String> {
+    let bad = || format!("`{word}` is no value of {name}");
+    let float = || word.parse::<f64>().map_err(|_| bad());
+    Ok(match name {
+        _ if word.is_empty() => return Err(bad()),
+        "prompt" => Value::Prompt(word.to_owned()),
+        "body" => Value::Body(word.to_owned()),
+        "lambda-body" => Value::LambdaBody(float()?),
+        "lambda-ref" => Value::LambdaRef(float()?),
+        "guidance" => Value::Guidance(float()?),
+        "steps" => Value::Steps(word.parse().map_err(|_| bad())?),
+        "seed" => Value::Seed(word.parse().map_err(|_| bad())?),
+        _ => {
+            let known = "lambda-body, lambda-ref, guidance, steps, seed, body, prompt";
+            return Err(format!("there is no axis `{name}`; there are {known}"));
+        }
+    })
 }
 
 #[cfg(test)]

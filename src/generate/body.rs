@@ -11,9 +11,9 @@ use train::run::RunFolder;
 
 use super::adapter::ChosenAdapter;
 use crate::cli::{GenerateArgs, Global};
-use crate::plan::Plan;
 use crate::training::model::{self, ChosenModel};
 use crate::training::person;
+use crate::which;
 
 /// The body-VAE where nothing says another.
 const BODY_VAE: &str = "data/models/body-vae";
@@ -91,7 +91,7 @@ impl<'a> Bodies<'a> {
         for path in paths {
             if path.is_dir() { files.extend(person::files_of(path)?) } else { files.push(path.clone()) }
         }
-        let plan = Plan::load(&self.args.recipe, &self.global.workdir)?;
+        let plan = which::plan(&self.args.recipe, &self.global.workdir)?;
         let model = self.model()?;
         let found = person::of_files(first, &files, None, model, &plan)?;
         for passed in &found.passed_over {

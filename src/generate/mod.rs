@@ -6,71 +6,46 @@
 //! | [`error`] | what cannot be drawn as it was typed |
 //! | [`axis`] | the axes of a sheet |
 //! | [`body`] | whose body |
+//! | [`base`] | which base |
 //! | [`adapter`] | which adapter, and what it was trained with |
 //! | [`lora`] | the runs of LoRAs that were trained here |
-//! | [`draw`](mod@draw) | one picture |
+//! | [`draw`](mod@draw), [`drawn`] | one picture; what is said of it |
 //! | [`repeat`](mod@repeat) | a picture again, from what is written in it |
 //! | [`destination`] | where pictures go |
 
 pub mod adapter;
 mod axis;
+mod base;
 pub mod body;
 mod destination;
 mod draw;
+mod drawn;
 mod error;
 mod lora;
 mod repeat;
 mod request;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use serde::Serialize;
+use anyhow::{Context, Result};
 use train::diffusion::scheduler::Sampler;
 use train::generate::{Embedding, ModelFiles, Models, Settings, png};
 use train::report::{Grid, Picture, Row};
-use train::run::RunFolder;
 
-use crate::Done;
 use crate::cli::{GenerateArgs, Global};
+use crate::exit::Done;
 use crate::output::Output;
-use crate::training::{model, runs, together};
+use crate::training::together;
 use adapter::ChosenAdapter;
+pub use base::{BASE, base_folder};
 use body::BodyChoice;
 use destination::Destination;
 use draw::{draw, scheduler_of};
+use drawn::Drawn;
 pub use error::RequestError;
 use request::Request;
 pub use request::name_of;
-
-/// The base where nothing says another.
-pub const BASE: &str = "data/models/tiny-sd";
-
-/// A picture that was drawn.
-#[derive(Serialize)]
-struct Drawn {
-    file: PathBuf,
-    seed: u64,
-    body: Option<String>,
-    prompt: String,
-}
-
-impl Drawn {
-    fn new(file: PathBuf, settings: &Settings) -> Self {
-        Self {
-            file,
-            seed: settings.seed,
-            body: settings.body.as_ref().map(|body| body.name.clone()),
-            prompt: settings.prompt.clone(),
-        }
-    }
-
-    /// Notes the file in the runs whose models made it, so that whoever erases learns of it: c_body is written in it.
-    fn note<'a>(&self, mut runs: impl Iterator<Item = &'a RunFolder>) -> Result<()> {
-        runs.try_for_each(|run| runs::exports::note(run.path(), &self.file, "picture").map(drop))
-    }
-}
 
 /// Runs the command.
 pub fn run(args: &GenerateArgs, global: &Global, output: Output) -> Result<Done> {
@@ -83,7 +58,7 @@ pub fn run(args: &GenerateArgs, global: &Global, output: Output) -> Result<Done>
         let body = drawn.body.clone().unwrap_or_default();
         vec![drawn.file.display().to_string(), drawn.seed.to_string(), body, drawn.prompt.clone()]
     })?;
-    Ok(Done::Well)
+    Ok(Done::Success)
 }
 
 /// What was asked for: a picture, a few, or a sheet.
@@ -175,17 +150,6 @@ fn load(args: &GenerateArgs, base: &str, adapter: Option<&ChosenAdapter>) -> Res
         image_encoder: args.image_encoder.clone(),
     };
     Models::load(files, &args.device.open()?).with_context(|| format!("load the base `{base}`"))
-}
-
-/// The base's folder, which has to be there.
-pub fn base_folder(base: &str, revision: &str) -> Result<PathBuf> {
-    let folder = model::base_folder(base, revision)?;
-    if !folder.is_dir() {
-        bail!(
-            "base `{base}`: there is no such folder; give one in diffusers' layout, or a repository id, with --base"
-        );
-    }
-    Ok(folder)
 }
 
 /// The embedding of a picture on the disk.

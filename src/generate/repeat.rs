@@ -7,9 +7,11 @@ use train::generate::settings::{ModelName, ModelNames};
 use train::generate::{ModelFiles, Models, png};
 
 use super::adapter::ChosenAdapter;
+use super::base::base_folder;
 use super::destination::Destination;
 use super::draw::draw;
-use super::{Drawn, base_folder, lora, request};
+use super::drawn::Drawn;
+use super::{lora, request};
 use crate::cli::{GenerateArgs, Global};
 
 /// A picture of the settings written in another, with the same models.
@@ -67,8 +69,8 @@ fn refuse_others(path: &Path, wanted: &ModelNames, found: &ModelNames) -> Result
         return Ok(());
     };
     bail!(
-        "{}: the {what} is not the one that it was drawn with (its SHA-256 or weight differs); name that one with --base, \
-         --adapter, --unet or --lora",
+        "{}: the {what} is not the one that it was drawn with (its SHA-256 or weight differs); name that one \
+         with --base, --adapter, --unet or --lora",
         path.display()
     )
 }

@@ -11,7 +11,7 @@ use photo::{Digest, Person};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
 use snapshot::manifest::FORMAT_VERSION;
-use snapshot::{Photo, Pixels, Snapshot};
+use snapshot::{KeptPhoto, Pixels, Snapshot};
 
 /// What was found.
 #[derive(Serialize)]
@@ -71,7 +71,7 @@ pub fn run(path: &Path, number: usize, workdir: &Path) -> Result<Deep> {
 /// The tensors of a photo that come out otherwise; `None` where its bytes are gone.
 fn again(
     snapshot: &Snapshot,
-    photo: &Photo,
+    photo: &KeptPhoto,
     blobs: &BlobStore,
     settings: &PrepareSettings,
 ) -> Result<Option<Vec<Difference>>> {

@@ -1,4 +1,5 @@
-//! `bolid snapshot diff`: a summary, then what changed in the settings, of people and of photos, with what is behind it.
+//! `bolid snapshot diff`: a summary, then what changed in the settings, of people and of photos, with what is
+//! behind it.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,12 +1,14 @@
-//! `bolid snapshot list|lock|verify|diff`: what can be asked of snapshots without the catalog.
+//! `bolid snapshot create|list|lock|verify|diff`. All but `create` do without the catalog.
 //!
 //! | module | what |
 //! |---|---|
+//! | [`create`] | what is judged and prepared becomes a snapshot |
 //! | [`list`](mod@list) | a row per snapshot |
 //! | [`verify`](mod@verify), [`deep`] | every byte; tensors once more from the photos' bytes |
 //! | [`diff`](mod@diff) | what two snapshots say of the same photos |
 //! | [`width`] | text cut to a terminal of 80 columns |
 
+pub mod create;
 mod deep;
 mod diff;
 mod list;

@@ -7,7 +7,7 @@ use indicatif::HumanBytes;
 use snapshot::Verified;
 
 use super::deep;
-use crate::Done;
+use crate::exit::Done;
 use crate::output::Output;
 
 /// Reads every byte of a snapshot; fails and names every file that is not as it was written. What is there beside the

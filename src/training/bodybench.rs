@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, bail};
+use indicatif::ProgressBar;
 use rayon::prelude::*;
 use synth::{Body, noise};
 use train::body::{BodyVae, Pose, Posterior, Sets, Views as ModelViews};
@@ -40,32 +41,14 @@ pub fn run(args: &BodyBenchArgs, global: &Global, output: Output) -> Result<()> 
     let bench = Bench { model: &chosen.saved.model, size_px: chosen.saved.model.config().view_px as u32 };
     let seed = noise::subseed(args.seed, BENCH_STREAM);
     let bar = progress::stage("bodybench", (PROBE_PEOPLE + 2 * args.people) as u64, "people");
-    let side = |seed: u64, families: usize, twins: usize, halves: usize| -> Result<Vec<Person>> {
-        let spec = DrawSpec {
-            seed,
-            families,
-            twins,
-            views: halves * HALF,
-            size_px: bench.size_px,
-            portraits: false,
-            captions: Captions::Whole,
-        };
-        let people = draw::people(&spec);
-        let person = |person: &DrawnPerson| {
-            let found = bench.person(person, &spec, halves);
-            bar.inc(1);
-            found
-        };
-        people.iter().map(person).collect()
-    };
     let input = BenchInput {
         model: chosen.saved.digest.to_string(),
         measures: Body::sample(0).measures().iter().map(|(name, _)| (*name).to_owned()).collect(),
         view_counts: VIEW_COUNTS.to_vec(),
         headline_views: HEADLINE_VIEWS,
-        training: side(noise::subseed(seed, 1), PROBE_PEOPLE, 1, 1)?,
-        bench: side(noise::subseed(seed, 2), args.people, 1, 2)?,
-        twins: side(noise::subseed(seed, 3), 1, args.people, 2)?,
+        training: bench.people(noise::subseed(seed, 1), (PROBE_PEOPLE, 1), 1, &bar)?,
+        bench: bench.people(noise::subseed(seed, 2), (args.people, 1), 2, &bar)?,
+        twins: bench.people(noise::subseed(seed, 3), (1, args.people), 2, &bar)?,
     };
     bar.finish_and_clear();
     let found = evaluate(&input, args.seed)?;
@@ -99,6 +82,27 @@ struct HalfOfViews {
 }
 
 impl Bench<'_> {
+    /// People of `families` of `twins` each, with as many `halves` of views, read by the model.
+    fn people(
+        &self,
+        seed: u64,
+        (families, twins): (usize, usize),
+        halves: usize,
+        bar: &ProgressBar,
+    ) -> Result<Vec<Person>> {
+        let spec = DrawSpec {
+            seed,
+            families,
+            twins,
+            views: halves * HALF,
+            size_px: self.size_px,
+            portraits: false,
+            captions: Captions::Whole,
+        };
+        let read = |person| self.person(person, &spec, halves).inspect(|_| bar.inc(1));
+        draw::people(&spec).iter().map(read).collect()
+    }
+
     /// Draws each half of a person's views, and asks the model.
     fn person(&self, person: &DrawnPerson, spec: &DrawSpec, halves: usize) -> Result<Person> {
         let views: Vec<draw::DrawnView> =

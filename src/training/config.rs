@@ -19,8 +19,8 @@ pub struct TrainConfig {
     /// What every random number follows from.
     #[serde(default)]
     pub seed: u64,
-    /// Weights to begin with instead of random ones: a folder with a body-VAE, or a run by id, name or folder. Few people are
-    /// learned by heart from nothing; what is known of many is kept.
+    /// Weights to begin with instead of random ones: a folder with a body-VAE, or a run by id, name or
+    /// folder. Few people are learned by heart from nothing; what is known of many is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<String>,
     /// What is trained on: exactly one of its keys.

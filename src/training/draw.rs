@@ -65,8 +65,9 @@ pub enum Captions {
     /// Height, build, hair and clothes: `a tall slim woman with long red hair wearing …`.
     #[default]
     Whole,
-    /// The clothes alone: `a woman wearing …`, as people prompt and captioning models write. What the text does not tell of
-    /// a body, an adapter has to learn from c_body; of whole captions it learns that c_body says little that is new.
+    /// The clothes alone: `a woman wearing …`, as people prompt and captioning models write. What the text
+    /// does not tell of a body, an adapter has to learn from c_body; of whole captions it learns that c_body
+    /// says little that is new.
     Clothes,
 }
 

@@ -28,19 +28,18 @@ use train::views::{People, Person, ViewReader};
 
 use super::adapter::config::Base;
 use super::config::{Data, TrainConfigError};
-use super::{data, model, runs, shown, start, together};
+use super::{data, kinds, model, runs, shown, start, together};
 use crate::cli::{DreamboothArgs, Global};
 use crate::config;
 use crate::output::Output;
 use crate::progress;
 
-/// What runs of this training are called in `run.json`.
-pub const KIND: &str = "dreambooth";
 /// The grid's file in the run's folder.
 const GRID: &str = "grid.png";
 /// Pictures of each prompt in the grid.
 const SHOWN: usize = 4;
-/// Noise of its own for each of: pictures of the class, what is shown, what judges. Noise that was trained on would flatter.
+/// Noise of its own for each of: pictures of the class, what is shown, what judges. Noise that was trained on
+/// would flatter.
 const CLASS_SEED: u64 = 0x00C1_A550;
 const SHOWN_SEED: u64 = 0x0005_40B0;
 const JUDGED_SEED: u64 = 0x0001_D6ED;
@@ -88,7 +87,7 @@ impl DreamBoothConfig {
     }
 
     fn spec(&self, snapshot: &Snapshot) -> RunSpec {
-        start::spec(KIND, self.name.clone(), snapshot, self.seed, json!(self))
+        start::spec(kinds::DREAMBOOTH, self.name.clone(), snapshot, self.seed, json!(self))
     }
 }
 
@@ -237,8 +236,8 @@ fn find(snapshot: &Snapshot, config: &DreamBoothConfig) -> Result<Person> {
     else {
         if people.left_out.contains(&config.person) {
             bail!(
-                "`person = {:?}`: snapshot {} has fewer than two photos of them to train on; set `data.hold_out = false`, \
-                 or take more photos",
+                "`person = {:?}`: snapshot {} has fewer than two photos of them to train on; set \
+                 `data.hold_out = false`, or take more photos",
                 config.person,
                 snapshot.id()
             );

@@ -9,10 +9,10 @@ use train::ipadpt;
 
 use super::person::{self, PassedOver};
 use super::{model, runs, together};
-use crate::Done;
 use crate::cli::{EmbeddingFormat, EncodeArgs, Global};
+use crate::exit::Done;
 use crate::output::Output;
-use crate::plan::Plan;
+use crate::which;
 
 /// What was written, and from what.
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ pub fn run(args: &EncodeArgs, global: &Global, output: Output) -> Result<Done> {
         }
         None if folder.is_dir() => {
             let files = person::files_of(folder)?;
-            let plan = Plan::load(&args.recipe, &global.workdir)?;
+            let plan = which::plan(&args.recipe, &global.workdir)?;
             person::of_files(&args.person, &files, args.views, &chosen, &plan)?
         }
         None => bail!(

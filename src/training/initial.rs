@@ -14,7 +14,7 @@ use train::diffusion::tensor_file::TensorFile;
 use train::parameters::Parameters;
 use train::run::{InitFrom, RunSpec};
 
-use super::runs;
+use super::{kinds, runs};
 
 /// A kind of model that a training may begin with.
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +26,10 @@ pub struct Kind {
 }
 
 /// A body-VAE.
-pub const BODY_VAE: Kind = Kind { run: super::vae::KIND, files: &[body::file::WEIGHTS, body::file::CONFIG] };
+pub const BODY_VAE: Kind = Kind { run: kinds::BODY_VAE, files: &[body::file::WEIGHTS, body::file::CONFIG] };
 /// An adapter.
 pub const ADAPTER: Kind =
-    Kind { run: super::adapter::fit::KIND, files: &[adapter::file::BODY, adapter::file::REFERENCE] };
+    Kind { run: kinds::ADAPTER, files: &[adapter::file::BODY, adapter::file::REFERENCE] };
 
 /// A model that a training begins with.
 #[derive(Clone, Debug)]
@@ -151,7 +151,8 @@ fn known_snapshots(runs_dir: &Path) -> Result<BTreeSet<String>> {
     Ok(listing.snapshots.into_iter().map(|found| found.id).chain(withdrawn).collect())
 }
 
-/// The first key by which shapes differ that have to be one: measures and palette are parts that may be added or left out.
+/// The first key by which shapes differ that have to be one: measures and palette are parts that may be added
+/// or left out.
 fn other_shape(there: &BodyVaeConfig, here: &BodyVaeConfig) -> Option<(String, Value, Value)> {
     let parts = ["measures", "palette"];
     let (there, here) = (json!(there), json!(here));

@@ -9,6 +9,7 @@
 //! | [`adapter`] | `bolid train cache`, `pose-probe`, `adapter`, and `bolid export adapter` |
 //! | [`dreambooth`] | `bolid train dreambooth` |
 //! | [`initial`] | the weights that a training begins with instead of random ones |
+//! | [`kinds`] | what the runs of each training are called |
 //! | [`start`] | the folder a training begins or goes on in |
 //! | [`together`] | a training in one process, or in one of several |
 //! | [`shown`] | what a training shows while it goes |
@@ -26,6 +27,7 @@ pub mod draw;
 pub mod dreambooth;
 pub mod encode;
 pub mod initial;
+pub mod kinds;
 pub mod model;
 pub mod person;
 pub mod runs;

@@ -140,7 +140,7 @@ pub fn of_files(
 
 /// A file's weighted pixels at `side` px and its pose.
 fn view(file: &Path, plan: &Plan, detectors: &Detectors, side: usize) -> Result<(Vec<u8>, Pose)> {
-    let rules: &Rules = &plan.recipe.rules;
+    let rules: &Rules = &plan.recipe().rules;
     let bytes = fs::read(file).context("read")?;
     let photo = curate::decode(&bytes)?;
     let (faces, people) = (detectors.faces(&photo)?, detectors.people(&photo)?);
@@ -151,7 +151,7 @@ fn view(file: &Path, plan: &Plan, detectors: &Detectors, side: usize) -> Result<
     };
     let mut person = *person;
     person.joints = person.joints.gated(rules.joints.min_score);
-    let prepared = curate::prepare(&photo.image, &person, &plan.recipe.prepare)?;
+    let prepared = curate::prepare(&photo.image, &person, &plan.recipe().prepare)?;
     let size = prepared.size_px as usize;
     if !size.is_multiple_of(side) {
         bail!("`prepare.size_px = {size}` is no multiple of the model's {side} px");

@@ -136,7 +136,8 @@ pub fn dry_run_text(dry: &DryRun) -> String {
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     let memory = dry.peak_memory_bytes.map_or("unknown".to_owned(), |bytes| format!("{:.2} GiB", gib(bytes)));
     format!(
-        "parameters        {}\npeak memory       {memory}\nseconds a step    {:.2} (loading {:.2}, hidden behind the step before)\n\
+        "parameters        {}\npeak memory       {memory}\nseconds a step    {:.2} (loading {:.2}, hidden \
+         behind the step before)\n\
          steps             {}\nsamples           {}\ntime to the end   {}",
         dry.parameters,
         dry.seconds_per_step,

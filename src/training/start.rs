@@ -36,8 +36,8 @@ pub fn ended(runs_dir: &Path, spec: &RunSpec) -> Result<Option<RunFolder>> {
     Ok(folder.has_ended()?.then_some(folder))
 }
 
-/// A new run's folder, or with `--resume` the one to go on in, or with `--continue` whichever of both there is. One that
-/// was withdrawn is refused.
+/// A new run's folder, or with `--resume` the one to go on in, or with `--continue` whichever of both there
+/// is. One that was withdrawn is refused.
 pub fn run(runs_dir: &Path, spec: &RunSpec, config: &str, args: &HowArgs) -> Result<(RunFolder, Resume)> {
     let is_there = runs_dir.join(format!("{}-{}", spec.name, spec.id())).join("run.json").is_file();
     if args.resume || (args.go_on && is_there) {

@@ -31,8 +31,8 @@ pub fn first_alone<T>(group: Option<&Group>, work: impl Fn() -> Result<T>) -> Re
     done
 }
 
-/// Trains to the last step the run of `spec`. `begin` gives its folder; of a `group`, the first process has it alone, and the
-/// others give `None`.
+/// Trains to the last step the run of `spec`. `begin` gives its folder; of a `group`, the first process has
+/// it alone, and the others give `None`.
 pub fn train<B: Send>(
     group: Option<&Group>,
     spec: &RunSpec,

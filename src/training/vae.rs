@@ -20,14 +20,11 @@ use train::views::{BatchSource, Measures, People, Person, ViewReader, plan};
 use super::config::{TrainConfig, TrainConfigError};
 use super::draw::{DrawSpec, DrawnPerson};
 use super::initial::{self, InitialModel};
-use super::{data, draw, runs, shown, start, together};
+use super::{data, draw, kinds, runs, shown, start, together};
 use crate::cli::{Global, TrainArgs};
 use crate::config;
 use crate::output::Output;
 use crate::progress;
-
-/// What runs of this training are called in `run.json`.
-pub const KIND: &str = "body-vae";
 
 /// People that the validation looks at, at the most.
 const VALIDATED_PEOPLE: usize = 32;
@@ -60,7 +57,7 @@ pub fn run(args: &TrainArgs, global: &Global, output: Output) -> Result<()> {
     if let Some(initial) = &initial {
         initial.begin_body_vae(&config.model, &parameters, &device)?;
     }
-    let spec = start::spec(KIND, config.name.clone(), &snapshot, config.seed, json!(config));
+    let spec = start::spec(kinds::BODY_VAE, config.name.clone(), &snapshot, config.seed, json!(config));
     let spec = initial.iter().fold(spec, |spec, initial| initial.in_spec(spec));
     let source = BatchSource {
         encoded,
@@ -189,7 +186,7 @@ impl<'a> Drawn<'a> {
     /// Where the joints of each photo really are: about a minute for 80,000.
     fn poses(&self, snapshot: &Snapshot) -> Result<Vec<Pose>> {
         let bar = progress::stage("joints", snapshot.photos().len() as u64, "views");
-        let of_photo = |photo: &snapshot::Photo| {
+        let of_photo = |photo: &snapshot::KeptPhoto| {
             let pose = draw::true_pose(self.person(&photo.identity)?, &photo.facts, self.spec);
             bar.inc(1);
             pose

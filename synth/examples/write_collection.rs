@@ -41,7 +41,8 @@ fn main() -> anyhow::Result<()> {
             .map(|photo| {
                 let path = folder.join(&photo.file_name);
                 fs::write(&path, photo.bytes()).with_context(|| format!("write {}", path.display()))?;
-                Ok(json!({"identity": identity.slug, "photo": photo, "reason": photo.expected_reason(), "truth": photo.truth()}))
+                let (reason, truth) = (photo.expected_reason(), photo.truth());
+                Ok(json!({"identity": identity.slug, "photo": photo, "reason": reason, "truth": truth}))
             })
             .collect();
         for line in known {

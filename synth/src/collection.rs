@@ -98,7 +98,7 @@ pub enum Quirk {
 
 /// One photo of an identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Photo {
+pub struct SyntheticPhoto {
     /// Position within the identity, from 0.
     pub index: usize,
     /// File name, unique within the identity.
@@ -127,7 +127,7 @@ pub struct Identity {
     /// The body.
     pub body: Body,
     /// The photos in the gallery's order.
-    pub photos: Vec<Photo>,
+    pub photos: Vec<SyntheticPhoto>,
 }
 
 /// All of it: a description, pixels are made on demand.
@@ -197,9 +197,9 @@ impl Collection {
 }
 
 /// Good photos with the plants spread among them.
-fn photos(seed: u64, body: &Body, count: usize, kinds: &[Kind], number: usize) -> Vec<Photo> {
+fn photos(seed: u64, body: &Body, count: usize, kinds: &[Kind], number: usize) -> Vec<SyntheticPhoto> {
     let rng = &mut noise::stream(seed, 11);
-    let mut photos: Vec<Photo> = (0..count).map(|index| good(seed, body, index, rng)).collect();
+    let mut photos: Vec<SyntheticPhoto> = (0..count).map(|index| good(seed, body, index, rng)).collect();
     // the first photo stays good, so that every duplicate finds an original before it
     let mut places: Vec<usize> = (1..count).collect();
     places.shuffle(rng);
@@ -217,15 +217,15 @@ fn photos(seed: u64, body: &Body, count: usize, kinds: &[Kind], number: usize) -
     }
     // one quirk per identity for the first few identities: two per usual collection
     let quirk = [Some(Quirk::PngNamedJpg), Some(Quirk::ExifOrientation)].get(number).copied().flatten();
-    let originals: Vec<usize> = photos.iter().filter_map(Photo::original).collect();
-    let plain = |photo: &&mut Photo| photo.plant.is_none() && !originals.contains(&photo.index);
+    let originals: Vec<usize> = photos.iter().filter_map(SyntheticPhoto::original).collect();
+    let plain = |photo: &&mut SyntheticPhoto| photo.plant.is_none() && !originals.contains(&photo.index);
     if let Some(photo) = photos.iter_mut().rev().find(plain) {
         photo.quirk = quirk;
     }
     photos
 }
 
-fn good(seed: u64, body: &Body, index: usize, rng: &mut ChaCha8Rng) -> Photo {
+fn good(seed: u64, body: &Body, index: usize, rng: &mut ChaCha8Rng) -> SyntheticPhoto {
     let seed = noise::subseed(seed, index as u64);
     let (width, height) = match rng.random_range(0..100) {
         0..80 => {
@@ -249,7 +249,7 @@ fn good(seed: u64, body: &Body, index: usize, rng: &mut ChaCha8Rng) -> Photo {
         _ => format!("{:08x}-{:03}.jpg", noise::subseed(seed, 5) as u32, index + 1),
     };
     let shot = Shot { seed, width, height, people: vec![body.clone()], framing };
-    Photo {
+    SyntheticPhoto {
         index,
         file_name,
         width,
@@ -262,7 +262,7 @@ fn good(seed: u64, body: &Body, index: usize, rng: &mut ChaCha8Rng) -> Photo {
 }
 
 /// Turns the good photo at `index` into a plant; `taken` are the places of all plants.
-fn plant(photos: &mut [Photo], index: usize, kind: Kind, taken: &[usize], rng: &mut ChaCha8Rng) {
+fn plant(photos: &mut [SyntheticPhoto], index: usize, kind: Kind, taken: &[usize], rng: &mut ChaCha8Rng) {
     let seed = photos[index].shot.seed;
     let earlier: Vec<usize> = (0..index).filter(|i| !taken.contains(i)).collect();
     let of = *earlier.choose(rng).unwrap_or(&0);
@@ -313,7 +313,7 @@ fn fitting(change: Change, shot: &Shot) -> Change {
     if width.min(height) < 1000 { Change::Mirrored } else { change }
 }
 
-impl Photo {
+impl SyntheticPhoto {
     /// The name of the reason that judging must give; `None` for a good photo.
     pub fn expected_reason(&self) -> Option<&'static str> {
         self.plant.as_ref().map(Plant::reason)
@@ -335,7 +335,8 @@ impl Photo {
         }
     }
 
-    /// The shot with a seed for which everybody's face is seen and a single person is large enough. Found by looking at small renderings.
+    /// The shot with a seed for which everybody's face is seen and a single person is large enough. Found by
+    /// looking at small renderings.
     pub(crate) fn settled(&self) -> Shot {
         let wanted = self.shot.people.len();
         let scale = 200.0 / self.shot.width.max(self.shot.height) as f32;

@@ -12,7 +12,7 @@ pub const EYE_Y: f32 = 0.02;
 /// Height of the tip of the nose, half heads.
 pub const NOSE_Y: f32 = -0.27;
 
-/// Colours and mimics of one face in one photo. Colours are linear.
+/// Colours and expression of one face in one photo. Colours are linear.
 #[derive(Clone, Debug)]
 pub struct FaceLook {
     /// Skin.

@@ -15,7 +15,7 @@
 //! | [`truth`], [`disturb`] | what is known; what a detector would make of it |
 //! | [`view`], [`portrait`] | small photos of one person, for training; squares of somebody who stands |
 //! | [`watermark`], [`strokes`], [`names`] | marks on photos, their letters, invented names |
-//! | [`texture`], [`material`], [`pattern`], [`lettering`] | pictures of surfaces and things, to learn what is no mark |
+//! | [`texture`], [`material`], [`pattern`], [`lettering`] | surfaces and things, to learn what is no mark |
 //! | [`encode`], [`spoil`] | pixels to files; copies that differ, files that break |
 //! | [`collection`] | identities with good photos and planted rejects |
 //! | [`gallery`] | a site that shows a collection |
@@ -61,7 +61,7 @@ pub mod view;
 pub mod watermark;
 
 pub use body::Body;
-pub use collection::{Collection, CollectionSpec, Identity, Photo, Plant, Quirk};
+pub use collection::{Collection, CollectionSpec, Identity, Plant, Quirk, SyntheticPhoto};
 pub use render::{Rendered, render};
 pub use scene::{Framing, Shot};
 pub use truth::{PersonTruth, Truth};

@@ -1,5 +1,5 @@
-//! Small squares of one person who stands in a studio, arms below the shoulders, from head to feet, as tall as the square:
-//! what a small network learns soonest, and what the demo base draws.
+//! Small squares of one person who stands in a studio, arms below the shoulders, from head to feet, as tall
+//! as the square: what a small network learns soonest, and what the demo base draws.
 
 use image::RgbImage;
 use image::imageops::{self, FilterType};
@@ -74,7 +74,8 @@ fn stands(view: &View) -> bool {
     (0..2).all(|side| legs(side) && arms(side))
 }
 
-/// Whether the photo goes about as far to the person's left as to the right, as far as the square around the person does.
+/// Whether the photo goes about as far to the person's left as to the right, as far as the square around the
+/// person does.
 fn is_central(view: &View) -> bool {
     let truth = &view.rendered.truth;
     let b = truth.people[0].bbox;
@@ -83,8 +84,8 @@ fn is_central(view: &View) -> bool {
     missing < 0.1 * half
 }
 
-/// Left, top and side of a part of the drawn square: the person with `margin` of its longer side around it, as far as the
-/// photo goes.
+/// Left, top and side of a part of the drawn square: the person with `margin` of its longer side around it,
+/// as far as the photo goes.
 fn square_around(person: &BoundingBox, margin: f32, drawn_px: u32) -> [u32; 3] {
     let longest = drawn_px as f32;
     let side = (person.width().max(person.height()) * (1.0 + 2.0 * margin)).min(longest).round();

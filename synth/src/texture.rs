@@ -1,7 +1,8 @@
 //! Pictures of no place: surfaces that cover each other at every scale, as in photos of streets, gardens and clothes.
 //!
-//! A picture of overlapping shapes whose sizes follow a power law ("dead leaves") has the statistics of photos: edges of
-//! every length, contrast that falls with frequency. Each shape is of a [`Material`]; lens, sensor and file come last.
+//! A picture of overlapping shapes whose sizes follow a power law ("dead leaves") has the statistics of
+//! photos: edges of every length, contrast that falls with frequency. Each shape is of a [`Material`]; lens,
+//! sensor and file come last.
 
 use glam::{Mat2, Vec2, Vec3};
 use image::imageops::{self, FilterType};

@@ -1,4 +1,5 @@
-//! The program where there is no checkout and no recipe: what is stored, and what a snapshot says of itself, are enough.
+//! The program where there is no checkout and no recipe: what is stored, and what a snapshot says of itself,
+//! are enough.
 
 use std::fs;
 use std::path::Path;

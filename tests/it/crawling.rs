@@ -9,6 +9,7 @@ use crate::server::world::{Shape, World, png};
 use crate::server::{Reply, Server};
 use crate::support::{Workplace, json_lines, text};
 use photo::Digest;
+use synth::collection::{Collection, CollectionSpec};
 
 /// Runs while the gallery, which lives on this test's runtime, answers.
 async fn run(place: &Arc<Workplace>, arguments: &[&str]) -> Output {
@@ -176,12 +177,55 @@ async fn lists_of_urls_are_taken_in_with_captions_and_once() {
     assert_eq!(people.iter().map(|person| person.name.as_str()).collect::<Vec<_>>(), ["ada", "ben"]);
     let photos = catalog.photos(people[0].id).await.unwrap();
     assert_eq!(photos[0].caption.as_deref(), Some("a walk"));
-    assert_eq!(photos[0].sha256, Some(Digest::of(png(70, 70, "/a.png".len())).to_string()));
+    assert_eq!(photos[0].sha256, Some(Digest::of(png(70, 70, "/a.png".len()))));
     catalog.close().await;
 
     server.clear_log();
     let again = json_lines(&run(&place, &import).await).remove(0);
     assert_eq!((&again["photos_stored"], server.log().len()), (&0.into(), 0));
+}
+
+/// The server is asked once the models are loaded; measuring, judging and the snapshot come after it.
+#[tokio::test]
+async fn a_list_of_models_that_is_changed_during_a_run_changes_nothing_of_the_run() {
+    let place = place();
+    let demo = crate::support::project().join("data/models");
+    let listed = fs::read_to_string(demo.join("models.toml")).unwrap();
+    let models = place.path().join("models.toml");
+    fs::write(&models, listed.replace("file = \"", &format!("file = \"{}/", demo.display()))).unwrap();
+    let collection = Collection::new(CollectionSpec { seed: 31, identities: 1, photos_per_identity: 6 });
+    let usual = collection.identities[0].photos.iter().filter(|photo| photo.plant.is_none());
+    let photos: Vec<Vec<u8>> = usual.map(synth::SyntheticPhoto::bytes).collect();
+    let names: Vec<String> = (0..photos.len()).map(|number| format!("/{number}.jpg")).collect();
+
+    let changed = models.clone();
+    let paths = names.clone();
+    let server = Server::start(move |request| {
+        fs::write(&changed, "this is no list of models").unwrap();
+        let photo = paths.iter().position(|path| *path == request.path).map(|at| photos[at].clone());
+        photo.map_or_else(|| Reply::status(404), Reply::ok)
+    })
+    .await;
+    let base = server.url.to_string();
+    let rows: String =
+        names.iter().map(|name| format!("{}{name},ada\n", base.trim_end_matches('/'))).collect();
+    let [list, profile] = ["list.csv", "pace.toml"].map(|name| place.path().join(name));
+    fs::write(&list, format!("url,identity\n{rows}")).unwrap();
+    fs::write(&profile, "[pace]\ndelay_ms = 1\n").unwrap();
+    let recipe = format!(
+        "name = \"mine\"\nmodels = {models:?}\n\n[[imports]]\nname = \"mine\"\npath = {list:?}\n\
+         profile = {profile:?}\n\n[rules]\nmin_photos = 1\n"
+    );
+    fs::write(place.recipe(), recipe).unwrap();
+
+    let output = run(&place, &["--json", "dataset"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(fs::read_to_string(&models).unwrap(), "this is no list of models");
+    let snapshot = json_lines(&output).pop().unwrap();
+    assert!(snapshot["photos"].as_u64() > Some(0) && snapshot["id"].is_string(), "{snapshot}");
+    let next = run(&place, &["judge"]).await;
+    assert_eq!(next.status.code(), Some(2), "the next run reads the list as it is then");
+    assert!(text(&next.stderr).contains("models.toml"), "{}", text(&next.stderr));
 }
 
 #[tokio::test]

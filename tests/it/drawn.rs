@@ -239,7 +239,7 @@ fn drawn_views_have_the_tensors_and_joints_of_the_pipeline() {
 }
 
 #[test]
-#[ignore = "the calibration of `synth::disturb`: 150 photos, two minutes; CALIBRATION_CSV=path writes the model's joints"]
+#[ignore = "the calibration of `synth::disturb`: 150 photos, two minutes; CALIBRATION_CSV=path writes joints"]
 fn joints_are_disturbed_as_the_pose_model_disturbs_them() {
     let observed = Sample::each(7000..7150, |sample| sample.observed());
     let [model, emulated] =

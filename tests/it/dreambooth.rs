@@ -6,10 +6,10 @@ use std::path::Path;
 use crate::support::tiny::{kill_after, run_named};
 use crate::support::{Workplace, project, refused};
 
-const CONFIG: &str = "name = \"one\"\nseed = 4\nperson = \"drawn/f00001-0\"\n\n[data]\nsplit = \"all\"\n\n[data.drawn]\nseed = 5\n\
-                      families = 2\ntwins = 1\nviews = 8\nsize_px = 64\nportraits = true\n\n[dreambooth]\n\
-                      class_pictures = 3\nclass_steps = 2\nrank = 2\n\n[fit]\nsteps = 4\nwarmup_steps = 1\n\
-                      save_every = 2\nvalidate_every = 2\n";
+const CONFIG: &str = "name = \"one\"\nseed = 4\nperson = \"drawn/f00001-0\"\n\n[data]\nsplit = \"all\"\n\n\
+                      [data.drawn]\nseed = 5\nfamilies = 2\ntwins = 1\nviews = 8\nsize_px = 64\n\
+                      portraits = true\n\n[dreambooth]\nclass_pictures = 3\nclass_steps = 2\nrank = 2\n\n\
+                      [fit]\nsteps = 4\nwarmup_steps = 1\nsave_every = 2\nvalidate_every = 2\n";
 
 fn workplace() -> (Workplace, String) {
     let place = Workplace::demo(1, 1, 1);

@@ -7,21 +7,24 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::{Workplace, json_lines, project, refused};
 
-const PLAN: &str = "name = \"tiny\"\npeople_seed = 3\npeople = 2\nviews = 2\nview_counts = [1, 2]\nheld_out = 2\nsteps = 3\n\
-                    prompts = [\"a photo of a {person} wearing a red T-shirt and blue jeans\"]\ntraining_seeds = [4]\n\n\
-                    [adapter]\nconfig = \"adapter.toml\"\nset = [\"fit.steps=2\"]\n\n[ip_adapter]\nset = [\n\
+const PLAN: &str = "name = \"tiny\"\npeople_seed = 3\npeople = 2\nviews = 2\nview_counts = [1, 2]\n\
+                    held_out = 2\nsteps = 3\n\
+                    prompts = [\"a photo of a {person} wearing a red T-shirt and blue jeans\"]\n\
+                    training_seeds = [4]\n\n[adapter]\nconfig = \"adapter.toml\"\n\
+                    set = [\"fit.steps=2\"]\n\n[ip_adapter]\nset = [\n\
                     \"samples.reference=\\\"target\\\"\", \"dropout.without_body_stream=1\",\n\
                     \"dropout.without_reference_stream=0\", \"validation.people=0\",\n]\n\n\
                     [dreambooth]\nconfig = \"dreambooth.toml\"\n";
 
-const ADAPTER: &str = "name = \"few\"\nseed = 4\n\n[data]\nsplit = \"all\"\n\n[data.drawn]\nseed = 5\nfamilies = 4\ntwins = 1\n\
-                       views = 6\nsize_px = 128\nportraits = true\n\n[samples]\nbatch = 2\nbody_views = 2\n\n[objective]\n\
-                       prediction = \"v_prediction\"\n\n[validation]\npeople = 2\nphotos = 1\ngrid_bodies = 1\n\
-                       grid_steps = 1\n\n[fit]\nsteps = 3\nwarmup_steps = 1\nsave_every = 3\nvalidate_every = 3\n";
+const ADAPTER: &str = "name = \"few\"\nseed = 4\n\n[data]\nsplit = \"all\"\n\n[data.drawn]\nseed = 5\n\
+                       families = 4\ntwins = 1\nviews = 6\nsize_px = 128\nportraits = true\n\n[samples]\n\
+                       batch = 2\nbody_views = 2\n\n[objective]\nprediction = \"v_prediction\"\n\n\
+                       [validation]\npeople = 2\nphotos = 1\ngrid_bodies = 1\ngrid_steps = 1\n\n[fit]\n\
+                       steps = 3\nwarmup_steps = 1\nsave_every = 3\nvalidate_every = 3\n";
 
-const DREAMBOOTH: &str = "name = \"one\"\nseed = 4\nperson = \"anybody\"\n\n[data]\nhold_out = false\n\n[dreambooth]\nphotos = 2\n\
-                          class_pictures = 1\nclass_steps = 2\nrank = 2\n\n[fit]\nsteps = 2\nwarmup_steps = 1\n\
-                          save_every = 2\nvalidate_every = 2\n";
+const DREAMBOOTH: &str = "name = \"one\"\nseed = 4\nperson = \"anybody\"\n\n[data]\nhold_out = false\n\n\
+                          [dreambooth]\nphotos = 2\nclass_pictures = 1\nclass_steps = 2\nrank = 2\n\n\
+                          [fit]\nsteps = 2\nwarmup_steps = 1\nsave_every = 2\nvalidate_every = 2\n";
 
 fn workplace() -> (Workplace, String) {
     let place = Workplace::demo(1, 1, 1);

@@ -1,4 +1,5 @@
-//! Faces of one gallery that are another person's, through the program: a photo of somebody else among a person's photos.
+//! Faces of one gallery that are another person's, through the program: a photo of somebody else among a
+//! person's photos.
 
 use std::fs;
 use std::path::PathBuf;

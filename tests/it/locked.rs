@@ -16,7 +16,8 @@ fn a_snapshot_is_rebuilt_with_the_same_id_while_every_url_gives_the_same_bytes()
     assert!(place.workdir().join(format!("locked/{id}/snapshots/demo-{id}/manifest.json")).exists());
 }
 
-/// The demo as `make dataset` makes it. Its measurements may be rounded otherwise on this processor; its id is the same.
+/// The demo as `make dataset` makes it. Its measurements may be rounded otherwise on this processor; its id
+/// is the same.
 #[test]
 fn the_demo_has_the_id_that_the_readme_names() {
     let place = Workplace::demo(1, 1, 1);
@@ -81,7 +82,8 @@ fn files_that_changed_or_vanished_are_told_and_left_out() {
         fs::copy(blob, folder.join(format!("ada/{i:02}.jpg"))).unwrap();
     }
     let recipe = format!(
-        "name = \"folder\"\nmodels = {:?}\n\n[[imports]]\nname = \"mine\"\npath = {folder:?}\n\n[rules]\nmin_photos = 1\n",
+        "name = \"folder\"\nmodels = {:?}\n\n[[imports]]\nname = \"mine\"\npath = \
+         {folder:?}\n\n[rules]\nmin_photos = 1\n",
         project().join("data/models/models.toml")
     );
     fs::write(place.recipe(), recipe).unwrap();

@@ -18,6 +18,8 @@ mod golden;
 mod identity;
 mod interrupted;
 mod judge;
+#[path = "../../curate/tests/it/layout.rs"]
+mod layout;
 mod locked;
 mod maps;
 mod measure;
@@ -26,7 +28,7 @@ mod own_models;
 mod planted;
 mod review;
 mod runs;
-#[allow(dead_code)] // crawls as a user runs them need a part of it
+#[allow(dead_code, reason = "crawls as a user runs them need a part of it")]
 #[path = "../../crawler/tests/it/server/mod.rs"]
 mod server;
 mod snapshots;

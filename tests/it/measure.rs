@@ -14,7 +14,8 @@ fn place(rules: &str) -> Workplace {
     let folder = place.path().join("photos");
     fs::create_dir(&folder).unwrap();
     let recipe = format!(
-        "name = \"test\"\nmodels = {:?}\n\n[[imports]]\nname = \"test\"\npath = {folder:?}\n\n[rules]\nmin_photos = 1\n{rules}",
+        "name = \"test\"\nmodels = {:?}\n\n[[imports]]\nname = \"test\"\npath = \
+         {folder:?}\n\n[rules]\nmin_photos = 1\n{rules}",
         crate::support::project().join("data/models/models.toml"),
     );
     fs::write(place.recipe(), recipe).unwrap();
@@ -28,8 +29,9 @@ fn photos() -> Vec<(String, Vec<u8>)> {
     let (planted, good): (Vec<_>, Vec<_>) = all.into_iter().partition(|photo| photo.plant.is_some());
     let large = good[0].clone().resized(1800, 2400);
     // Broken files and second copies never become photos of their own.
-    let is_odd =
-        |photo: &synth::Photo| matches!(photo.plant, Some(Plant::Broken { .. } | Plant::Duplicate { .. }));
+    let is_odd = |photo: &synth::SyntheticPhoto| {
+        matches!(photo.plant, Some(Plant::Broken { .. } | Plant::Duplicate { .. }))
+    };
     let planted = planted.into_iter().filter(|photo| !is_odd(photo));
     let chosen = planted.take(6).chain(good.into_iter().take(3)).chain([large]);
     chosen.enumerate().map(|(i, photo)| (format!("{i:02}.jpg"), photo.bytes())).collect()

@@ -19,8 +19,8 @@ fn write(path: &Path, rows: &[MeasurementRow]) {
     writer.finish().unwrap();
 }
 
-/// The rows, with the brightness of the first readable photo moved: as a processor that rounds the other way says it, or
-/// as none does.
+/// The rows, with the brightness of the first readable photo moved: as a processor that rounds the other way
+/// says it, or as none does.
 fn with_brightness_moved(rows: &[MeasurementRow], by: f64) -> (MeasurementRow, Vec<MeasurementRow>) {
     let mut rows = rows.to_vec();
     let row = rows.iter_mut().find(|row| row.value.contains("brightness")).unwrap();

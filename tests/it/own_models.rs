@@ -1,5 +1,5 @@
-//! A user's own models: where they are registered, how one of several is chosen, what is said where one is missing or was
-//! made for other photos.
+//! A user's own models: where they are registered, how one of several is chosen, what is said where one is
+//! missing or was made for other photos.
 
 use std::fs;
 

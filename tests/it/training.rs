@@ -12,11 +12,12 @@ use train::embedding_file::EmbeddingFile;
 /// Four people of nine views, a model of a few thousand numbers, six steps.
 pub fn config(place: &Workplace) -> PathBuf {
     let path = place.path().join("train.toml");
-    let text = "name = \"small\"\nseed = 3\n\n[data]\nsplit = \"all\"\n\n[data.drawn]\nseed = 5\nfamilies = 2\ntwins = 2\n\
-                views = 9\nsize_px = 64\n\n[model]\nlatent = 16\nview_px = 64\ndecoded_px = 32\nchannels = 16\nwidth = 16\n\
-                strip_width = 16\nheads = 2\ndecoder_channels = [16, 8]\npalette = true\n\
-                measures = [\"shin\", \"thigh\"]\n\n[views]\npeople = 3\nviews = 4\n\n[fit]\nsteps = 6\n\
-                warmup_steps = 2\nsave_every = 2\nvalidate_every = 3\n";
+    let text = "name = \"small\"\nseed = 3\n\n[data]\nsplit = \"all\"\n\n[data.drawn]\nseed = 5\n\
+                families = 2\ntwins = 2\nviews = 9\nsize_px = 64\n\n[model]\nlatent = 16\nview_px = 64\n\
+                decoded_px = 32\nchannels = 16\nwidth = 16\nstrip_width = 16\nheads = 2\n\
+                decoder_channels = [16, 8]\npalette = true\nmeasures = [\"shin\", \"thigh\"]\n\n[views]\n\
+                people = 3\nviews = 4\n\n[fit]\nsteps = 6\nwarmup_steps = 2\nsave_every = 2\n\
+                validate_every = 3\n";
     fs::write(&path, text).expect("a configuration can be written");
     path
 }

@@ -1,5 +1,5 @@
-//! Looking at a work folder while another process writes to it, and where nothing may be written; what a run says of its
-//! progress and of its end.
+//! Looking at a work folder while another process writes to it, and where nothing may be written; what a run
+//! says of its progress and of its end.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Wrong usages of every command: the error names what was wrong and what to do, says its cause once, and leaves no work
-//! folder behind. The list: `wrong_usages.txt`.
+//! Wrong usages of every command: the error names what was wrong and what to do, says its cause once, and
+//! leaves no work folder behind. The list: `wrong_usages.txt`.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;

@@ -1,4 +1,5 @@
-//! Views a second from a snapshot in the page cache, its shards plain and compressed by zstd in turn: `make bench-read`, or
+//! Views a second from a snapshot in the page cache, its shards plain and compressed by zstd in turn: `make
+//! bench-read`, or
 //!
 //!     cargo run --release -p train --example read_speed -- SNAPSHOT
 //!
@@ -12,7 +13,7 @@ use std::{env, fs};
 
 use photo::Digest;
 use serde_json::json;
-use snapshot::{IdentityRows, Photo, PhotoRow, Pixels, PreparedTensors, Snapshot, Writer};
+use snapshot::{IdentityRows, KeptPhoto, PhotoRow, Pixels, PreparedTensors, Snapshot, Writer};
 use train::views::ViewReader;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -90,7 +91,7 @@ fn ratio(copies: &[Copy; 2], of: impl Fn(&Copy) -> f64) -> f64 {
 }
 
 /// The photos of as many people as may be copied, one person at least.
-fn first_people(snapshot: &Snapshot) -> &[Photo] {
+fn first_people(snapshot: &Snapshot) -> &[KeptPhoto] {
     let photos = snapshot.photos();
     let most = COPIED_BYTES / (6 * (snapshot.manifest().spec.size_px as usize).pow(2));
     let mut end = 0;
@@ -103,13 +104,13 @@ fn first_people(snapshot: &Snapshot) -> &[Photo] {
     &photos[..end]
 }
 
-fn copy(original: &Snapshot, photos: &[Photo], compression: &str, folder: &Path) -> Outcome<Copy> {
+fn copy(original: &Snapshot, photos: &[KeptPhoto], compression: &str, folder: &Path) -> Outcome<Copy> {
     let mut spec = original.manifest().spec.clone();
     spec.prepare["compression"] = json!(compression);
     let start = Instant::now();
     let mut writer = Writer::create(folder, spec)?;
     for person in photos.chunk_by(|a, b| a.identity == b.identity) {
-        let by_digest: HashMap<Digest, &Photo> =
+        let by_digest: HashMap<Digest, &KeptPhoto> =
             person.iter().map(|photo| (photo.facts.sha256, photo)).collect();
         let rows = IdentityRows {
             identity: person[0].identity.clone(),
@@ -128,7 +129,7 @@ fn copy(original: &Snapshot, photos: &[Photo], compression: &str, folder: &Path)
     Ok(Copy { name, snapshot, written_s, shard_bytes })
 }
 
-fn tensors(snapshot: &Snapshot, photo: &Photo) -> Result<PreparedTensors, snapshot::Error> {
+fn tensors(snapshot: &Snapshot, photo: &KeptPhoto) -> Result<PreparedTensors, snapshot::Error> {
     let shard = snapshot.shard(photo)?;
     let read = |pixels| {
         let mut bytes = vec![0; if shard.holds(pixels) { 3 * shard.size_px().pow(2) } else { 0 }];

@@ -3,11 +3,11 @@
 //!
 //!     cargo run --release -p train --example unet_speed -- PYTHON FOLDER
 //!
-//! A step of an adapter is what a training does: four pictures of 16×16 latents, forward, backward into the streams alone,
-//! AdamW (PyTorch's fused one).
+//! A step of an adapter is what a training does: four pictures of 16×16 latents, forward, backward into the
+//! streams alone, AdamW (PyTorch's fused one).
 //!
-//! PYTHON has torch and diffusers; FOLDER takes the random weights (5 GB for the shape of SD 1.5). Every measurement is a
-//! process of its own, so that its peak memory is its own as well.
+//! PYTHON has torch and diffusers; FOLDER takes the random weights (5 GB for the shape of SD 1.5). Every
+//! measurement is a process of its own, so that its peak memory is its own as well.
 
 mod beside;
 

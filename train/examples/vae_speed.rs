@@ -2,10 +2,10 @@
 //!
 //!     cargo run --release -p train --example vae_speed -- PYTHON
 //!
-//! PYTHON has torch. Both sides have the same layers, shapes, losses and optimiser (PyTorch's fused one), random inputs
-//! and the same number of threads; the numbers of parameters are compared. A step is forward, backward and the
-//! optimiser's, without loading; ours also computes what follows from the joints (pooling weights, heat maps, weights of
-//! pixels), which PyTorch is given. Every measurement is a process of its own.
+//! PYTHON has torch. Both sides have the same layers, shapes, losses and optimiser (PyTorch's fused one),
+//! random inputs and the same number of threads; the numbers of parameters are compared. A step is forward,
+//! backward and the optimiser's, without loading; ours also computes what follows from the joints (pooling
+//! weights, heat maps, weights of pixels), which PyTorch is given. Every measurement is a process of its own.
 
 use std::path::Path;
 use std::process::Command;

@@ -48,8 +48,8 @@ struct Parameter {
 enum Moments {
     /// Of an f32 parameter on the CPU: updated in place, in one pass over parameter, gradient and moments.
     Host { mean: Vec<f32>, square: Vec<f32> },
-    /// Of any other: one launch for all of f32 on a card where there is a kernel for it, else candle's own operations.
-    /// Nothing else holds these tensors, which the kernel writes in place.
+    /// Any other parameter. On a GPU one kernel launch updates all that are f32; otherwise candle's operators
+    /// do. No other tensor shares this memory: the kernel writes in place.
     Tensors { mean: Tensor, square: Tensor },
 }
 
@@ -124,7 +124,7 @@ impl AdamW {
         Ok(())
     }
 
-    /// The same in one launch, if all parameters are such that it can be; returns whether it was.
+    /// Updates all parameters in one kernel launch, if they allow it; returns whether it did.
     #[cfg(feature = "cuda")]
     fn step_on_card(&self, gradients: &GradStore, rates: &impl Fn(bool) -> Rates) -> Result<bool> {
         let mut steps = Vec::with_capacity(self.parameters.len());
@@ -137,7 +137,8 @@ impl AdamW {
         card::adamw(&steps, &rates(true))
     }
 
-    /// The moments by name, `mean.NAME` and `square.NAME`, for a checkpoint of the training; the number of steps goes beside them.
+    /// The moments by name, `mean.NAME` and `square.NAME`, for a checkpoint of the training; the number of
+    /// steps goes beside them.
     pub fn moments(&self) -> Result<BTreeMap<String, Tensor>> {
         let mut all = BTreeMap::new();
         for (name, Parameter { var, moments, .. }) in &self.parameters {
@@ -154,25 +155,16 @@ impl AdamW {
         Ok(all)
     }
 
-    /// Takes back what [`moments`](Self::moments) and [`steps`](Self::steps) gave. Nothing changes if a moment is missing or has another shape.
+    /// Takes back what [`moments`](Self::moments) and [`steps`](Self::steps) gave. Nothing changes if a
+    /// moment is missing or has another shape.
     pub fn restore(&mut self, moments: &BTreeMap<String, Tensor>, steps: u64) -> Result<()> {
-        let of = |kind: &str, name: &str, var: &Var| -> Result<Tensor> {
-            let key = format!("{kind}.{name}");
-            let found = moments.get(&key);
-            match found.filter(|t| t.shape() == var.shape()) {
-                Some(tensor) => Ok(tensor.to_device(var.device())?.to_dtype(moment_type(var))?),
-                None => Err(Error::Shape {
-                    op: "restoring the optimiser",
-                    found: found.map_or_else(|| ().into(), |t| t.shape().clone()),
-                    tensor: key,
-                    expected: format!("{:?}", var.dims()),
-                }),
-            }
-        };
         let restored: Result<Vec<(Tensor, Tensor)>> = self
             .parameters
             .iter()
-            .map(|(n, p)| Ok((of("mean", n, &p.var)?, of("square", n, &p.var)?)))
+            .map(|(name, of)| {
+                let found = |kind| stored_moment(moments, format!("{kind}.{name}"), &of.var);
+                Ok((found("mean")?, found("square")?))
+            })
             .collect();
         for (parameter, (mean, square)) in self.parameters.values_mut().zip(restored?) {
             parameter.moments = match &parameter.moments {
@@ -185,6 +177,20 @@ impl AdamW {
         }
         self.step = steps;
         Ok(())
+    }
+}
+
+/// The moment `key` for a variable, in the variable's shape and on its device.
+fn stored_moment(moments: &BTreeMap<String, Tensor>, key: String, var: &Var) -> Result<Tensor> {
+    let found = moments.get(&key);
+    match found.filter(|moment| moment.shape() == var.shape()) {
+        Some(moment) => Ok(moment.to_device(var.device())?.to_dtype(moment_type(var))?),
+        None => Err(Error::Shape {
+            op: "restoring the optimiser",
+            found: found.map_or_else(|| ().into(), |moment| moment.shape().clone()),
+            tensor: key,
+            expected: format!("{:?}", var.dims()),
+        }),
     }
 }
 

@@ -23,7 +23,8 @@ impl Trainable {
         Self { name: name.into(), var: var.clone(), may_be_zero: false, may_be_absent: false }
     }
 
-    /// Accepts a gradient of zeros: for what begins behind a factor of zero, such as the first matrix of a LoRA pair.
+    /// Accepts a gradient of zeros: for a parameter that is multiplied by zeros at the start, such as the
+    /// first matrix of a LoRA pair.
     #[must_use]
     pub fn may_be_zero(self) -> Self {
         Self { may_be_zero: true, ..self }
@@ -76,8 +77,9 @@ impl std::error::Error for AuditFailure {}
 
 /// Runs one step and checks its gradients: every trainable tensor has one, no frozen one has.
 ///
-/// `step` gives the loss; `frozen` are named tensors as the loss uses them ([`Weights::given`](crate::diffusion::Weights::given)
-/// lists those of a model). Returns the gradients, for a caller that goes on with the step.
+/// `step` gives the loss; `frozen` are named tensors as the loss uses them
+/// ([`Weights::given`](crate::diffusion::Weights::given) lists those of a model). Returns the gradients, for
+/// a caller that goes on with the step.
 pub fn audit<'a>(
     trainable: &[Trainable],
     frozen: impl IntoIterator<Item = (&'a str, &'a Tensor)>,

@@ -11,31 +11,32 @@ use crate::group::Ranks;
 /// What was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first card, where this program was built for cards and there is one; else the CPU. In a group of processes, where
-    /// one on the CPU would hold up all: the process's card as for `cuda`, and none is an error.
+    /// The first GPU, if this program was built for GPUs and there is one; else the CPU. In a group of processes
+    /// a single one on the CPU would hold up all: there it is the process's own GPU as for `cuda`, and having
+    /// none is an error.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// A card by its number; in a group of processes, without one, the card of the process's own number on its machine,
-    /// counted round where there are fewer cards.
+    /// The GPU of this number. Without a number, in a group of processes: that of the process's number on its
+    /// machine, modulo the number of GPUs.
     Cuda(Option<usize>),
 }
 
-/// Name and value of an environment variable that lets Candle's threads sleep as soon as a loop is done. Otherwise they spin for
-/// about a millisecond after each, and take the processor from the threads that do most of a step. Candle reads it once, before
-/// its first loop.
+/// Name and value of an environment variable that lets Candle's threads sleep as soon as a loop is done.
+/// Otherwise they spin for about a millisecond after each, and take the processor from the threads that do
+/// most of a step. Candle reads it once, before its first loop.
 pub const CANDLE_SPINS: [&str; 2] = ["CANDLE_BARRIER_POOL_SPIN_LIMIT", "100"];
 
-/// Whether this program was built for cards.
+/// Whether this program was built for GPUs.
 const IS_BUILT_FOR_CUDA: bool = cfg!(feature = "cuda");
 
 impl DeviceChoice {
     /// The device.
     ///
     /// # Errors
-    /// Where a card was asked for, or a group is to use cards, and this program is built without them or there is none of
-    /// that number.
+    /// Where a GPU was asked for, or a group is to use GPUs, and this program is built without them or
+    /// there is none of that number.
     pub fn open(self) -> Result<Device> {
         let is_in_group = matches!(Ranks::from_env(), Ok(Some(_)));
         let card = |asked: Option<usize>| {
@@ -53,7 +54,8 @@ impl DeviceChoice {
                 Ok(Device::Cpu)
             }),
             Self::Cuda(_) if !IS_BUILT_FOR_CUDA => Err(self.refused(
-                "this program is built without CUDA; `make build-cuda` builds target/cuda/release/bolid-cuda, which has it",
+                "this program is built without CUDA; `make build-cuda` builds target/cuda/release/bolid-cuda, \
+                 which has it",
             )),
             Self::Cuda(asked) => card(asked),
         }
@@ -69,13 +71,13 @@ fn local_rank() -> Option<usize> {
     ["LOCAL_RANK", "SLURM_LOCALID"].iter().find_map(|name| std::env::var(name).ok()?.parse().ok())
 }
 
-/// The card of a process: its own number, counted round where there are fewer. A launcher that shows each process one card
-/// alone calls that 0.
+/// The GPU of a process: its own number, modulo the number of GPUs. Where a launcher shows each process only one
+/// GPU, that is number 0.
 fn card_of(local_rank: usize, cards: usize) -> usize {
     local_rank % cards.max(1)
 }
 
-/// How many cards this process sees; 0 where that cannot be had, and opening one then says why.
+/// How many GPUs this process sees; 0 where that cannot be had, and opening one then says why.
 #[cfg(feature = "cuda")]
 fn cards() -> usize {
     let count = candle_core::cuda::cudarc::driver::CudaContext::device_count();
@@ -122,8 +124,8 @@ pub fn name(device: &Device) -> String {
     }
 }
 
-/// The type that large frozen networks compute in where nothing says another: bf16 on a card, which has units for it, f32 on
-/// the CPU, where bf16 is slower.
+/// The default type that large frozen networks compute in: bf16 on a GPU, which has units for it, f32 on the
+/// CPU, where bf16 is slower.
 pub fn compute_type(device: &Device) -> DType {
     if device.is_cpu() { DType::F32 } else { DType::BF16 }
 }

@@ -91,8 +91,8 @@ pub enum Error {
     },
     /// Latents are NaN or infinite.
     #[error(
-        "sampling step {step} of {steps} (timestep {timestep}): the latents are not finite; look for NaN in the weights of \
-         base, adapter or LoRA, or lower guidance and λ"
+        "sampling step {step} of {steps} (timestep {timestep}): the latents are not finite; look for NaN in \
+         the weights of base, adapter or LoRA, or lower guidance and λ"
     )]
     NotFinite {
         /// The step, from 1.

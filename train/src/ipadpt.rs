@@ -1,12 +1,13 @@
 //! Embeddings as files that ComfyUI loads: the `.ipadpt` of ComfyUI_IPAdapter_plus.
 //!
-//! That extension's `IPAdapterSaveEmbeds` writes `torch.save(embeds, file)` and its `IPAdapterLoadEmbeds` reads
-//! `torch.load(path).cpu()` from ComfyUI's `input` folder: one tensor and nothing around it
-//! (<https://github.com/cubiq/ComfyUI_IPAdapter_plus>, `IPAdapterPlus.py`, last commit of February 2025). What it means
-//! is decided by `IPAdapterEmbeds`: `pos_embed` and `neg_embed` are f32 `[n, width]`, an embedding a row, for adapters
-//! whose projection is one linear layer, as ours is. Both are needed: without `neg_embed` the node asks for a CLIP vision
-//! model, although it would then only take zeros. So [`write_embedding`] writes two files, and the negative is zero:
-//! the mean of the prior N(0, I), that is, nobody in particular.
+//! That extension's `IPAdapterSaveEmbeds` writes `torch.save(embeds, file)` and its `IPAdapterLoadEmbeds`
+//! reads `torch.load(path).cpu()` from ComfyUI's `input` folder: one tensor and nothing around it
+//! (<https://github.com/cubiq/ComfyUI_IPAdapter_plus>, `IPAdapterPlus.py`, last commit of February 2025).
+//! What it means is decided by `IPAdapterEmbeds`: `pos_embed` and `neg_embed` are f32 `[n, width]`, an
+//! embedding a row, for adapters whose projection is one linear layer, as ours is. Both are needed: without
+//! `neg_embed` the node asks for a CLIP vision model, although it would then only take zeros. So
+//! [`write_embedding`] writes two files, and the negative is zero: the mean of the prior N(0, I), that is,
+//! nobody in particular.
 //!
 //! ```text
 //! archive/data.pkl     a pickle: `_rebuild_tensor_v2` of storage "0", shape and strides
@@ -14,8 +15,8 @@
 //! archive/data/0       the values
 //! archive/version      3
 //! ```
-//! The layout is that of `torch.save` since 1.6: a zip, entries stored, each one's bytes at a multiple of 64. The pickle
-//! has only what `torch.load(weights_only=True)` lets pass.
+//! The layout is that of `torch.save` since 1.6: a zip, entries stored, each one's bytes at a multiple of 64.
+//! The pickle has only what `torch.load(weights_only=True)` lets pass.
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};

@@ -22,7 +22,7 @@ pub(crate) struct Linear {
 
 impl Linear {
     pub fn new(inputs: usize, outputs: usize, builder: &VarBuilder) -> Result<Self> {
-        // Unit variance in, unit variance out.
+        // Keeps the variance: unit variance in, unit variance out.
         let init = Init::Randn { mean: 0.0, stdev: (1.0 / inputs as f64).sqrt() };
         Self::with(inputs, outputs, init, builder)
     }
@@ -104,8 +104,8 @@ impl Conv {
         grad::conv2d(x, &self.weight, Some(&self.bias), 1, self.padding)
     }
 
-    /// What the layer makes of maps, pooled, from the [pooled](grad::pool_bytes) maps `[n, p, inputs + 1]` themselves: both
-    /// are linear, so their order does not matter. For a kernel of one px.
+    /// This layer applied to [pooled](grad::pool_bytes) maps `[n, p, inputs + 1]`. The result is the layer's
+    /// maps pooled: both are linear, so their order does not matter. For a kernel of one px.
     pub fn of_pooled(&self, pooled: &Tensor) -> Result<Tensor> {
         let (outputs, inputs, _, _) = self.weight.dims4()?;
         let (weight, bias) = (self.weight.reshape((outputs, inputs))?, self.bias.reshape((outputs, 1))?);
@@ -224,12 +224,13 @@ impl Attention {
     }
 
     /// `x` `[b, n, width]` attends to itself; `mask` `[b, n]` is added to the scores of each key.
-    pub fn among(&self, x: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    pub fn self_attention(&self, x: &Tensor, mask: &Tensor) -> Result<Tensor> {
         grad::attention_layer(x, mask, &self.0)
     }
 
-    /// `x` `[b, n, width]` attends to `tokens` `[b, m, width]`, or `[b·parts, m/parts, width]`; `mask` `[b, n, m]` is added to the scores.
-    pub fn over(&self, x: &Tensor, tokens: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    /// `x` `[b, n, width]` attends to `tokens` `[b, m, width]`, or `[b·parts, m/parts, width]`; `mask` `[b,
+    /// n, m]` is added to the scores.
+    pub fn cross_attention(&self, x: &Tensor, tokens: &Tensor, mask: &Tensor) -> Result<Tensor> {
         grad::cross_attention_layer(x, tokens, mask, &self.0)
     }
 }

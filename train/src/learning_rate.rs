@@ -2,7 +2,8 @@
 
 use std::f64::consts::PI;
 
-/// Rises linearly over the warm-up, then falls along half a cosine to 0 (diffusers' `get_cosine_schedule_with_warmup`, transformers' too).
+/// Rises linearly over the warm-up, then falls along half a cosine to 0 (diffusers'
+/// `get_cosine_schedule_with_warmup`, transformers' too).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CosineWithWarmup {
     /// The highest rate, reached at the end of the warm-up.

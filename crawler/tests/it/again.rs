@@ -123,8 +123,8 @@ const WITH_PAGES: &str = r#"
     attempts = 2
 "#;
 
-/// Photos of two people with a page each. Three pages show one file, one is opted out, one links nothing, and one's file
-/// is forbidden.
+/// Photos of two people with a page each. Three pages show one file, one is opted out, one links nothing, and
+/// one's file is forbidden.
 fn with_pages(request: &Request) -> Reply {
     let reply = match request.path.as_str() {
         "/robots.txt" => Reply::ok("User-agent: *\nDisallow: /private/"),

@@ -45,7 +45,7 @@ async fn state(folder: &Path, site: &str) -> Vec<String> {
                 photo.source_url,
                 photo.file_url.unwrap_or_default(),
                 photo.sha256,
-                photo.failure,
+                photo.failure.map(FailureClass::name),
                 photo.caption
             ));
         }
@@ -58,7 +58,14 @@ async fn stored_digests(folder: &Path, site: &str) -> Vec<String> {
     let catalog = Catalog::open(folder).await.unwrap();
     let mut digests = Vec::new();
     for person in catalog.identities(site).await.unwrap() {
-        digests.extend(catalog.photos(person.id).await.unwrap().into_iter().filter_map(|photo| photo.sha256));
+        digests.extend(
+            catalog
+                .photos(person.id)
+                .await
+                .unwrap()
+                .into_iter()
+                .filter_map(|photo| Some(photo.sha256?.to_string())),
+        );
     }
     catalog.close().await;
     digests

@@ -1,5 +1,6 @@
-//! Galleries of every shape, behind servers that fail, through copies that link the site by other names, in crawls that
-//! are stopped at any moment: what is stored in the end is the server's truth, and a later crawl asks for nothing whole.
+//! Galleries of every shape, behind servers that fail, through copies that link the site by other names, in
+//! crawls that are stopped at any moment: what is stored in the end is the server's truth, and a later crawl
+//! asks for nothing whole.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -174,7 +175,7 @@ impl Gallery {
         for person in catalog.identities(self.settings.site()).await.unwrap() {
             let rows = catalog.photos(person.id).await.unwrap();
             assert!(rows.iter().all(|row| row.sha256.is_some() || row.failure.is_some()), "each has an end");
-            digests.extend(rows.into_iter().filter_map(|row| row.sha256));
+            digests.extend(rows.into_iter().filter_map(|row| Some(row.sha256?.to_string())));
         }
         catalog.close().await;
         digests

@@ -5,6 +5,7 @@ mod corpus;
 mod crawl;
 mod failures;
 mod galleries;
+mod people;
 mod server;
 mod simulate;
 mod software;

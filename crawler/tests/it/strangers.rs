@@ -40,7 +40,7 @@ async fn details(folder: &std::path::Path) -> Vec<(String, String)> {
     let mut details = Vec::new();
     for person in catalog.identities("list").await.unwrap() {
         let rows = catalog.photos(person.id).await.unwrap().into_iter();
-        details.extend(rows.filter_map(|row| Some((row.failure?, row.detail?))));
+        details.extend(rows.filter_map(|row| Some((row.failure?.to_string(), row.detail?))));
     }
     catalog.close().await;
     details
@@ -299,9 +299,10 @@ async fn while_hostile_pages_are_read_other_pages_and_photos_come_at_their_pace(
     let pages: Vec<_> =
         log.iter().filter(|entry| is_of_somebody(&entry.path)).map(|entry| entry.at).collect();
     assert_eq!(pages.len(), 86);
-    // Read on the thread that asks, each hostile page would hold the others up for the seconds that it takes, most of the
-    // crawl's time in all. On so few processors as reading leaves, and with a body of ten megabytes to send now and then, a
-    // request may come late; how late depends on the machine, and so does the whole.
+    // Read on the thread that asks, each hostile page would hold the others up for the seconds that it takes,
+    // most of the crawl's time in all. On so few processors as reading leaves, and with a body of ten
+    // megabytes to send now and then, a request may come late; how late depends on the machine, and so does
+    // the whole.
     let pauses = pages.windows(2).map(|pair| pair[1] - pair[0]).filter(|pause| *pause > 10 * DELAY);
     let held_up: Duration = pauses.sum();
     assert!(held_up < took / 4, "nothing was asked for during {held_up:?} of {took:?}");

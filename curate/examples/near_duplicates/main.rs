@@ -53,7 +53,7 @@ fn synthetic(seed: u64) -> Vec<copy::PhotoFile> {
     let spec = CollectionSpec { seed, identities: PEOPLE, photos_per_identity: PHOTOS_EACH };
     let photos = Collection::new(spec).identities.into_iter().flat_map(|person| person.photos);
     let good: Vec<_> = photos.filter(|photo| photo.plant.is_none()).collect();
-    let person = |photo: &synth::Photo| Some(photo.truth()?.people.first()?.bbox);
+    let person = |photo: &synth::SyntheticPhoto| Some(photo.truth()?.people.first()?.bbox);
     good.par_iter().map(|photo| (photo.bytes(), person(photo))).collect()
 }
 

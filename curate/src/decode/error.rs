@@ -20,7 +20,7 @@ pub enum DecodeError {
     #[error("{0}")]
     Unread(Unread),
     /// The first bytes belong to no format that is read.
-    #[error("the bytes are no JPEG, PNG, WebP, GIF, BMP or TIFF; they begin with {0}")]
+    #[error("the bytes are no JPEG, JPEG XL, PNG, WebP, GIF, BMP or TIFF; they begin with {0}")]
     UnknownFormat(String),
     /// The header declares more pixels than [`MAX_PIXELS`].
     #[error("{format} of {width}×{height} px has more than {MAX_PIXELS} pixels")]

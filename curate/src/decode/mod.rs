@@ -13,6 +13,8 @@
 //! | `error` | what is not decoded: damaged files, and sizes beyond the limits |
 //! | `decoded` | what decoding gives |
 //! | `jpeg` | JPEG, stricter than the `image` crate, and reduced while it is decoded |
+//! | `jxl` | JPEG XL |
+//! | [`hook`] | the same for whatever reads photos through the `image` crate |
 //! | `colour` | what the numbers of a file mean, and the way to sRGB |
 //! | `facts` | what is stored of a photo's pixels |
 
@@ -21,7 +23,9 @@ mod decoded;
 pub(crate) mod error;
 pub(crate) mod facts;
 mod header;
+pub mod hook;
 mod jpeg;
+mod jxl;
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -76,8 +80,9 @@ fn decode_upright(bytes: &[u8], min_size: MinDecodeSize) -> Result<(Header, Deco
     // cost this one photo, not the run. Nothing outlives the closure, so no half-changed state can be seen
     // afterwards.
     let decoded = catch_unwind(AssertUnwindSafe(|| match format_of(bytes)? {
-        (ImageFormat::Jpeg, _) => jpeg::decode(bytes, header.scale_num),
-        (other, name) => decode_other(bytes, other, name),
+        Format::Jpeg => jpeg::decode(bytes, header.scale_num),
+        Format::JpegXl => jxl::decode(bytes).map(|(image, said)| to_srgb(image, &said)),
+        Format::Other(other, name) => decode_other(bytes, other, name),
     }));
     let decoded = decoded.unwrap_or_else(|_| Err(panicked(header.format)))?;
     let mut image = DynamicImage::ImageRgb8(decoded.image);
@@ -92,25 +97,28 @@ fn decode_upright(bytes: &[u8], min_size: MinDecodeSize) -> Result<(Header, Deco
 /// [`DecodeError`] when the bytes are no image or declare a size beyond the limits. Damage shows when they
 /// are decoded.
 pub fn header(bytes: &[u8], min_size: MinDecodeSize) -> Result<Header, DecodeError> {
-    let (image_format, format) = format_of(bytes)?;
-    let read = catch_unwind(AssertUnwindSafe(|| match image_format {
-        ImageFormat::Jpeg => jpeg::header(bytes).map(|(width, height, turn)| (width, height, turn, 3)),
-        other => {
-            let mut decoder = open(bytes, other, format)?;
+    let format = format_of(bytes)?;
+    let read = catch_unwind(AssertUnwindSafe(|| match format {
+        Format::Jpeg => jpeg::header(bytes).map(|(width, height, turn)| (width, height, turn, 3)),
+        Format::JpegXl => jxl::header(bytes)
+            .map(|(width, height, memory)| (width, height, Orientation::NoTransforms, memory)),
+        Format::Other(other, name) => {
+            let mut decoder = open(bytes, other, name)?;
             let ((width, height), colour) = (decoder.dimensions(), decoder.color_type());
             // A broken EXIF block is no reason to lose a photo.
             let turn = decoder.orientation().unwrap_or(Orientation::NoTransforms);
             Ok((width, height, turn, u64::from(colour.bytes_per_pixel())))
         }
     }));
-    let (width, height, turn, bytes_per_pixel) = read.unwrap_or_else(|_| Err(panicked(format)))?;
-    let scale_num = if image_format == ImageFormat::Jpeg { min_size.scale_num(width, height) } else { 8 };
+    let (width, height, turn, bytes_per_pixel) = read.unwrap_or_else(|_| Err(panicked(format.name())))?;
+    let scale_num = if matches!(format, Format::Jpeg) { min_size.scale_num(width, height) } else { 8 };
     let pixels = u64::from(width) * u64::from(height) * u64::from(scale_num * scale_num) / 64;
     let is_on_its_side = turn.to_exif() >= 5; // the four that swap the axes
     let (width, height) = if is_on_its_side { (height, width) } else { (width, height) };
     // Beside the pixels as stored: their RGB copy, and for an odd JPEG the upright one.
     let decoded_bytes = pixels * (bytes_per_pixel + 3);
-    Ok(Header { format, width, height, orientation: turn.to_exif(), scale_num, decoded_bytes })
+    let (format, orientation) = (format.name(), turn.to_exif());
+    Ok(Header { format, width, height, orientation, scale_num, decoded_bytes })
 }
 
 /// The cache key of the facts of pixels, which need no model but depend on how photos are decoded.
@@ -127,30 +135,52 @@ fn panicked(format: &'static str) -> DecodeError {
     DecodeError::Damaged { format, detail: "the decoder panicked".to_owned() }
 }
 
-fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str), DecodeError> {
+/// What decodes a photo.
+#[derive(Clone, Copy)]
+enum Format {
+    Jpeg,
+    JpegXl,
+    /// The `image` crate, and the format's name.
+    Other(ImageFormat, &'static str),
+}
+
+impl Format {
+    /// As it stands in [`ImageFacts`].
+    fn name(self) -> &'static str {
+        match self {
+            Self::Jpeg => jpeg::FORMAT,
+            Self::JpegXl => jxl::FORMAT,
+            Self::Other(_, name) => name,
+        }
+    }
+
+    fn of(format: ImageFormat) -> Option<Self> {
+        let name = match format {
+            ImageFormat::Jpeg => return Some(Self::Jpeg),
+            ImageFormat::Png => "png",
+            ImageFormat::WebP => "webp",
+            ImageFormat::Gif => "gif",
+            ImageFormat::Bmp => "bmp",
+            ImageFormat::Tiff => "tiff",
+            _ => return None,
+        };
+        Some(Self::Other(format, name))
+    }
+}
+
+fn format_of(bytes: &[u8]) -> Result<Format, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
-    let format = image::guess_format(bytes).ok();
-    format.and_then(|format| Some((format, name(format)?))).ok_or_else(|| {
+    if jxl::is(bytes) {
+        return Ok(Format::JpegXl);
+    }
+    image::guess_format(bytes).ok().and_then(Format::of).ok_or_else(|| {
         if let Some(kind) = Unread::of(bytes) {
             return DecodeError::Unread(kind);
         }
         let head = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>();
         DecodeError::UnknownFormat(head.join(" "))
-    })
-}
-
-/// The formats that are read, and their names in [`ImageFacts`].
-fn name(format: ImageFormat) -> Option<&'static str> {
-    Some(match format {
-        ImageFormat::Jpeg => "jpeg",
-        ImageFormat::Png => "png",
-        ImageFormat::WebP => "webp",
-        ImageFormat::Gif => "gif",
-        ImageFormat::Bmp => "bmp",
-        ImageFormat::Tiff => "tiff",
-        _ => return None,
     })
 }
 
@@ -195,10 +225,14 @@ fn decode_other(bytes: &[u8], format: ImageFormat, name: &'static str) -> Result
     }
     let has_inks =
         matches!(decoder.original_color_type(), ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
-    let mut decoded = DynamicImage::from_decoder(decoder).map_err(|error| refusal(name, &error))?;
+    let decoded = DynamicImage::from_decoder(decoder).map_err(|error| refusal(name, &error))?;
     let said = if has_inks { said.of_inks_alone() } else { said };
+    Ok(to_srgb(decoded, &said))
+}
+
+fn to_srgb(mut decoded: DynamicImage, said: &Colours) -> DecodedPixels {
     let colours = said.to_srgb(&mut decoded);
-    Ok(DecodedPixels { image: over_white(decoded), colours, lacks_end: false })
+    DecodedPixels { image: over_white(decoded), colours, lacks_end: false }
 }
 
 fn refusal(format: &'static str, error: &image::ImageError) -> DecodeError {

@@ -108,6 +108,11 @@ impl Registry {
         Self { path: path.to_owned(), models: Vec::new() }
     }
 
+    /// Where the file lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The entries in the file's order.
     pub fn models(&self) -> &[ModelEntry] {
         &self.models

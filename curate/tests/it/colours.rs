@@ -65,6 +65,14 @@ fn other_formats_are_converted_alike() {
 }
 
 #[test]
+fn jpeg_xl_is_converted_alike_whether_its_pixels_or_a_jpeg_s_blocks_are_in_it() {
+    assert_converted("p3_jxl.jxl", "Wide P3");
+    assert_converted("p3_from_jpeg.jxl", "Wide P3");
+    assert_converted("grey_jxl.jxl", "Grey 1.8");
+    assert_converted("prophoto_jxl.jxl", "Very wide");
+}
+
+#[test]
 fn what_is_said_without_a_profile_is_followed() {
     assert_converted("gamma_and_primaries.png", "exponent 0.55556 (gAMA)");
     assert_converted("gamma_alone.png", "exponent 0.55556 (gAMA)");

@@ -463,9 +463,10 @@ fn what_is_no_image_is_refused_with_its_first_bytes() {
     assert!(matches!(decode(&[]), Err(DecodeError::Empty)));
     let error = decode(b"<!doctype html><html>").unwrap_err().to_string();
     assert!(error.contains("3c 21 64 6f"), "{error}");
-    for (start, name) in
-        [(&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], "HEIC"), (b"\xFF\x0A\x00\x10", "JPEG XL")]
-    {
+    for (start, name) in [
+        (&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], "HEIC"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "AVIF"),
+    ] {
         let error = decode(start).unwrap_err();
         assert!(matches!(error, DecodeError::Unread(_)) && error.to_string().starts_with(name), "{error}");
     }

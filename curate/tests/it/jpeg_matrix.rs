@@ -14,13 +14,17 @@ use curate::decode::DecodeError;
 /// Sides that are no multiple of any unit.
 const SIDES: (u32, u32) = (203, 157);
 
-/// A plane that is shifted, missing or scaled wrongly is off by dozens of levels. Rounding is not: of the
-/// colours, it differs by up to 4 levels between zune-jpeg and libjpeg-turbo, also where nothing is
-/// subsampled.
+/// A plane that is shifted, missing or scaled wrongly is off by dozens of levels. Rounding is not: zune-jpeg's
+/// inverse DCT is a level off libjpeg-turbo's in some 1 % of the samples, its upsampling in some 10 %, and a
+/// level of Cb is 1.77 levels of blue. Its colours are exact. libjpeg-turbo's own two inverse DCTs (`djpeg -dct
+/// int` and `float`) are up to 3 levels apart.
 const MOST_LEVELS: i32 = 4;
 
 /// What is counted as equal.
 const EQUAL_LEVELS: i32 = 2;
+
+/// The part of a picture's samples that may be further off than that; of this scene it is 0.0005 at most.
+const MOST_BEYOND: f64 = 0.001;
 
 fn run(program: &str, arguments: &[&str], input: &Path) -> Vec<u8> {
     let output =
@@ -82,6 +86,7 @@ fn every_layout_is_decoded_to_the_picture_of_libjpeg_turbo_or_refused() {
         &["-optimize", "-rgb"],
     ];
     let (mut equal, mut near, mut refused, mut wrong) = (0, 0, 0, Vec::new());
+    let mut farthest = 0.0;
     for sampling in &samplings {
         for process in processes {
             let arguments: Vec<&str> =
@@ -96,14 +101,18 @@ fn every_layout_is_decoded_to_the_picture_of_libjpeg_turbo_or_refused() {
             match decode(&written.stdout) {
                 Ok(photo) => {
                     let pairs = photo.image.as_raw().iter().zip(&expected);
-                    let most = pairs.map(|(a, b)| (i32::from(*a) - i32::from(*b)).abs()).max().unwrap_or(255);
+                    let levels: Vec<_> = pairs.map(|(a, b)| (i32::from(*a) - i32::from(*b)).abs()).collect();
+                    let most = levels.iter().copied().max().unwrap_or(255);
+                    let beyond = levels.iter().filter(|&&level| level > EQUAL_LEVELS).count();
+                    let beyond = beyond as f64 / expected.len() as f64;
                     let is_of_size = photo.image.as_raw().len() == expected.len();
                     if is_of_size && most <= EQUAL_LEVELS {
                         equal += 1;
-                    } else if is_of_size && most <= MOST_LEVELS {
+                    } else if is_of_size && most <= MOST_LEVELS && beyond <= MOST_BEYOND {
                         near += 1;
+                        farthest = f64::max(farthest, beyond);
                     } else {
-                        wrong.push(format!("{arguments:?}: off by {most}"));
+                        wrong.push(format!("{arguments:?}: off by {most}, {beyond:.5} by more than 2"));
                     }
                 }
                 Err(DecodeError::Unsupported { .. }) => refused += 1,
@@ -112,6 +121,7 @@ fn every_layout_is_decoded_to_the_picture_of_libjpeg_turbo_or_refused() {
         }
     }
     println!("{equal} equal, {near} off by rounding, {refused} refused, {} wrong", wrong.len());
+    println!("off by more than {EQUAL_LEVELS} levels: {farthest:.5} of a picture's samples at most");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(equal + near + refused >= 200, "{equal} + {near} + {refused}");
 }

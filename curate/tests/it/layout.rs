@@ -1,5 +1,5 @@
-//! The layout of this crate's sources: no file imports one that imports it, and the map at the head of a
-//! folder names every file in it.
+//! The layout of a crate's sources: no file imports one that imports it, and the map at the head of a folder
+//! names every file in it. The tests of `snapshot` and of the program are this file as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,10 +18,11 @@ fn sources() -> BTreeMap<Segments, String> {
             if path.is_dir() {
                 add(&path, &inner, found);
             } else {
-                let is_head = matches!(name.as_str(), "lib" | "mod");
+                let is_head = matches!(name.as_str(), "lib" | "main" | "mod");
                 let text = fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]").next().unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
                 let code: Vec<&str> = code.lines().map(|line| line.split("//").next().unwrap()).collect();
+                let code = without_test_files(&code);
                 found.insert(if is_head { module.to_vec() } else { inner }, code.join("\n"));
             }
         }
@@ -29,6 +30,16 @@ fn sources() -> BTreeMap<Segments, String> {
     let mut found = BTreeMap::new();
     add(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &[], &mut found);
     found
+}
+
+/// The lines without those that name files of tests: `#[cfg(test)]`, then `mod tests;`.
+fn without_test_files<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let is_test_file = |at: usize| {
+        lines[at] == "#[cfg(test)]"
+            && lines.get(at + 1).is_some_and(|next| next.starts_with("mod ") && next.ends_with(';'))
+    };
+    let kept = (0..lines.len()).filter(|&at| !is_test_file(at) && (at == 0 || !is_test_file(at - 1)));
+    kept.map(|at| lines[at]).collect()
 }
 
 /// The paths of a `use` tree: `a::{b, c::d}` is `a::b` and `a::c::d`.
@@ -91,7 +102,10 @@ fn imports(sources: &BTreeMap<Segments, String>) -> Imports {
             let statement = statement.split_whitespace().collect::<Vec<_>>().join(" ");
             let statement = statement.trim_start_matches(['}', ' ']);
             let keywords = ["use ", "pub use ", "pub(crate) use ", "pub(super) use "];
-            if let Some(tree) = keywords.iter().find_map(|keyword| statement.strip_prefix(keyword)) {
+            // A text may go on with `use` behind a semicolon.
+            let is_tree = |tree: &&str| tree.chars().all(|c| c.is_alphanumeric() || "_:{},* ".contains(c));
+            let tree = keywords.iter().find_map(|keyword| statement.strip_prefix(keyword)).filter(is_tree);
+            if let Some(tree) = tree {
                 let found = expand(tree).into_iter().filter_map(|path| absolute(module, &path, sources));
                 if statement.starts_with("pub") {
                     let name = |path: &Segments| [module.as_slice(), &path[path.len() - 1..]].concat();
@@ -162,11 +176,13 @@ fn the_map_of_each_folder_names_its_files() {
             continue; // the first paragraph is map enough
         }
         let folder = module.iter().fold(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), |a, b| a.join(b));
-        let head = if module.is_empty() { "lib.rs" } else { "mod.rs" };
-        let text = fs::read_to_string(folder.join(head)).unwrap();
+        let heads = ["lib.rs", "main.rs", "mod.rs"].map(|name| folder.join(name));
+        let mut heads = heads.into_iter().chain([folder.with_extension("rs")]);
+        let head = heads.find(|path| path.is_file()).unwrap();
+        let text = fs::read_to_string(&head).unwrap();
         let named: String = text.lines().filter(|line| line.starts_with("//! |")).collect();
         let lacks: Vec<&&str> =
             declared.iter().filter(|name| !named.contains(&format!("`{name}`"))).collect();
-        assert!(lacks.is_empty(), "the map in {} lacks {lacks:?}", folder.join(head).display());
+        assert!(lacks.is_empty(), "the map in {} lacks {lacks:?}", head.display());
     }
 }

@@ -8,6 +8,7 @@ mod embedding;
 mod identity_check;
 mod jpeg_matrix;
 mod judge;
+mod jxl;
 mod layout;
 mod models;
 mod prepare;

@@ -10,7 +10,7 @@ use crate::adamw::{Entry, Rates, plan};
 // SAFETY: a `repr(C)` structure of numbers, the same as in the kernel's source.
 unsafe impl DeviceRepr for Entry {}
 
-/// A parameter of a step, all four contiguous f32 tensors of one shape on one card.
+/// A parameter of a step, all four contiguous f32 tensors of one shape on one GPU.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
     /// The parameter, which is written.
@@ -40,10 +40,11 @@ impl Step<'_> {
     }
 }
 
-/// One step of all parameters in one launch. Returns whether it was done: not where one of them is no contiguous f32 tensor on
-/// the card of the first.
+/// One step of all parameters in one launch. Returns whether it was done: not where one of them is no
+/// contiguous f32 tensor on the GPU of the first.
 ///
-/// Parameters and moments are written in place, whoever else holds them: the card's stream does one thing after the other.
+/// Parameters and moments are written in place, whoever else holds them: the GPU's stream does one thing
+/// after the other.
 pub fn adamw_step(steps: &[Step<'_>], rates: &Rates) -> Result<bool> {
     let Some(first) = steps.first() else { return Ok(true) };
     if super::element(&[first.parameter])?.is_none() {
@@ -75,8 +76,9 @@ pub fn adamw_step(steps: &[Step<'_>], rates: &Rates) -> Result<bool> {
     let table = device.clone_htod(&entries)?;
     let mut of_table = Addresses::new(&stream);
     launch.arguments.entries = of_table.slice(&table);
-    // SAFETY: `at` and `of_table` hold all of them, and `is_for` checked that they are of the length that the entry says.
-    // Parameters and moments are written though borrowed as read: sound because Candle uses one stream for a device.
+    // SAFETY: `at` and `of_table` hold all of them, and `is_for` checked that they are of the length that the
+    // entry says. Parameters and moments are written though borrowed as read: sound because Candle uses one
+    // stream for a device.
     unsafe { start(device, Ok(launch))? };
     Ok(true)
 }

@@ -11,8 +11,8 @@ use super::memory::{Addresses, is_aligned, laid_out, numbers, on_card, room, ten
 use super::start::start;
 use crate::attention::{Shape, Strides};
 
-/// softmax(q·kᵀ·scale)·v, differentiable. With `heads`, q is `[b, n, heads·d]`, k and v are `[b, m, heads·d]`; without, they are
-/// `[b, h, n, d]` and `[b, h, m, d]`. The result is of q's shape.
+/// softmax(q·kᵀ·scale)·v, differentiable. With `heads`, q is `[b, n, heads·d]`, k and v are `[b, m,
+/// heads·d]`; without, they are `[b, h, n, d]` and `[b, h, m, d]`. The result is of q's shape.
 pub fn attention(
     q: &Tensor,
     k: &Tensor,

@@ -58,7 +58,8 @@ pub(super) fn on_card(storage: &Storage) -> Result<&CudaStorage> {
 /// Room for a tensor, which a kernel is to write in full.
 pub(super) fn room(device: &CudaDevice, shape: &Shape, dtype: DType) -> Result<CudaStorage> {
     use candle_core::backend::BackendDevice;
-    // SAFETY: the kernels write every element of what they return, as their tests on the host see: it starts as NaN there.
+    // SAFETY: the kernels write every element of what they return, as their tests on the host see: it starts
+    // as NaN there.
     unsafe { device.alloc_uninit(shape, dtype) }
 }
 

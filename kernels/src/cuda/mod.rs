@@ -1,4 +1,4 @@
-//! The operations on Candle's tensors on a card, each with its gradient.
+//! The operations on Candle's tensors on a GPU, each with its gradient.
 //!
 //! | file | functions |
 //! |---|---|
@@ -9,8 +9,9 @@
 //! | `start` | loads a kernel once for a device, and starts it |
 //! | `memory` | addresses of tensors, held until a kernel is started |
 //!
-//! Each function returns `None` where there are no kernels for what it is given: another device, type or shape, or a card before
-//! compute capability 8.0. Kernels run on Candle's own stream, in the order in which they are started.
+//! Each function returns `None` where there are no kernels for what it is given: another device, type or
+//! shape, or a GPU before compute capability 8.0. Kernels run on Candle's own stream, in the order in which
+//! they are started.
 #![allow(unsafe_code, reason = "kernels are given addresses")]
 
 mod adamw;
@@ -32,7 +33,7 @@ use crate::launch::Element;
 /// What becomes of the gradient of an argument before Candle has it: it may be taken by the pass itself.
 pub type HandOver = fn(&Tensor, Option<Tensor>) -> Result<Option<Tensor>>;
 
-/// The type of these tensors, if kernels take them: on one card, of one type.
+/// The type of these tensors, if kernels take them: on one GPU, of one type.
 fn element(tensors: &[&Tensor]) -> Result<Option<Element>> {
     let Some(first) = tensors.first() else { return Ok(None) };
     let Device::Cuda(device) = first.device() else { return Ok(None) };

@@ -26,7 +26,8 @@ pub fn layer_norm(
     applied(can, x, [weight, bias], width, Norm::new(Of::Rows(shape), eps, hand_over))
 }
 
-/// Group normalisation of `[n, c, h, w]`, and SiLU after it where `silu` says so, differentiable; `weight` and `bias` are `[c]`.
+/// Group normalisation of `[n, c, h, w]`, and SiLU after it where `silu` says so, differentiable; `weight`
+/// and `bias` are `[c]`.
 pub fn group_norm(
     x: &Tensor,
     groups: usize,
@@ -106,7 +107,8 @@ impl Norm {
             let (d_x, d_weight, d_bias) =
                 (at.of_new(&mut d_x)?, at.of_new(&mut d_weight)?, at.of_new(&mut d_bias)?);
             let (statistics, between) = (at.slice(statistics), at.slice_mut(&mut between));
-            // SAFETY: `at` holds all of them; shapes were checked where the op was made, and a gradient has its tensor's.
+            // SAFETY: `at` holds all of them; shapes were checked where the op was made, and a gradient has
+            // its tensor's.
             match self.of {
                 Of::Rows(shape) => {
                     let arguments = layer_norm::Arguments {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use candle_core::cuda_backend::WrapErr;
-use candle_core::cuda_backend::cudarc::driver::sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+use candle_core::cuda_backend::cudarc::driver::sys::CUfunction_attribute_enum as Attribute;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaContext, CudaFunction, CudaModule, DeviceRepr, LaunchConfig, PushKernelArg,
 };
@@ -18,8 +18,8 @@ include!(concat!(env!("OUT_DIR"), "/cuda_modules.rs"));
 /// Shared memory that a kernel has without asking for more.
 const SHARED_BYTES: u32 = 48 * 1024;
 
-/// What is loaded, by context and name: no launch asks the driver for it anew. Modules hold their context, so that no other one gets
-/// its address.
+/// What is loaded, by context and name: no launch asks the driver for it anew. Modules hold their context, so
+/// that no other one gets its address.
 #[derive(Default)]
 struct Loaded {
     modules: HashMap<(usize, &'static str), Arc<CudaModule>>,
@@ -38,8 +38,8 @@ unsafe impl<A: Copy> DeviceRepr for Passed<A> {}
 /// Starts a kernel on the device's stream, after all that was started there before.
 ///
 /// # Safety
-/// The addresses in the arguments are of memory of this device, aligned to 16 bytes, as large as the kernel takes it to be, and
-/// are held until this returns.
+/// The addresses in the arguments are of memory of this device, aligned to 16 bytes, as large as the kernel
+/// takes it to be, and are held until this returns.
 pub(super) unsafe fn start<A: Copy>(device: &CudaDevice, launch: crate::Result<Launch<A>>) -> Result<()> {
     let launch = super::planned(launch)?;
     let stream = device.cuda_stream();
@@ -75,7 +75,7 @@ fn kernel<A>(context: &Arc<CudaContext>, launch: &Launch<A>) -> Result<CudaFunct
     };
     let function = module.load_function(&launch.function).w()?;
     if launch.shared_bytes > SHARED_BYTES {
-        let attribute = CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        let attribute = Attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         function.set_attribute(attribute, launch.shared_bytes as i32).w()?;
     }
     loaded.modules.insert((at, name), module);

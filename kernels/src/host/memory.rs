@@ -4,12 +4,12 @@ use half::bf16;
 /// Elements before and after a tensor that nobody may read or write. A multiple of what 16 bytes hold.
 const GUARD: usize = 64;
 
-/// A tensor in memory, between guards that are no numbers: what a kernel reads there shows in its result, and what it writes
-/// there is found.
+/// A tensor in memory, between guards that are no numbers: what a kernel reads there shows in its result, and
+/// what it writes there is found.
 #[derive(Clone, Debug)]
 pub struct Memory {
     element: Element,
-    /// As 16-byte units, so that it is aligned as on a card.
+    /// As 16-byte units, so that it is aligned as on a GPU.
     units: Vec<u128>,
     len: usize,
 }

@@ -1,6 +1,6 @@
 //! The kernels on the host: the same sources, compiled by a C compiler, one thread of the grid after the other.
 //!
-//! Slow, and for tests alone: whether indices and barriers are right is known before a card is seen.
+//! Slow, and for tests alone: whether indices and barriers are right is known before a GPU is seen.
 #![allow(unsafe_code, reason = "kernels are given addresses")]
 
 mod memory;
@@ -28,8 +28,8 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// How warps, and the threads of one, take turns between two barriers, each as far ahead as it can go. Where both orders give
-/// the same, no barrier is missing.
+/// How warps, and the threads of one, take turns between two barriers, each as far ahead as it can go. Where
+/// both orders give the same, no barrier is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// From the first to the last.
@@ -44,8 +44,8 @@ pub enum Order {
 /// Where there is no such kernel, or its threads wait for each other for ever.
 ///
 /// # Safety
-/// The addresses in the arguments are those of memory of this process, aligned to 16 bytes, as large as the kernel takes it to
-/// be, and nobody else uses what it writes.
+/// The addresses in the arguments are those of memory of this process, aligned to 16 bytes, as large as the
+/// kernel takes it to be, and nobody else uses what it writes.
 pub unsafe fn run<A>(launch: &Launch<A>, order: Order) -> Result<()> {
     let failed = |reason| Error::Host { function: launch.function.clone(), reason };
     let found = KERNELS.iter().find(|(name, _)| *name == launch.function);

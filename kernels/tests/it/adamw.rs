@@ -3,7 +3,7 @@ use kernels::Element;
 use kernels::adamw::{Entry, Rates, plan};
 use kernels::host::{Memory, Order};
 
-/// Entries where the kernel reads them, aligned as on a card.
+/// Entries where the kernel reads them, aligned as on a GPU.
 #[repr(align(16))]
 struct Table {
     entries: [Entry; 6],

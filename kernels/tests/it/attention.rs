@@ -180,7 +180,8 @@ fn heads_may_lie_apart() {
 fn scores_of_eighty_give_numbers() {
     for element in BOTH {
         let mut given = Given::new(shape(40, 70, 40, element), Lie::SideBySide);
-        // Products of queries and keys with a deviation of √40 · 80 / 2, of which the largest are beyond ±80 after scaling.
+        // Products of queries and keys with a deviation of √40 · 80 / 2, of which the largest are beyond ±80
+        // after scaling.
         given.scale = 1.0;
         for i in 0..2 {
             for value in &mut given.tensors[i] {

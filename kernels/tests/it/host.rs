@@ -1,4 +1,4 @@
-//! Whether the host sees faults that a card would show now and then, or not at all.
+//! Whether the host sees faults that a GPU would show now and then, or not at all.
 
 use kernels::host::{Memory, Order, run};
 use kernels::{Element, Error, Launch};

@@ -33,8 +33,8 @@ pub fn rounded(value: f64, element: Element) -> f64 {
     }
 }
 
-/// Whether `found` is `expected` but for `share` of its root mean square, element by element. Tensors here are of about 1: one
-/// that is to be 0 is so but for rounding what cancels.
+/// Whether `found` is `expected` but for `share` of its root mean square, element by element. Tensors here
+/// are of about 1: one that is to be 0 is so but for rounding what cancels.
 #[track_caller]
 pub fn assert_close(what: &str, found: &[f64], expected: &[f64], share: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");

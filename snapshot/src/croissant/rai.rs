@@ -18,29 +18,30 @@ pub(super) fn properties(spec: &SnapshotSpec, counts: &Counts, composition: &Com
              part of the snapshot; `sha256` names their bytes.",
         "rai:dataPreprocessingProtocol": [
             format!(
-                "Photos are decoded, turned upright and converted to sRGB, and become squares of {0}×{0} px; `affine` leads \
-                 from one to the other. A second tensor is weighted by Gaussians around the visible joints.",
+                "Photos are decoded, turned upright and converted to sRGB, and become squares of {0}×{0} px; \
+                 `affine` leads from one to the other. A second tensor is weighted by Gaussians around the \
+                 visible joints.",
                 spec.size_px
             ),
-            "Photos are kept or dropped by the thresholds in manifest.json; dropped.parquet has every reason. Copies and \
-             near-duplicates are dropped but for one.",
-            "People are put on the sides train, validation and test by the hash of their name, so that nobody is on two. Of \
-             the photos in train, those marked `held_out` are held out of training."
+            "Photos are kept or dropped by the thresholds in manifest.json; dropped.parquet has every reason. \
+             Copies and near-duplicates are dropped but for one.",
+            "People are put on the sides train, validation and test by the hash of their name, so that nobody \
+             is on two. Of the photos in train, those marked `held_out` are held out of training."
         ],
         "rai:dataAnnotationProtocol":
-            "The 17 joints (COCO's order), boxes and scores are what models said; no person looked at each photo. Photos \
-             are under the name under which their source shows them.",
+            "The 17 joints (COCO's order), boxes and scores are what models said; no person looked at each \
+             photo. Photos are under the name under which their source shows them.",
         "rai:annotationsPerItem": annotations(spec),
         "rai:machineAnnotationTools": spec.models.iter().map(tool).collect::<Vec<_>>(),
         "rai:personalSensitiveInformation": [
-            "Photos of people who can be recognised, grouped by person, with names or slugs as their sources show them, and \
-             the addresses of the photos.",
+            "Photos of people who can be recognised, grouped by person, with names or slugs as their sources \
+             show them, and the addresses of the photos.",
             "What photos show without being labelled: gender, age, skin, body, health, place."
         ],
         "rai:dataBiases": [
             "People and photos are those that the sources show and the rules keep: they stand for no population.",
-            "Rules that ask for one face and one person leave out groups, backs and hidden faces; models find some people \
-             and some bodies better than others, and what they miss is dropped.",
+            "Rules that ask for one face and one person leave out groups, backs and hidden faces; models find \
+             some people and some bodies better than others, and what they miss is dropped.",
             people(composition),
         ],
         "rai:dataLimitations": [
@@ -51,7 +52,8 @@ pub(super) fn properties(spec: &SnapshotSpec, counts: &Counts, composition: &Com
         ],
         "rai:dataUseCases": [
             "Training and judging models of how a person's body looks.",
-            "Not for finding out who somebody is, for watching people, or for pictures of them that they would not want."
+            "Not for finding out who somebody is, for watching people, or for pictures of them that they would \
+             not want."
         ],
         "rai:dataSocialImpact":
             "Who is shown did not necessarily agree to be in a dataset. Their rights hold for whatever is made of it.",
@@ -73,8 +75,8 @@ fn collection(sources: &[Source]) -> String {
     };
     let sources: Vec<String> = sources.iter().map(source).collect();
     format!(
-        "Collected by bolid from: {}. Sites are read within robots.txt, opt-outs and a pace per host. When each photo was \
-         fetched stands in fetches.parquet.",
+        "Collected by bolid from: {}. Sites are read within robots.txt, opt-outs and a pace per host. When \
+         each photo was fetched stands in fetches.parquet.",
         if sources.is_empty() { "nothing".to_owned() } else { sources.join("; ") }
     )
 }
@@ -113,8 +115,8 @@ fn people(composition: &Composition) -> String {
     let Composition { photos_per_person, bodies, .. } = composition;
     let most = photos_per_person.iter().copied().fold(0.0, f64::max);
     format!(
-        "Some people have more photos than others, {most:.0} at most. {} photos show the body from shoulders to ankles, {} \
-         shoulders and hips, {} less.",
+        "Some people have more photos than others, {most:.0} at most. {} photos show the body from shoulders \
+         to ankles, {} shoulders and hips, {} less.",
         bodies.whole, bodies.upper, bodies.part
     )
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use photo::identity_name::site_of;
 use photo::{Reason, Rules};
 use serde::Serialize;
 use serde_json::Value;
@@ -67,9 +68,8 @@ impl<'a> Limits<'a> {
         if changed.is_empty() {
             return Vec::new();
         }
-        let site = |state: &PhotoState| state.identity.split('/').next().unwrap_or_default().to_owned();
         let [old, new] = [(before, self.rules[0]), (after, self.rules[1])].map(|(state, rules)| {
-            serde_json::to_value(rules.of_site(&site(state))).expect("rules have a JSON form")
+            serde_json::to_value(rules.of_site(site_of(&state.identity))).expect("rules have a JSON form")
         });
         let limit = |key: &&str| {
             let at = |rules: &Value| rules.pointer(&format!("/{}", key.replace('.', "/"))).cloned();

@@ -23,6 +23,7 @@ use crate::snapshot::Snapshot;
 use behind::Behind;
 use decision::DecisionChange;
 use person::PersonChange;
+pub use photo::Aspect;
 use photo::PhotoState;
 use setting::{ModelChange, SettingChange};
 
@@ -81,32 +82,6 @@ pub struct Changed {
     /// How far the joint that moved most did, in px of the photo, of the joints that both see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub joints_moved_px: Option<f32>,
-}
-
-/// Something in which two snapshots can differ on a photo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Aspect {
-    /// One keeps it, the other does not.
-    Verdict,
-    /// Both drop it, for reasons of other names.
-    Reasons,
-    /// Other bytes are under its address.
-    Bytes,
-    /// The same bytes are at another address.
-    Address,
-    /// It is another person's.
-    Identity,
-    /// The page says something else of it.
-    Caption,
-    /// Its person is on another side.
-    Split,
-    /// It is held out by one and trained on by the other.
-    HeldOut,
-    /// Its joints are others.
-    Joints,
-    /// A score is another one, or was not measured before.
-    Scores,
 }
 
 impl Changed {

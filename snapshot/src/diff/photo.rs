@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use photo::{Digest, Joints, Reason, Split, Verdict};
 use serde::Serialize;
 
-use super::Aspect;
 use crate::error::Error;
-use crate::row::{Dropped, Photo, Scores};
+use crate::row::{Dropped, KeptPhoto, Scores};
 use crate::snapshot::Snapshot;
 
 /// What a snapshot says of a photo.
@@ -44,13 +43,39 @@ pub struct Kept {
     pub joints_in_photo: Joints,
 }
 
+/// Something in which two snapshots can differ on a photo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aspect {
+    /// One keeps it, the other does not.
+    Verdict,
+    /// Both drop it, for reasons of other names.
+    Reasons,
+    /// Other bytes are under its address.
+    Bytes,
+    /// The same bytes are at another address.
+    Address,
+    /// It is another person's.
+    Identity,
+    /// The page says something else of it.
+    Caption,
+    /// Its person is on another side.
+    Split,
+    /// It is held out by one and trained on by the other.
+    HeldOut,
+    /// Its joints are others.
+    Joints,
+    /// A score is another one, or was not measured before.
+    Scores,
+}
+
 impl PhotoState {
     /// What photos are sorted by.
     pub(super) fn key(&self) -> (&str, &str, Option<Digest>) {
         (&self.identity, &self.url, self.sha256)
     }
 
-    fn of_kept(photo: &Photo) -> Self {
+    fn of_kept(photo: &KeptPhoto) -> Self {
         let facts = &photo.facts;
         Self {
             identity: photo.identity.clone(),
@@ -102,8 +127,8 @@ pub(super) struct Matched {
     pub removed: Vec<PhotoState>,
 }
 
-/// Finds for each photo the same one in the other snapshot: what agrees in more comes first, so that a photo is taken for
-/// another one's new bytes, or for one that moved, only where nothing speaks against it.
+/// Finds for each photo the same one in the other snapshot: what agrees in more comes first, so that a photo
+/// is taken for another one's new bytes, or for one that moved, only where nothing speaks against it.
 pub(super) fn matched(old: Vec<PhotoState>, new: Vec<PhotoState>) -> Matched {
     type Key = (Option<String>, Option<String>, Option<Digest>);
     let keys: [fn(&PhotoState) -> Option<Key>; 5] = [

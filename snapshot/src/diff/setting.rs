@@ -31,21 +31,6 @@ pub struct ModelChange {
 
 /// The keys in which two manifests differ, photos and models left out.
 pub(super) fn changes(before: &Manifest, after: &Manifest) -> Vec<SettingChange> {
-    let settings = |manifest: &Manifest| {
-        let spec = &manifest.spec;
-        let all = json!({
-            "format_version": manifest.format_version,
-            "name": spec.name,
-            "prepare": spec.prepare,
-            "program_version": spec.program_version,
-            "recipe": spec.recipe,
-            "rules": spec.rules,
-            "size_px": spec.size_px,
-        });
-        let mut leaves = BTreeMap::new();
-        flatten("", all, &mut leaves);
-        leaves
-    };
     let (before, mut after) = (settings(before), settings(after));
     let mut changes = Vec::new();
     for (key, old) in before {
@@ -56,6 +41,23 @@ pub(super) fn changes(before: &Manifest, after: &Manifest) -> Vec<SettingChange>
     }
     changes.sort_by(|a, b| a.key.cmp(&b.key)); // stable: items of a list that went stand before those that came
     changes
+}
+
+/// Everything that a manifest says of how its snapshot was made, photos and models left out, by path.
+fn settings(manifest: &Manifest) -> BTreeMap<String, Value> {
+    let spec = &manifest.spec;
+    let all = json!({
+        "format_version": manifest.format_version,
+        "name": spec.name,
+        "prepare": spec.prepare,
+        "program_version": spec.program_version,
+        "recipe": spec.recipe,
+        "rules": spec.rules,
+        "size_px": spec.size_px,
+    });
+    let mut leaves = BTreeMap::new();
+    flatten("", all, &mut leaves);
+    leaves
 }
 
 /// Every value that is no object under its path.

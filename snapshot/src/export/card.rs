@@ -20,8 +20,8 @@ pub(super) fn page(format: Format, snapshot: &SnapshotName, splits: &[&str]) -> 
         "---\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n\n# {name}\n\n\
          The photos of snapshot {name}-{id}, exported by bolid. `export.json` lists every file with its digest.\n\n\
          ```python\nfrom datasets import load_dataset\n\ndataset = load_dataset(\"path/to/this/folder\")\n```\n\n\
-         `joints` are 17 × (x, y, confidence) and `person_box` is left, top, right, bottom, in pixels of the picture. Photos \
-         of the split `held_out` show people of `train`, and are held out of training.\n"
+         `joints` are 17 × (x, y, confidence) and `person_box` is left, top, right, bottom, in pixels of the \
+         picture. Photos of the split `held_out` show people of `train`, and are held out of training.\n"
     );
     Some(("README.md".to_owned(), text.into_bytes()))
 }

@@ -13,7 +13,10 @@ pub enum ExportError {
     #[error(transparent)]
     File(#[from] Error),
     /// The folder holds something that is no export.
-    #[error("{path} holds something else ({found}); name a folder that is empty or not there yet", path = path.display())]
+    #[error(
+        "{path} holds something else ({found}); name a folder that is empty or not there yet",
+        path = path.display()
+    )]
     Occupied {
         /// The folder.
         path: PathBuf,
@@ -29,13 +32,19 @@ pub enum ExportError {
         what: String,
     },
     /// Another process writes there.
-    #[error("another process is writing the export in {path}; wait for it, or name another folder", path = path.display())]
+    #[error(
+        "another process is writing the export in {path}; wait for it, or name another folder",
+        path = path.display()
+    )]
     Busy {
         /// The folder.
         path: PathBuf,
     },
     /// The notes of an export that was stopped cannot be believed.
-    #[error("the journal of the export in {path} is damaged: {what}; remove the folder and export again", path = path.display())]
+    #[error(
+        "the journal of the export in {path} is damaged: {what}; remove the folder and export again",
+        path = path.display()
+    )]
     Journal {
         /// The folder.
         path: PathBuf,
@@ -62,7 +71,10 @@ pub enum ExportError {
         first: Digest,
     },
     /// The bytes of a photo are not those that its digest names.
-    #[error("{path} is not the photo that its name says; `bolid retry` and a new crawl fetch it again", path = path.display())]
+    #[error(
+        "{path} is not the photo that its name says; `bolid retry` and a new crawl fetch it again",
+        path = path.display()
+    )]
     DamagedPhoto {
         /// The file.
         path: PathBuf,

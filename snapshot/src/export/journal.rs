@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::error::ExportError;
 use super::manifest::{EXPORT, ExportManifest, Head, Part};
-use super::part;
+use super::partial;
 use crate::error::Error;
 use crate::files;
 use crate::manifest::{compact, pretty};
@@ -106,8 +106,8 @@ impl Journal {
     /// Writes `export.json`, whose digest it gives, and removes the journal.
     pub fn finish(&mut self, manifest: &ExportManifest) -> Result<Digest, Error> {
         let bytes = pretty(manifest);
-        super::replace(&self.out.join(EXPORT), &bytes)?;
-        part::remove_if_there(&self.path)?;
+        partial::replace(&self.out.join(EXPORT), &bytes)?;
+        partial::remove_if_there(&self.path)?;
         files::sync_dir(&self.out)?;
         Ok(Digest::of(&bytes))
     }

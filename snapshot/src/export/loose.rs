@@ -9,7 +9,8 @@ use std::path::Path;
 use photo::Digest;
 
 use super::error::ExportError;
-use super::part::{self, PartWriter};
+use super::part_writer::PartWriter;
+use super::partial;
 use super::picture::Picture;
 use super::sample::Sample;
 use super::spec::{ExportSpec, Format};
@@ -31,7 +32,7 @@ impl<'a> LoosePart<'a> {
 
     fn write(&mut self, path: String, bytes: &[u8]) -> Result<(), Error> {
         let full = self.out.join(&path);
-        let partial = part::partial(&full);
+        let partial = partial::partial(&full);
         let written = match fs::write(&partial, bytes) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let folder = full.parent().unwrap_or(self.out);

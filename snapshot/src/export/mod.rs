@@ -17,7 +17,8 @@
 //!   renamed, and noted in `export.partial.jsonl`. What is noted and still has its digest is kept.
 //! - **A photo leaves without its metadata** (`strip`): no EXIF, no GPS, no names. Addresses leave without
 //!   passwords.
-//! - **Memory** holds a few photos per thread and one row group; for imagefolder and ip-adapter also what the index says of
+//! - **Memory** holds a few photos per thread and one row group; for imagefolder and ip-adapter also what the
+//!   index says of
 //!   each photo, about 2 kB.
 //!
 //! | module | what |
@@ -28,7 +29,8 @@
 //! | `picture` | a photo's bytes as they leave |
 //! | `strip` | JPEG, PNG and WebP without metadata, pixels untouched |
 //! | `pipeline` | pictures in their order, made on all threads |
-//! | `part` | where a part ends, and what writes one |
+//! | `part`, `part_writer` | where a part ends; what writes one |
+//! | `partial` | files under a temporary name, before they get their own |
 //! | `webdataset`, `imagefolder`, `parquet`, `kohya`, `ip_adapter` | the layouts |
 //! | `card` | `README.md`, where the Hugging Face Hub reads splits |
 //! | `loose` | parts of pictures that are files of their own |
@@ -44,6 +46,8 @@ mod loose;
 pub mod manifest;
 mod parquet;
 mod part;
+mod part_writer;
+mod partial;
 mod picture;
 mod pipeline;
 mod sample;
@@ -61,13 +65,13 @@ pub use error::ExportError;
 pub use manifest::{EXPORT, ExportManifest};
 pub use spec::{ExportSpec, Format, PixelSource};
 
-use crate::error::Error;
 use crate::files;
 use crate::manifest::FileEntry;
 use crate::snapshot::Snapshot;
 use journal::Journal;
 use manifest::{Head, Part};
 use part::Parts;
+use partial::replace;
 use pipeline::Source;
 
 /// An export that is whole.
@@ -216,12 +220,4 @@ impl Job<'_> {
         }
         Ok(entries)
     }
-}
-
-/// Writes a file under a temporary name and renames it.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let partial = part::partial(path);
-    part::remove_if_there(&partial)?;
-    files::write_new(&partial, bytes)?;
-    fs::rename(&partial, path).map_err(Error::io("rename", &partial))
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::error::ExportError;
-use super::part::{self, PartWriter};
+use super::part_writer::PartWriter;
+use super::partial;
 use super::picture::Picture;
 use super::sample::Sample;
 use crate::error::Error;
@@ -39,8 +40,8 @@ impl<'a> ParquetPart<'a> {
         let folder = out.join(FOLDER);
         fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         let name = format!("{FOLDER}/{split}-{number:05}.parquet");
-        let partial = part::partial(&out.join(&name));
-        part::remove_if_there(&partial)?;
+        let partial = partial::partial(&out.join(&name));
+        partial::remove_if_there(&partial)?;
         // Of the other columns, `datasets` infers the features.
         let features = json!({ "info": { "features": { "image": { "_type": "Image" } } } }).to_string();
         let table = TableWriter::create(&partial, &columns(Vec::new()), &[("huggingface", features)])?;

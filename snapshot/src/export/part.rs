@@ -1,19 +1,16 @@
-//! Where a part ends, and what writes one.
+//! Where a part ends and the next begins.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::ExportError;
 use super::loose::LoosePart;
 use super::manifest::Part;
 use super::parquet::ParquetPart;
+use super::part_writer::PartWriter;
 use super::picture::Picture;
 use super::sample::Sample;
 use super::spec::{ExportSpec, Format};
 use super::webdataset::TarPart;
-use crate::error::Error;
-use crate::manifest::FileEntry;
 
 /// Photos of a part whose pictures are files of their own: few enough to be done in seconds after a kill, so
 /// many that the journal stays short.
@@ -22,15 +19,6 @@ const LOOSE_PHOTOS: usize = 1000;
 /// What a sample's facts and headers take beside picture and caption, at most: 51 numbers, two addresses,
 /// three tar headers.
 const FACTS_BYTES: u64 = 8192;
-
-/// Writes the photos of one part.
-pub(super) trait PartWriter<'a>: Send {
-    /// Adds a photo.
-    fn add(&mut self, sample: Sample<'a>, picture: Picture) -> Result<(), ExportError>;
-
-    /// Gives the files their names.
-    fn finish(self: Box<Self>) -> Result<Vec<FileEntry>, ExportError>;
-}
 
 /// The parts of an export: those that are done, and the one that is being written.
 pub(super) struct Parts<'a> {
@@ -124,18 +112,4 @@ fn begin<'a>(
 fn bytes(sample: &Sample<'_>, picture: &Picture) -> u64 {
     let caption = 2 * sample.text.map_or(0, str::len);
     picture.bytes.len() as u64 + caption as u64 + FACTS_BYTES
-}
-
-/// The name under which a file is written before it gets its own.
-pub(super) fn partial(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.partial"))
-}
-
-/// Removes what a killed run left under that name.
-pub(super) fn remove_if_there(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
-        _ => Ok(()),
-    }
 }

@@ -14,7 +14,7 @@ use super::sample::{self, Sample};
 use super::spec::PixelSource;
 use crate::error::Error;
 use crate::files;
-use crate::row::Photo;
+use crate::row::KeptPhoto;
 use crate::shard::Pixels;
 use crate::snapshot::Snapshot;
 
@@ -142,7 +142,7 @@ impl<'a> Source<'a> {
     }
 
     /// A photo's tensor and its side in px.
-    fn planes(&self, photo: &Photo, pixels: Pixels) -> Result<(Vec<u8>, u32), ExportError> {
+    fn planes(&self, photo: &KeptPhoto, pixels: Pixels) -> Result<(Vec<u8>, u32), ExportError> {
         let shard = self.snapshot.shard(photo)?;
         let size_px = shard.size_px();
         let mut planes = vec![0; 3 * size_px.pow(2)];

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::picture::Kind;
 use super::spec::PixelSource;
-use crate::row::Photo;
+use crate::row::KeptPhoto;
 use crate::shard;
 
 /// A photo's facts, in pixels of the picture that leaves.
@@ -35,7 +35,7 @@ pub(super) struct Sample<'a> {
 
 impl<'a> Sample<'a> {
     /// The facts of `photo`; `size_px` is the side of the snapshot's tensors.
-    pub fn new(photo: &'a Photo, pixels: PixelSource, size_px: u32) -> Self {
+    pub fn new(photo: &'a KeptPhoto, pixels: PixelSource, size_px: u32) -> Self {
         let facts = &photo.facts;
         let (joints, person_box, width, height) = match pixels {
             PixelSource::Photo => (facts.joints_in_photo, facts.person_box, facts.width, facts.height),
@@ -74,13 +74,13 @@ impl<'a> Sample<'a> {
 
 /// The split that a photo is in. Photos that are held out of training have one of their own: in the files of
 /// `train`, a trainer that has never heard of them would train on them.
-pub(super) fn side(photo: &Photo) -> &'static str {
+pub(super) fn side(photo: &KeptPhoto) -> &'static str {
     if photo.held_out { "held_out" } else { photo.split.name() }
 }
 
-/// The name of the person's shard, another one for each person. Readers of WebDataset cut a name at its first dot, so one
-/// with dots gets a name without.
-fn person(photo: &Photo) -> Cow<'_, str> {
+/// The name of the person's shard, another one for each person. Readers of WebDataset cut a name at its first
+/// dot, so one with dots gets a name without.
+fn person(photo: &KeptPhoto) -> Cow<'_, str> {
     let stem = shard::stem_of(&photo.shard);
     if !stem.contains('.') {
         return stem.into();

@@ -12,7 +12,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::ExportError;
-use super::part::{self, PartWriter};
+use super::part_writer::PartWriter;
+use super::partial;
 use super::picture::Picture;
 use super::sample::Sample;
 use crate::error::Error;
@@ -33,7 +34,7 @@ pub(super) struct TarPart<'a> {
 impl<'a> TarPart<'a> {
     pub fn create(out: &'a Path, split: &str, number: usize) -> Result<Self, Error> {
         let name = format!("{split}-{number:06}.tar");
-        let partial = part::partial(&out.join(&name));
+        let partial = partial::partial(&out.join(&name));
         let file = File::create(&partial).map_err(Error::io("create", &partial))?;
         let tar = tar::Builder::new(BufWriter::with_capacity(BUFFER_BYTES, file));
         Ok(Self { out, name, partial, tar })

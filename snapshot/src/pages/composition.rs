@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use photo::Joints;
+use photo::identity_name::site_of;
 use photo::joints::JOINT_COUNT;
 
 use crate::manifest::SnapshotSpec;
-use crate::row::{Dropped, Photo, Scores};
+use crate::row::{Dropped, KeptPhoto, Scores};
 
 /// The numbers of a snapshot.
 pub(crate) struct Composition {
@@ -55,7 +56,7 @@ const SHOULDERS_AND_HIPS: [usize; 4] = [5, 6, 11, 12];
 const KNEES_AND_ANKLES: [usize; 4] = [13, 14, 15, 16];
 
 impl Composition {
-    pub fn of(spec: &SnapshotSpec, photos: &[Photo], dropped: &[Dropped]) -> Self {
+    pub fn of(spec: &SnapshotSpec, photos: &[KeptPhoto], dropped: &[Dropped]) -> Self {
         let people = photos.chunk_by(|a, b| a.identity == b.identity);
         let mut joints_seen = [0; JOINT_COUNT];
         let mut bodies = Bodies::default();
@@ -98,7 +99,7 @@ impl Bodies {
     }
 }
 
-fn scores(photos: &[Photo]) -> Vec<(&'static str, Vec<f64>)> {
+fn scores(photos: &[KeptPhoto]) -> Vec<(&'static str, Vec<f64>)> {
     type Score = fn(&Scores) -> Option<f32>;
     let all: [(&str, Score); 6] = [
         ("watermark", |scores| scores.watermark),
@@ -117,7 +118,7 @@ fn scores(photos: &[Photo]) -> Vec<(&'static str, Vec<f64>)> {
         .collect()
 }
 
-fn sources(spec: &SnapshotSpec, photos: &[Photo], dropped: &[Dropped]) -> Vec<Source> {
+fn sources(spec: &SnapshotSpec, photos: &[KeptPhoto], dropped: &[Dropped]) -> Vec<Source> {
     #[derive(Default)]
     struct Tally<'a> {
         people: BTreeSet<&'a str>,
@@ -149,25 +150,22 @@ fn sources(spec: &SnapshotSpec, photos: &[Photo], dropped: &[Dropped]) -> Vec<So
     tallies.into_iter().map(source).collect()
 }
 
-fn site_of(identity: &str) -> &str {
-    identity.split('/').next().unwrap_or_default()
-}
-
 /// The host and port of an address; `None` of a local file's.
 fn host_of(url: &str) -> Option<&str> {
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
     rest.split(['/', '?', '#']).next().map(|host| host.rsplit('@').next().unwrap_or(host))
 }
 
-/// The least, middle and largest of some numbers; of an even count the lower of the two in the middle, so that it is one of
-/// them. `None` of no numbers.
+/// The least, middle and largest of some numbers; of an even count the lower of the two in the middle, so
+/// that it is one of them. `None` of no numbers.
 pub(crate) fn spread(numbers: &[f64]) -> Option<[f64; 3]> {
     let mut sorted = numbers.to_vec();
     sorted.sort_by(f64::total_cmp);
     Some([*sorted.first()?, sorted[(sorted.len() - 1) / 2], *sorted.last()?])
 }
 
-/// How many numbers fall into each of at most `MOST_BINS` ranges of round, equal width: `(from, to, count)`, `to` exclusive.
+/// How many numbers fall into each of at most `MOST_BINS` ranges of round, equal width: `(from, to, count)`,
+/// `to` exclusive.
 pub(crate) fn histogram(numbers: &[f64]) -> Vec<(f64, f64, usize)> {
     let Some([least, _, largest]) = spread(numbers) else { return Vec::new() };
     let widths = (0..12).flat_map(|power| [1.0, 2.0, 5.0].map(|unit| unit * 10f64.powi(power)));

@@ -1,4 +1,5 @@
-//! `README.md`, the dataset's card: what is in it, where it comes from, what was left out, how to read, rebuild and cite it.
+//! `README.md`, the dataset's card: what is in it, where it comes from, what was left out, how to read,
+//! rebuild and cite it.
 
 use std::fmt::Write as _;
 
@@ -97,23 +98,7 @@ legs): {}. Less than that: {}. {faces}
 }
 
 fn sources(sources: &[Source]) -> String {
-    let row = |source: &Source| {
-        let named: Vec<_> = source.hosts.iter().take(HOSTS).map(String::as_str).collect();
-        let mut hosts = if named.is_empty() { "local files".to_owned() } else { named.join(", ") };
-        if source.hosts.len() > HOSTS {
-            let _ = write!(hosts, " and {} more", source.hosts.len() - HOSTS);
-        }
-        format!(
-            "| {} | {} | {} | {} | {} | {} |\n",
-            cell(&source.name),
-            source.identities,
-            source.kept,
-            source.dropped,
-            cell(&hosts),
-            cell(source.licence.as_deref().unwrap_or("not stated"))
-        )
-    };
-    let rows: String = sources.iter().map(row).collect();
+    let rows: String = sources.iter().map(source_row).collect();
     format!(
         "## Where it comes from
 
@@ -123,6 +108,23 @@ fn sources(sources: &[Source]) -> String {
 `photos.parquet` has the address of every photo (`url`) and of the page that shows it (`page_url`).
 
 "
+    )
+}
+
+fn source_row(source: &Source) -> String {
+    let named: Vec<_> = source.hosts.iter().take(HOSTS).map(String::as_str).collect();
+    let mut hosts = if named.is_empty() { "local files".to_owned() } else { named.join(", ") };
+    if source.hosts.len() > HOSTS {
+        let _ = write!(hosts, " and {} more", source.hosts.len() - HOSTS);
+    }
+    format!(
+        "| {} | {} | {} | {} | {} | {} |\n",
+        cell(&source.name),
+        source.identities,
+        source.kept,
+        source.dropped,
+        cell(&hosts),
+        cell(source.licence.as_deref().unwrap_or("not stated"))
     )
 }
 

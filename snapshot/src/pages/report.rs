@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::manifest::{Counts, ModelRef, SnapshotSpec};
 use crate::pages::thumbnail;
-use crate::row::{Dropped, Photo};
+use crate::row::{Dropped, KeptPhoto};
 use crate::shard::{Pixels, Shard};
 
 /// The page's file name.
@@ -28,7 +28,7 @@ pub(crate) fn page(
     dir: &Path,
     spec: &SnapshotSpec,
     counts: &Counts,
-    photos: &[Photo],
+    photos: &[KeptPhoto],
     dropped: &[Dropped],
 ) -> Result<String, Error> {
     let mut html = String::new();
@@ -110,7 +110,7 @@ fn people_in_words(number: usize) -> String {
     if number == 1 { "1 person".to_owned() } else { format!("{number} people") }
 }
 
-fn visibility(photos: &[Photo]) -> String {
+fn visibility(photos: &[KeptPhoto]) -> String {
     let visible =
         |joint: usize| photos.iter().filter(|photo| photo.facts.joints.0[joint].confidence > 0.0).count();
     let bars: String = JOINT_NAMES
@@ -135,12 +135,12 @@ fn bar(name: &str, part: usize, whole: usize, label: &str) -> String {
 }
 
 /// Samples of people, as many as the page has room for.
-fn people(dir: &Path, photos: &[Photo], dropped: &[Dropped], room: usize) -> Result<String, Error> {
+fn people(dir: &Path, photos: &[KeptPhoto], dropped: &[Dropped], room: usize) -> Result<String, Error> {
     let mut dropped_of: BTreeMap<&str, usize> = BTreeMap::new();
     for photo in dropped {
         *dropped_of.entry(&photo.identity).or_default() += 1;
     }
-    let people: Vec<&[Photo]> = photos.chunk_by(|a, b| a.identity == b.identity).collect();
+    let people: Vec<&[KeptPhoto]> = photos.chunk_by(|a, b| a.identity == b.identity).collect();
     // one person's thumbnails per task: each reads whole photos and keeps a few kB
     let shown = people.par_iter().take(MAX_PEOPLE).map(|photos| {
         let dropped = dropped_of.get(photos[0].identity.as_str()).copied().unwrap_or(0);
@@ -164,7 +164,7 @@ fn people(dir: &Path, photos: &[Photo], dropped: &[Dropped], room: usize) -> Res
     ))
 }
 
-fn person(dir: &Path, photos: &[Photo], dropped: usize) -> Result<String, Error> {
+fn person(dir: &Path, photos: &[KeptPhoto], dropped: usize) -> Result<String, Error> {
     let shard = Shard::open(&dir.join(&photos[0].shard))?;
     let mut pixels = vec![0; 3 * shard.size_px().pow(2)];
     let mut html = format!(

@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 use crate::pages::thumbnail;
 use crate::row::Scores;
 
-/// The page's script. `rules.js` judges, `panel.js` has thresholds and filters, `grid.js` the cards, `keys.js` comes last.
+/// The page's script. `rules.js` judges, `panel.js` has thresholds and filters, `grid.js` the cards,
+/// `keys.js` comes last.
 const SCRIPT: &str = concat!(
     include_str!("review/rules.js"),
     include_str!("review/dom.js"),
@@ -58,10 +59,14 @@ pub struct ReviewPhoto {
     pub readable: bool,
     /// What was measured.
     pub scores: Scores,
+    /// Whether the watermark model was asked. Its score may be missing all the same: the model may be turned off.
+    pub watermark_measured: bool,
+    /// Whether the face embedding model was asked, which only rules that compare faces ask for.
+    pub embedding_measured: bool,
     /// The people that were found, whether they count or not; `None` where the model was not asked.
-    pub people: Option<Vec<Found>>,
+    pub people: Option<Vec<FoundBox>>,
     /// The faces that were found, likewise.
-    pub faces: Option<Vec<Found>>,
+    pub faces: Option<Vec<FoundBox>>,
     /// The main person's joints: x, y, confidence, 0 where one does not count.
     pub joints: Option<Vec<[f32; 3]>>,
     /// The Gaussians' σ as a share of the photo's longer side.
@@ -73,7 +78,7 @@ pub struct ReviewPhoto {
 
 /// A face or a person.
 #[derive(Clone, Debug, Serialize)]
-pub struct Found {
+pub struct FoundBox {
     /// Left, top, right, bottom.
     #[serde(rename = "box")]
     pub bbox: [f32; 4],

@@ -17,8 +17,8 @@ use std::os::unix::fs::FileExt;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::compress_bound;
 
-/// Zstd's own default. On tensors of the demo, level 1 is twice as fast and 10 % larger, level 9 takes four times as long
-/// for 8 % less; all are read equally fast.
+/// Zstd's own default. On tensors of the demo, level 1 is twice as fast and 10 % larger, level 9 takes four
+/// times as long for 8 % less; all are read equally fast.
 const LEVEL: i32 = 3;
 
 /// The most that a frame may hold, by the format.
@@ -50,8 +50,8 @@ struct Frame {
 }
 
 thread_local! {
-    /// The context and the compressed bytes of a frame, as large as the largest so far: kept for the thread's next frame, since fresh
-    /// pages cost time.
+    /// The context and the compressed bytes of a frame, as large as the largest so far: kept for the thread's
+    /// next frame, since fresh pages cost time.
     static SCRATCH: RefCell<(Decompressor<'static>, Vec<u8>)> = RefCell::default();
 }
 
@@ -129,8 +129,8 @@ impl Table {
         self.frames.iter().map(|frame| frame.decompressed.into())
     }
 
-    /// Decompresses a frame into `bytes`, which has to be as long as what it holds. Nothing is reserved by what the frame
-    /// says of itself.
+    /// Decompresses a frame into `bytes`, which has to be as long as what it holds. Nothing is reserved by
+    /// what the frame says of itself.
     pub fn decompress(&self, file: &File, index: usize, bytes: &mut [u8]) -> io::Result<()> {
         let Frame { at, compressed, decompressed } = self.frames[index];
         let expected = bytes.len();
@@ -175,9 +175,10 @@ mod tests {
         (0..3 * 256 * 256).map(|i| level(i / 65536, i / 256 % 256, i % 256)).collect()
     }
 
-    /// Ids of compressed snapshots hang on these bytes: where another zstd gives others, it is for whoever updates it to
-    /// decide. The digests are those of Python's zstandard 0.25.0 (zstd 1.5.7), `ZstdCompressor(level=3,
-    /// write_checksum=True)`, and of `zstd -3 --single-thread` 1.5.4 on the same bytes.
+    /// Ids of compressed snapshots hang on these bytes: where another zstd gives others, it is for whoever
+    /// updates it to decide. The digests are those of Python's zstandard 0.25.0 (zstd 1.5.7),
+    /// `ZstdCompressor(level=3, write_checksum=True)`, and of `zstd -3 --single-thread` 1.5.4 on the same
+    /// bytes.
     #[test]
     fn a_frame_is_what_zstd_makes_of_it_elsewhere() {
         let picture = picture();

@@ -11,8 +11,8 @@ use super::frames::MAX_FRAME_BYTES;
 /// The longest header that is read: ours have about 400 bytes.
 pub(super) const MAX_HEADER_BYTES: u64 = 1 << 20;
 
-/// The largest side of a compressed image: the largest that a recipe's `prepare.size_px` may ask for. A few bytes of zstd
-/// can stand for gigabytes, and readers reserve what the header asks for.
+/// The largest side of a compressed image: the largest that a recipe's `prepare.size_px` may ask for. A few
+/// bytes of zstd can stand for gigabytes, and readers reserve what the header asks for.
 const MAX_SIZE_PX: u64 = 8192;
 
 /// The frames of a compressed shard before those of the photos: the header; joints and confidence.

@@ -18,9 +18,10 @@ fn extension(compression: Compression) -> &'static str {
     }
 }
 
-/// The path of a person's shard in the snapshot: `site/Ana de Armas` becomes `shards/site__Ana de Armas.safetensors`. The
-/// name stays as people write it, in any script, wherever Linux, macOS and Windows allow it as a file name. Where letters
-/// had to be replaced, or two names could meet, a piece of the name's digest keeps them apart.
+/// The path of a person's shard in the snapshot: `site/Ana de Armas` becomes `shards/site__Ana de
+/// Armas.safetensors`. The name stays as people write it, in any script, wherever Linux, macOS and Windows
+/// allow it as a file name. Where letters had to be replaced, or two names could meet, a piece of the name's
+/// digest keeps them apart.
 pub(crate) fn path_of(identity: &str, compression: Compression) -> String {
     let extension = extension(compression);
     let composed: String = identity.nfc().collect();

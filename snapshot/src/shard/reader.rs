@@ -60,8 +60,8 @@ impl Shard {
     /// Reads the image of photo `row` into `bytes`, `[3, size, size]`.
     ///
     /// # Errors
-    /// Where the shard does not hold that tensor or photo, or cannot be read; [`Error::Frame`] where the photo's frame of
-    /// zstd is damaged.
+    /// Where the shard does not hold that tensor or photo, or cannot be read; [`Error::Frame`] where the
+    /// photo's frame of zstd is damaged.
     ///
     /// # Panics
     /// If `bytes` has another length.

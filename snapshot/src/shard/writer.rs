@@ -18,13 +18,13 @@ pub(crate) struct ShardWriter {
     path: PathBuf,
     file: File,
     layout: Layout,
-    /// Where the shard is compressed: frames in the order in which they came. Where one stands in the shard follows from
-    /// the lengths of all before it.
+    /// Where the shard is compressed: frames in the order in which they came. Where one stands in the shard
+    /// follows from the lengths of all before it.
     waiting: Option<Waiting>,
 }
 
-/// Compressed frames in a file without a name, which goes with the process. While a shard is finished it takes its room on
-/// the disk a second time; in memory there is one frame per thread.
+/// Compressed frames in a file without a name, which goes with the process. While a shard is finished it
+/// takes its room on the disk a second time; in memory there is one frame per thread.
 struct Waiting {
     file: File,
     placed: Mutex<Placed>,

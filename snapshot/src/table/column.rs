@@ -139,8 +139,8 @@ impl Column {
         Self { shape: Shape::Rows(length), ..self }
     }
 
-    /// The same column, of one value in each row, as a field of the struct `group`. Struct and field may be null, although
-    /// none is: `datasets` takes a struct for a picture only then.
+    /// The same column, of one value in each row, as a field of the struct `group`. Struct and field may be
+    /// null, although none is: `datasets` takes a struct for a picture only then.
     pub fn in_group(self, group: &'static str) -> Self {
         Self { group: Some(group), shape: Shape::Nullable, ..self }
     }

@@ -41,8 +41,9 @@ impl Column {
     }
 }
 
-/// Writes values with Dremel's levels. Definition: how many of the levels that may be empty are there. Repetition: 1 where
-/// a value continues a list; of lists of lists, 1 where an inner list begins and 2 where it goes on.
+/// Writes values with Dremel's levels. Definition: how many of the levels that may be empty are there.
+/// Repetition: 1 where a value continues a list; of lists of lists, 1 where an inner list begins and 2 where
+/// it goes on.
 fn write_leaf<T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, File>,
     Column { shape, group: of_struct, .. }: &Column,

@@ -61,11 +61,11 @@ fn tar_entries(out: &Path) -> Vec<TarEntry> {
     entries
 }
 
-fn side(photo: &snapshot::Photo) -> &'static str {
+fn side(photo: &snapshot::KeptPhoto) -> &'static str {
     if photo.held_out { "held_out" } else { photo.split.name() }
 }
 
-fn stem(photo: &snapshot::Photo) -> String {
+fn stem(photo: &snapshot::KeptPhoto) -> String {
     Path::new(&photo.shard).file_stem().unwrap().to_str().unwrap().to_owned()
 }
 

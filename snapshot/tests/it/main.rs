@@ -6,6 +6,8 @@ mod compressed;
 mod corpus;
 mod diff;
 mod export;
+#[path = "../../../curate/tests/it/layout.rs"]
+mod layout;
 mod readers;
 mod verify;
 mod write_and_read;

@@ -56,7 +56,8 @@ pub struct Figures {
     pub photos: Photos,
 }
 
-/// Computes them. `strangers` has for each person somebody to be mistaken for; DreamBooth was given so many photos of each.
+/// Computes them. `strangers` has for each person somebody to be mistaken for; DreamBooth was given so many
+/// photos of each.
 pub fn compare(
     plan: &ExperimentPlan,
     read: &Read,

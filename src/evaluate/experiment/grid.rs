@@ -21,8 +21,8 @@ const ROWS: usize = 6;
 const LARGER: u32 = 2;
 const SMALL_PX: usize = 128;
 
-/// Writes the sheet: two photos of each, in different clothes, and the first picture of each arm of the table, of the first
-/// training.
+/// Writes the sheet: two photos of each, in different clothes, and the first picture of each arm of the
+/// table, of the first training.
 pub fn write(runner: &Runner<'_>, arms: &[Arm], trained: &[Trained], to: &Path) -> Result<PictureSheet> {
     let arms: Vec<&Arm> = arms.iter().filter(|arm| !arm.is_by_views(runner.plan)).collect();
     let mut rows = Vec::new();

@@ -1,5 +1,5 @@
-//! `bolid experiment`: the adapter's streams beside the plain base, IP-Adapter's recipe and DreamBooth, on people whom no
-//! adapter was trained on, over several trainings.
+//! `bolid experiment`: the adapter's streams beside the plain base, IP-Adapter's recipe and DreamBooth, on
+//! people whom no adapter was trained on, over several trainings.
 //!
 //! | file | what |
 //! |---|---|
@@ -43,13 +43,13 @@ use train::whole_file::write_whole;
 
 use super::judge::Judges;
 use super::people::{self, Sides};
-use crate::Done;
 use crate::cli::{ExperimentArgs, Global, RecipeArgs};
+use crate::exit::Done;
 use crate::generate::base_folder;
 use crate::output::Output;
-use crate::plan::Plan;
 use crate::training::adapter::config::AdapterConfig;
 use crate::training::{draw, model, together};
+use crate::which;
 use arm::Arm;
 use plan::ExperimentPlan;
 use record::Records;
@@ -75,7 +75,7 @@ pub fn run(args: &ExperimentArgs, global: &Global, output: Output) -> Result<Don
     write_page(&results, &folder, &page)?;
     output.show(&results, page::page)?;
     eprintln!("bolid: {}", page.display());
-    Ok(Done::Well)
+    Ok(Done::Success)
 }
 
 /// Trains, draws, reads and compares; writes the results.
@@ -106,7 +106,7 @@ fn experiment(
     let likeness =
         Likeness::load(&clip, &device).with_context(|| format!("load CLIP from {}", clip.display()))?;
     let recipe = RecipeArgs { recipe: args.recipe.clone(), demo: false, overrides: Vec::new() };
-    let of_recipe = Plan::load(&recipe, &global.workdir)?;
+    let of_recipe = which::plan(&recipe, &global.workdir)?;
     let sides = Sides { picture_px: models.size_px(), view_px: chosen.saved.model.config().view_px };
     let judges = Judges::new(&of_recipe, chosen.saved.model, likeness, None)?;
 
@@ -168,8 +168,9 @@ fn experiment(
     Ok(results)
 }
 
-/// Refuses people of `seed` where the adapters were trained on them, or the body-VAE whose run is here: drawn for the training,
-/// or in a snapshot of the work folder. An adapter that was given is of the same configuration.
+/// Refuses people of `seed` where the adapters were trained on them, or the body-VAE whose run is here: drawn
+/// for the training, or in a snapshot of the work folder. An adapter that was given is of the same
+/// configuration.
 fn refuse_known_people(
     plan: &ExperimentPlan,
     config: &AdapterConfig,

@@ -36,9 +36,10 @@ fn introduction(text: &mut String, results: &Results) {
         text,
         "# The experiment\n\n\
          `bolid experiment` wrote this page (plan `{}`); do not edit it.\n\n\
-         {} synthetic people, whom no training of an adapter has seen{}; {} of clothes × {} each. Pictures are compared with {} photos \
-         of the person in clothes that no given photo shows, and the prompts name others again: clothes say nothing of whom a \
-         picture shows. Everybody has noise of their own for each prompt, the same in every way of drawing.\n\n",
+         {} synthetic people, whom no training of an adapter has seen{}; {} of clothes × {} each. Pictures are \
+         compared with {} photos of the person in clothes that no given photo shows, and the prompts name \
+         others again: clothes say nothing of whom a picture shows. Everybody has noise of their own for each \
+         prompt, the same in every way of drawing.\n\n",
         plan.name,
         plan.people,
         match results.provenance.body_vae_run {
@@ -59,8 +60,8 @@ fn introduction(text: &mut String, results: &Results) {
          | + body | the adapter's body stream | {views} | {trainings} |\n\
          | + both | both streams | {views} | {trainings} |\n\
          | IP-Adapter | a reference stream alone, trained by IP-Adapter's recipe: see below | 1 | {trainings} |\n\
-         | DreamBooth | the base with a LoRA of rank {} for this one person, with prior preservation (paper eq. 8) | {dreambooth} \
-         | one a person |\n\n\
+         | DreamBooth | the base with a LoRA of rank {} for this one person, with prior preservation (paper \
+         eq. 8) | {dreambooth} | one a person |\n\n\
          IP-Adapter's recipe is the adapter's configuration with {} set over it.\n\n",
         results.provenance.dreambooth_rank,
         settings(&plan.ip_adapter.set),
@@ -78,8 +79,9 @@ fn settings(set: &[String]) -> String {
 
 fn table(text: &mut String, results: &Results) {
     text.push_str(
-        "## The table\n\nIn brackets 95 % of draws of people and of trainings. Limbs, widths and the body score are of pictures in \
-         which the joints of a torso are sure, fewer than those in which somebody is found: read them beside that share.\n\n",
+        "## The table\n\nIn brackets 95 % of draws of people and of trainings. Limbs, widths and the body \
+         score are of pictures in which the joints of a torso are sure, fewer than those in which somebody is \
+         found: read them beside that share.\n\n",
     );
     let mut header = "| |".to_owned();
     for arm in &results.arms {
@@ -162,10 +164,11 @@ fn comparisons(text: &mut String, results: &Results) {
     let intervals = FIGURES_COMPARED * results.comparisons.len();
     let _ = write!(
         text,
-        "## One beside another\n\nThe one's figure in relation to the other's, on the same people: −10 % is a tenth less. Who is \
-         found in no picture of the one or of the other counts on neither side; the last column says how many are left, for \
-         limbs, widths and the body score. In bold where the interval does not hold 0. These are {intervals} intervals of 95 %, each by \
-         itself: where nothing differs at all, some {:.0} of them would be in bold by chance.\n\n\
+        "## One beside another\n\nThe one's figure in relation to the other's, on the same people: −10 % is a \
+         tenth less. Who is found in no picture of the one or of the other counts on neither side; the last \
+         column says how many are left, for limbs, widths and the body score. In bold where the interval does \
+         not hold 0. These are {intervals} intervals of 95 %, each by itself: where nothing differs at all, \
+         some {:.0} of them would be in bold by chance.\n\n\
          | | limb-ratio error | width error | body score, difference | retrieval@1, difference | CLIP-T | people |\n\
          |---|---|---|---|---|---|---|\n",
         intervals as f64 * 0.05
@@ -232,9 +235,10 @@ fn pictures(text: &mut String, results: &Results) {
 fn judges(text: &mut String, results: &Results) {
     let _ = write!(
         text,
-        "## What the judges can tell\n\nPhotos alone, no picture: how far the limbs in some photos of a person are from those in \
-         the {} held-out ones, and from another person's of the same sex and nearest height; and how often one's own are nearer \
-         than somebody else's (0.5 is guessing). `bolid evaluate` and this page take the median.\n\n\
+        "## What the judges can tell\n\nPhotos alone, no picture: how far the limbs in some photos of a person \
+         are from those in the {} held-out ones, and from another person's of the same sex and nearest height; \
+         and how often one's own are nearer than somebody else's (0.5 is guessing). `bolid evaluate` and this \
+         page take the median.\n\n\
          | a limb over its photos | photos | own | another person | told apart |\n|---|---|---|---|---|\n",
         results.provenance.plan.held_out
     );
@@ -266,15 +270,17 @@ fn limits(text: &mut String, results: &Results) {
     let _ = write!(
         text,
         "## What limits it\n\n{}\
-         - The base draws {size} px. A torso is then some {} px long, and an error of a pixel some {} % of it: joints of pictures \
-         and photos alike are that rough.\n\
+         - The base draws {size} px. A torso is then some {} px long, and an error of a pixel some {} % of it: \
+         joints of pictures and photos alike are that rough.\n\
          - The people are drawn, not photographed: they vary as `synth` lets them, in one studio.\n\
          - {} people and {}: intervals are wide{of_trainings}.\n\
-         - Learning rate, steps and batch are the same for all adapters{}, chosen for ours. IP-Adapter's own (10⁻⁴, a million steps \
-         of 64) would teach nothing in so few steps; its K and V begin as the base's here too.\n\
+         - Learning rate, steps and batch are the same for all adapters{}, chosen for ours. IP-Adapter's own \
+         (10⁻⁴, a million steps of 64) would teach nothing in so few steps; its K and V begin as the base's \
+         here too.\n\
          - DreamBooth is one training a person, not repeated from other seeds.\n\
-         - c_body is read off the pictures by the body-VAE that made it: retrieval says that it arrives, not that people would agree. \
-         The pose model that limbs and widths are read by was never trained against.\n\n",
+         - c_body is read off the pictures by the body-VAE that made it: retrieval says that it arrives, not \
+         that people would agree. The pose model that limbs and widths are read by was never trained \
+         against.\n\n",
         of_base(results),
         size * 3 / 10,
         (100.0 / (size as f64 * 0.3)).round(),
@@ -290,9 +296,10 @@ fn of_base(results: &Results) -> String {
     let limbs = plain.and_then(|arm| arm.limb_ratio_error.value);
     match (plain, limbs, results.photos.limb_ratio_error_other.value) {
         (Some(plain), Some(limbs), Some(other)) if other > 0.0 && limbs > 2.0 * other => format!(
-            "- **The base draws bodies that nobody has.** Limbs in the plain base's pictures are {limbs:.2} off, {:.0} times as \
-             far as another person's photos are, and somebody is found in {:.0} % of its pictures. Limbs and the body score \
-             therefore say more of the base than of any stream; widths and the words are nearer to being fair.\n",
+            "- **The base draws bodies that nobody has.** Limbs in the plain base's pictures are {limbs:.2} \
+             off, {:.0} times as far as another person's photos are, and somebody is found in {:.0} % of its \
+             pictures. Limbs and the body score therefore say more of the base than of any stream; widths and \
+             the words are nearer to being fair.\n",
             limbs / other,
             100.0 * plain.person_found
         ),
@@ -318,7 +325,8 @@ fn made_by(text: &mut String, results: &Results) {
         text,
         "## Made by\n\n| | |\n|---|---|\n| program | bolid {} |\n| people | seed {}, {} of them |\n| base | `{}` {} |\n\
          | body-VAE | {} |\n| CLIP | {} |\n| pose model | {} |\n\
-         | pictures | {size} × {size} px, {}, {} steps, guidance {}, λ_b {}, λ_ref {}, seeds from {}, computed in {} |\n",
+         | pictures | {size} × {size} px, {}, {} steps, guidance {}, λ_b {}, λ_ref {}, seeds from {}, computed \
+         in {} |\n",
         provenance.program_version,
         plan.people_seed,
         plan.people,

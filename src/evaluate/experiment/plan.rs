@@ -112,7 +112,8 @@ enum List {
     Dreambooth,
 }
 
-/// `--set adapter.set.fit.steps=100` adds `fit.steps=100` to the list: who wants fewer steps need not name all other settings.
+/// `--set adapter.set.fit.steps=100` adds `fit.steps=100` to the list: who wants fewer steps need not name
+/// all other settings.
 fn added_to(flag: &str) -> Option<(List, &str)> {
     [
         ("adapter.set.", List::Adapter),

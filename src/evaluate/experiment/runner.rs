@@ -137,35 +137,31 @@ impl Runner<'_> {
 
     fn photos(&self) -> Result<Vec<PhotoRecord>> {
         let bar = crate::progress::stage("photos", self.people.len() as u64, "people");
-        let of = |subject: &Subject| {
-            let made_of = Digest::of_json(&json!([self.common(), subject.name, self.plan.views]));
-            let name = format!("photos/{}", last_part(&subject.name));
-            let record = match self.records.read(&name, made_of)? {
-                Some(record) => record,
-                None => {
-                    let pictures = |views: &[people::View]| -> Vec<Picture> {
-                        views.iter().map(|view| view.picture.clone()).collect()
-                    };
-                    let given = pictures(&subject.given[..self.plan.views]);
-                    let mut of_given = Readings::new(&given, self.judges, &[], 1)?;
-                    let of_held_out = Readings::new(&pictures(&subject.held_out), self.judges, &[], 1)?;
-                    let record = PhotoRecord {
-                        made_of,
-                        given: of_given.seen,
-                        held_out: of_held_out.seen,
-                        embeddings: of_held_out.embeddings,
-                        ground: of_given.grounds.swap_remove(0),
-                    };
-                    self.records.write(&name, &record, given.first())?;
-                    record
-                }
-            };
-            bar.inc(1);
-            Ok(record)
-        };
-        let photos = self.people.iter().map(of).collect::<Result<_>>();
+        let read = |subject| self.photo_record(subject).inspect(|_| bar.inc(1));
+        let photos = self.people.iter().map(read).collect::<Result<_>>();
         bar.finish_and_clear();
         photos
+    }
+
+    /// What the judges see in a person's photos: from the record of an earlier run, or read now and recorded.
+    fn photo_record(&self, subject: &Subject) -> Result<PhotoRecord> {
+        let made_of = Digest::of_json(&json!([self.common(), subject.name, self.plan.views]));
+        let name = format!("photos/{}", last_part(&subject.name));
+        if let Some(record) = self.records.read(&name, made_of)? {
+            return Ok(record);
+        }
+        let given = pictures(&subject.given[..self.plan.views]);
+        let mut of_given = Readings::new(&given, self.judges, &[], 1)?;
+        let of_held_out = Readings::new(&pictures(&subject.held_out), self.judges, &[], 1)?;
+        let record = PhotoRecord {
+            made_of,
+            given: of_given.seen,
+            held_out: of_held_out.seen,
+            embeddings: of_held_out.embeddings,
+            ground: of_given.grounds.swap_remove(0),
+        };
+        self.records.write(&name, &record, given.first())?;
+        Ok(record)
     }
 
     fn pictures_of(
@@ -317,6 +313,10 @@ pub fn check_prompts(prompts: &[String]) -> Result<()> {
         Some(prompt) => bail!("`prompts`: {prompt:?} does not say {PERSON}, which stands for who is drawn"),
         None => Ok(()),
     }
+}
+
+fn pictures(views: &[people::View]) -> Vec<Picture> {
+    views.iter().map(|view| view.picture.clone()).collect()
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Means over people and trainings, with intervals by bootstrap over both.
 //!
-//! A draw takes people anew and, independently, trainings anew: pictures of one person err alike in all trainings, and those of
-//! one training in all people. Of few trainings the spread is made too small by this, by √((n − 1)/n): a fifth of 3. The
-//! values of each training stand beside the interval.
+//! A draw takes people anew and, independently, trainings anew: pictures of one person err alike in all
+//! trainings, and those of one training in all people. Of few trainings the spread is made too small by this,
+//! by √((n − 1)/n): a fifth of 3. The values of each training stand beside the interval.
 //!
-//! Arms are compared on the same people: those of whom each arm has a value, in any of its trainings. Somebody who is found in
-//! none of an arm's pictures has no value there, and an arm that breaks the pictures of hard people would gain by their absence.
+//! Arms are compared on the same people: those of whom each arm has a value, in any of its trainings.
+//! Somebody who is found in none of an arm's pictures has no value there, and an arm that breaks the pictures
+//! of hard people would gain by their absence.
 
 use train::bodybench::bootstrap::{DRAWS, LEVEL, interval, samples, widen_certainty};
 
@@ -72,8 +73,9 @@ impl Resamples {
         Estimate { low: Some(low), high: Some(high), ..estimate }
     }
 
-    /// The difference of two shares of the same people, by the person. Where the two agree in everybody, so do all draws, and a
-    /// bootstrap claims certainty: then it may be off by as much as the share of people in whom they would not agree.
+    /// The difference of two shares of the same people, by the person. Where the two agree in everybody, so
+    /// do all draws, and a bootstrap claims certainty: then it may be off by as much as the share of people
+    /// in whom they would not agree.
     pub fn difference_of_shares(&self, one: OfArm<'_>, other: OfArm<'_>) -> Estimate {
         let estimate = self.statistic(&[one, other], |means| means[0] - means[1]);
         let (Some(value), Some(low), Some(high)) = (estimate.value, estimate.low, estimate.high) else {
@@ -86,9 +88,9 @@ impl Resamples {
         Estimate { low: Some((value - off).max(-1.0)), high: Some((value + off).min(1.0)), ..estimate }
     }
 
-    /// A statistic of the means of several arms over the people of whom all have a value; NaN is no value. It is one of the
-    /// first arm's trainings where they are many: beside an arm of the same trainings each stands beside itself, beside any
-    /// other beside the mean.
+    /// A statistic of the means of several arms over the people of whom all have a value; NaN is no value. If the
+    /// first arm has several trainings, there is also a value for each of them: arms of the same trainings
+    /// then count by that training, others by the mean over theirs.
     pub fn statistic(&self, arms: &[OfArm<'_>], of: impl Fn(&[f64]) -> f64) -> Estimate {
         let people = arms.iter().map(|arm| arm.values.first().map_or(0, Vec::len)).min().unwrap_or(0);
         if people == 0 {
@@ -128,8 +130,8 @@ fn known(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// The mean of each arm over those of `people` of whom every arm has a value in some of its `trainings`, NaN of nobody; and
-/// how many they are. Each counts alike, however many trainings have a value of them.
+/// The mean of each arm over those of `people` of whom every arm has a value in some of its `trainings`, NaN
+/// of nobody; and how many they are. Each counts alike, however many trainings have a value of them.
 fn means(arms: &[OfArm<'_>], trainings: &[Vec<usize>], people: &[usize]) -> (Vec<f64>, usize) {
     let mut sums = vec![0.0; arms.len()];
     let mut counted = 0;

@@ -102,8 +102,8 @@ impl Trainings<'_> {
         let base = chosen.base().unwrap_or_default();
         if base != config.base.path {
             bail!(
-                "`adapter.given`: {folder} was trained through the base `{base}`, the configuration has `{}`: take the entry \
-                 out, and it is trained",
+                "`adapter.given`: {folder} was trained through the base `{base}`, the configuration has `{}`: \
+                 take the entry out, and it is trained",
                 config.base.path
             );
         }
@@ -114,9 +114,9 @@ impl Trainings<'_> {
             (chosen.run_id(), fit::id(&self.adapter_args(Kind::Adapter, &[], given.seed)?, self.global)?);
         if found != Some(wanted.as_str()) {
             bail!(
-                "`adapter.given`: {folder} is of {}, the configuration with the seed {} makes the run {wanted}: that adapter \
-                 was trained with other settings, on other photos or by another version of the program; take the entry out, \
-                 and it is trained",
+                "`adapter.given`: {folder} is of {}, the configuration with the seed {} makes the run \
+                 {wanted}: that adapter was trained with other settings, on other photos or by another version \
+                 of the program; take the entry out, and it is trained",
                 found.map_or("no known run".to_owned(), |id| format!("the run {id}")),
                 given.seed
             );
@@ -132,8 +132,8 @@ impl Trainings<'_> {
         })
     }
 
-    /// The arguments of an adapter of one seed. Runs of the configuration's own seed, with nothing set over it, are those of
-    /// `bolid train adapter`.
+    /// The arguments of an adapter of one seed. Runs of the configuration's own seed, with nothing set over
+    /// it, are those of `bolid train adapter`.
     fn adapter_args(&self, what: Kind, more: &[String], seed: u64) -> Result<AdapterArgs> {
         let plan = self.plan;
         let mut set: Vec<String> = plan.adapter.set.iter().chain(more).cloned().collect();

@@ -18,7 +18,8 @@ struct Row {
     answer: Side,
 }
 
-/// What every rater answered, by the question's place in the key. Where somebody answered twice, the last answer counts.
+/// What every rater answered, by the question's place in the key. Where somebody answered twice, the last
+/// answer counts.
 #[derive(Debug, Default, PartialEq)]
 pub struct Answers(pub BTreeMap<String, BTreeMap<usize, Side>>);
 

@@ -56,8 +56,8 @@ pub struct Question {
     pub expected: Side,
 }
 
-/// All questions of an evaluation, in an order that follows from `seed`. A picture in which nobody is found is not asked
-/// about: its head cannot be painted over.
+/// All questions of an evaluation, in an order that follows from `seed`. A picture in which nobody is found
+/// is not asked about: its head cannot be painted over.
 ///
 /// # Errors
 /// Where nothing can be compared, or nobody's attention checked.
@@ -88,8 +88,8 @@ pub fn questions(judged: &Judged, names: &[&str], seed: u64) -> Result<Vec<Quest
     let there: Vec<(usize, Picture, Picture)> = people.iter().filter_map(of_person).collect();
     if questions.is_empty() || there.is_empty() {
         bail!(
-            "--survey: of {} people, nobody was found both in a photo and in pictures of one prompt with and without the \
-             body, so nothing can be asked: take more --people, or a --lambda-body above 0",
+            "--survey: of {} people, nobody was found both in a photo and in pictures of one prompt with and \
+             without the body, so nothing can be asked: take more --people, or a --lambda-body above 0",
             names.len()
         );
     }

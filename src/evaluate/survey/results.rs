@@ -109,8 +109,9 @@ impl SurveyResults {
     }
 }
 
-/// Wilson's 95 % interval of a share (Wilson 1927; recommended for few answers by Brown, Cai and DasGupta 2001). It takes
-/// answers for independent; those of one rater, or on one person, are alike, so the true interval is wider.
+/// Wilson's 95 % interval of a share (Wilson 1927; recommended for few answers by Brown, Cai and DasGupta
+/// 2001). It takes answers for independent; those of one rater, or on one person, are alike, so the true
+/// interval is wider.
 fn wilson(chosen: u64, of: u64) -> [f64; 2] {
     let (n, share) = (of as f64, chosen as f64 / of as f64);
     let centre = share + Z * Z / (2.0 * n);

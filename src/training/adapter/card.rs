@@ -12,7 +12,8 @@ pub fn card(
 ) -> String {
     let fact = |key: &str| facts.get(key).map_or("unknown", String::as_str);
     let mut text = format!(
-        "---\nlibrary_name: diffusers\nbase_model: {base}\ntags: [ip-adapter, body, text-to-image]\nlicense: other\n---\n\n\
+        "---\nlibrary_name: diffusers\nbase_model: {base}\ntags: [ip-adapter, body, text-to-image]\n\
+         license: other\n---\n\n\
          # {name}\n\n\
          A body adapter: two streams of four tokens each beside the text in every cross-attention of a frozen base.\n\n\
          | file | what | input |\n|---|---|---|\n\
@@ -20,7 +21,8 @@ pub fn card(
          | `ref.safetensors` | the reference's stream, likewise | an image embedding |\n\
          | `body.ipadpt`, `neg.ipadpt` | c_body of {person} and its negative, for ComfyUI's `IPAdapter Embeds` | |\n\n\
          ## What it was made of\n\n\
-         | | |\n|---|---|\n| base | `{base}` |\n| body-VAE (SHA-256) | `{vae}` |\n| snapshot | `{snapshot}` |\n| run | `{run}` |\n| program | bolid {version} |\n\n",
+         | | |\n|---|---|\n| base | `{base}` |\n| body-VAE (SHA-256) | `{vae}` |\n\
+         | snapshot | `{snapshot}` |\n| run | `{run}` |\n| program | bolid {version} |\n\n",
         base = fact("base"),
         vae = fact("body_vae"),
         snapshot = fact("snapshot"),
@@ -41,9 +43,11 @@ pub fn card(
     }
     text.push_str(
         "## Licence and limits\n\n\
-         The base's licence holds for what is made with it. The snapshot's photos show people: their rights hold too, and \
-         an adapter whose snapshot is withdrawn must not be used any more (`bolid runs show` says so).\n\n\
-         - It was trained on the people of one snapshot; how it does on others is what `unseen` above says, if anything.\n\
+         The base's licence holds for what is made with it. The snapshot's photos show people: their rights \
+         hold too, and an adapter whose snapshot is withdrawn must not be used any more (`bolid runs show` \
+         says so).\n\n\
+         - It was trained on the people of one snapshot; how it does on others is what `unseen` above says, if \
+         anything.\n\
          - c_body comes from the body-VAE named above and from no other.\n\
          - The body's stream alone: λ_ref = 0. With λ_b = 0 as well, pictures are the base's to the bit.\n",
     );

@@ -19,8 +19,8 @@ pub struct AdapterConfig {
     /// What every random number follows from.
     #[serde(default)]
     pub seed: u64,
-    /// Weights to begin with instead of random ones: a folder with an adapter, or a run by id, name or folder. Few people are
-    /// learned by heart from nothing; what is known of many is kept.
+    /// Weights to begin with instead of random ones: a folder with an adapter, or a run by id, name or
+    /// folder. Few people are learned by heart from nothing; what is known of many is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<String>,
     /// What is trained on: exactly one of its keys.
@@ -101,8 +101,8 @@ impl Default for BodyModel {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Probe {
-    /// The run whose probe L_id uses, or a folder with one; left out, the one that `bolid train pose-probe` makes of this
-    /// configuration.
+    /// The run whose probe L_id uses, or a folder with one; left out, the one that `bolid train pose-probe`
+    /// makes of this configuration.
     pub model: Option<String>,
     /// Its shape; the latents' are the base's.
     pub network: ProbeShape,

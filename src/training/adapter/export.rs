@@ -16,10 +16,9 @@ use train::views::ViewReader;
 use train::{DType, Device};
 
 use super::card::card;
-use super::fit::KIND;
 use crate::cli::{ExportAdapterArgs, Global, WeightType};
 use crate::output::Output;
-use crate::training::{model, runs};
+use crate::training::{kinds, model, runs};
 
 /// The person's c_body, for ComfyUI.
 const PERSON: &str = "body.ipadpt";
@@ -43,7 +42,7 @@ pub fn run(args: &ExportAdapterArgs, global: &Global, output: Output) -> Result<
     let runs_dir = global.workdir.join("runs");
     let run = runs::find_usable(&runs_dir, &args.run)?;
     let kind = &run.record().spec.kind;
-    if kind != KIND {
+    if kind != kinds::ADAPTER {
         bail!("run `{}` is a {kind}, no adapter; `bolid runs list` names the adapters", args.run);
     }
     let written = [BODY, REFERENCE, LORA, LORA_KOHYA, PERSON, NEGATIVE, CARD];

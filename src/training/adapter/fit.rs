@@ -26,10 +26,8 @@ use super::inputs::Inputs;
 use super::probe;
 use crate::cli::{AdapterArgs, Global};
 use crate::output::Output;
-use crate::training::{data, runs, shown, start, together};
+use crate::training::{data, kinds, runs, shown, start, together};
 
-/// What runs of this training are called in `run.json`.
-pub const KIND: &str = "adapter";
 /// The grid's file in the run's folder.
 const GRID: &str = "grid.png";
 
@@ -149,7 +147,7 @@ pub fn id(args: &AdapterArgs, global: &Global) -> Result<String> {
 
 fn spec(inputs: &Inputs) -> RunSpec {
     let config = &inputs.config;
-    let spec = start::spec(KIND, config.name.clone(), &inputs.snapshot, config.seed, json!(config));
+    let spec = start::spec(kinds::ADAPTER, config.name.clone(), &inputs.snapshot, config.seed, json!(config));
     inputs.initial.iter().fold(spec, |spec, initial| initial.in_spec(spec))
 }
 

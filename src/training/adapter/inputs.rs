@@ -103,8 +103,8 @@ impl Inputs {
         let (_, own) = inputs.captions_of(&rows)?;
         let template = &inputs.config.captions.template;
         eprintln!(
-            "bolid: {} photos of {} people to train on, {} held out, {} of other people to judge by; {own} have a caption \
-             of their own{}",
+            "bolid: {} photos of {} people to train on, {} held out, {} of other people to judge by; {own} \
+             have a caption of their own{}",
             inputs.people.people.iter().map(|person| person.views.len()).sum::<usize>(),
             inputs.people.people.len(),
             inputs.people.people.iter().map(|person| person.held_out.len()).sum::<usize>(),

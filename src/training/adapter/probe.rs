@@ -16,10 +16,8 @@ use train::run::{RunFolder, RunSpec};
 use super::inputs::Inputs;
 use crate::cli::{AdapterArgs, Global};
 use crate::output::Output;
-use crate::training::{data, runs, shown, start, together};
+use crate::training::{data, kinds, runs, shown, start, together};
 
-/// What runs of this training are called in `run.json`.
-pub const KIND: &str = "pose-probe";
 /// What is added to the configuration's name for the run's.
 const SUFFIX: &str = "-probe";
 /// Photos that it is judged on, at the most.
@@ -141,11 +139,18 @@ pub fn id(args: &AdapterArgs, global: &Global) -> Result<String> {
 fn spec(inputs: &Inputs) -> RunSpec {
     let config = &inputs.config;
     let of_probe = json!({ "probe": config.probe, "base": config.base, "data": config.data });
-    start::spec(KIND, format!("{}{SUFFIX}", config.name), &inputs.snapshot, config.seed, of_probe)
+    start::spec(
+        kinds::POSE_PROBE,
+        format!("{}{SUFFIX}", config.name),
+        &inputs.snapshot,
+        config.seed,
+        of_probe,
+    )
 }
 
-/// The probe that L_id is to use: of the run or folder that the configuration names, of the run that `pose-probe` makes of
-/// this configuration, or of the run of its name. One of another autoencoder's latents is refused.
+/// The probe that L_id is to use: of the run or folder that the configuration names, of the run that
+/// `pose-probe` makes of this configuration, or of the run of its name. One of another autoencoder's latents
+/// is refused.
 pub fn load(inputs: &Inputs, vae_digest: &str) -> Result<SavedProbe> {
     let config = &inputs.config;
     // By its id first: a configuration that was changed leaves several runs of one name.
@@ -161,8 +166,8 @@ pub fn load(inputs: &Inputs, vae_digest: &str) -> Result<SavedProbe> {
     } else {
         let run = runs::find_usable(inputs.runs_dir(), wanted).with_context(|| {
             format!(
-                "`objective.alpha_id = {}` needs a pose probe: `bolid train pose-probe` makes it, `objective.alpha_id = 0` \
-                 goes without",
+                "`objective.alpha_id = {}` needs a pose probe: `bolid train pose-probe` makes it, \
+                 `objective.alpha_id = 0` goes without",
                 config.objective.alpha_id
             )
         })?;

@@ -11,7 +11,7 @@ use super::exports;
 use super::find::find_usable;
 use crate::cli::{RunsExportArgs, WeightType};
 use crate::output::Output;
-use crate::training::vae;
+use crate::training::kinds;
 
 #[derive(Serialize)]
 struct Exported {
@@ -25,7 +25,7 @@ struct Exported {
 pub fn export(runs_dir: &Path, args: &RunsExportArgs, output: Output) -> Result<()> {
     let run = find_usable(runs_dir, &args.run)?;
     let kind = &run.record().spec.kind;
-    if kind != vae::KIND {
+    if kind != kinds::BODY_VAE {
         bail!(
             "run `{}` is of the kind {kind}: its files are in its folder `model`, and `bolid export` knows adapters",
             args.run

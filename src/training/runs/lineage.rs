@@ -127,7 +127,7 @@ fn erased_photos(path: &Path, erased: &Erased<'_>) -> Result<u64> {
             return Ok(0);
         }
     };
-    let is_erased = |photo: &&snapshot::Photo| {
+    let is_erased = |photo: &&snapshot::KeptPhoto| {
         (erased.photo)(&Mention {
             identity: &photo.identity,
             url: &photo.facts.url,

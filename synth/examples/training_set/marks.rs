@@ -5,7 +5,7 @@ use image::{Pixel, RgbImage};
 use photo::tiles::{PixelRect, REGIONS, Region};
 use rand::Rng;
 use serde_json::{Value, json};
-use synth::collection::Photo;
+use synth::collection::SyntheticPhoto;
 use synth::watermark::Ink;
 use synth::{Collection, CollectionSpec, Framing, Mark, Plant, noise};
 
@@ -44,8 +44,10 @@ pub fn regions(image: &RgbImage, facts: impl Fn(Region, PixelRect) -> Value) -> 
 }
 
 fn clean(image: &RgbImage, photo: u64) -> Vec<Sample> {
-    let facts = |region, _| json!({"index": 0, "region": region, "label": 0, "kind": null, "strength": null, "photo": photo});
-    regions(image, facts)
+    regions(image, |region, _| {
+        let no_mark = Value::Null;
+        json!({"index": 0, "region": region, "label": 0, "kind": no_mark, "strength": no_mark, "photo": photo})
+    })
 }
 
 fn marked(image: &RgbImage, mark: &Mark, quality: u8, photo: u64) -> Vec<Sample> {
@@ -54,7 +56,14 @@ fn marked(image: &RgbImage, mark: &Mark, quality: u8, photo: u64) -> Vec<Sample>
     mark.apply(&mut marked, &ink);
     regions(&through_jpeg(&marked, quality), |region, rect| {
         let label = label(&ink, region, rect);
-        json!({"index": 0, "region": region, "label": label, "kind": mark.kind, "strength": mark.strength, "photo": photo})
+        json!({
+            "index": 0,
+            "region": region,
+            "label": label,
+            "kind": mark.kind,
+            "strength": mark.strength,
+            "photo": photo,
+        })
     })
 }
 
@@ -79,7 +88,7 @@ pub fn of_photo(seed: u64, photo: u64) -> Vec<Sample> {
 /// The photos of a demo gallery, less copies and broken files, before anything was done to them.
 pub struct Gallery {
     seed: u64,
-    photos: Vec<Photo>,
+    photos: Vec<SyntheticPhoto>,
 }
 
 impl Gallery {
@@ -88,8 +97,9 @@ impl Gallery {
         // about a fifth are copies or broken
         let identities = (count as usize).div_ceil(PER_IDENTITY * 3 / 4) + 1;
         let spec = CollectionSpec { seed, identities, photos_per_identity: PER_IDENTITY };
-        let whole =
-            |photo: &Photo| photo.original().is_none() && !matches!(photo.plant, Some(Plant::Broken { .. }));
+        let whole = |photo: &SyntheticPhoto| {
+            photo.original().is_none() && !matches!(photo.plant, Some(Plant::Broken { .. }))
+        };
         let people = if count == 0 { Vec::new() } else { Collection::new(spec).identities };
         let photos = people.into_iter().flat_map(|identity| identity.photos).filter(whole).collect();
         Self { seed, photos }

@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 
 use ::photo::Digest;
 
-use crate::collection::{Collection, Photo};
+use crate::collection::{Collection, SyntheticPhoto};
 
 pub use server::{LogEntry, Server, serve};
 
@@ -174,11 +174,11 @@ impl Gallery {
         1_420_070_400 + (self.collection.spec.seed % 365 + day % 1460) * 86_400
     }
 
-    fn photo(&self, place: Place) -> &Photo {
+    fn photo(&self, place: Place) -> &SyntheticPhoto {
         &self.collection.identities[place.identity].photos[place.photo]
     }
 
-    fn photos(&self, identity: usize) -> &[Photo] {
+    fn photos(&self, identity: usize) -> &[SyntheticPhoto] {
         self.collection.identities.get(identity).map_or(&[], |identity| &identity.photos)
     }
 

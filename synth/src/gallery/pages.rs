@@ -55,7 +55,8 @@ pub(super) fn photo(gallery: &Gallery, place: Place) -> String {
     let name = &gallery.collection().identities[place.identity].name;
     let caption = escape(gallery.caption(place));
     let body = format!(
-        "<div class=\"big-photo-wrapper\"><a href=\"{file}\"><img src=\"/cache{file}{PREVIEW_SUFFIX}\" alt=\"{caption}\"></a>\
+        "<div class=\"big-photo-wrapper\"><a href=\"{file}\"><img src=\"/cache{file}{PREVIEW_SUFFIX}\" \
+         alt=\"{caption}\"></a>\
          </div><p class=lead>{caption}</p><p class=note>{} × {} px · <a href=\"{}\">all photos of {}</a></p>",
         photo.width,
         photo.height,

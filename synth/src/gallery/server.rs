@@ -86,7 +86,7 @@ struct Site {
     gallery: Arc<Gallery>,
     cache: Arc<Mutex<Cache>>,
     /// Drawing keeps a core busy, so as many pictures as cores are drawn at once.
-    pencils: Semaphore,
+    render_permits: Semaphore,
     log: Option<Log>,
 }
 
@@ -98,7 +98,7 @@ pub async fn serve(gallery: Gallery, address: SocketAddr, keep_log: bool) -> io:
     let site = Arc::new(Site {
         gallery: Arc::new(gallery),
         cache: Arc::new(Mutex::new(Cache::new(CACHE_BYTES))),
-        pencils: Semaphore::new(available_parallelism().map_or(1, Into::into)),
+        render_permits: Semaphore::new(available_parallelism().map_or(1, Into::into)),
         log: log.clone(),
     });
     let router = axum::Router::new().fallback(answer).with_state(site);
@@ -160,7 +160,7 @@ impl Site {
         if known.is_some() {
             return known;
         }
-        let _pencil = self.pencils.acquire().await.ok()?;
+        let _permit = self.render_permits.acquire().await.ok()?;
         let gallery = Arc::clone(&self.gallery);
         let body = spawn_blocking(move || Arc::new(draw(&gallery, route))).await.ok()?;
         if matches!(route, Route::File(_) | Route::Small(..)) {

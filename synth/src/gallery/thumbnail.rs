@@ -2,7 +2,7 @@
 
 use image::RgbImage;
 
-use crate::collection::{Photo, Plant};
+use crate::collection::{Plant, SyntheticPhoto};
 use crate::encode;
 use crate::render::render;
 use crate::scene::Shot;
@@ -12,7 +12,7 @@ const QUALITY: u8 = 82;
 
 /// A JPEG whose longer side has `side_px` pixels. Broken files have one of the intact photo, as on real sites, whose
 /// small pictures were made before the file broke.
-pub(super) fn jpeg(photo: &Photo, side_px: u32) -> Vec<u8> {
+pub(super) fn jpeg(photo: &SyntheticPhoto, side_px: u32) -> Vec<u8> {
     let shot = photo.settled();
     let longer = shot.width.max(shot.height);
     let small = |length: u32| (length * side_px / longer).max(1);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use image::ImageReader;
 use rayon::prelude::*;
-use synth::collection::Photo;
+use synth::collection::SyntheticPhoto;
 use synth::spoil::{Change, Damage};
 use synth::{Collection, CollectionSpec, Plant, Quirk};
 
@@ -12,11 +12,11 @@ fn collection(seed: u64) -> Collection {
     Collection::new(CollectionSpec { seed, ..CollectionSpec::default() })
 }
 
-fn all(collection: &Collection) -> Vec<&Photo> {
+fn all(collection: &Collection) -> Vec<&SyntheticPhoto> {
     collection.identities.iter().flat_map(|identity| &identity.photos).collect()
 }
 
-fn decoded(photo: &Photo) -> image::DynamicImage {
+fn decoded(photo: &SyntheticPhoto) -> image::DynamicImage {
     image::load_from_memory(&photo.bytes()).unwrap()
 }
 
@@ -126,8 +126,9 @@ fn duplicates_are_the_same_bytes_and_near_duplicates_look_the_same() {
 #[test]
 fn the_truth_of_a_mirrored_copy_has_left_and_right_exchanged() {
     let collection = collection(6);
-    let mirrored =
-        |photo: &&Photo| matches!(photo.plant, Some(Plant::NearDuplicate { change: Change::Mirrored, .. }));
+    let mirrored = |photo: &&SyntheticPhoto| {
+        matches!(photo.plant, Some(Plant::NearDuplicate { change: Change::Mirrored, .. }))
+    };
     let identity = collection.identities.iter().find(|i| i.photos.iter().any(|p| mirrored(&p))).unwrap();
     let copy = identity.photos.iter().find(mirrored).unwrap();
     let (copied, original) =

@@ -1,7 +1,7 @@
 //! Comparison with public reference implementations; `tests/golden/README.md` explains the vectors.
 //!
-//! The folder is the one that `BOLID_GOLDEN` names, otherwise `tests/golden`. Sizes, thresholds, names and tolerances are
-//! read from the cases, so that the tests run on a set of any seed.
+//! The folder is the one that `BOLID_GOLDEN` names, otherwise `tests/golden`. Sizes, thresholds, names and
+//! tolerances are read from the cases, so that the tests run on a set of any seed.
 
 mod candle;
 mod case;

@@ -18,7 +18,8 @@ pub fn told(folder: &Path, page: &str, script: &str) -> Value {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
     let address = listener.local_addr().expect("the port has a number");
     let tell = format!(
-        "const tell = told => fetch('http://{address}/', {{ method: 'POST', mode: 'no-cors', body: JSON.stringify(told) }});"
+        "const tell = told => fetch('http://{address}/', {{ method: 'POST', mode: 'no-cors', body: \
+         JSON.stringify(told) }});"
     );
     let with_script = page.replace("</body>", &format!("<script>{tell}\n{script}</script></body>"));
     let (file, profile) = (folder.join("tested.html"), folder.join("chromium"));

@@ -96,7 +96,8 @@ impl Workplace {
     }
 }
 
-/// A folder outside the checkout, with nothing in it and no recipe in the environment; the user's own folders are there too.
+/// A folder outside the checkout, with nothing in it and no recipe in the environment; the user's own folders
+/// are there too.
 pub struct Elsewhere {
     folder: TempDir,
     home: TempDir,

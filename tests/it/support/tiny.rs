@@ -13,18 +13,20 @@ const DRAWN: &str =
 pub fn workplace() -> (Workplace, PathBuf) {
     let place = Workplace::demo(1, 1, 1);
     let vae = place.path().join("vae.toml");
-    let small = "[model]\nlatent = 16\nview_px = 64\ndecoded_px = 32\nchannels = 16\nwidth = 16\nstrip_width = 16\nheads = 2\n\
-                 decoder_channels = [16, 8]\n\n[views]\npeople = 3\nviews = 4\n\n[fit]\nsteps = 2\nwarmup_steps = 1\n";
+    let small = "[model]\nlatent = 16\nview_px = 64\ndecoded_px = 32\nchannels = 16\nwidth = 16\n\
+                 strip_width = 16\nheads = 2\ndecoder_channels = [16, 8]\n\n[views]\npeople = 3\n\
+                 views = 4\n\n[fit]\nsteps = 2\nwarmup_steps = 1\n";
     fs::write(&vae, format!("name = \"small\"\nseed = 3\n\n{DRAWN}{small}")).expect("a configuration");
     place.succeed(&["train", "vae", "--config", vae.to_str().expect("letters")]);
     let base = base(place.path());
     let config = place.path().join("adapter.toml");
     let base = base.to_str().expect("letters");
     let rest = format!(
-        "[base]\npath = {base:?}\nsize_px = 64\n\n[body]\nmodel = \"small\"\n\n[samples]\nbatch = 3\nbody_views = 3\n\n\
-         [objective]\nalpha_id = 0.1\n\n[probe.network]\nchannels = 16\nblocks = 1\n\n[probe.fit]\nsteps = 4\nbatch = 4\n\
-         save_every = 2\n\n[validation]\npeople = 2\nphotos = 1\ngrid_bodies = 1\ngrid_steps = 2\n\n[fit]\nsteps = 6\n\
-         warmup_steps = 1\nsave_every = 2\nvalidate_every = 3\n"
+        "[base]\npath = {base:?}\nsize_px = 64\n\n[body]\nmodel = \"small\"\n\n[samples]\nbatch = 3\n\
+         body_views = 3\n\n[objective]\nalpha_id = 0.1\n\n[probe.network]\nchannels = 16\nblocks = 1\n\n\
+         [probe.fit]\nsteps = 4\nbatch = 4\nsave_every = 2\n\n[validation]\npeople = 2\nphotos = 1\n\
+         grid_bodies = 1\ngrid_steps = 2\n\n[fit]\nsteps = 6\nwarmup_steps = 1\nsave_every = 2\n\
+         validate_every = 3\n"
     );
     fs::write(&config, format!("name = \"tiny\"\nseed = 4\n\n{DRAWN}{rest}")).expect("a configuration");
     (place, config)
@@ -49,7 +51,8 @@ pub fn with_demo_adapter() -> Workplace {
     place
 }
 
-/// The golden set's models as a checkpoint: UNet and VAE of SD 1.5's kind, text and image encoder, a tokenizer of letters.
+/// The golden set's models as a checkpoint: UNet and VAE of SD 1.5's kind, text and image encoder, a
+/// tokenizer of letters.
 pub fn base(parent: &Path) -> PathBuf {
     let root = parent.join("base");
     let golden = project().join("tests/golden");

@@ -1,4 +1,5 @@
-//! What benchmarks beside PyTorch share: each measurement is a process of its own, so that its peak memory is its own as well.
+//! What benchmarks beside PyTorch share: each measurement is a process of its own, so that its peak memory is
+//! its own as well.
 
 use std::fs;
 use std::process::Command;

@@ -5,14 +5,15 @@
 //! ```
 //! | part | what |
 //! |---|---|
-//! | `golden` | predictions and gradients of the golden networks, in f32 and the device's type, against diffusers' and the CPU's |
+//! | `golden` | predictions and gradients of the golden networks, against diffusers' and the CPU's |
 //! | `audit` | a step of an adapter: which tensors got a gradient |
 //! | `ops` | milliseconds of single operations, forward and backward |
 //! | `sd15`, `sdxl` | training steps of an adapter through a base of this shape with random weights, by phases |
 //! | `vae` | steps of the body-VAE, in views/s |
 //! | `picture` | a picture of 20 steps |
 //!
-//! `--tiny` takes shapes that a CPU does in seconds: whether all of it runs. `--composed` does without the kernels for the CPU.
+//! `--tiny` takes shapes that a CPU does in seconds: whether all of it runs. `--composed` does without the
+//! kernels for the CPU.
 
 mod body;
 mod golden;

@@ -124,12 +124,12 @@ fn ops(setting: &Setting) -> Outcome<Vec<Op>> {
         let (channels, side) = (channels / factor, side / factor);
         let (pixels, shape) = (side * side, [b, channels, side, side]);
         let weight = (random(&[channels, channels, 3, 3])? * 0.01)?;
-        let kept = grad::Kept::default();
+        let cache = grad::WeightCache::default();
         ops.push(Op {
             name: "frozen convolution 3x3",
             shape: format!("{shape:?}"),
             inputs: vec![random(&shape)?],
-            run: Box::new(move |x| grad::conv2d_keeping(&x[0], &weight, None, 1, 1, &kept)),
+            run: Box::new(move |x| grad::conv2d_cached(&x[0], &weight, None, 1, 1, &cache)),
         });
         let (gain, shift) = (small(channels)?, small(channels)?);
         ops.push(Op {

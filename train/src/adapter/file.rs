@@ -67,24 +67,26 @@ pub struct SavedAdapter {
 /// # Errors
 /// Where a file is missing, has other than four tokens, or does not fit the UNet.
 pub fn load(folder: &Path, unet: &UNet, device: &Device) -> Result<SavedAdapter> {
-    let stream = |name: &str| -> Result<TrainedStream> {
-        let path = folder.join(name);
-        let file = AdapterFile::read(&path, device)?;
-        let widths: Vec<usize> = unet.cross_attention().iter().map(|(_, width)| *width).collect();
-        file.check(&path.display().to_string(), &widths, unet.config().cross_attention_dim)?;
-        if file.projection.tokens() != TOKENS {
-            let found = file.projection.tokens();
-            return Err(Error::malformed(&path, format!("it has {found} tokens; ours have {TOKENS}")));
-        }
-        TrainedStream::from_file(&file)
-    };
+    let stream = |name| read_stream(&folder.join(name), unet, device);
     Ok(SavedAdapter {
         adapter: Adapter { reference: stream(REFERENCE)?, body: stream(BODY)? },
         facts: facts(folder)?,
     })
 }
 
-/// The values of the adapter in `folder` by the names that its training has for them: what another training begins with.
+fn read_stream(path: &Path, unet: &UNet, device: &Device) -> Result<TrainedStream> {
+    let file = AdapterFile::read(path, device)?;
+    let widths: Vec<usize> = unet.cross_attention().iter().map(|(_, width)| *width).collect();
+    file.check(&path.display().to_string(), &widths, unet.config().cross_attention_dim)?;
+    if file.projection.tokens() != TOKENS {
+        let found = file.projection.tokens();
+        return Err(Error::malformed(path, format!("it has {found} tokens; ours have {TOKENS}")));
+    }
+    TrainedStream::from_file(&file)
+}
+
+/// The values of the adapter in `folder` by the names that its training has for them: what another training
+/// begins with.
 ///
 /// # Errors
 /// Where a file is missing or none, or the adapter is nothing without its update of the base.

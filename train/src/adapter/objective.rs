@@ -176,8 +176,8 @@ impl Objective<'_> {
         Ok(terms)
     }
 
-    /// L_id `= Σ v·c·‖p̂ − p‖² / Σ v·c`, p̂ read off x̂₀, joints over the size of the person, over the samples of little
-    /// noise; `None` where there is none.
+    /// L_id `= Σ v·c·‖p̂ − p‖² / Σ v·c`, p̂ read off x̂₀, joints over the size of the person, over the
+    /// samples of little noise; `None` where there is none.
     fn identity(
         &self,
         probe: &PoseProbe,

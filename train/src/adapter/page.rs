@@ -115,9 +115,10 @@ impl GridPlan {
         columns.extend(LAMBDAS.map(|lambda| format!("λ_b = {lambda}")));
         Ok(Grid {
             title: "Prompt × body × λ_b".to_owned(),
-            note: "Pictures of a prompt begin with the same noise: from left to right nothing changes but the weight of \
-                   the body's stream. At λ_b = 0 they are the base's, the same for everybody."
-                .to_owned(),
+            note:
+                "Pictures of a prompt begin with the same noise: from left to right nothing changes but the \
+                   weight of the body's stream. At λ_b = 0 they are the base's, the same for everybody."
+                    .to_owned(),
             columns,
             rows,
         })

@@ -69,8 +69,8 @@ impl Pipeline<'_> {
         (0..specs.len()).map(|row| self.decode(&latents.narrow(0, row, 1)?.contiguous()?)).collect()
     }
 
-    /// One picture, with fresh noise where the method adds some. Drawn alone, it is the same to the byte whatever is drawn
-    /// beside it. Without an adapter it is the base's.
+    /// One picture, with fresh noise where the method adds some. Drawn alone, it is the same to the byte
+    /// whatever is drawn beside it. Without an adapter it is the base's.
     ///
     /// # Errors
     /// As [`draw`](Self::draw), and what `after_step` fails with.
@@ -86,8 +86,8 @@ impl Pipeline<'_> {
         self.decode(&latents)
     }
 
-    /// The latents `[1, c, h, w]` of one picture. The first `noise`, standard normal and of their shape, is what it begins
-    /// with; further ones are for the steps of a method that adds some.
+    /// The latents `[1, c, h, w]` of one picture. The first `noise`, standard normal and of their shape, is
+    /// what it begins with; further ones are for the steps of a method that adds some.
     ///
     /// # Errors
     /// As [`draw`](Self::draw), and what `noise` and `after_step` fail with.
@@ -118,38 +118,47 @@ impl Pipeline<'_> {
         Ok(Tensor::from_vec(values, (1, channels, height, width), self.unet.device())?)
     }
 
-    /// What `specs` are conditioned on, and what guidance leads away from: the negative text without body and reference.
+    /// What `specs` are conditioned on, and what guidance leads away from: the negative text without body and
+    /// reference.
     fn conditions(
         &self,
         adapter: Option<&Adapter>,
         specs: &[&PictureSpec],
         lambdas: Lambdas,
     ) -> Result<(Conditioning, Conditioning)> {
-        let device = self.unet.device();
-        let of = |texts: Vec<&CachedText>, bodies: Vec<Option<&[f32]>>, references: Vec<Option<&[f32]>>| {
-            let states: Vec<&Tensor> = texts.iter().map(|text| &text.states).collect();
-            let states = Tensor::stack(&states, 0)?.to_device(device)?;
-            let mut conditioning = match adapter {
-                Some(adapter) => adapter.conditioning(
-                    &states,
-                    &rows(&references, adapter.reference.embed_dim(), device)?,
-                    &rows(&bodies, adapter.body.embed_dim(), device)?,
-                    lambdas,
-                )?,
-                None => Conditioning::text(states),
-            };
-            conditioning.added = self.added(&texts)?;
-            Ok::<_, crate::Error>(conditioning)
-        };
+        let bodies = specs.iter().map(|spec| spec.c_body.as_deref()).collect::<Vec<_>>();
+        let references = specs.iter().map(|spec| spec.reference.as_deref()).collect::<Vec<_>>();
+        let texts: Vec<_> = specs.iter().map(|spec| &spec.text).collect();
+        let negatives: Vec<_> = specs.iter().map(|spec| &spec.negative).collect();
         let null = vec![None; specs.len()];
         Ok((
-            of(
-                specs.iter().map(|spec| &spec.text).collect(),
-                specs.iter().map(|spec| spec.c_body.as_deref()).collect(),
-                specs.iter().map(|spec| spec.reference.as_deref()).collect(),
-            )?,
-            of(specs.iter().map(|spec| &spec.negative).collect(), null.clone(), null)?,
+            self.conditioning(adapter, lambdas, &texts, &bodies, &references)?,
+            self.conditioning(adapter, lambdas, &negatives, &null, &null)?,
         ))
+    }
+
+    fn conditioning(
+        &self,
+        adapter: Option<&Adapter>,
+        lambdas: Lambdas,
+        texts: &[&CachedText],
+        bodies: &[Option<&[f32]>],
+        references: &[Option<&[f32]>],
+    ) -> Result<Conditioning> {
+        let device = self.unet.device();
+        let states: Vec<&Tensor> = texts.iter().map(|text| &text.states).collect();
+        let states = Tensor::stack(&states, 0)?.to_device(device)?;
+        let mut conditioning = match adapter {
+            Some(adapter) => adapter.conditioning(
+                &states,
+                &rows(references, adapter.reference.embed_dim(), device)?,
+                &rows(bodies, adapter.body.embed_dim(), device)?,
+                lambdas,
+            )?,
+            None => Conditioning::text(states),
+        };
+        conditioning.added = self.added(texts)?;
+        Ok(conditioning)
     }
 
     /// The picture of latents `[1, c, h, w]`.

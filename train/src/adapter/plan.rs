@@ -20,7 +20,7 @@ pub struct Origin {
 impl Origin {
     /// The origins of all photos of a snapshot, in the order of its table.
     pub fn of(snapshot: &Snapshot) -> Vec<Self> {
-        let origin = |photo: &snapshot::Photo| Self {
+        let origin = |photo: &snapshot::KeptPhoto| Self {
             sha256: photo.facts.sha256,
             page: photo.facts.page_url.clone(),
             // `Wed, 21 Oct 2015 07:28:00 GMT`: without the time of day.
@@ -127,14 +127,16 @@ pub fn plan(
         }
     });
     let samples = drawn.collect();
-    // The first step has both streams that are trained, so that the audit sees their gradients. Where the body's is always
-    // there, it has the reference's in any case: so it was before that could be left out, and runs keep their ids.
+    // The first step has every stream that is trained, so that the audit sees its gradients. A training that
+    // never leaves out the body's stream has the reference's as well, even where that is never trained later:
+    // that was the rule before the body's could be left out, and the same settings must keep giving the same
+    // batches.
     let has = |without: f64, is_first: bool, rng: &mut ChaCha8Rng| !rng.random_bool(without) || is_first;
     let (without_reference, without_body) = (dropout.without_reference_stream, dropout.without_body_stream);
     let is_first = step == 0 && (without_body == 0.0 || without_reference < 1.0);
     let reference_stream = has(without_reference, is_first, &mut rng);
     let seed = rng.random();
-    // After all else, so that it changes nothing where it is always there.
+    // Drawn after everything else: with `without_body_stream = 0` the other draws stay what they were.
     let body_stream = has(without_body, step == 0 && without_body < 1.0, &mut rng) || !reference_stream;
     StepPlan { samples, reference_stream, body_stream, seed }
 }

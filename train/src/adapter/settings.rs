@@ -11,7 +11,7 @@ use crate::diffusion::scheduler::Prediction;
 pub struct CaptionSettings {
     /// For photos without a caption of their own.
     pub template: String,
-    /// Whether a photo's own caption is taken. Off, text never tells the body, and c_body has to.
+    /// Whether a photo's own caption is used. If not, the text never describes the body, and c_body has to.
     pub own: bool,
 }
 
@@ -25,14 +25,14 @@ impl Default for CaptionSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdapterSettings {
-    /// Rank of a low-rank update of the base's attention (LoRA, arXiv:2106.09685); 0 trains none, and only then a picture
-    /// without streams is the base's to the bit.
+    /// Rank of a low-rank update of the base's attention (LoRA, arXiv:2106.09685); 0 trains none, and only
+    /// then a picture without streams is the base's to the bit.
     pub lora_rank: usize,
     /// α of the update, which counts α/rank; 0 is the rank.
     pub lora_alpha: f64,
-    /// The gain of the tokens' norm at the start. At 1, as a norm usually begins, tokens of random directions change every
-    /// picture at once, and a short training does not make up for that. Not 0: what stands before the norm would get no
-    /// gradient.
+    /// The gain of the tokens' norm at the start. At 1, as a norm usually begins, tokens of random directions
+    /// change every picture at once, and a short training does not make up for that. Not 0: what stands
+    /// before the norm would get no gradient.
     pub initial_gain: f64,
 }
 
@@ -71,11 +71,11 @@ pub struct SampleSettings {
     pub batch: usize,
     /// At most so many views make c_body; how many is drawn from 1 on, so that one photo is enough later on.
     pub body_views: usize,
-    /// Share of samples whose c_body is drawn from its posterior instead of being its mean: then bodies of few photos and
-    /// of none are among what is trained on, and what no view shows does not matter.
+    /// Share of samples whose c_body is drawn from its posterior instead of being its mean: then bodies of
+    /// few photos and of none are among what is trained on, and what no view shows does not matter.
     pub draw_body: f64,
-    /// Which photo of the person is the reference. Not written where it is the usual one, so that runs from before this key
-    /// keep their ids.
+    /// Which photo of the person is the reference. Not written where it is the usual one, so that runs from
+    /// before this key keep their ids.
     #[serde(skip_serializing_if = "ReferencePhoto::is_another")]
     pub reference: ReferencePhoto,
 }
@@ -130,13 +130,13 @@ pub struct DropoutSettings {
     pub all: f64,
     /// Share of steps in which the reference stream is left out as a whole, as where the body's file is loaded alone.
     pub without_reference_stream: f64,
-    /// The same for the body's stream; 1 trains the reference's alone, as an IP-Adapter. Not written where it is 0, so that
-    /// runs from before this key keep their ids.
+    /// The same for the body's stream; 1 trains the reference's alone, as an IP-Adapter. Not written where it
+    /// is 0, so that runs from before this key keep their ids.
     #[serde(skip_serializing_if = "is_zero")]
     pub without_body_stream: f64,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for a reference
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(share: &f64) -> bool {
     *share == 0.0
 }
@@ -172,8 +172,8 @@ impl DropoutSettings {
         ] {
             check(key, &value, (0.0..=1.0).contains(&value), "0 to 1")?;
         }
-        // Where one stream is never there, a step without the other trains nothing that is wanted: without the reference's,
-        // the body's stands in for it, and would be trained after all.
+        // Every step has one stream at least. If one is never used, a step without the other would have to
+        // use it, and it would be trained after all.
         let (reference, body) = (self.without_reference_stream, self.without_body_stream);
         let only_reference = body < 1.0 || reference == 0.0;
         check(

@@ -10,8 +10,8 @@ use crate::diffusion::adapter_file::{AdapterFile, Projection};
 use crate::diffusion::unet::{KeyValue, Stream, UNet};
 use crate::error::Result;
 
-/// Tokens of a stream. diffusers takes a projection of linear layer and norm for IP-Adapter's first kind, whose number
-/// of tokens it reads from the file, and ComfyUI for one of exactly four: no other number loads in both.
+/// Tokens of a stream. A linear layer with a norm is the projection of the original IP-Adapter; diffusers
+/// reads its number of tokens from the file, but ComfyUI assumes four: no other number loads in both.
 pub const TOKENS: usize = 4;
 
 /// The parameters of one stream under the names of its file.
@@ -62,9 +62,9 @@ impl TrainedStream {
         Ok(Self { adapter: AdapterFile { projection, layers } })
     }
 
-    /// What keys and values begin as: the base's own of the text, which already read tokens of this width (IP-Adapter,
-    /// arXiv:2308.06721, its trainer's `init_adapter_modules`); and the norm of the tokens, with `gain`. By their names below
-    /// the stream's.
+    /// What keys and values begin as: the base's own of the text, which already read tokens of this width
+    /// (IP-Adapter, arXiv:2308.06721, its trainer's `init_adapter_modules`); and the norm of the tokens, with
+    /// `gain`. By their names below the stream's.
     pub fn initial_values(unet: &UNet, gain: f64) -> Result<BTreeMap<String, Tensor>> {
         let gain = Tensor::full(gain as f32, unet.config().cross_attention_dim, &Device::Cpu)?;
         let mut values = BTreeMap::from([("image_proj.norm.weight".to_owned(), gain)]);

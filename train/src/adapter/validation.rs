@@ -1,7 +1,8 @@
-//! A loss that tells: fixed photos, timesteps and noise, with the right body, a stranger's and none.
+//! The validation loss: fixed photos, timesteps and noise, with the person's own body, a stranger's and none.
 //!
-//! A training's own loss says almost nothing of what was learned: it depends on the timestep far more than on the
-//! adapter. Here all of that is the same each time, and differences between the three are the body's alone.
+//! The training loss says little about what was learned, since it depends on the timestep far more than on
+//! the adapter. Here timesteps and noise are the same every time, so that the three losses differ by the body
+//! alone.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +14,8 @@ use crate::bodybench::bootstrap::{bootstrap, widen_certainty};
 use crate::error::Result;
 use crate::views::Person;
 
-/// Where in the schedule photos are looked at, in shares of it. At much noise a body decides where limbs are, at little
-/// noise only their outlines. Each has noise of its own, and the mean over them says more of a photo than any one.
+/// The timesteps of validation, as shares of the schedule. At high noise the body decides where limbs are, at
+/// low noise only their outlines. Each has its own noise; the mean over all is less noisy than any one.
 const PLACES: [f64; 8] = [0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85];
 /// Samples that are computed at once.
 const BATCH: usize = 16;
@@ -96,43 +97,20 @@ impl Cases {
         let mut errors = Vec::with_capacity(self.cases.len());
         for (index, chunk) in self.cases.chunks((BATCH / PLACES.len()).max(1)).enumerate() {
             let seed = SEED + index as u64;
-            let of = |views: &dyn Fn(&Case) -> Option<Vec<usize>>| -> Result<Vec<f64>> {
-                let mut samples = Vec::with_capacity(chunk.len() * PLACES.len());
-                for case in chunk {
-                    let views = views(case).map(|mut views| {
-                        views.truncate(body_views);
-                        views
-                    });
-                    let body = views.map(|views| source.body(&views)).transpose()?;
-                    for place in PLACES {
-                        samples.push(Sample {
-                            target: case.target,
-                            c_body: body.as_ref().map(|body| body.mean.clone()),
-                            reference: None,
-                            has_text: true,
-                            timestep: (place * source.timesteps as f64) as usize,
-                        });
-                    }
-                }
-                // The same seed for all three: the same noise.
-                let batch = source.of_samples(&samples, false, seed)?;
-                let lambdas = Lambdas { reference: 0.0, body: 1.0 };
-                let predicted = objective.predict(adapter, &batch, lambdas)?;
-                let errors: Vec<f32> = objective.errors(&batch, &predicted)?.detach().to_vec1()?;
-                let mean = |of: &[f32]| of.iter().map(|&e| f64::from(e)).sum::<f64>() / of.len() as f64;
-                Ok(errors.chunks(PLACES.len()).map(mean).collect())
+            let with = |views_of: &dyn Fn(&Case) -> Option<Vec<usize>>| {
+                errors_with_bodies(chunk, views_of, objective, adapter, source, body_views, seed)
             };
-            let right = of(&|case| Some(case.right.clone()))?;
-            let stranger = of(&|case| Some(case.stranger.clone()))?;
-            let none = of(&|_| None)?;
+            let right = with(&|case| Some(case.right.clone()))?;
+            let stranger = with(&|case| Some(case.stranger.clone()))?;
+            let none = with(&|_| None)?;
             let all = right.into_iter().zip(stranger).zip(none);
             errors.extend(all.map(|((right, stranger), none)| CaseErrors { right, stranger, none }));
         }
         Ok(errors)
     }
 
-    /// Means, the share of photos and of people that the right body explains best, and the 95 % interval of the latter by
-    /// bootstrap over people; nothing of no photos.
+    /// Means, the share of photos and of people that the right body explains best, and the 95 % interval of
+    /// the latter by bootstrap over people; nothing of no photos.
     pub fn numbers(&self, errors: &[CaseErrors]) -> BTreeMap<String, f64> {
         let all = CaseErrors::mean(errors);
         let people: Vec<bool> = self.of_people(errors).iter().map(CaseErrors::is_right_best).collect();
@@ -196,6 +174,43 @@ fn cases<'a>(
         }
     }
     cases
+}
+
+/// The mean error of each case over the places, with c_body of the views that `views_of` names; `None` is the null
+/// condition.
+fn errors_with_bodies(
+    cases: &[Case],
+    views_of: &dyn Fn(&Case) -> Option<Vec<usize>>,
+    objective: &Objective<'_>,
+    adapter: &Adapter,
+    source: &AdapterSource<'_>,
+    body_views: usize,
+    seed: u64,
+) -> Result<Vec<f64>> {
+    let mut samples = Vec::with_capacity(cases.len() * PLACES.len());
+    for case in cases {
+        let views = views_of(case).map(|mut views| {
+            views.truncate(body_views);
+            views
+        });
+        let body = views.map(|views| source.body(&views)).transpose()?;
+        for place in PLACES {
+            samples.push(Sample {
+                target: case.target,
+                c_body: body.as_ref().map(|body| body.mean.clone()),
+                reference: None,
+                has_text: true,
+                timestep: (place * source.timesteps as f64) as usize,
+            });
+        }
+    }
+    // The same seed with every body: the same noise.
+    let batch = source.of_samples(&samples, false, seed)?;
+    let lambdas = Lambdas { reference: 0.0, body: 1.0 };
+    let predicted = objective.predict(adapter, &batch, lambdas)?;
+    let errors: Vec<f32> = objective.errors(&batch, &predicted)?.detach().to_vec1()?;
+    let mean = |of: &[f32]| of.iter().map(|&e| f64::from(e)).sum::<f64>() / of.len() as f64;
+    Ok(errors.chunks(PLACES.len()).map(mean).collect())
 }
 
 #[cfg(test)]

@@ -4,26 +4,26 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
+use super::backbone::{Backbone, pooled};
 use super::config::BodyVaeConfig;
 use super::offsets::{Offsets, refined};
 use super::pose::{POSE_FEATURES, Pose};
 use super::posterior::Experts;
 use super::tokens::{TOKENS, Tokens};
-use super::trunk::{Trunk, pooled};
 use super::views::{Geometry, Sets, Views};
 use crate::error::Result;
 use crate::grad;
 use crate::layers::{Attention, LayerNorm, Linear};
 
-/// log τ lies within ±this, so that no view is ever infinitely sure. An untrained view is as sure as the
-/// prior: were it much less, its mean would not reach the product, and no gradient would reach it.
+/// log τ is bounded by ±this, so that no view gets infinite precision. At the start a view is as precise as
+/// the prior. If it were much less so, its mean would hardly count in the product, and would get no gradient.
 const LOG_PRECISION_RANGE: f64 = 8.0;
 
 /// The encoder.
 #[derive(Clone, Debug)]
 pub(super) struct Encoder {
     config: BodyVaeConfig,
-    trunk: Trunk,
+    backbone: Backbone,
     tokens: Tokens,
     view_layers: Vec<Attention>,
     set_layers: Vec<Attention>,
@@ -57,7 +57,7 @@ impl Encoder {
         };
         let wide = 2 * config.width;
         Ok(Self {
-            trunk: Trunk::new(config, &builder.pp("trunk"))?,
+            backbone: Backbone::new(config, &builder.pp("trunk"))?,
             tokens: Tokens::new(config, &builder.pp("tokens"))?,
             view_layers: layers("view", config.view_layers)?,
             set_layers: layers("set", config.set_layers)?,
@@ -81,13 +81,13 @@ impl Encoder {
     /// that many views are computed at a time, and again in the backward pass.
     pub fn encode(&self, views: &Views, chunk: Option<usize>, compute: DType) -> Result<Encoded> {
         let geometry = views.geometry(&self.config)?;
-        let features = pooled(&self.trunk, &views.pixels, &geometry.pooling, chunk)?;
+        let features = pooled(&self.backbone, &views.pixels, &geometry.pooling, chunk)?;
         let as_computed = |tensor: &Tensor| tensor.to_dtype(compute);
         let strips = views.strips.iter().map(as_computed).collect::<candle_core::Result<Vec<Tensor>>>()?;
         let mut tokens =
             self.tokens.forward(&as_computed(&features)?, &strips, &as_computed(&geometry.features)?)?;
         for layer in &self.view_layers {
-            tokens = layer.among(&tokens, &geometry.gates)?;
+            tokens = layer.self_attention(&tokens, &geometry.gates)?;
         }
         let offsets = self.offsets.forward(&tokens)?.to_dtype(DType::F32)?;
         let poses = refined(&views.poses, &offsets)?;
@@ -113,7 +113,7 @@ impl Encoder {
             .broadcast_add(&geometry.gates.reshape((rows, 1, per_row, TOKENS))?)?
             .reshape((rows, per_row, per_row * TOKENS))?;
         for layer in &self.set_layers {
-            summary = layer.over(&summary, tokens, &mask)?;
+            summary = layer.cross_attention(&summary, tokens, &mask)?;
         }
         let hidden = grad::gelu(&self.hidden.forward(&self.norm.forward(&summary)?)?)?;
         let precision = self.precision.forward(&hidden)?.to_dtype(DType::F32)?;

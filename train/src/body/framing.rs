@@ -1,18 +1,18 @@
 //! The square of a view that the model looks at.
 //!
 //! Every body is brought to one size and place before its pixels are read: a waist is then as many
-//! pixels wide as it is wide over the trunk, whatever the distance of the camera.
+//! pixels wide as it is wide over the torso, whatever the distance of the camera.
 
 use photo::joints::{JOINT_COUNT, MIRRORED};
 
 use super::pose::Pose;
 
-/// Length of the trunk in shares of the square's side: a standing person with raised arms fits.
-const TRUNK: f32 = 0.22;
+/// Length of the torso in shares of the square's side: a standing person with raised arms fits.
+const TORSO: f32 = 0.22;
 
-/// Where the middle of the trunk lies, in shares of the square from its top: legs are longer than
+/// Where the middle of the torso lies, in shares of the square from its top: legs are longer than
 /// what is above.
-const TRUNK_FROM_TOP: f32 = 0.42;
+const TORSO_FROM_TOP: f32 = 0.42;
 
 /// A square of a view, mirrored or not, with gains for its colours.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,11 +35,11 @@ impl Framing {
         Self { side: 1.0, corner: [0.0; 2], flip: false, gains: [1.0; 3], planes: [0, 1, 2] }
     }
 
-    /// The square in which the trunk of `pose` has its size and place.
+    /// The square in which the torso of `pose` has its size and place.
     pub fn of(pose: &Pose) -> Self {
-        let (origin, trunk) = pose.frame();
-        let side = trunk / TRUNK;
-        let corner = [origin[0] - 0.5 * side, origin[1] - TRUNK_FROM_TOP * side];
+        let (origin, torso) = pose.frame();
+        let side = torso / TORSO;
+        let corner = [origin[0] - 0.5 * side, origin[1] - TORSO_FROM_TOP * side];
         Self { side, corner, ..Self::whole() }
     }
 
@@ -123,12 +123,12 @@ mod tests {
     }
 
     #[test]
-    fn the_trunk_has_its_size_and_place_in_the_square() {
+    fn the_torso_has_its_size_and_place_in_the_square() {
         let framed = Framing::of(&pose()).pose(&pose());
         let length = framed.joints[11][1] - framed.joints[5][1];
-        assert!((length - TRUNK).abs() < 1e-5, "{length}");
+        assert!((length - TORSO).abs() < 1e-5, "{length}");
         let middle = (framed.joints[11][1] + framed.joints[5][1]) / 2.0;
-        assert!((middle - TRUNK_FROM_TOP).abs() < 1e-5, "{middle}");
+        assert!((middle - TORSO_FROM_TOP).abs() < 1e-5, "{middle}");
         assert!((framed.joints[5][0] + framed.joints[6][0] - 1.0).abs() < 1e-5);
     }
 

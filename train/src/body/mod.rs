@@ -2,7 +2,7 @@
 //! picture (paper 4.1 and 4.2).
 //!
 //! ```text
-//! views ┬ trunk ─ pooled around joints ─┐
+//! views ┬ backbone ─ pooled around joints ┐
 //!       ├ strips along the limbs ───────┤
 //! joints ─ features of the pose ────────┴─ tokens ─ attention ┬ offsets ─ the pose, refined ─┐
 //!                                                             └──────────────────────────────┴─ attention
@@ -16,8 +16,8 @@
 //! | [`views`] | views, their geometry, and which are in which set |
 //! | [`framing`] | the square of a view that is looked at |
 //! | [`pose`] | joints: features, pooling weights, heat maps, how much a view counts |
-//! | `trunk` | convolutions and pooling, at once or in chunks that are run again |
-//! | `strips` | pixels along each limb, over trunk and head, in the limb's own coordinates |
+//! | `backbone` | convolutions and pooling, at once or in chunks that are run again |
+//! | `strips` | pixels along each limb, over torso and head, in the limb's own coordinates |
 //! | `tokens` | pooled features, strips and joints to tokens |
 //! | `encoder` | attention among tokens, the refined pose, a mean and a precision per view |
 //! | [`offsets`] | how far joints were moved, told from the pixels; poses with the joints where they are |
@@ -31,6 +31,7 @@
 //! | [`validation`] | what a model makes of held-out views |
 //! | [`page`] | the report of a run |
 
+mod backbone;
 pub mod config;
 mod decoder;
 mod encoder;
@@ -46,7 +47,6 @@ pub mod pose;
 pub mod posterior;
 mod strips;
 mod tokens;
-mod trunk;
 pub mod validation;
 pub mod views;
 

@@ -41,8 +41,8 @@ impl BodyVae {
         })
     }
 
-    /// Computes in `compute`; f32 where nothing is said. Parameters, what pixels are pooled to, Gaussians and pictures are
-    /// f32 all the same.
+    /// Computes in `compute`; f32 where nothing is said. Parameters, what pixels are pooled to, Gaussians and
+    /// pictures are f32 all the same.
     #[must_use]
     pub fn with_compute(self, compute: DType) -> Self {
         Self { compute, ..self }

@@ -13,7 +13,7 @@ use candle_core::{D, DType, Tensor};
 use candle_nn::VarBuilder;
 
 use super::pose::{POOLS, Pose};
-use super::strips::{self, Axes, FACE, LIMB_ENDS, TRUNK};
+use super::strips::{self, Axes, FACE, LIMB_ENDS, TORSO};
 use crate::error::Result;
 use crate::grad;
 use crate::layers::Linear;
@@ -26,7 +26,7 @@ const UNIT: f32 = 0.02;
 pub(super) struct Offsets {
     joints: Linear,
     limbs: Linear,
-    trunk: Linear,
+    torso: Linear,
     head: Linear,
 }
 
@@ -39,8 +39,8 @@ pub struct Moved {
     known: Tensor,
 }
 
-/// Estimates of a view: each joint, both ends of each limb, four joints of the trunk, five of the head.
-const ESTIMATES: usize = (POOLS - 1) + 2 * LIMB_ENDS.len() + TRUNK.len() + FACE.len();
+/// Estimates of a view: each joint, both ends of each limb, four joints of the torso, five of the head.
+const ESTIMATES: usize = (POOLS - 1) + 2 * LIMB_ENDS.len() + TORSO.len() + FACE.len();
 
 impl Offsets {
     pub fn new(width: usize, builder: &VarBuilder) -> Result<Self> {
@@ -48,7 +48,7 @@ impl Offsets {
         Ok(Self {
             joints: linear(1, "joints")?,
             limbs: linear(2, "limbs")?,
-            trunk: linear(TRUNK.len(), "trunk")?,
+            torso: linear(TORSO.len(), "trunk")?,
             head: linear(FACE.len(), "head")?,
         })
     }
@@ -56,12 +56,12 @@ impl Offsets {
     /// Of `tokens` `[n, TOKENS, width]`: `[n, ESTIMATES, 2]`, those of strips in the strip's axes.
     pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
         let count = tokens.dim(0)?;
-        let (strips, trunk) = (POOLS, POOLS + LIMB_ENDS.len());
+        let (strips, torso) = (POOLS, POOLS + LIMB_ENDS.len());
         let maps = [
             (0..POOLS - 1, self.joints.parameters()),
-            (strips..trunk, self.limbs.parameters()),
-            (trunk..trunk + 1, self.trunk.parameters()),
-            (trunk + 1..trunk + 2, self.head.parameters()),
+            (strips..torso, self.limbs.parameters()),
+            (torso..torso + 1, self.torso.parameters()),
+            (torso + 1..torso + 2, self.head.parameters()),
         ];
         Ok(grad::linear_of_spans(tokens, &maps)?.reshape((count, ESTIMATES, 2))?)
     }
@@ -70,7 +70,7 @@ impl Offsets {
 /// The joints that estimates are of, in their order: each joint's own, then those of each strip.
 fn places() -> impl Iterator<Item = (usize, Option<usize>)> {
     let limbs = LIMB_ENDS.iter().map(|&(from, to)| vec![from, to]);
-    let strips = limbs.chain([TRUNK.to_vec(), FACE.to_vec()]).enumerate();
+    let strips = limbs.chain([TORSO.to_vec(), FACE.to_vec()]).enumerate();
     let of_strips =
         strips.flat_map(|(strip, joints)| joints.into_iter().map(move |joint| (joint, Some(strip))));
     (0..POOLS - 1).map(|joint| (joint, None)).chain(of_strips)
@@ -80,26 +80,29 @@ fn places() -> impl Iterator<Item = (usize, Option<usize>)> {
 /// that are of it. No gradient comes back this way, and a GPU is waited for once a step.
 pub(super) fn refined(seen: &[Pose], estimates: &Tensor) -> Result<Vec<Pose>> {
     let estimates: Vec<f32> = estimates.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-    let of_view = |(pose, estimates): (&Pose, &[f32])| {
-        let (axes, confidences) = (strips::axes(pose), strips::confidences(pose));
-        let mut sums = [[0.0_f32; 3]; POOLS - 1];
-        for ((joint, strip), estimate) in places().zip(estimates.chunks_exact(2)) {
-            let [along, across] = strip.map_or([[1.0, 0.0], [0.0, 1.0]], |strip| axes[strip]);
-            if strip.is_none_or(|strip| confidences[strip] > 0.0) {
-                let offset = |axis: usize| estimate[0] * along[axis] + estimate[1] * across[axis];
-                let sum = &mut sums[joint];
-                *sum = [sum[0] + offset(0), sum[1] + offset(1), sum[2] + 1.0];
-            }
+    let views = seen.iter().zip(estimates.chunks_exact(2 * ESTIMATES));
+    Ok(views.map(|(pose, estimates)| refine(pose, estimates)).collect())
+}
+
+/// One pose with its joints moved by `estimates`, two numbers each.
+fn refine(pose: &Pose, estimates: &[f32]) -> Pose {
+    let (axes, confidences) = (strips::axes(pose), strips::confidences(pose));
+    let mut sums = [[0.0_f32; 3]; POOLS - 1];
+    for ((joint, strip), estimate) in places().zip(estimates.chunks_exact(2)) {
+        let [along, across] = strip.map_or([[1.0, 0.0], [0.0, 1.0]], |strip| axes[strip]);
+        if strip.is_none_or(|strip| confidences[strip] > 0.0) {
+            let offset = |axis: usize| estimate[0] * along[axis] + estimate[1] * across[axis];
+            let sum = &mut sums[joint];
+            *sum = [sum[0] + offset(0), sum[1] + offset(1), sum[2] + 1.0];
         }
-        let mut joints = pose.joints;
-        for (joint, [x, y, count]) in joints.iter_mut().zip(sums) {
-            if joint[2] > 0.0 && count > 0.0 {
-                *joint = [joint[0] + UNIT * x / count, joint[1] + UNIT * y / count, joint[2]];
-            }
+    }
+    let mut joints = pose.joints;
+    for (joint, [x, y, count]) in joints.iter_mut().zip(sums) {
+        if joint[2] > 0.0 && count > 0.0 {
+            *joint = [joint[0] + UNIT * x / count, joint[1] + UNIT * y / count, joint[2]];
         }
-        Pose { joints }
-    };
-    Ok(seen.iter().zip(estimates.chunks_exact(2 * ESTIMATES)).map(of_view).collect())
+    }
+    Pose { joints }
 }
 
 impl Moved {

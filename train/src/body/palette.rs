@@ -11,7 +11,7 @@ use photo::joints::{JOINT_COUNT, LIMBS};
 use super::pose::{POSE_MAPS, Pose, centre, squared_distance};
 
 /// σ of the reading and of the drawing around a joint or limb, in shares of `sigma` of the pooling:
-/// reading stays on a thin arm; drawing covers a trunk.
+/// reading stays on a thin arm; drawing covers a torso.
 const READ: f32 = 0.25;
 const DRAWN: f32 = 0.3;
 /// The same of where the person is, for reading the background.

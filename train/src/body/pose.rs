@@ -26,7 +26,7 @@ const LENGTHS: [(usize, usize); LIMBS.len() + 2] = {
     pairs
 };
 
-/// Means of x and y and their deviations in lengths of the trunk from its middle, of visible joints in
+/// Means of x and y and their deviations in lengths of the torso from its middle, of visible joints in
 /// 38,400 views of synthetic people. Photos of other people differ a little, which does no harm: all
 /// numbers are to be of one size, none has to be exact.
 const PLACES: [[f32; 4]; JOINT_COUNT] = [
@@ -106,7 +106,7 @@ impl Pose {
             .then(|| [0, 1].map(|axis| known.iter().map(|joint| joint[axis]).sum::<f32>() / count))
     }
 
-    /// The origin and the unit of length in which a pose is described: the middle of the trunk, and
+    /// The origin and the unit of length in which a pose is described: the middle of the torso, and
     /// its length. Where shoulders or hips are hidden, the spread of all joints stands in.
     pub(super) fn frame(&self) -> ([f32; 2], f32) {
         let all: Vec<usize> = (0..JOINT_COUNT).collect();
@@ -228,12 +228,12 @@ impl Pose {
     }
 
     /// How alike two poses are, in 0..=1: 1 for copies, near 0 where the joints that both show
-    /// differ by more than about a sixth of the trunk.
+    /// differ by more than about a sixth of the torso.
     ///
     /// Two views in one pose from one side err alike (the same limbs are foreshortened), so they
     /// count as little more than one.
     pub fn similarity(&self, other: &Self) -> f32 {
-        /// The root mean square distance, in lengths of the trunk, at which two views are told apart.
+        /// The root mean square distance, in lengths of the torso, at which two views are told apart.
         const TOLERANCE: f32 = 0.06;
         let (a, b) = (self.features(), other.features());
         let mut squares = 0.0;

@@ -1,4 +1,4 @@
-//! Strips of pixels along the limbs, over the trunk and over the head.
+//! Strips of pixels along the limbs, over the torso and over the head.
 //!
 //! The grid of the convolutions is too coarse for what tells bodies apart: a thigh is three px wider, a
 //! shin three px longer. A strip is read at full resolution in the limb's own coordinates, from before
@@ -8,40 +8,41 @@
 
 use super::pose::Pose;
 
-/// Limbs from the trunk outwards, left then right.
+/// Limbs from the torso outwards, left then right.
 pub(super) const LIMB_ENDS: [(usize, usize); 8] =
     [(5, 7), (6, 8), (7, 9), (8, 10), (11, 13), (12, 14), (13, 15), (14, 16)];
 
-/// Strips of a view: the limbs, the trunk, the head.
+/// Strips of a view: the limbs, the torso, the head.
 pub(super) const STRIPS: usize = LIMB_ENDS.len() + 2;
 
 /// Samples along and across a limb.
 const LIMB_GRID: [usize; 2] = [24, 16];
-/// Samples down and across the trunk.
-const TRUNK_GRID: [usize; 2] = [24, 24];
+/// Samples down and across the torso.
+const TORSO_GRID: [usize; 2] = [24, 24];
 /// Samples up and across the head.
 const HEAD_GRID: [usize; 2] = [16, 16];
 
 /// Values of a limb's strip: three colours.
 pub(super) const LIMB_VALUES: usize = 3 * LIMB_GRID[0] * LIMB_GRID[1];
-/// Values of the trunk's strip.
-pub(super) const TRUNK_VALUES: usize = 3 * TRUNK_GRID[0] * TRUNK_GRID[1];
+/// Values of the torso's strip.
+pub(super) const TORSO_VALUES: usize = 3 * TORSO_GRID[0] * TORSO_GRID[1];
 /// Values of the head's strip.
 pub(super) const HEAD_VALUES: usize = 3 * HEAD_GRID[0] * HEAD_GRID[1];
 /// Values of all strips of a view, in the order of [`parts`].
-pub(super) const VALUES: usize = LIMB_ENDS.len() * LIMB_VALUES + TRUNK_VALUES + HEAD_VALUES;
-/// `[strips, values of each]` of what shares a linear map, in that order: upper arms, forearms, thighs, shins, trunk, head.
+pub(super) const VALUES: usize = LIMB_ENDS.len() * LIMB_VALUES + TORSO_VALUES + HEAD_VALUES;
+/// `[strips, values of each]` of what shares a linear map, in that order: upper arms, forearms, thighs,
+/// shins, torso, head.
 pub(super) const KINDS: [[usize; 2]; 6] = [
     [2, LIMB_VALUES],
     [2, LIMB_VALUES],
     [2, LIMB_VALUES],
     [2, LIMB_VALUES],
-    [1, TRUNK_VALUES],
+    [1, TORSO_VALUES],
     [1, HEAD_VALUES],
 ];
 
-/// The joints whose strip is the trunk's.
-pub(super) const TRUNK: [usize; 4] = [5, 6, 11, 12];
+/// The joints whose strip is the torso's.
+pub(super) const TORSO: [usize; 4] = [5, 6, 11, 12];
 const SHOULDERS: [usize; 2] = [5, 6];
 const HIPS: [usize; 2] = [11, 12];
 pub(super) const FACE: [usize; 5] = [0, 1, 2, 3, 4];
@@ -80,7 +81,7 @@ pub(super) fn axes(pose: &Pose) -> [Axes; STRIPS] {
 
 /// The strips of a pose; `None` where the joints that place one are not visible.
 fn parts(pose: &Pose) -> [Option<Part>; STRIPS] {
-    let (_, trunk) = pose.frame();
+    let (_, torso) = pose.frame();
     let mut parts = [None; STRIPS];
     for (index, (part, (from, to))) in parts.iter_mut().zip(LIMB_ENDS).enumerate() {
         let confidence = pose.joints[from][2].min(pose.joints[to][2]);
@@ -90,8 +91,8 @@ fn parts(pose: &Pose) -> [Option<Part>; STRIPS] {
             *part = Some(Part {
                 grid: LIMB_GRID,
                 origin: place(pose, from),
-                along: scaled(direction, length.max(0.3 * trunk)),
-                across: scaled(normal(direction), mirrored * trunk),
+                along: scaled(direction, length.max(0.3 * torso)),
+                across: scaled(normal(direction), mirrored * torso),
                 length: [-0.35, 1.35], // detected joints are off by a fifth of a limb now and then
                 width: 0.3,
                 confidence,
@@ -100,18 +101,18 @@ fn parts(pose: &Pose) -> [Option<Part>; STRIPS] {
     }
     let confidence = |of: &[usize]| of.iter().map(|&joint| pose.joints[joint][2]).fold(1.0, f32::min);
     let shoulders = confidence(&SHOULDERS);
-    let trunk_confidence = shoulders.min(confidence(&HIPS));
-    if trunk_confidence > 0.0 {
+    let torso_confidence = shoulders.min(confidence(&HIPS));
+    if torso_confidence > 0.0 {
         let shoulder = mean(pose, &SHOULDERS);
         let (direction, length) = direction(shoulder, mean(pose, &HIPS));
         parts[LIMB_ENDS.len()] = Some(Part {
-            grid: TRUNK_GRID,
+            grid: TORSO_GRID,
             origin: shoulder,
-            along: scaled(direction, length.max(0.5 * trunk)),
-            across: scaled(normal(direction), -trunk),
+            along: scaled(direction, length.max(0.5 * torso)),
+            across: scaled(normal(direction), -torso),
             length: [-0.35, 1.45],
             width: 0.8,
-            confidence: trunk_confidence,
+            confidence: torso_confidence,
         });
     }
     let face = FACE.iter().map(|&joint| pose.joints[joint][2]).fold(0.0, f32::max);
@@ -121,8 +122,8 @@ fn parts(pose: &Pose) -> [Option<Part>; STRIPS] {
         parts[LIMB_ENDS.len() + 1] = Some(Part {
             grid: HEAD_GRID,
             origin: centre,
-            along: scaled(direction, trunk),
-            across: scaled(normal(direction), trunk),
+            along: scaled(direction, torso),
+            across: scaled(normal(direction), torso),
             length: [-0.5, 0.5],
             width: 0.4,
             confidence: face.min(shoulders),
@@ -144,7 +145,7 @@ pub(super) fn read(planes: &[u8], side: usize, pose: &Pose, out: &mut [f32]) {
     for (index, part) in parts(pose).iter().enumerate() {
         let length = match index.checked_sub(LIMB_ENDS.len()) {
             None => LIMB_VALUES,
-            Some(0) => TRUNK_VALUES,
+            Some(0) => TORSO_VALUES,
             Some(_) => HEAD_VALUES,
         };
         let (strip, after) = rest.split_at_mut(length);

@@ -25,7 +25,7 @@ pub(super) struct Tokens {
     weight: Tensor,
     /// One for each kind of limb, left and right alike.
     limbs: Vec<TwoLayers>,
-    trunk: TwoLayers,
+    torso: TwoLayers,
     head: TwoLayers,
     /// `[1, TOKENS, width]`.
     place: Tensor,
@@ -48,7 +48,7 @@ impl Tokens {
             limbs: (0..LIMB_KINDS)
                 .map(|kind| strip(strips::LIMB_VALUES, &format!("limbs.{kind}")))
                 .collect::<Result<_>>()?,
-            trunk: strip(strips::TRUNK_VALUES, "trunk")?,
+            torso: strip(strips::TORSO_VALUES, "trunk")?,
             head: strip(strips::HEAD_VALUES, "head")?,
             place: builder.get_with_hints((1, TOKENS, width), "place", ZERO)?,
             pose_wide: Linear::new(POSE_FEATURES, wide, &builder.pp("pose_wide"))?,
@@ -57,14 +57,14 @@ impl Tokens {
         })
     }
 
-    /// `features` `[n, POOLS, channels]`, `strips` as [`Views`](super::views::Views) has them, `pose` `[n, POSE_FEATURES]`;
-    /// the result is `[n, TOKENS, width]`.
+    /// `features` `[n, POOLS, channels]`, `strips` as [`Views`](super::views::Views) has them, `pose` `[n,
+    /// POSE_FEATURES]`; the result is `[n, TOKENS, width]`.
     pub fn forward(&self, features: &Tensor, strips: &[Tensor], pose: &Tensor) -> Result<Tensor> {
         // What all people have in common is most of every feature; without the normalisation, training
         // stays for thousands of steps where it began.
         let features = self.norm.forward(features)?;
         let mut seen = vec![grad::linear_by_place(&features, &self.weight)?];
-        let kinds = self.limbs.iter().chain([&self.trunk, &self.head]);
+        let kinds = self.limbs.iter().chain([&self.torso, &self.head]);
         for (layers, strips) in kinds.zip(strips) {
             seen.push(layers.forward(strips)?);
         }

@@ -16,7 +16,7 @@ pub struct Views {
     /// Weighted photos (paper 4.1), framed ([`Framing::of`]), after space-to-depth: u8
     /// `[n, 3·f², 16, 16]` with f = side / 16.
     pub pixels: Tensor,
-    /// The strips along the limbs, over trunk and head: for each of [`strips::KINDS`], f32 `[n, strips, values]`.
+    /// The strips along the limbs, over torso and head: for each of [`strips::KINDS`], f32 `[n, strips, values]`.
     pub(super) strips: Vec<Tensor>,
     /// The joints in shares of the framed square.
     pub poses: Vec<Pose>,

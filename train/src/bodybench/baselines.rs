@@ -20,19 +20,23 @@ const HIGH: f64 = 0.8;
 /// most often, and because a photo has no scale.
 pub fn joint_features(views: &[Joints]) -> Vec<f64> {
     let torsos: Vec<Option<f64>> = views.iter().map(torso).collect();
-    let summarise = |pairs: &[(usize, usize)]| {
-        let mut ratios: Vec<f64> = views
-            .iter()
-            .zip(&torsos)
-            .filter_map(|(joints, torso)| torso.map(|torso| (joints, torso)))
-            .flat_map(|(joints, torso)| {
-                pairs.iter().filter_map(move |&(a, b)| Some(distance(joints, a, b)? / torso))
-            })
-            .collect();
-        ratios.sort_by(f64::total_cmp);
-        [quantile(&ratios, 0.5), quantile(&ratios, HIGH)]
-    };
-    limbs().iter().flat_map(|pairs| summarise(pairs)).collect()
+    limbs().iter().flat_map(|pairs| middle_and_high(&ratios(views, &torsos, pairs))).collect()
+}
+
+/// The lengths of a limb over that of the torso, ascending: a sample for each view and each of `pairs` that shows it.
+fn ratios(views: &[Joints], torsos: &[Option<f64>], pairs: &[(usize, usize)]) -> Vec<f64> {
+    let seen = views.iter().zip(torsos).filter_map(|(joints, torso)| Some((joints, (*torso)?)));
+    let mut ratios: Vec<f64> = seen
+        .flat_map(|(joints, torso)| {
+            pairs.iter().filter_map(move |&(a, b)| Some(distance(joints, a, b)? / torso))
+        })
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios
+}
+
+fn middle_and_high(ratios: &[f64]) -> [f64; 2] {
+    [quantile(ratios, 0.5), quantile(ratios, HIGH)]
 }
 
 /// Each limb once, with its counterpart on the other side.
@@ -50,8 +54,8 @@ fn limbs() -> Vec<Vec<(usize, usize)>> {
     limbs
 }
 
-/// The length of the torso in px, the middle of the hips to the middle of the shoulders; `None` where one of the four is not
-/// seen, or a pixel would be the whole of it.
+/// The length of the torso in px, the middle of the hips to the middle of the shoulders; `None` where one of
+/// the four is not seen, or a pixel would be the whole of it.
 pub fn torso(joints: &Joints) -> Option<f64> {
     let middle = |a: usize, b: usize| {
         let (a, b) = (visible(joints, a)?, visible(joints, b)?);

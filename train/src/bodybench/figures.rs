@@ -57,7 +57,7 @@ pub struct Figures<T = f64> {
     pub twins_retrieval_at_1: T,
     /// Mean R² of the limbs' lengths.
     pub r2_lengths: T,
-    /// Mean R² of the trunk's widths.
+    /// Mean R² of the torso's widths.
     pub r2_widths: T,
 }
 
@@ -81,7 +81,7 @@ pub struct ByViews {
 pub struct R2 {
     /// Mean over the limbs' lengths.
     pub lengths: f64,
-    /// Mean over the trunk's widths.
+    /// Mean over the torso's widths.
     pub widths: f64,
     /// Each measure; null where everybody has the same.
     pub each: BTreeMap<String, Option<f64>>,

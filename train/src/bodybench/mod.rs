@@ -48,6 +48,6 @@ pub use table::table;
 
 /// The measures whose mean R² is `r2.lengths`: the limbs, as shares of the height.
 pub const LENGTHS: [&str; 4] = ["upper_arm", "forearm", "thigh", "shin"];
-/// The measures whose mean R² is `r2.widths`: the trunk seen from the front, as shares of the
+/// The measures whose mean R² is `r2.widths`: the torso seen from the front, as shares of the
 /// height.
 pub const WIDTHS: [&str; 5] = ["shoulder_width", "hip_width", "chest_width", "waist_width", "pelvis_width"];

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use candle_core::{DType, Tensor};
 use serde::Serialize;
-use snapshot::{Photo, Pixels, Snapshot};
+use snapshot::{KeptPhoto, Pixels, Snapshot};
 
 use super::encoders::{Encoders, bodies};
 use super::spec::{photo_key, text_key};
 use super::store::{PHOTOS, TEXTS};
 use super::table::{ROWS, Table};
+use crate::body::Pose;
 use crate::error::{Error, Result};
 use crate::views::{ViewError, ViewReader};
 
@@ -104,28 +105,35 @@ fn photo_rows(
     let weighted = views.read(rows, Pixels::Weighted)?;
     let poses = views.poses(rows);
     let side = pictures.side();
-    let tensors = || -> Result<BTreeMap<String, Tensor>> {
-        let pixels = Tensor::from_vec(planes, (rows.len(), 3, side, side), encoders.device())?;
-        let pixels = pixels.to_dtype(DType::F32)?.affine(2.0 / 255.0, -1.0)?;
-        let (mut means, mut logvars, mut images) = (Vec::new(), Vec::new(), Vec::new());
-        // One picture at a time: the autoencoder's maps of a picture of 1024 px are gigabytes.
-        for row in 0..rows.len() {
-            let one = pixels.narrow(0, row, 1)?.contiguous()?;
-            let latents = encoders.latents(&one)?;
-            means.push(latents.mean);
-            logvars.push(latents.logvar);
-            images.push(encoders.images(&one)?);
-        }
-        let (body_mean, body_log_variance) = bodies(&encoders.body().model, &weighted, &poses)?;
-        Ok(BTreeMap::from([
-            ("latent_mean".to_owned(), Tensor::cat(&means, 0)?),
-            ("latent_logvar".to_owned(), Tensor::cat(&logvars, 0)?),
-            ("image".to_owned(), Tensor::cat(&images, 0)?),
-            ("body_mean".to_owned(), body_mean),
-            ("body_log_variance".to_owned(), body_log_variance),
-        ]))
-    };
-    Ok(tensors()?)
+    Ok(tensors_of(encoders, (planes, side), &weighted, &poses)?)
+}
+
+/// The rows of photos with the planes u8 `[n, 3, side, side]`; `weighted` are the planes that the body-VAE reads.
+fn tensors_of(
+    encoders: &Encoders,
+    (planes, side): (Vec<u8>, usize),
+    weighted: &[u8],
+    poses: &[Pose],
+) -> Result<BTreeMap<String, Tensor>> {
+    let pixels = Tensor::from_vec(planes, (poses.len(), 3, side, side), encoders.device())?;
+    let pixels = pixels.to_dtype(DType::F32)?.affine(2.0 / 255.0, -1.0)?;
+    let (mut means, mut logvars, mut images) = (Vec::new(), Vec::new(), Vec::new());
+    // One picture at a time: the autoencoder's maps of a picture of 1024 px are gigabytes.
+    for row in 0..poses.len() {
+        let one = pixels.narrow(0, row, 1)?.contiguous()?;
+        let latents = encoders.latents(&one)?;
+        means.push(latents.mean);
+        logvars.push(latents.logvar);
+        images.push(encoders.images(&one)?);
+    }
+    let (body_mean, body_log_variance) = bodies(&encoders.body().model, weighted, poses)?;
+    Ok(BTreeMap::from([
+        ("latent_mean".to_owned(), Tensor::cat(&means, 0)?),
+        ("latent_logvar".to_owned(), Tensor::cat(&logvars, 0)?),
+        ("image".to_owned(), Tensor::cat(&images, 0)?),
+        ("body_mean".to_owned(), body_mean),
+        ("body_log_variance".to_owned(), body_log_variance),
+    ]))
 }
 
 /// The captions of `photos`, in order: their own, or `template` where there is none or `own` is off. Also how many
@@ -134,12 +142,12 @@ fn photo_rows(
 /// # Errors
 /// Where the template is empty and needed.
 pub fn captions<'a>(
-    photos: impl Iterator<Item = &'a Photo>,
+    photos: impl Iterator<Item = &'a KeptPhoto>,
     template: &'a str,
     own: bool,
 ) -> Result<(Vec<&'a str>, usize)> {
     let mut with_own = 0;
-    let mut caption = |photo: &'a Photo| {
+    let mut caption = |photo: &'a KeptPhoto| {
         let found = photo.facts.caption.as_deref().map(str::trim).filter(|text| own && !text.is_empty());
         with_own += usize::from(found.is_some());
         found.unwrap_or(template)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use photo::Digest;
 use serde::{Deserialize, Serialize};
-use snapshot::Photo;
+use snapshot::KeptPhoto;
 
 use crate::error::{Error, Result};
 use crate::run::durable;
@@ -68,7 +68,7 @@ impl CacheSpec {
 }
 
 /// The name of a photo's row: of its bytes, and of what decides its pixels and its weights.
-pub fn photo_key(photo: &Photo) -> String {
+pub fn photo_key(photo: &KeptPhoto) -> String {
     let facts = &photo.facts;
     let mut bytes = facts.sha256.to_string().into_bytes();
     bytes.extend(facts.affine.0.iter().flat_map(|value| value.to_le_bytes()));

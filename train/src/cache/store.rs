@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
-use snapshot::Photo;
+use snapshot::KeptPhoto;
 
 use super::spec::{photo_key, text_key};
 use super::table::Table;
@@ -64,7 +64,7 @@ impl CacheStore {
     /// Naming how many are missing.
     pub fn open<'a>(
         folder: &Path,
-        photos: impl Iterator<Item = &'a Photo>,
+        photos: impl Iterator<Item = &'a KeptPhoto>,
         captions: impl Iterator<Item = &'a str>,
     ) -> Result<Self> {
         let store = Self { photos: Table::open(folder, PHOTOS)?, texts: Table::open(folder, TEXTS)? };
@@ -82,13 +82,13 @@ impl CacheStore {
     }
 
     /// Mean and log-variance of a photo's latents, `[c, h, w]`, as the encoder gives them (not scaled).
-    pub fn latents(&self, photo: &Photo) -> Result<(Tensor, Tensor)> {
+    pub fn latents(&self, photo: &KeptPhoto) -> Result<(Tensor, Tensor)> {
         let key = photo_key(photo);
         Ok((self.photos.read(&key, "latent_mean")?, self.photos.read(&key, "latent_logvar")?))
     }
 
     /// CLIP's embedding of a photo, `[width]`.
-    pub fn image(&self, photo: &Photo) -> Result<Tensor> {
+    pub fn image(&self, photo: &KeptPhoto) -> Result<Tensor> {
         self.photos.read(&photo_key(photo), "image")
     }
 
@@ -100,7 +100,7 @@ impl CacheStore {
     }
 
     /// What a view says of c_body: mean and log-variance.
-    pub fn body(&self, photo: &Photo) -> Result<(Vec<f32>, Vec<f32>)> {
+    pub fn body(&self, photo: &KeptPhoto) -> Result<(Vec<f32>, Vec<f32>)> {
         let key = photo_key(photo);
         let read = |name: &str| -> Result<Vec<f32>> { Ok(self.photos.read(&key, name)?.to_vec1()?) };
         Ok((read("body_mean")?, read("body_log_variance")?))

@@ -64,7 +64,8 @@ pub struct AdapterFile {
 }
 
 impl AdapterFile {
-    /// Reads a file and checks that it is complete and consistent in itself; [`check`](Self::check) compares it with a UNet.
+    /// Reads a file and checks that it is complete and consistent in itself; [`check`](Self::check) compares
+    /// it with a UNet.
     pub fn read(path: &Path, device: &Device) -> Result<Self> {
         let mut tensors = read_all(path, device)?;
         let mut report = TensorMismatch { origin: path.display().to_string(), ..TensorMismatch::default() };

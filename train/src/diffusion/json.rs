@@ -111,7 +111,8 @@ impl Settings {
     }
 }
 
-/// Parses JSON in which Python may have written `Infinity`, `-Infinity` and `NaN`; they become `null`, that is, "absent".
+/// Parses JSON in which Python may have written `Infinity`, `-Infinity` and `NaN`; they become `null`, that
+/// is, "absent".
 ///
 /// diffusers writes `"lambda_min_clipped": -Infinity` into `scheduler_config.json`.
 pub fn parse(text: &str) -> serde_json::Result<Value> {

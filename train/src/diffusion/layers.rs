@@ -3,7 +3,7 @@
 use crate::diffusion::Weights;
 use crate::diffusion::lora::LowRank;
 use crate::error::Result;
-use crate::grad::{self, Kept};
+use crate::grad::{self, WeightCache};
 use candle_core::{DType, Device, Tensor};
 
 /// Biases and normalisation weights: small, so always kept in f32, also where the large weights stay in f16.
@@ -70,14 +70,20 @@ pub struct Conv2d {
     bias: Tensor,
     stride: usize,
     padding: usize,
-    kept: Kept,
+    cache: WeightCache,
 }
 
 impl Conv2d {
     /// 3×3, padding 1.
     pub fn load_3x3(weights: &Weights, input: usize, output: usize, stride: usize) -> Result<Self> {
         let weight = weights.get((output, input, 3, 3), "weight")?;
-        Ok(Self { weight, bias: small(weights, output, "bias")?, stride, padding: 1, kept: Kept::default() })
+        Ok(Self {
+            weight,
+            bias: small(weights, output, "bias")?,
+            stride,
+            padding: 1,
+            cache: WeightCache::default(),
+        })
     }
 
     /// 3×3 with stride 2 and no padding; the caller pads below and on the right only, as diffusers' VAE does.
@@ -93,7 +99,7 @@ impl Conv2d {
             bias: small(weights, output, "bias")?,
             stride: 1,
             padding: 0,
-            kept: Kept::default(),
+            cache: WeightCache::default(),
         })
     }
 
@@ -103,13 +109,13 @@ impl Conv2d {
     }
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        grad::conv2d_keeping(x, &self.weight, Some(&self.bias), self.stride, self.padding, &self.kept)
+        grad::conv2d_cached(x, &self.weight, Some(&self.bias), self.stride, self.padding, &self.cache)
     }
 
     /// With `shift` `[n, out]` added to each sample's maps.
     pub fn forward_shifted(&self, x: &Tensor, shift: &Tensor) -> Result<Tensor> {
         let bias = shift.broadcast_add(&self.bias.to_dtype(shift.dtype())?)?;
-        grad::conv2d_keeping(x, &self.weight, Some(&bias), self.stride, self.padding, &self.kept)
+        grad::conv2d_cached(x, &self.weight, Some(&bias), self.stride, self.padding, &self.cache)
     }
 }
 

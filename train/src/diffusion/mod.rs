@@ -1,4 +1,5 @@
-//! Stable Diffusion, frozen: the models, their files and the samplers. Every part is named after its counterpart in diffusers.
+//! Stable Diffusion, frozen: the models, their files and the samplers. Every part is named after its
+//! counterpart in diffusers.
 //!
 //! | module | what |
 //! |---|---|

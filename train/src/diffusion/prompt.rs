@@ -32,8 +32,9 @@ impl PromptEncoder {
         })
     }
 
-    /// Encodes prompts as diffusers' pipelines do: SD 1.x takes the last states of its encoder, SDXL the penultimate states of both side by
-    /// side and the projected pooled output of the second. A prompt that is too long is cut, with a warning that shows what was cut.
+    /// Encodes prompts as diffusers' pipelines do: SD 1.x takes the last states of its encoder, SDXL the
+    /// penultimate states of both side by side and the projected pooled output of the second. A prompt that
+    /// is too long is cut, with a warning that shows what was cut.
     pub fn encode(&self, prompts: &[&str]) -> Result<EncodedPrompts> {
         let first = run(&self.first, prompts, true)?;
         let Some(second) = &self.second else {

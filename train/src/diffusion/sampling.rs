@@ -51,11 +51,13 @@ impl StepDone<'_> {
 }
 
 impl Sampling {
-    /// Latents of `noise` `[b, c, h, w]`, standard normal. `conditions` are the wanted ones, and those that guidance leads
-    /// away from. Without `hooks` an ancestral method takes its mean. The same noise gives the same latents.
+    /// Latents of `noise` `[b, c, h, w]`, standard normal. `conditions` are the wanted ones, and those that
+    /// guidance leads away from. Without `hooks` an ancestral method takes its mean. The same noise gives the
+    /// same latents.
     ///
     /// # Errors
-    /// Where the schedule does not allow so many steps, a shape does not fit, latents are no longer finite, or a hook fails.
+    /// Where the schedule does not allow so many steps, a shape does not fit, latents are no longer finite,
+    /// or a hook fails.
     pub fn run(
         &self,
         unet: &UNet,

@@ -31,7 +31,8 @@ pub struct Tokens {
 }
 
 impl ClipTokenizer {
-    /// Reads `tokenizer.json`, or `vocab.json` and `merges.txt`, and the special tokens of `tokenizer_config.json` from a folder.
+    /// Reads `tokenizer.json`, or `vocab.json` and `merges.txt`, and the special tokens of
+    /// `tokenizer_config.json` from a folder.
     pub fn read(folder: &Path) -> Result<Self> {
         let config = folder.join("tokenizer_config.json");
         let config = if config.exists() {
@@ -51,7 +52,8 @@ impl ClipTokenizer {
             (fast.clone(), guarded(|| Tokenizer::from_file(&fast)))
         } else {
             let path = folder.join("vocab.json");
-            // A padding token of its own (SD 2 and SDXL: "!") is cut out of the text wherever it stands, as transformers does.
+            // A padding token of its own (SD 2 and SDXL: "!") is cut out of the text wherever it stands, as
+            // transformers does.
             let own_padding = (pad != end).then_some(pad.as_str());
             let tokens: Vec<&str> = [begin.as_str(), end.as_str()].into_iter().chain(own_padding).collect();
             let json = from_vocabulary(folder, &unknown, &tokens)?;
@@ -95,8 +97,8 @@ impl ClipTokenizer {
     }
 }
 
-/// Does something with the library. It unwraps what a `tokenizer.json` says of itself: a panic on a stranger's file must be
-/// an error, and not end the program. The library keeps no state that could be seen half-changed.
+/// Calls the tokenizer library and turns a panic into an error: it unwraps values of `tokenizer.json`, and a
+/// malformed file must not end the program. The library keeps no state that a panic could leave half changed.
 fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("the tokenizer's library panicked".into()))
 }

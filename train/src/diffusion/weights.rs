@@ -1,4 +1,4 @@
-//! The tensors of one model by name, and the account of which of them the model took.
+//! The tensors of one model by name, and a record of which of them the model has taken.
 //!
 //! A model asks for each tensor with the shape it needs. What is missing or misshapen is noted and replaced by a
 //! stand-in that costs no memory, so that [`Weights::finish`] can name *everything* that does not fit at once,
@@ -61,8 +61,9 @@ impl Weights {
         Ok(Self::new(origin.join(", "), tensors, dtype, device))
     }
 
-    /// Tensors of any name and shape, drawn when they are asked for: normal, with the variance that keeps that of the input,
-    /// but for gains of 1 and biases of 0. For measuring networks of a shape without having their weights.
+    /// Tensors of any name and shape, drawn when they are asked for: normal, with the variance that keeps
+    /// that of the input, but for gains of 1 and biases of 0. For measuring networks of a shape without
+    /// having their weights.
     pub fn drawn(dtype: DType, device: &Device) -> Self {
         let mut weights = Self::new("drawn".to_owned(), HashMap::new(), dtype, device);
         if let Some(source) = Arc::get_mut(&mut weights.source) {
@@ -95,8 +96,9 @@ impl Weights {
         Self { source: Arc::new(source), prefix: String::new(), trained: None }
     }
 
-    /// The same tensors with those of `paths` in their place where both have a name: for whole-model overlays such
-    /// as SDXL-Lightning's UNet. A name that only the overlay has is added, and so reported if the model does not take it.
+    /// The same tensors with those of `paths` in their place where both have a name: for whole-model overlays
+    /// such as SDXL-Lightning's UNet. A name that only the overlay has is added, and so reported if the model
+    /// does not take it.
     pub fn overlaid(&self, paths: &[impl AsRef<Path>]) -> Result<Self> {
         let over = Self::open(paths, self.source.dtype, &self.source.device)?;
         let mut tensors = self.source.tensors.clone();

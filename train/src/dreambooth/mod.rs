@@ -1,5 +1,6 @@
-//! DreamBooth as low-rank updates (Ruiz et al. 2023, arXiv:2208.12242; paper eq. 8): a few photos of one person teach a base
-//! an identifier, and pictures that the base draws of people in general keep it from forgetting those.
+//! DreamBooth as low-rank updates (Ruiz et al. 2023, arXiv:2208.12242; paper eq. 8): a few photos of one
+//! person teach a base an identifier, and pictures that the base draws of people in general keep it from
+//! forgetting those.
 //!
 //! | file | what |
 //! |---|---|

@@ -15,8 +15,8 @@ use crate::report::Picture;
 /// The logarithm of a variance of nothing: the least that encoders say.
 const CERTAIN: f32 = -30.0;
 
-/// The latents of photos, u8 planes `[n, 3, side, side]`, one after another: each takes as much memory as the autoencoder
-/// needs for one.
+/// The latents of photos, u8 planes `[n, 3, side, side]`, one after another: each takes as much memory as the
+/// autoencoder needs for one.
 ///
 /// # Errors
 /// Where the size does not suit the autoencoder.

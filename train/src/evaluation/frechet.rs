@@ -1,8 +1,9 @@
 //! The Fréchet distance of two sets of pictures, each taken for a Gaussian in a network's features: FID where those are
 //! Inception's (Heusel et al., arXiv:1706.08500).
 //!
-//! d² = |μ₁ − μ₂|² + tr C₁ + tr C₂ − 2 tr √(C₁C₂). Of the last term there are two ways. They agree but for rounding, and
-//! differ in cost: with n₁ and n₂ pictures of d features, it grows with d³ or with n₁·n₂·(d + the smaller n).
+//! d² = |μ₁ − μ₂|² + tr C₁ + tr C₂ − 2 tr √(C₁C₂). Of the last term there are two ways. They agree but for
+//! rounding, and differ in cost: with n₁ and n₂ pictures of d features, it grows with d³ or with n₁·n₂·(d +
+//! the smaller n).
 //!
 //! The distance falls with the number of pictures even between sets of one kind (Chong and Forsyth, arXiv:1911.07023):
 //! compare only distances of as many pictures.

@@ -8,8 +8,8 @@ use super::error::EvaluationError;
 use super::pose::finite;
 use crate::bodybench::baselines::joint_features;
 
-/// What [`limb_ratios`] measures, in its order. `trunk` is from a shoulder to the hip of its side. The head is left out:
-/// the face is masked where bodies are compared.
+/// What [`limb_ratios`] measures, in its order. `trunk` is from a shoulder to the hip of its side. The head
+/// is left out: the face is masked where bodies are compared.
 pub const LIMB_NAMES: [&str; 7] = ["shoulders", "upper_arm", "forearm", "trunk", "hips", "thigh", "shin"];
 
 /// The limbs of the head, which [`joint_features`] has before the others.

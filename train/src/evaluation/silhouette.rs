@@ -45,7 +45,7 @@ pub fn silhouette_widths(mask: &Mask<'_>, joints: &Joints) -> Result<Widths, Eva
     };
     let thighs: Vec<f64> = (0..2).filter_map(|side| body.thigh_px(side)).collect();
     let thigh_px = (!thighs.is_empty()).then(|| thighs.iter().sum::<f64>() / thighs.len() as f64);
-    let widths_px = [body.shoulders_px(), body.trunk_px(WAIST), body.trunk_px(0.0), thigh_px];
+    let widths_px = [body.shoulders_px(), body.torso_px(WAIST), body.torso_px(0.0), thigh_px];
     Ok(widths_px.map(|width_px| Some(width_px? / body.torso_px)))
 }
 
@@ -94,7 +94,7 @@ impl<'a> Body<'a> {
     }
 
     /// So many torsos above the hips.
-    fn trunk_px(&self, above: f64) -> Option<f64> {
+    fn torso_px(&self, above: f64) -> Option<f64> {
         let line = Line::across(plus(self.hips, self.down, -above * self.torso_px), self.down);
         Some(self.without_arms(&line)?.width())
     }

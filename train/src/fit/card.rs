@@ -1,4 +1,4 @@
-//! AdamW's step on a card: all parameters in one launch of a kernel of [`kernels`].
+//! AdamW's step on a GPU: all parameters in one launch of a kernel of [`kernels`].
 
 use candle_core::{DType, Tensor};
 pub(crate) use kernels::cuda::Step;
@@ -7,12 +7,12 @@ use crate::adamw::Rates;
 use crate::error::Result;
 use crate::grad::is_composed_only;
 
-/// Takes the step, if all of it is f32 on one card; returns whether it did.
+/// Takes the step, if all of it is f32 on one GPU; returns whether it did.
 pub(crate) fn adamw(steps: &[Step<'_>], rates: &Rates) -> Result<bool> {
     if is_composed_only() || steps.iter().any(|step| !step.parameter.device().is_cuda()) {
         return Ok(false);
     }
-    // Of a network in half types, gradients come in those.
+    // A network that computes in a half type gives gradients in that type.
     let gradients = steps
         .iter()
         .map(|step| Ok(step.gradient.to_dtype(DType::F32)?.contiguous()?))

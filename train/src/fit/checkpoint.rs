@@ -9,8 +9,8 @@
 //!   seal.json                length and SHA-256 of the files above, written last
 //! ```
 //!
-//! It is written under a temporary name, seen to the disk and renamed: under its name it is whole, unless the disk spoils
-//! it later, which the seal tells. Older ones are removed only then.
+//! It is written under a temporary name, seen to the disk and renamed: under its name it is whole, unless the
+//! disk spoils it later, which the seal tells. Older ones are removed only then.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -28,7 +28,7 @@ impl Ema {
     /// Takes in the values after update `updates`, counted from 1.
     pub fn update(&mut self, parameters: &[(String, Var)], updates: u64) -> Result<()> {
         let t = updates as f64;
-        // At the start, the average would be of values that mean nothing yet for 1 / (1 − decay) steps.
+        // Without this warm-up the average would hold initial, random values for about 1 / (1 − decay) steps.
         let decay = self.decay.min((1.0 + t) / (10.0 + t));
         let share = (1.0 - decay) as f32;
         let pairs =

@@ -61,7 +61,8 @@ pub struct StepLine {
     pub learning_rate: f64,
     /// Seconds that the loop waited for data.
     pub wait_s: f64,
-    /// Seconds of everything else in the step; in a group, those in which this process waits for the others are among them.
+    /// Seconds of everything else in the step; in a group, those in which this process waits for the others
+    /// are among them.
     pub compute_s: f64,
     /// Samples over both.
     pub samples_per_s: f64,

@@ -16,7 +16,7 @@ use crate::grad::{Loop, simd};
 /// Elements a thread takes at a time: 64 KiB of each array.
 const CHUNK: usize = 1 << 14;
 
-/// Sums side by side: one chain of additions would wait for each result.
+/// Independent sums: a single chain of additions would wait for the result of each.
 const LANES: usize = 16;
 
 /// AdamW's step of a parameter, whose moments lie in plain memory.
@@ -78,8 +78,8 @@ struct Numbers {
     correct2: f32,
 }
 
-/// Of some parameters, their gradients, and both moments. With the vectors of four that every machine has, roots and quotients
-/// would take longer than reading memory.
+/// The step over slices of parameters, gradients and both moments. Compiled for the widest vectors of the
+/// machine: with the four lanes that every x86-64 has, roots and divisions take longer than reading memory.
 enum Step {}
 
 type StepArgs<'a> = ((&'a mut [f32], &'a [f32]), (&'a mut [f32], &'a mut [f32]), Numbers);
@@ -125,8 +125,8 @@ impl InplaceOp2 for Approach {
     }
 }
 
-/// The sum of the squares of a tensor on the CPU, in f64, where no square of an f32 overflows: it is finite exactly where
-/// every value is.
+/// The sum of the squares of a tensor on the CPU, in f64, where no square of an f32 overflows: it is finite
+/// exactly where every value is.
 pub(crate) fn squared_norm(tensor: &Tensor) -> Result<f64> {
     let tensor = tensor.to_dtype(DType::F32)?.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();

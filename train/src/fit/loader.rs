@@ -38,7 +38,7 @@ pub(super) fn load_ahead<B: Send, T>(
     body: impl FnOnce(Batches<B>) -> T,
 ) -> T {
     thread::scope(|scope| {
-        // One more waits in the loader's hands until there is room.
+        // One more is loaded already and waits until there is room in the channel.
         let (sender, receiver) = sync_channel(ahead.saturating_sub(1));
         let loader = scope.spawn(move || {
             for micro_step in micro_steps {

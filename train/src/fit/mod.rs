@@ -10,6 +10,7 @@
 //! | [`training`] | the loop |
 //! | `trainer` | one update: gradients, audit, clipping, optimiser, moving average |
 //! | `share` | a step of several processes: what each found, put together |
+//! | `reducer` | their gradients, added up over TCP or between cards |
 //! | `fused` | its passes over memory on the CPU |
 //! | `card` | where this is built for cards: AdamW there, in one launch |
 //! | `ema` | the moving average of parameters |
@@ -36,6 +37,7 @@ pub mod guard;
 mod loader;
 mod reading;
 mod records;
+mod reducer;
 pub mod resume;
 mod save;
 pub mod settings;

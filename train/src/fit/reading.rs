@@ -1,5 +1,5 @@
-//! Numbers from where they were computed. A GPU works through a queue, and each number asked of it waits for the queue's
-//! end: so those of a batch are asked for together, once.
+//! Scalars read back from the device. Reading one from a GPU waits until its queue is empty, so those of a
+//! batch are read together, once.
 
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
@@ -38,8 +38,9 @@ pub(super) fn sum_of_squares(tensors: &[&Tensor]) -> Result<Option<Tensor>> {
     if tensors.first().is_none_or(|first| has_kernels(first.device())) {
         return Ok(None);
     }
-    // In f32, which every device has; the CPU sums in f64. Each tensor to a number of its own first, so that millions of
-    // parameters cost a few of f32's 7 digits at the most: norms of a GPU and of the CPU differ in the last ones.
+    // In f32, which every device has; the CPU sums in f64. Each tensor to a number of its own first, so that
+    // millions of parameters cost a few of f32's 7 digits at the most: norms of a GPU and of the CPU differ
+    // in the last ones.
     let squares = tensors.iter().map(|tensor| Ok(tensor.to_dtype(DType::F32)?.sqr()?.sum_all()?));
     Ok(Some(Tensor::stack(&squares.collect::<Result<Vec<_>>>()?, 0)?.sum_all()?))
 }

@@ -38,7 +38,7 @@ struct FinishedLine {
 }
 
 impl Records {
-    /// Opens both, without what is behind the checkpoint that the run goes on from.
+    /// Opens both files, cut off after the checkpoint that the run resumes from.
     pub fn open(run: &RunFolder, resumed: Option<&Resumed>) -> Result<Self, RunError> {
         let from = resumed.and_then(|resumed| resumed.checkpoint.as_ref().map(|_| resumed.step));
         let mut log = RunLog::open_at(&run.log_path(), from)?;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::error::FitError;
 use super::guard;
+use super::reducer::Reducer;
 use super::settings::FitSettings;
 use super::trainer::{Refused, Terms};
 use crate::error::{Error, Result};
@@ -38,7 +39,7 @@ pub(super) struct Reduced {
 
 /// Puts together what this process found and what the others did.
 pub(super) fn share(
-    group: &Group,
+    reducer: &Reducer<'_>,
     parameters: &[(String, Var)],
     loss: f64,
     terms: &Terms,
@@ -58,7 +59,7 @@ pub(super) fn share(
     let mut reduced =
         Reduced { loss: 0.0, terms: Terms::new(), refused: None, gradients: GradStore::default() };
     let mut has = vec![false; parameters.len()];
-    for (rank, bytes) in group.all_gather(&own)?.iter().enumerate() {
+    for (rank, bytes) in reducer.group.all_gather(&own)?.iter().enumerate() {
         let found: Contribution = serde_json::from_slice(bytes)
             .ok()
             .filter(|found: &Contribution| found.has.len() == has.len())
@@ -76,39 +77,38 @@ pub(super) fn share(
         has.iter_mut().zip(found.has).for_each(|(has, theirs)| *has |= theirs);
     }
     if reduced.refused.is_none() {
-        reduced.gradients = sums(group, parameters, &has, gradients)?;
+        reduced.gradients = sums(reducer, parameters, &has, gradients)?;
     }
     Ok(reduced)
 }
 
 /// The sums of the gradients of those parameters that anybody has one of, in one buffer.
 fn sums(
-    group: &Group,
+    reducer: &Reducer<'_>,
     parameters: &[(String, Var)],
     has: &[bool],
     gradients: Option<&GradStore>,
 ) -> Result<GradStore, FitError> {
-    let with_gradients = || parameters.iter().zip(has).filter(|(_, has)| **has).map(|((_, var), _)| var);
-    let mut flat: Vec<f32> = Vec::with_capacity(with_gradients().map(|var| var.elem_count()).sum());
-    for var in with_gradients() {
-        match gradients.and_then(|gradients| gradients.get(var)) {
-            Some(gradient) => flat.extend(host(gradient)?),
-            None => flat.resize(flat.len() + var.elem_count(), 0.0),
-        }
-    }
-    group.all_reduce_sum(&mut flat)?;
+    let with_gradients: Vec<&Var> =
+        parameters.iter().zip(has).filter(|(_, has)| **has).map(|((_, var), _)| var).collect();
+    let own = |var: &&Var| match gradients.and_then(|gradients| gradients.get(var)) {
+        Some(gradient) => gradient.to_dtype(DType::F32)?.flatten_all(),
+        None => Tensor::zeros(var.elem_count(), DType::F32, var.device()),
+    };
     let mut summed = GradStore::default();
+    if with_gradients.is_empty() {
+        return Ok(summed);
+    }
+    let flat = Tensor::cat(&with_gradients.iter().map(own).collect::<candle_core::Result<Vec<_>>>()?, 0)?;
+    let flat = reducer.sum(&flat)?;
     let mut from = 0;
-    for var in with_gradients() {
-        let to = from + var.elem_count();
-        summed.insert(var, Tensor::from_slice(&flat[from..to], var.shape(), var.device())?);
-        from = to;
+    for var in with_gradients {
+        // A copy of its own: kernels ask for the alignment of a fresh tensor.
+        let own = flat.narrow(0, from, var.elem_count())?.force_contiguous()?;
+        summed.insert(var, own.reshape(var.shape())?);
+        from += var.elem_count();
     }
     Ok(summed)
-}
-
-fn host(gradient: &Tensor) -> Result<Vec<f32>> {
-    Ok(gradient.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?)
 }
 
 /// What all processes have to agree in: what decides what comes out, and the type that they compute in, which follows from

@@ -10,6 +10,7 @@ use candle_core::{DType, Tensor, Var};
 use super::ema::Ema;
 use super::error::FitError;
 use super::reading::{norm as norm_of, read, sum_of_squares};
+use super::reducer::Reducer;
 use super::settings::FitSettings;
 use super::share::{Start, share};
 use super::task::{StepContext, Task, TaskError};
@@ -64,7 +65,7 @@ pub(super) struct Trainer<'a, B> {
     parameters: Vec<(String, Var)>,
     compute: DType,
     /// The processes that a step's batches are shared among.
-    group: Option<&'a Group>,
+    reducer: Option<Reducer<'a>>,
     pub optimiser: AdamW,
     pub ema: Ema,
     is_audited: bool,
@@ -108,7 +109,8 @@ impl<'a, B> Trainer<'a, B> {
         let optimiser = AdamW::new(named.clone(), config)?.with_decay_of(|_, var| var.rank() > 1);
         let compute = settings.precision.on(first.device());
         let ema = Ema::new(parameters, settings.ema_decay)?;
-        Ok(Self { task, settings, compute, group, optimiser, ema, parameters: named, is_audited: false })
+        let reducer = group.map(|group| Reducer::new(group, first.device())).transpose()?;
+        Ok(Self { task, settings, compute, reducer, optimiser, ema, parameters: named, is_audited: false })
     }
 
     /// The type that the network computes in.
@@ -118,7 +120,10 @@ impl<'a, B> Trainer<'a, B> {
 
     /// Those of some batches that this process computes.
     pub fn own(&self, micro_steps: Range<u64>) -> impl Iterator<Item = u64> + Send + use<B> {
-        let (rank, size) = self.group.map_or((0, 1), |group| (group.rank() as u64, group.size() as u64));
+        let (rank, size) = match &self.reducer {
+            Some(Reducer { group, .. }) => (group.rank() as u64, group.size() as u64),
+            None => (0, 1),
+        };
         micro_steps.filter(move |micro_step| micro_step % size == rank)
     }
 
@@ -174,9 +179,9 @@ impl<'a, B> Trainer<'a, B> {
                 }
             }
         }
-        if let Some(group) = self.group {
+        if let Some(reducer) = &self.reducer {
             let gradients = sum.as_ref().map(|(gradients, _)| gradients);
-            let reduced = share(group, &self.parameters, loss, &terms, refused.as_ref(), gradients)?;
+            let reduced = share(reducer, &self.parameters, loss, &terms, refused.as_ref(), gradients)?;
             (loss, terms, refused) = (reduced.loss, reduced.terms, reduced.refused);
             sum = Some((reduced.gradients, None));
         }

@@ -42,8 +42,9 @@ pub fn fit<B: Send>(
     fit_in(None, run, parameters, task, settings, resume, tell)
 }
 
-/// The same as the first of a `group`, whose processes share the batches of each step (`fit.accumulate` is a multiple of
-/// their number), so that the samples of a step are the same for any number of them. The others [`follow`].
+/// The same as the first of a `group`, whose processes share the batches of each step (`fit.accumulate` is a
+/// multiple of their number), so that the samples of a step are the same for any number of them. The others
+/// [`follow`].
 ///
 /// # Errors
 /// See [`FitError`]; the others hear of it.
@@ -56,55 +57,48 @@ pub fn fit_in<B: Send>(
     resume: &Resume,
     tell: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Finished, FitError> {
-    let mut lead = || -> Result<Finished, FitError> {
-        settings.check()?;
-        if !run.is_locked() {
-            return Err(FitError::NotLocked { run: run.path().to_owned() });
-        }
-        durable::remove_abandoned(run.path())?;
-        durable::remove_abandoned(&run.checkpoints_dir())?;
-        let mut trainer = Trainer::new(parameters, task, settings, group)?;
-        let (state, resumed) = resume::begin(run, parameters, &mut trainer, settings, resume)?;
-        if let Some(group) = group {
-            let moments = trainer.optimiser.moments()?;
-            let agreed = agreed(run.spec(), settings, trainer.compute());
-            send_start(
-                group,
-                &agreed,
-                state.step,
-                trainer.optimiser.steps(),
-                &parameters.values()?,
-                &moments,
-            )?;
-        }
-        let records = Records::open(run, resumed.as_ref())?;
-        tell(&Event::Started {
-            from_step: state.step,
-            steps: settings.steps,
-            parameters: parameters.count(),
-            resumed: resumed.as_ref(),
-        });
-        let micro_steps = trainer.own(state.step * settings.accumulate..settings.steps * settings.accumulate);
-        let checkpoint = resumed.as_ref().and_then(|resumed| resumed.checkpoint.clone());
-        let training = Training {
-            run,
-            parameters,
-            task,
-            settings,
-            tell,
-            trainer,
-            state,
-            records,
-            checkpoint,
-            loss: None,
-        };
-        load_ahead(task.load, micro_steps, settings.prefetch, |batches| training.go(batches, resumed))
-    };
-    told(group, lead())
+    told(group, lead(group, run, parameters, task, settings, resume, tell))
 }
 
-/// Trains as one of the others of a group, from where the first begins to the last step. Nothing is written. `spec` is that
-/// of the run that this process's configuration makes, and has to be the first one's.
+/// The first process's part of a training: that of the only one, where there is no group.
+fn lead<B: Send>(
+    group: Option<&Group>,
+    run: &RunFolder,
+    parameters: &Parameters,
+    task: &Task<'_, B>,
+    settings: &FitSettings,
+    resume: &Resume,
+    tell: &mut dyn FnMut(&Event<'_>),
+) -> Result<Finished, FitError> {
+    settings.check()?;
+    if !run.is_locked() {
+        return Err(FitError::NotLocked { run: run.path().to_owned() });
+    }
+    durable::remove_abandoned(run.path())?;
+    durable::remove_abandoned(&run.checkpoints_dir())?;
+    let mut trainer = Trainer::new(parameters, task, settings, group)?;
+    let (state, resumed) = resume::begin(run, parameters, &mut trainer, settings, resume)?;
+    if let Some(group) = group {
+        let moments = trainer.optimiser.moments()?;
+        let agreed = agreed(run.spec(), settings, trainer.compute());
+        send_start(group, &agreed, state.step, trainer.optimiser.steps(), &parameters.values()?, &moments)?;
+    }
+    let records = Records::open(run, resumed.as_ref())?;
+    tell(&Event::Started {
+        from_step: state.step,
+        steps: settings.steps,
+        parameters: parameters.count(),
+        resumed: resumed.as_ref(),
+    });
+    let micro_steps = trainer.own(state.step * settings.accumulate..settings.steps * settings.accumulate);
+    let checkpoint = resumed.as_ref().and_then(|resumed| resumed.checkpoint.clone());
+    let training =
+        Training { run, parameters, task, settings, tell, trainer, state, records, checkpoint, loss: None };
+    load_ahead(task.load, micro_steps, settings.prefetch, |batches| training.go(batches, resumed))
+}
+
+/// Trains as one of the others of a group, from where the first begins to the last step. Nothing is written.
+/// `spec` is that of the run that this process's configuration makes, and has to be the first one's.
 ///
 /// # Errors
 /// See [`FitError`]; the others hear of it.
@@ -115,21 +109,32 @@ pub fn follow<B: Send>(
     task: &Task<'_, B>,
     settings: &FitSettings,
 ) -> Result<(), FitError> {
-    let followed = || -> Result<(), FitError> {
-        settings.check()?;
-        let mut trainer = Trainer::new(parameters, task, settings, Some(group))?;
-        let start = receive_start(group, &agreed(spec, settings, trainer.compute()))?;
-        trainer.start(parameters, &start)?;
-        let own = trainer.own(start.step * settings.accumulate..settings.steps * settings.accumulate);
-        load_ahead(task.load, own, settings.prefetch, |mut batches| {
-            // A step that is skipped is counted by the first, which ends all after three in a row.
-            for step in start.step..settings.steps {
-                trainer.step(step, &mut || batches.next())?;
-            }
-            Ok(())
-        })
-    };
-    told(Some(group), followed())
+    told(Some(group), take_part(group, spec, parameters, task, settings))
+}
+
+/// Every step of a process that is not the first.
+fn take_part<B: Send>(
+    group: &Group,
+    spec: &RunSpec,
+    parameters: &Parameters,
+    task: &Task<'_, B>,
+    settings: &FitSettings,
+) -> Result<(), FitError> {
+    settings.check()?;
+    let mut trainer = Trainer::new(parameters, task, settings, Some(group))?;
+    let start = receive_start(group, &agreed(spec, settings, trainer.compute()))?;
+    trainer.start(parameters, &start)?;
+    let own = trainer.own(start.step * settings.accumulate..settings.steps * settings.accumulate);
+    load_ahead(task.load, own, settings.prefetch, move |mut batches| {
+        // Dropped before the loader is waited for: that ends a sum that others will not join, behind which the loader's
+        // copies to the card would wait.
+        let mut trainer = trainer;
+        // A step that is skipped is counted by the first, which ends all after three in a row.
+        for step in start.step..settings.steps {
+            trainer.step(step, &mut || batches.next())?;
+        }
+        Ok(())
+    })
 }
 
 /// Lets the other processes hear of a failure.

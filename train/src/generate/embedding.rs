@@ -7,10 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::parameters::normals;
 
-/// Keeps bodies and noise of one seed apart: noise that is its own body would draw something special.
+/// Separates the random streams of bodies and of noise: with one stream, a picture's noise would begin with
+/// the numbers of its c_body.
 const BODY: u64 = 0xB0D1_0000_0000_0000;
 
-/// c_body, or the embedding of a reference. In JSON the numbers are base64 of little-endian f32, so that nothing is rounded.
+/// c_body, or the embedding of a reference. In JSON the numbers are base64 of little-endian f32, so that
+/// nothing is rounded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Embedding {
     /// Where it comes from: a person, a file, a seed.

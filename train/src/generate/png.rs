@@ -1,5 +1,5 @@
-//! A picture as PNG with what it takes to draw it again: `parameters` for common viewers, and [`Settings`] as JSON under
-//! `bolid`.
+//! A picture as PNG with what it takes to draw it again: `parameters` for common viewers, and [`Settings`] as
+//! JSON under `bolid`.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -71,7 +71,8 @@ pub fn read(path: &Path) -> Result<Settings> {
         (Some(chunk), _) => chunk.text.clone(),
         (None, Some(chunk)) => chunk.get_text().map_err(|error| Error::malformed(path, error))?,
         (None, None) => {
-            let reason = "it holds no settings of `bolid generate`; another program may have saved it anew without them";
+            let reason = "it holds no settings of `bolid generate`; another program may have saved it anew without \
+                          them";
             return Err(Error::malformed(path, reason));
         }
     };

@@ -1,4 +1,5 @@
-//! Activations: SiLU, GELU with the error function, the gated GELU of the transformer blocks, and a bounded exponential.
+//! Activations: SiLU, GELU with the error function, the gated GELU of the transformer blocks, and a bounded
+//! exponential.
 
 use super::cpu::activation::{Each, ExpWithin, Geglu, Gelu, Silu};
 use super::cpu::kernel::{apply1, takes};

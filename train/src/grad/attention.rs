@@ -8,8 +8,24 @@ use candle_core::{DType, Tensor};
 
 /// `softmax(q·kᵀ·scale + mask)·v`.
 ///
-/// `q` is `[b, h, n, d]`, `k` `[b, h, m, d]`, `v` `[b, h, m, e]`, the result `[b, h, n, e]`; `mask` is added to the scores and
-/// broadcasts to `[b, h, n, m]` (it gets no gradient).
+/// `q` is `[b, h, n, d]`, `k` `[b, h, m, d]`, `v` `[b, h, m, e]`, the result `[b, h, n, e]`; `mask` is added
+/// to the scores and broadcasts to `[b, h, n, m]` (it gets no gradient).
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use train::grad::attention;
+///
+/// let device = &Device::Cpu;
+/// let q = Tensor::ones((1, 2, 5, 8), DType::F32, device)?; // two heads, five queries of width 8
+/// let k = Tensor::ones((1, 2, 3, 8), DType::F32, device)?;
+/// let v = Tensor::new(&[[1f32], [10.0], [100.0]], device)?.broadcast_as((1, 2, 3, 1))?;
+/// let mask = Tensor::new(&[0f32, 0.0, -1e4], device)?.reshape((1, 1, 1, 3))?; // hides the third key
+/// let out = attention(&q, &k, &v, 8f64.sqrt().recip(), Some(&mask))?;
+/// assert_eq!(out.dims(), [1, 2, 5, 1]);
+/// // The two other keys are alike, so every query gets the mean of their values.
+/// assert_eq!(out.flatten_all()?.to_vec1::<f32>()?, [5.5; 10]);
+/// # Ok::<(), train::Error>(())
+/// ```
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Option<&Tensor>) -> Result<Tensor> {
     let Ok((b, h, n, d)) = q.dims4() else {
         return Err(shape_error("attention", "q", q, "[b, h, n, d]"));
@@ -55,8 +71,9 @@ fn expand(mask: &Tensor, (b, h, n, m): (usize, usize, usize, usize)) -> Result<M
     Ok(Mask { values: whole.flatten_all()?.to_vec1()?, groups })
 }
 
-/// Attention of `q` `[b, n, heads·d]` on `k` and `v` `[b, m, heads·d]`, the heads side by side in the last dimension, as linear layers
-/// give and take them. `runs` cuts the `m` tokens into runs that each have a softmax of their own; the results are summed.
+/// Attention of `q` `[b, n, heads·d]` on `k` and `v` `[b, m, heads·d]`, the heads side by side in the last
+/// dimension, as linear layers give and take them. `runs` cuts the `m` tokens into runs that each have a
+/// softmax of their own; the results are summed.
 pub fn attention_heads(
     q: &Tensor,
     k: &Tensor,

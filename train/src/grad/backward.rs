@@ -1,8 +1,9 @@
-//! The backward pass, with gradients of variables handed over instead of added up.
+//! The backward pass, in which gradients of variables are collected here instead of being added up by Candle.
 //!
-//! Candle makes zeros for every tensor that gets a gradient, and a sum with them: for a variable that is used once, three
-//! passes over memory for nothing. So the operations of [`grad`](super) give the gradient of a variable to the pass
-//! itself. Under Candle's own `backward` they return it as usual.
+//! Candle allocates zeros for every tensor that gets a gradient and adds the gradient to them: three passes
+//! over memory, which a variable that is used once does not need. So the operations of [`grad`](super) pass a
+//! variable's gradient to [`backward`] directly, by `hand_over`. Under Candle's own `backward` they return it
+//! as usual.
 
 use super::choice::carried;
 use crate::error::Result;
@@ -15,7 +16,7 @@ use std::collections::hash_map::Entry;
 type Variables = HashMap<candle_core::TensorId, (Tensor, Tensor)>;
 
 thread_local! {
-    /// Variables and their gradients, while a pass runs on this thread.
+    /// The variables' gradients so far, while [`backward`] runs on this thread.
     static HANDED: RefCell<Option<Variables>> = const { RefCell::new(None) };
 }
 
@@ -28,18 +29,18 @@ impl Drop for Before {
     }
 }
 
-/// The gradients of `loss`, as [`Tensor::backward`] has them. It runs among rayon's threads, so that the operations need
-/// not wake them one by one.
+/// The gradients of `loss`, as [`Tensor::backward`] gives them. It runs on a thread of rayon's pool, where
+/// starting a parallel loop is cheap.
 pub fn backward(loss: &Tensor) -> Result<GradStore> {
     in_pool(|| {
-        // A thread that waits for others may begin another pass meanwhile: passes nest.
+        // While this thread waits for rayon's tasks it may run another task that begins a pass: passes nest.
         let before = Before(HANDED.replace(Some(Variables::new())));
         let gradients = loss.backward();
         let handed = HANDED.take().unwrap_or_default();
         drop(before);
         let mut gradients = gradients?;
         for (variable, gradient) in handed.into_values() {
-            // A variable that Candle's operators use as well.
+            // Candle has one too, if its own operators use the variable as well.
             let gradient = match gradients.remove(&variable) {
                 Some(other) => (other + gradient)?,
                 None => gradient,
@@ -50,13 +51,14 @@ pub fn backward(loss: &Tensor) -> Result<GradStore> {
     })
 }
 
-/// Runs `work` on a thread of rayon's pool: from any other, each parallel loop is a message there and back.
+/// Runs `work` on a thread of rayon's pool: from any other thread, each parallel loop sends a job to the pool
+/// and waits for it.
 pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let work = carried(work);
     rayon::scope(|_| work())
 }
 
-/// What an operation returns as the gradient of its argument `of`: nothing where the pass has taken it.
+/// What an operation returns as the gradient of its argument `of`: `None` where [`backward`] has taken it.
 pub(super) fn hand_over(of: &Tensor, gradient: Option<Tensor>) -> candle_core::Result<Option<Tensor>> {
     let Some(gradient) = gradient else { return Ok(None) };
     if !of.is_variable() {

@@ -1,4 +1,5 @@
-//! Kernels for cards, where this program is built for them: see [`kernels`]. `None` where there is none for what is given.
+//! Kernels for GPUs, where this program is built for them: see [`kernels`]. `None` where there is none for
+//! what is given.
 
 use candle_core::Tensor;
 

@@ -1,17 +1,33 @@
-//! Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174): a part of a network keeps its inputs only and is run again
-//! in the backward pass.
+//! Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174): a part of a network keeps its inputs only and
+//! is run again in the backward pass.
 
 use crate::error::Result;
 use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, MetalStorage, Shape, Tensor, Var};
 use std::sync::Arc;
 
 use super::backward::backward;
-use super::hand::{self, Gradients};
 use super::held::Held;
+use super::nary::{self, Gradients};
 
 /// `run(inputs)`, of which the graph keeps the inputs alone; nothing else that `run` uses gets a gradient.
 ///
 /// `run` is called with tensors of the same values: now, and once more in the backward pass, with the same result.
+///
+/// ```
+/// use candle_core::{Device, Tensor, Var};
+/// use train::grad;
+///
+/// let x = Var::new(&[0.5f32, -1.0], &Device::Cpu)?;
+/// let block = |inputs: &[Tensor]| grad::gelu(&grad::silu(&inputs[0])?);
+/// let kept = block(&[x.as_tensor().clone()])?; // the graph keeps silu's result too
+/// let rerun = grad::checkpoint(&[&x], block)?; // the graph keeps x only
+/// let gradient = |y: &Tensor| -> train::Result<Vec<f32>> {
+///     let gradients = grad::backward(&y.sum_all()?)?;
+///     Ok(gradients.get(&x).expect("x is a variable").to_vec1()?)
+/// };
+/// assert_eq!(gradient(&kept)?, gradient(&rerun)?);
+/// # Ok::<(), train::Error>(())
+/// ```
 pub fn checkpoint<F>(inputs: &[&Tensor], run: F) -> Result<Tensor>
 where
     F: Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'static,
@@ -29,8 +45,8 @@ where
         inputs: detached,
         grads: Arc::default(),
     });
-    let ticket = hand::chain(inputs, &part.grads)?;
-    Ok(inputs[0].apply_op2(&ticket, Rerun(part))?)
+    let link = nary::chain(inputs, &part.grads)?;
+    Ok(inputs[0].apply_op2(&link, Rerun(part))?)
 }
 
 type Run = dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync;
@@ -41,7 +57,7 @@ struct Part {
     result: Held,
     inputs: Vec<Tensor>,
     tracked: Vec<bool>,
-    /// Gradients of the inputs, until the chain hands them out.
+    /// Gradients of the inputs, until the relays return them (see [`nary`](super::nary)).
     grads: Arc<Gradients>,
 }
 
@@ -53,7 +69,7 @@ impl Part {
         });
         let inputs: Vec<Tensor> = inputs.collect::<Result<_>>()?;
         let result = (self.run)(&inputs)?;
-        // The inner product with the upstream gradient has the gradients of the chain rule.
+        // The gradients of ⟨result, upstream⟩ by the inputs are those of the chain rule.
         let product = (result * upstream.detach())?.sum_all()?;
         let mut grads = backward(&product)?;
         Ok(inputs.iter().zip(&self.tracked).map(|(t, on)| grads.remove(t).filter(|_| *on)).collect())
@@ -100,11 +116,11 @@ impl CustomOp2 for Rerun {
     fn bwd(
         &self,
         first: &Tensor,
-        ticket: &Tensor,
+        link: &Tensor,
         _: &Tensor,
         grad: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let grads = self.0.backward(grad)?;
-        Ok((self.0.grads.leave(first, grads)?, hand::of_ticket(ticket)?))
+        Ok((self.0.grads.leave(first, grads)?, nary::of_link(link)?))
     }
 }

@@ -1,4 +1,4 @@
-//! Which of two ways an operation goes: kernels of the device's own, or Candle's operators.
+//! Whether an operation runs kernels written for the device, or is composed of Candle's operators.
 
 use std::cell::Cell;
 
@@ -17,13 +17,14 @@ impl Drop for Before {
     }
 }
 
-/// Runs `work` as on a device that has no kernels here: operations are [composed](super::composed), and
-/// optimiser and averages are Candle's operators. So that kernels, of the CPU and of cards, can be compared with those.
+/// Runs `work` without the kernels of this crate: operations are [composed](super::composed), and optimiser
+/// and moving averages are Candle's operators. Tests and benchmarks compare kernels, of the CPU and of GPUs,
+/// with that.
 pub fn composed_only<R>(work: impl FnOnce() -> R) -> R {
     with(true, work)
 }
 
-/// Whether kernels for cards are to be left alone as well.
+/// Whether kernels for GPUs are to be left alone as well.
 #[cfg(feature = "cuda")]
 pub(crate) fn is_composed_only() -> bool {
     COMPOSED_ONLY.get()
@@ -34,7 +35,7 @@ pub(crate) fn has_kernels(device: &Device) -> bool {
     device.is_cpu() && !COMPOSED_ONLY.get()
 }
 
-/// Work that goes the way chosen here, on whatever thread it runs.
+/// `work` with this thread's choice, on whatever thread it runs.
 pub(super) fn carried<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
     let chosen = COMPOSED_ONLY.get();
     move || with(chosen, work)

@@ -1,8 +1,8 @@
-//! How much likelier one of two Gaussians' sources is the other's.
+//! Evidence that two Gaussians describe one source: a log-likelihood ratio for each pair.
 
 use super::cpu::evidence::Evidence;
 use super::cpu::kernel::takes;
-use super::cpu::many::apply;
+use super::cpu::nary::apply;
 use super::{composed, shape_error};
 use crate::error::Result;
 use candle_core::Tensor;

@@ -1,14 +1,15 @@
 //! A finished result on its way into the graph.
 
-use super::hand::lock;
+use super::nary::lock;
 use candle_core::backend::{BackendDevice, BackendStorage};
 use candle_core::{CpuStorage, CudaStorage, Layout, MetalStorage, Result, Shape, Storage, Tensor};
 use std::sync::Mutex;
 
 /// The result of an operation whose forward pass is done, until Candle asks its node for it.
 ///
-/// Candle wants storage of its own, so the elements of the result are copied once, those of a view alone. The result itself
-/// is let go with that: a node that kept it would hold every result twice until the backward pass.
+/// Candle's graph owns its storage, so the result's elements are copied once (of a view, only those it
+/// shows). The result itself is then dropped: a node that held on to it would keep every result twice until
+/// the backward pass.
 pub(super) struct Held(Mutex<Option<Tensor>>);
 
 impl Held {

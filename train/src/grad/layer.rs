@@ -2,8 +2,8 @@
 //! (pre-norm, Xiong et al. 2020, arXiv:2002.04745).
 
 use super::cpu::kernel::takes;
-use super::cpu::layer::{Among, Over, Settings};
-use super::cpu::many::apply;
+use super::cpu::layer::{CrossAttention, SelfAttention, Settings};
+use super::cpu::nary::apply;
 use super::{composed, shape_error};
 use crate::error::Result;
 use candle_core::Tensor;
@@ -94,8 +94,8 @@ impl LayerWeights {
     }
 }
 
-/// A layer of self-attention: `x` `[b, n, width]`, the result alike; `mask` `[b, n]` is added to the scores of each key and
-/// gets no gradient.
+/// A layer of self-attention: `x` `[b, n, width]`, the result alike; `mask` `[b, n]` is added to the scores
+/// of each key and gets no gradient.
 pub fn attention_layer(x: &Tensor, mask: &Tensor, weights: &LayerWeights) -> Result<Tensor> {
     const OP: &str = "attention_layer";
     let (b, n, width) = match x.dims3() {
@@ -109,15 +109,15 @@ pub fn attention_layer(x: &Tensor, mask: &Tensor, weights: &LayerWeights) -> Res
     let mask = mask.detach();
     let args = [&[x, &mask][..], &weights.all()].concat();
     if takes(&args) {
-        Ok(apply(Among(weights.settings()), &args)?)
+        Ok(apply(SelfAttention(weights.settings()), &args)?)
     } else {
         composed::attention_layer(x, &mask, weights)
     }
 }
 
-/// A layer of cross-attention: `x` `[b, n, width]` attends to `others` `[b, m, width]`, both under the same normalisation;
-/// the result is as `x`. The others of an entry may also be in several parts of one length, `[b·parts, m/parts, width]`. `mask`
-/// `[b, n, m]` is added to the scores and gets no gradient.
+/// A layer of cross-attention: `x` `[b, n, width]` attends to `others` `[b, m, width]`, both under the same
+/// normalisation; the result is as `x`. The others of an entry may also be in several parts of one length,
+/// `[b·parts, m/parts, width]`. `mask` `[b, n, m]` is added to the scores and gets no gradient.
 pub fn cross_attention_layer(
     x: &Tensor,
     others: &Tensor,
@@ -147,7 +147,7 @@ pub fn cross_attention_layer(
     let mask = mask.detach();
     let args = [&[x, others, &mask][..], &weights.all()].concat();
     if takes(&args) {
-        Ok(apply(Over(weights.settings()), &args)?)
+        Ok(apply(CrossAttention(weights.settings()), &args)?)
     } else {
         composed::cross_attention_layer(x, &others.reshape((b, m, width))?, &mask, weights)
     }

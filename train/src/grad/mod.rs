@@ -1,8 +1,21 @@
 //! Differentiable building blocks for training through a frozen network.
 //!
-//! Candle's fused operators either cut the gradient without saying so (`softmax_last_dim`, fused layer norms, `sdpa`) or compute and keep
-//! weight gradients nobody asked for. Here, every function has a gradient, and a weight that is
-//! no [`candle_core::Var`] (nor descends from one) costs nothing in the backward pass.
+//! Some of Candle's fused operators cut the gradient silently (`softmax_last_dim`, fused layer norms,
+//! `sdpa`), others compute weight gradients that nobody asked for. Here every function has a gradient, and a
+//! frozen weight (no [`candle_core::Var`], nor computed from one) costs nothing in the backward pass.
+//!
+//! ```
+//! use candle_core::{Device, Tensor, Var};
+//! use train::grad;
+//!
+//! let x = Var::new(&[[1f32, 2.0, 3.0]], &Device::Cpu)?;
+//! let weight = Tensor::new(&[[0.5f32, -1.0, 0.25]], &Device::Cpu)?; // frozen: no variable
+//! let y = grad::silu(&grad::linear(&x, &weight, None)?)?;
+//! let gradients = grad::backward(&y.sum_all()?)?;
+//! assert!(gradients.get(&x).is_some()); // through the frozen layer to its input
+//! assert!(gradients.get(&weight).is_none()); // for which no gradient of the weight was computed
+//! # Ok::<(), train::Error>(())
+//! ```
 //!
 //! | file | functions |
 //! |---|---|
@@ -19,13 +32,13 @@
 //! | `pool` | [`pool_bytes`] |
 //! | `upsample` | [`upsample_nearest2x`] |
 //! | `backward` | [`backward`]: the backward pass |
-//! | `hand` | nodes of more than three arguments |
+//! | `nary` | nodes of more than three arguments |
 //! | `held` | a finished result on its way into the graph |
 //! | `checkpoint` | [`checkpoint`]: a part of a network that is run again in the backward pass instead of kept |
 //! | `cpu` | the kernels for the CPU, f32 and f64 |
-//! | `card` | the kernels for cards, where this is built with them: of the crate `kernels`, f32 and bf16 |
+//! | `card` | the kernels for GPUs, where this is built with them: of the crate `kernels`, f32 and bf16 |
 //! | `choice` | whether a device has kernels, and [`composed_only`], which does without |
-//! | [`composed`] | the same functions of Candle's own operators: for other devices, and, in [`composed_only`], as the reference |
+//! | [`composed`] | the same functions of Candle's own operators: for other devices, and as the reference |
 //!
 //! Each function checks its arguments and then takes the kernel of the device.
 
@@ -39,10 +52,10 @@ pub mod composed;
 mod conv;
 mod cpu;
 mod evidence;
-mod hand;
 mod held;
 mod layer;
 mod linear;
+mod nary;
 mod norm;
 mod places;
 mod pool;
@@ -58,9 +71,9 @@ pub use choice::composed_only;
 pub(crate) use choice::has_kernels;
 #[cfg(feature = "cuda")]
 pub(crate) use choice::is_composed_only;
-pub use conv::{conv2d, conv2d_keeping};
-pub use cpu::kept::Kept;
+pub use conv::{conv2d, conv2d_cached};
 pub(crate) use cpu::real::{Loop, simd};
+pub use cpu::weight_cache::WeightCache;
 pub use evidence::evidence;
 pub use layer::{LayerWeights, attention_layer, cross_attention_layer};
 pub use linear::linear;

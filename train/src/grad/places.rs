@@ -1,8 +1,9 @@
-//! Rows that each have a place in their batch entry: linear maps by place, sums over places, rows put side by side.
+//! Operations on sequences `[n, positions, width]`: linear maps by position, sums over positions,
+//! concatenation. A *place* is a position.
 
 use super::cpu::assemble::Assemble;
 use super::cpu::kernel::{apply2, takes};
-use super::cpu::many::apply;
+use super::cpu::nary::apply;
 use super::cpu::places::{ByPlace, WeightedSum};
 use super::cpu::spans::OfSpans;
 use super::{composed, shape_error};
@@ -23,8 +24,8 @@ pub fn linear_by_place(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     if takes(&[x, weight]) { Ok(apply2(ByPlace, x, weight)?) } else { composed::linear_by_place(x, weight) }
 }
 
-/// Linear maps of some places, each map with a run of them: `x` `[n, p, i]`, weights `[oₖ, i]` and biases `[oₖ]`; the result
-/// `[n, Σ lengthₖ·oₖ]` has place after place.
+/// Linear maps of some places, each map with a run of them: `x` `[n, p, i]`, weights `[oₖ, i]` and biases
+/// `[oₖ]`; the result `[n, Σ lengthₖ·oₖ]` has place after place.
 pub fn linear_of_spans(x: &Tensor, maps: &[(Range<usize>, [&Tensor; 2])]) -> Result<Tensor> {
     const OP: &str = "linear_of_spans";
     let (places, inputs) = match x.dims3() {
@@ -66,8 +67,8 @@ pub fn weighted_sum(x: &Tensor, weights: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// The places of `parts`, `[n, pₖ, w]` each, one part after the other: `[n, Σ pₖ, w]`. `shared` `[n, w]` is added to those of
-/// all parts but the last, `place` `[1, Σ pₖ, w]` to all.
+/// The places of `parts`, `[n, pₖ, w]` each, one part after the other: `[n, Σ pₖ, w]`. `shared` `[n, w]` is
+/// added to those of all parts but the last, `place` `[1, Σ pₖ, w]` to all.
 pub fn assemble(parts: &[&Tensor], shared: &Tensor, place: &Tensor) -> Result<Tensor> {
     const OP: &str = "assemble";
     let (n, width) = match shared.dims2() {

@@ -8,8 +8,8 @@ use candle_core::{DType, Tensor};
 /// Weighted sums over the cells of `maps`, u8 `[n, c, h, w]` read as `scale · byte + offset`, by `weights`, f32
 /// `[n, p, h·w]`: `[n, p, c + 1]`, of which the last is the sum of the weights. Neither has a gradient.
 ///
-/// A convolution of 1×1 whose result is pooled is one linear map of these: with fewer places than cells, most of its work
-/// is saved, and all that its gradient would need of the cells.
+/// Pooling commutes with a 1×1 convolution: applied to these sums instead of every cell, the convolution
+/// costs a fraction, and its backward pass needs none of the cells.
 pub fn pool_bytes(maps: &Tensor, weights: &Tensor, scale: f64, offset: f64) -> Result<Tensor> {
     let Ok((n, _, h, w)) = maps.dims4() else {
         return Err(shape_error("pool_bytes", "maps", maps, "[n, c, h, w]"));

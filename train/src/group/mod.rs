@@ -11,12 +11,17 @@
 //! | `until` | reads that end at a time |
 //! | `greeting` | the first frame in either direction: whether both sides belong together |
 //! | [`star`] | the connections, sums and messages |
+//! | `cards` | with feature `nccl`: sums between cards, which never leave them |
 
+#[cfg(feature = "nccl")]
+pub mod cards;
 mod frame;
 mod greeting;
 pub mod ranks;
 pub mod star;
 mod until;
 
+#[cfg(feature = "nccl")]
+pub use cards::Cards;
 pub use ranks::Ranks;
 pub use star::{Group, GroupError};

@@ -86,6 +86,12 @@ pub enum GroupError {
         /// What the system said.
         cause: io::Error,
     },
+    /// The cards of the group cannot be joined.
+    #[error("NCCL cannot join the cards of the group: {cause}; NCCL_DEBUG=INFO says more")]
+    Cards {
+        /// What NCCL said.
+        cause: String,
+    },
     /// Two processes are not at the same place, or not of the same model.
     #[error(
         "process {rank} sent {found} bytes where {expected} were due: are all started with the same configuration?"

@@ -1,6 +1,6 @@
 //! The pose probe: a small network that reads 17 joints off latents, differentiably, for L_id (paper sec. 4.4).
 //!
-//! It is trained against and so is no judge of pictures: that is a pose model on the sampled image.
+//! The adapter is trained against it, so it cannot judge the adapter's pictures; a separate pose model does.
 //!
 //! | file | what |
 //! |---|---|

@@ -29,7 +29,8 @@ pub struct ProbeConfig {
 
 impl Default for ProbeConfig {
     fn default() -> Self {
-        // Five blocks see 23 of 16 cells: the whole person from everywhere.
+        // Five blocks have a receptive field of 23 cells, more than the grid's 16: every cell sees the whole
+        // person.
         Self { channels: 64, blocks: 5, latent_channels: 4, latent_side: 16 }
     }
 }

@@ -53,7 +53,8 @@ pub struct WorstPhoto {
 }
 
 impl Page {
-    /// The page of a training: its name, the numbers of its log, and what made it. Charts and pictures are still to come.
+    /// The page of a training: its name, the numbers of its log, and what made it. Charts and pictures are
+    /// still to come.
     pub fn of_run(record: &RunRecord, curves: &Curves, lead: &str, config: &str) -> Self {
         let RunSpec { kind, name, snapshot, .. } = &record.spec;
         let fact = |name: &str, value: String| (name.to_owned(), value);

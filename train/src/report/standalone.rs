@@ -1,5 +1,5 @@
-//! A drawing as an SVG file of its own: what a page's style sheet says otherwise stands inside, and the ground is white, for
-//! nobody knows what it will be shown on.
+//! A drawing as an SVG file of its own: the styles that a page's style sheet would give are inside, on a
+//! white ground, since the page that shows it may be of any colour.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Files and folders seen to the disk.
+//! Files and folders written durably: synced to the disk.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

@@ -1,8 +1,8 @@
 //! TensorBoard's event files: TFRecords of `tensorflow.Event` messages.
 //!
-//! Every start of the program begins a file of its own, whose name sorts behind those before it. One that goes on from
-//! a checkpoint begins with a `SessionLog START` at the next step: readers then drop what earlier files say of that step
-//! and those behind it, so that each step is shown once.
+//! Every start of the program begins a file of its own, whose name sorts behind those before it. One that
+//! goes on from a checkpoint begins with a `SessionLog START` at the next step: readers then drop what
+//! earlier files say of that step and those behind it, so that each step is shown once.
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! What a training leaves behind: its folder, its logs, its lineage.
 //!
 //! ```text
-//! runs/<name>-<id>/         id = first 12 hex digits of the SHA-256 of kind, config, snapshot, program version and seed
+//! runs/<name>-<id>/         id = first 12 hex digits of the SHA-256 of all that decides the model (see `spec`)
 //!   run.json                what was trained, on which snapshot, by which program; changes allowed on resuming
 //!   config.toml             the configuration as it was given
 //!   log.jsonl               a line per step, validation, skipped step and resumption

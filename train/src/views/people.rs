@@ -53,11 +53,11 @@ pub struct NobodyThere {
 const HELD_OUT_OF: usize = 8;
 
 impl People {
-    /// The people of `split`, or everybody. With `hold_out`, the photos that the snapshot marks `held_out` are kept from
-    /// training, so that a model is judged by the photos that every other reader of the snapshot holds out too. Of a person
-    /// without any (outside of the train split, or in a snapshot of before that column) it is every eighth view of eight
-    /// or more, by the digests of the photos. Both are the same whatever else is in the snapshot.
-    /// People named `NAME-0`, `NAME-1`, … are a family.
+    /// The people of `split`, or everybody. With `hold_out`, the photos that the snapshot marks `held_out`
+    /// are kept from training, so that a model is judged by the photos that every other reader of the
+    /// snapshot holds out too. Of a person without any (outside of the train split, or in a snapshot of
+    /// before that column) it is every eighth view of eight or more, by the digests of the photos. Both are
+    /// the same whatever else is in the snapshot. People named `NAME-0`, `NAME-1`, … are a family.
     ///
     /// # Errors
     /// [`NobodyThere`].

@@ -24,7 +24,7 @@ pub fn pool(from: &[u8], side: usize, to_side: usize, out: &mut [u8]) {
     }
 }
 
-/// Sums of each column. Rows are added in u16 first, by eights, which vectorises twice as wide.
+/// Sums of each column. Eight rows at a time are added in u16, which fits twice as many lanes into a vector.
 fn sum_rows(rows: &[u8], columns: &mut [u32]) {
     let side = columns.len();
     columns.fill(0);

@@ -14,7 +14,10 @@ use crate::body::Pose;
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
     /// A shard could not be read.
-    #[error("cannot read photo {photo} of {identity} in {snapshot}; `bolid snapshot verify` says what is damaged", snapshot = .snapshot.display())]
+    #[error(
+        "cannot read photo {photo} of {identity} in {snapshot}; `bolid snapshot verify` says what is damaged",
+        snapshot = .snapshot.display()
+    )]
     Shard {
         /// The photo's digest.
         photo: String,
@@ -26,7 +29,11 @@ pub enum ViewError {
         source: Box<snapshot::Error>,
     },
     /// The snapshot was made without a tensor that the training needs.
-    #[error("the snapshot {snapshot} holds no {tensor} tensors: take `tensors` out of the recipe's `[prepare]`, and make it again with `bolid dataset`", snapshot = .snapshot.display())]
+    #[error(
+        "the snapshot {snapshot} holds no {tensor} tensors: take `tensors` out of the recipe's `[prepare]`, \
+         and make it again with `bolid dataset`",
+        snapshot = .snapshot.display()
+    )]
     WithoutTensors {
         /// The snapshot's folder.
         snapshot: PathBuf,
@@ -34,7 +41,11 @@ pub enum ViewError {
         tensor: &'static str,
     },
     /// Views cannot be made as large as is asked for.
-    #[error("{snapshot} has views of {found} px, of which {wanted} px cannot be made: set `model.view_px` to a divisor of {found}", snapshot = .snapshot.display())]
+    #[error(
+        "{snapshot} has views of {found} px, of which {wanted} px cannot be made: set `model.view_px` to a \
+         divisor of {found}",
+        snapshot = .snapshot.display()
+    )]
     Size {
         /// The snapshot's folder.
         snapshot: PathBuf,

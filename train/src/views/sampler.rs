@@ -23,7 +23,7 @@ pub struct SamplerSettings {
     /// Share of the batches whose people come in families, once it has risen; the others mix people of
     /// different looks.
     pub family_share: f64,
-    /// Batches over which that share rises from 0: from twins alone, nothing is learned at the start.
+    /// Batches over which that share rises from 0: a training that begins with twins only learns nothing.
     pub family_ramp_steps: u64,
     /// People of whom a view is drawn by the decoder: a drawn view costs as much as several that are
     /// encoded.

@@ -1,4 +1,5 @@
-//! Checkpoints in diffusers' layout, made of the golden models: single files, shards, half precision, a hub cache, overlays.
+//! Checkpoints in diffusers' layout, made of the golden models: single files, shards, half precision, a hub
+//! cache, overlays.
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::json;

@@ -59,8 +59,8 @@ fn gradients(function: Function<'_>, arguments: &[Tensor]) -> Result<(Tensor, Ve
     Ok((loss, found.collect()))
 }
 
-/// Gradients in f64 against central differences along random directions and along single elements: of the kernels, and of
-/// what runs on a device that has none.
+/// Gradients in f64 against central differences along random directions and along single elements: of the
+/// kernels, and of what runs on a device that has none.
 fn agrees_with_differences(name: &str, function: Function<'_>, shapes: &[&[usize]]) -> Result<()> {
     agrees_one_way(name, function, shapes)?;
     grad::composed_only(|| agrees_one_way(&format!("{name}, composed"), function, shapes))
@@ -214,8 +214,8 @@ fn a_masked_score_has_no_weight() -> Result<()> {
     Ok(())
 }
 
-/// Input and weight of linear layers: small; few rows, and more outputs than a task takes; a product that threads share by blocks
-/// of rows and columns, and by columns alone; one of many rows.
+/// Input and weight of linear layers: small; few rows, and more outputs than a task takes; a product that
+/// threads share by blocks of rows and columns, and by columns alone; one of many rows.
 const LINEARS: [(&[usize], [usize; 2]); 5] = [
     (&[2, 9, 23], [11, 23]),
     (&[3, 23], [300, 23]),
@@ -279,9 +279,9 @@ fn gradients_of_trained_weights_have_the_same_bytes_on_any_number_of_threads() -
     Ok(())
 }
 
-/// Input, weight, stride, padding: small and odd; strided; pointwise; unpadded; two that are large enough
-/// for tiles of 2 and of 4, with edges that do not fill a tile; a wide kernel, one wider than high, one that is narrower than its
-/// padding; and as many channels as the body-VAE's decoder has.
+/// Input, weight, stride, padding: small and odd; strided; pointwise; unpadded; two that are large enough for
+/// tiles of 2 and of 4, with edges that do not fill a tile; a wide kernel, one wider than high, one that is
+/// narrower than its padding; and as many channels as the body-VAE's decoder has.
 const CONVOLUTIONS: [([usize; 4], [usize; 4], usize, usize); 13] = [
     ([2, 3, 6, 5], [4, 3, 3, 3], 1, 1),
     ([2, 3, 7, 8], [4, 3, 3, 3], 2, 1),

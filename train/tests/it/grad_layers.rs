@@ -187,24 +187,24 @@ fn layers_give_the_same_bytes_on_any_number_of_threads() -> Result<()> {
 
 #[test]
 fn a_kept_weight_gives_the_bytes_of_one_that_is_transformed_each_time() -> Result<()> {
-    let kept = grad::Kept::default();
+    let cache = grad::WeightCache::default();
     for dtype in [DType::F32, DType::F64] {
         let weight = values(&[24, 16, 3, 3], 1)?.to_dtype(dtype)?;
         for (shape, seed) in [([1, 16, 8, 8], 2), ([2, 16, 16, 16], 3), ([1, 16, 8, 8], 4)] {
-            let run = |kept: Option<&grad::Kept>| -> Result<[Tensor; 2]> {
+            let run = |cache: Option<&grad::WeightCache>| -> Result<[Tensor; 2]> {
                 let x = Var::from_tensor(&values(&shape, seed)?.to_dtype(dtype)?)?;
-                let y = match kept {
-                    Some(kept) => grad::conv2d_keeping(&x, &weight, None, 1, 1, kept)?,
+                let y = match cache {
+                    Some(cache) => grad::conv2d_cached(&x, &weight, None, 1, 1, cache)?,
                     None => grad::conv2d(&x, &weight, None, 1, 1)?,
                 };
                 let gradients = grad::backward(&y.sqr()?.sum_all()?)?;
                 Ok([y, gradients.get(&x).cloned().expect("a gradient")])
             };
-            let (fresh, kept) = (run(None)?, run(Some(&kept))?);
-            for (fresh, kept) in fresh.iter().zip(&kept) {
-                let [fresh, kept] =
-                    [fresh, kept].map(|of| of.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>());
-                assert!(fresh? == kept?, "{dtype:?} {shape:?}");
+            let (fresh, cached) = (run(None)?, run(Some(&cache))?);
+            for (fresh, cached) in fresh.iter().zip(&cached) {
+                let [fresh, cached] =
+                    [fresh, cached].map(|of| of.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>());
+                assert!(fresh? == cached?, "{dtype:?} {shape:?}");
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Adapter files between this crate and diffusers' own IP-Adapter loader, over the golden set's tiny UNets.
 //!
-//! Needs a Python with diffusers: `BOLID_PYTHON=/path/to/python cargo test --release -p train --test it interchange:: -- --ignored`
-//! (`make test-python`). Without `--ignored` it is listed as ignored, with that as the reason.
+//! Needs a Python with diffusers: `BOLID_PYTHON=/path/to/python cargo test --release -p train --test it
+//! interchange:: -- --ignored` (`make test-python`). Without `--ignored` it is listed as ignored, with that
+//! as the reason.
 
 use candle_core::{DType, Device, Tensor};
 use std::collections::HashMap;

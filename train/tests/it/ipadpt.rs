@@ -1,7 +1,7 @@
 //! Embeddings as `.ipadpt`, opened by torch itself.
 //!
-//! Needs a Python with torch: `BOLID_PYTHON=/path/to/python cargo test --release -p train --test it ipadpt:: -- --ignored`
-//! (`make test-python`). Without `--ignored` it is listed as ignored, with that as the reason.
+//! Needs a Python with torch: `BOLID_PYTHON=/path/to/python cargo test --release -p train --test it ipadpt::
+//! -- --ignored` (`make test-python`). Without `--ignored` it is listed as ignored, with that as the reason.
 
 use std::error::Error;
 use std::fs;

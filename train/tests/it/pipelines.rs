@@ -1,6 +1,7 @@
 //! Whole pictures beside diffusers' own pipelines: tiny checkpoints with random weights, two adapters, ten steps.
 //!
-//! Needs a Python with diffusers: `make test-python`. Without `--ignored` it is listed as ignored, with that as the reason.
+//! Needs a Python with diffusers: `make test-python`. Without `--ignored` it is listed as ignored, with that
+//! as the reason.
 
 use std::error::Error;
 use std::fs;

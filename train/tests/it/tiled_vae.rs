@@ -1,4 +1,5 @@
-//! Tiled encoding and decoding against diffusers 0.42.1 (`python/tiled_vae.py` made the vectors, from the weights in `tests/golden`).
+//! Tiled encoding and decoding against diffusers 0.42.1 (`python/tiled_vae.py` made the vectors, from the
+//! weights in `tests/golden`).
 
 use candle_core::{DType, Device, Tensor};
 use std::error::Error;

@@ -94,8 +94,9 @@ impl Site {
         let mut outcomes = BTreeMap::new();
         for person in catalog.identities("bad").await.unwrap() {
             for photo in catalog.photos(person.id).await.unwrap() {
-                let failure = photo.failure.map(|class| (class.parse().unwrap(), photo.detail.unwrap()));
-                let outcome = failure.map_or_else(|| Ok(photo.sha256.unwrap_or_default()), Err);
+                let failure = photo.failure.map(|class| (class, photo.detail.unwrap()));
+                let outcome =
+                    failure.map_or_else(|| Ok(photo.sha256.map_or_else(String::new, String::from)), Err);
                 outcomes.insert(photo.caption.unwrap_or_default(), outcome);
             }
         }

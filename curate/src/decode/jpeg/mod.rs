@@ -33,10 +33,13 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 
 use self::markers::{END_OF_IMAGE, START_OF_SCAN};
 use self::segments::segments;
-use self::whole::{FORMAT, decode_whole, options, read_header, truncated};
+use self::whole::{decode_whole, options, read_header, truncated};
 use super::colour::Colours;
 use super::decoded::DecodedPixels;
 use super::error::DecodeError;
+
+/// The format's name.
+pub(super) const FORMAT: &str = whole::FORMAT;
 
 /// What decodes reduced photos. Levels differ by a rounding between the two, so scores are never mixed.
 #[cfg(not(feature = "turbojpeg"))]

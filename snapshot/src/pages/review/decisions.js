@@ -1,4 +1,4 @@
-// ---- what is decided by hand --------------------------------------------------------------------------------------------
+// ---- what is decided by hand ------------------------------------------------------------------------------
 const decisions = new Map(); // a photo's key → true (keep), false (drop), null (an earlier decision is taken back)
 const decisionOf = photo => decisions.get(photo.key);
 let unsaved = false;
@@ -6,7 +6,9 @@ let unsaved = false;
 // Kept in the browser until they are saved and imported: a closed window loses nothing. Another page has another id.
 const STORE = 'bolid review ' + data.id;
 function remember() {
-  try { localStorage.setItem(STORE, JSON.stringify([...decisions])); } catch { /* storage may be forbidden: they are in memory */ }
+  try {
+    localStorage.setItem(STORE, JSON.stringify([...decisions]));
+  } catch { /* storage may be forbidden: they are in memory */ }
 }
 try {
   for (const [key, keep] of JSON.parse(localStorage.getItem(STORE) ?? '[]')) decisions.set(key, keep);
@@ -37,7 +39,8 @@ const asLines = () => [...decisions].map(([key, keep]) => {
 function save() {
   if (!decisions.size) return;
   const file = `${data.name}-decisions.jsonl`;
-  const link = make('a', { href: URL.createObjectURL(new Blob([asLines()], { type: 'application/jsonl' })), download: file });
+  const blob = new Blob([asLines()], { type: 'application/jsonl' });
+  const link = make('a', { href: URL.createObjectURL(blob), download: file });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000); // the browser may read it after the click
   unsaved = false;

@@ -1,4 +1,4 @@
-// ---- the photos of every person, as cards that are made only while they are near the window -----------------------------
+// ---- the photos of every person, as cards that are made only while they are near the window ---------------
 const BLOCK = 60; // cards; a block comes and goes as a whole
 const CARD_WIDTH_PX = 170, CARD_HEIGHT_PX = 233; // with their gaps; only for guesses of heights not yet drawn
 const cardOf = new Map(); // photo → its card, while it is on the page
@@ -39,7 +39,8 @@ function empty(block) {
 // Pictures stand behind the scripts, so that the page is there before the last of them is read.
 function picture(photo) {
   const bytes = byId('t' + photo.number)?.textContent;
-  return bytes ? make('img', { src: 'data:image/jpeg;base64,' + bytes, alt: '' }) : make('span', { textContent: photo.pictured ? '…' : 'no picture' });
+  if (bytes) return make('img', { src: 'data:image/jpeg;base64,' + bytes, alt: '' });
+  return make('span', { textContent: photo.pictured ? '…' : 'no picture' });
 }
 addEventListener('DOMContentLoaded', () => {
   for (const [photo, node] of cardOf) node.querySelector('.pic').firstChild.replaceWith(picture(photo));
@@ -56,7 +57,10 @@ function card(photo) {
 const digits = score => score == null ? '–' : score.toFixed(2).replace(/^0/, '');
 const inShort = ({ scores, width, height }) => [
   make('span', { textContent: `${width ?? '?'}×${height ?? '?'}` }), make('br'),
-  make('span', { textContent: `w ${digits(scores.watermark)}  f ${digits(scores.face)}  p ${digits(scores.person)}`, title: 'watermark, surest face, surest person' })];
+  make('span', {
+    textContent: `w ${digits(scores.watermark)}  f ${digits(scores.face)}  p ${digits(scores.person)}`,
+    title: 'watermark, surest face, surest person',
+  })];
 
 function verdictInWords(photo) {
   const decision = decisionOf(photo), state = stateOf(photo);
@@ -69,18 +73,23 @@ function dress(photo) {
   const node = cardOf.get(photo);
   if (!node) return;
   const isDecided = decisionOf(photo) != null || decisionOf(photo) === undefined && photo.decided != null;
-  node.className = ['card', isKept(photo) ? 'keep' : 'drop', stateOf(photo), isDecided ? 'hand' : '', photo === here ? 'here' : ''].join(' ');
-  const reasons = photo.reasons.flatMap(({ text }) => [make('span', { textContent: text, title: text, className: 'reason' }), make('br')]);
-  node.lastChild.replaceChildren(make('b', { textContent: verdictInWords(photo) }), ...(reasons.length ? [' ', ...reasons] : [make('br'), ...inShort(photo)]));
+  node.className = ['card', isKept(photo) ? 'keep' : 'drop', stateOf(photo), isDecided ? 'hand' : '',
+    photo === here ? 'here' : ''].join(' ');
+  const reasons = photo.reasons.flatMap(({ text }) =>
+    [make('span', { textContent: text, title: text, className: 'reason' }), make('br')]);
+  node.lastChild.replaceChildren(make('b', { textContent: verdictInWords(photo) }),
+    ...(reasons.length ? [' ', ...reasons] : [make('br'), ...inShort(photo)]));
 }
 
-// By person: kept photos first, so that either kind is seen at a glance. By a score: the doubtful ones first, in one list.
+// By person: kept photos first, so that either kind is seen at a glance. By a score: the doubtful ones first, in
+// one list.
 function groups() {
   const slider = sliders.find(slider => slider.rule === byId('order').value);
   if (slider) {
     const sign = slider.over ? -1 : 1, value = photo => slider.score(photo) ?? Infinity * sign;
     shown.sort((a, b) => sign * (value(a) - value(b)) || a.number - b.number);
-    return shown.length ? [{ title: `All people, ${slider.over ? 'highest' : 'lowest'} ${slider.label} first`, photos: shown }] : [];
+    const title = `All people, ${slider.over ? 'highest' : 'lowest'} ${slider.label} first`;
+    return shown.length ? [{ title, photos: shown }] : [];
   }
   shown.sort((a, b) => a.identity - b.identity || b.keep - a.keep || a.number - b.number);
   const people = Map.groupBy(shown, photo => photo.identity);

@@ -1,4 +1,4 @@
-// ---- one photo, closer ----------------------------------------------------------------------------------------------------
+// ---- one photo, closer ------------------------------------------------------------------------------------
 function select(photo) {
   const former = here;
   here = photo;
@@ -11,13 +11,17 @@ function look(photo) {
   const rows = [['person', identities[photo.identity]], ['verdict', verdictInWords(photo)],
     ...photo.reasons.map(({ text }) => ['reason', text]),
     ['size', photo.width ? `${photo.width}×${photo.height} px` : 'not known'],
-    ...Object.entries(scores).filter(([name, score]) => score != null && !(name === 'person' ? photo.people : name === 'face' && photo.faces)).map(([name, score]) => [name.replaceAll('_', ' '), String(score)]),
+    ...Object.entries(scores)
+      .filter(([name, score]) => score != null && !(name === 'person' ? photo.people : name === 'face' && photo.faces))
+      .map(([name, score]) => [name.replaceAll('_', ' '), String(score)]),
     ...[['people', photo.people], ['faces', photo.faces]].map(([name, found]) =>
       [name, found ? found.map(({ score }) => score).join(', ') || 'none' : 'not asked']),
     ['address', photo.url], ['SHA-256', photo.sha256 ?? 'no bytes']];
-  const button = (text, key) => make('button', { onclick: () => press(key) }, text + ' ', make('kbd', { textContent: key }));
+  const button = (text, key) =>
+    make('button', { onclick: () => press(key) }, text + ' ', make('kbd', { textContent: key }));
   dialog.replaceChildren(make('div', { className: 'both' }, make('div', { className: 'pic' }, picture(photo), canvas),
-    make('div', {}, make('table', {}, ...rows.map(([name, text]) => make('tr', {}, make('th', { textContent: name }), make('td', { textContent: text })))),
+    make('div', {}, make('table', {}, ...rows.map(([name, text]) =>
+      make('tr', {}, make('th', { textContent: name }), make('td', { textContent: text })))),
       make('p', { className: 'buttons' }, button('Keep', 'k'), button('Drop', 'd'), button('As the rules say', 'u')))));
   dialog.tabIndex = -1; // no button has the focus at first: an Enter too many decides nothing
   if (!dialog.open) dialog.showModal();
@@ -25,7 +29,7 @@ function look(photo) {
   draw(canvas, photo);
 }
 
-// ---- keys -----------------------------------------------------------------------------------------------------------------
+// ---- keys -------------------------------------------------------------------------------------------------
 function go(to) {
   if (!shown.length) return;
   const next = shown[Math.max(0, Math.min(shown.length - 1, to))];
@@ -52,7 +56,8 @@ function goByPerson(by) {
 
 const decideAndGoOn = keep => { if (decide(here, keep)) go(place() + 1); };
 const acts = {
-  ArrowRight: () => go(place() + 1), ArrowLeft: () => go(place() - 1), ArrowDown: () => goByRow(1), ArrowUp: () => goByRow(-1),
+  ArrowRight: () => go(place() + 1), ArrowLeft: () => go(place() - 1),
+  ArrowDown: () => goByRow(1), ArrowUp: () => goByRow(-1),
   n: () => goByPerson(1), p: () => goByPerson(-1),
   k: () => decideAndGoOn(true), d: () => decideAndGoOn(false), u: () => decide(here, null),
   Enter: () => here && (byId('one').open ? byId('one').close() : look(here)), s: save,
@@ -65,7 +70,8 @@ addEventListener('keydown', event => {
     if (event.key === 'Escape' || event.key === 'Enter') event.target.blur();
     return;
   }
-  const isOfControl = event.target.matches('input, select, button') && (event.key === 'Enter' || event.key.startsWith('Arrow'));
+  const isOfControl = event.target.matches('input, select, button')
+    && (event.key === 'Enter' || event.key.startsWith('Arrow'));
   if (event.ctrlKey || event.metaKey || event.altKey || isOfControl || !Object.hasOwn(acts, event.key)) return;
   event.preventDefault();
   press(event.key);
@@ -78,7 +84,7 @@ function toggle(layer) {
   if (byId('one').open) look(here);
 }
 
-// ---- the start ------------------------------------------------------------------------------------------------------------
+// ---- the start --------------------------------------------------------------------------------------------
 byId('sliders').append(...sliders.map(makeSlider));
 byId('order').append(make('option', { value: '', textContent: 'by person' }),
   ...sliders.filter(slider => slider.rule !== 'people.min_score_with_face').map(slider =>

@@ -1,4 +1,4 @@
-// ---- boxes, joints and weights over a picture ---------------------------------------------------------------------------
+// ---- boxes, joints and weights over a picture -------------------------------------------------------------
 const layers = { boxes: true, joints: true, weights: false };
 const colours = { l: '#ff9f1c', r: '#2ec4b6', n: '#ffffff', person: '#4cc9f0', face: '#ffd60a' };
 const side = joint => joint === 0 ? 'n' : joint % 2 ? 'l' : 'r'; // COCO's odd joints are the left ones
@@ -17,9 +17,11 @@ function draw(canvas, photo) {
   if (layers.weights && photo.sigma) weigh(context, photo, fitted);
   if (layers.boxes) {
     const counts = counted(photo, limits.get(photo.site));
-    for (const [all, of, colour] of [[photo.people, counts.people, colours.person], [photo.faces, counts.faces, colours.face]]) {
+    const kinds = [[photo.people, counts.people, colours.person], [photo.faces, counts.faces, colours.face]];
+    for (const [all, of, colour] of kinds) {
       for (const found of all ?? []) {
-        const doesCount = of.includes(found), [left, top] = at(found.box[0], found.box[1]), [right, bottom] = at(found.box[2], found.box[3]);
+        const doesCount = of.includes(found);
+        const [left, top] = at(found.box[0], found.box[1]), [right, bottom] = at(found.box[2], found.box[3]);
         context.lineWidth = doesCount ? thin : thin / 2;
         context.setLineDash(doesCount ? [] : [3 * thin, 2 * thin]);
         context.strokeStyle = colour;

@@ -1,14 +1,17 @@
-// ---- thresholds to try, with histograms that say what they would drop ----------------------------------------------------
+// ---- thresholds to try, with histograms that say what they would drop -------------------------------------
 const STATES = { lost: 'would be dropped', won: 'would be kept', open: 'would be measured' };
 const BINS = 44, TALL_PX = 34;
 const sliders = [
   { rule: 'watermark.max_score', label: 'watermark', over: true, max: 1, score: photo => photo.scores.watermark },
   { rule: 'faces.min_score', label: 'surest face', max: 1, score: photo => photo.scores.face },
   { rule: 'people.min_score', label: 'surest person', max: 1, score: photo => photo.scores.person },
-  { rule: 'people.min_score_with_face', label: 'surest person, with a face', max: 1, score: photo => photo.scores.person },
-  { rule: 'min_side', label: 'shorter side, px', step: 10, score: photo => photo.width && Math.min(photo.width, photo.height) },
+  { rule: 'people.min_score_with_face', label: 'surest person, with a face', max: 1,
+    score: photo => photo.scores.person },
+  { rule: 'min_side', label: 'shorter side, px', step: 10,
+    score: photo => photo.width && Math.min(photo.width, photo.height) },
   ...(lookUp(data.rules, 'identity.min_similarity') > -1
-    ? [{ rule: 'identity.min_similarity', label: 'like the others’ faces', max: 1, score: photo => photo.scores.similarity }] : []),
+    ? [{ rule: 'identity.min_similarity', label: 'like the others’ faces', max: 1,
+      score: photo => photo.scores.similarity }] : []),
   { rule: 'sharpness', label: 'sharpness (no rule)', step: 1, score: photo => photo.scores.sharpness },
 ];
 for (const slider of sliders) {
@@ -42,20 +45,24 @@ function countStates(now) {
 
 function effect({ lost, won, open }) {
   const part = (count, name, words) => count ? [make('span', { className: name, textContent: `${count} ${words}` })] : [];
-  const parts = [...part(lost, 'lost', 'would drop'), ...part(won, 'won', 'would stay'), ...part(open, 'open', 'to measure first')];
+  const parts = [...part(lost, 'lost', 'would drop'), ...part(won, 'won', 'would stay'),
+    ...part(open, 'open', 'to measure first')];
   return parts.length ? parts.flatMap((part, i) => i ? [', ', part] : [part]) : ['changes nothing'];
 }
 
 function makeSlider(slider) {
-  slider.bars = ['k', 'l', 'd'].map(name => Array.from({ length: BINS }, (_, bin) => svg('rect', { class: name, x: bin + .08, width: .84 })));
+  slider.bars = ['k', 'l', 'd'].map(name =>
+    Array.from({ length: BINS }, (_, bin) => svg('rect', { class: name, x: bin + .08, width: .84 })));
   slider.line = svg('line', { class: 't', y1: 0, y2: TALL_PX, 'vector-effect': 'non-scaling-stroke' });
   slider.said = make('output');
   slider.effect = make('p');
-  slider.input = make('input', { type: 'range', min: 0, max: slider.max, step: slider.step, value: slider.at, oninput: () => {
+  const oninput = () => {
     // A range rounds to its steps; where it stands as at first, the rule itself holds.
     slider.value = slider.input.value === slider.first ? slider.at : +slider.input.value;
     refresh();
-  } });
+  };
+  const { max, step, at: value } = slider;
+  slider.input = make('input', { type: 'range', min: 0, max, step, value, oninput });
   slider.first = slider.input.value;
   const picture = svg('svg', { viewBox: `0 0 ${BINS} ${TALL_PX}`, preserveAspectRatio: 'none' });
   picture.append(...slider.bars.flat(), slider.line);
@@ -72,7 +79,8 @@ function drawBars(slider) {
     counts[isKept(photo) ? 0 : stateOf(photo) === 'lost' ? 1 : 2][bin]++;
   }
   // The root keeps bars of a few photos visible beside those of many.
-  const all = counts[0].map((_, bin) => counts[0][bin] + counts[1][bin] + counts[2][bin]), most = Math.sqrt(Math.max(1, ...all));
+  const all = counts[0].map((_, bin) => counts[0][bin] + counts[1][bin] + counts[2][bin]);
+  const most = Math.sqrt(Math.max(1, ...all));
   for (let bin = 0; bin < BINS; bin++) {
     let y = TALL_PX;
     slider.bars.forEach((bars, kind) => {
@@ -87,12 +95,14 @@ function showSlider(slider) {
   const share = Math.min(1, slider.value / slider.max) * BINS, isMoved = slider.value !== slider.at;
   slider.line.setAttribute('x1', share);
   slider.line.setAttribute('x2', share);
-  slider.said.textContent = `${slider.over ? '≤' : '≥'} ${+(+slider.value).toFixed(3)}${isMoved ? ` (${+(+slider.at).toFixed(3)})` : ''}`;
+  const shortly = number => +(+number).toFixed(3);
+  slider.said.textContent =
+    `${slider.over ? '≤' : '≥'} ${shortly(slider.value)}${isMoved ? ` (${shortly(slider.at)})` : ''}`;
   slider.effect.replaceChildren(...(isMoved ? effect(countStates(judge(changesOf([slider]), decisionOf))) : []));
   drawBars(slider);
 }
 
-// ---- filters and totals ---------------------------------------------------------------------------------------------------
+// ---- filters and totals -----------------------------------------------------------------------------------
 function showFilters() {
   const counts = new Map([['kept', 0], ['dropped', 0], ...Object.values(STATES).map(name => [name, 0]), ['by hand', 0]]);
   const always = counts.size;
@@ -122,13 +132,16 @@ function refreshNow() {
   showFilters();
   sliders.forEach(showSlider);
   byId('effect').replaceChildren(...(moved().length > 1 ? ['Together: ', ...effect(countStates(now))] : []));
-  const rules = moved().filter(slider => lookUp(data.rules, slider.rule) !== undefined).map(({ rule, value }) => `--set rules.${rule}=${value}`);
+  const rules = moved().filter(slider => lookUp(data.rules, slider.rule) !== undefined)
+    .map(({ rule, value }) => `--set rules.${rule}=${value}`);
   byId('command').textContent = rules.length ? ['bolid judge --dry-run', ...rules].join(' ') : '';
   byId('reset').disabled = !moved().length;
-  byId('decided').textContent = decisions.size ? `${decisions.size} decided${unsaved ? ', not saved yet' : ', saved'}` : '';
+  byId('decided').textContent =
+    decisions.size ? `${decisions.size} decided${unsaved ? ', not saved yet' : ', saved'}` : '';
   byId('save').disabled = !decisions.size;
   const kept = photos.filter(isKept).length;
-  byId('totals').textContent = `${identities.length} people, ${photos.length} photos: ${kept} kept, ${photos.length - kept} dropped`;
+  byId('totals').textContent =
+    `${identities.length} people, ${photos.length} photos: ${kept} kept, ${photos.length - kept} dropped`;
   // Which photos would be dropped or kept follows from the sliders; other filters wait for the next choice, so that a
   // photo that is just decided stays in its place.
   const isStale = () => shown.length !== photos.filter(isShown).length || !shown.every(isShown);

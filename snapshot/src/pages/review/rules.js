@@ -8,20 +8,23 @@ photos.forEach((photo, number) => {
   Object.assign(photo, { number, site: siteOf(identities[photo.identity]), key: photo.identity + ' ' + photo.sha256 });
 });
 
-// ---- what the rules make of a photo: `curate::judge` and `curate::people` once more -----------------------------------
+// ---- what the rules make of a photo: `curate::judge` and `curate::people` once more -----------------------
+// `src/report/agreement.rs` runs this file beside them on random photos, thresholds and decisions.
 // Reasons that follow from the photo's own scores. Others, such as copies, stay as they were judged.
-const OWN = new Set(['too_small', 'watermark', 'no_person', 'several_people', 'no_face', 'no_visible_joint', 'other_person',
-  'not_measured']);
+const OWN = new Set(['too_small', 'watermark', 'no_person', 'several_people', 'no_face', 'no_visible_joint',
+  'other_person', 'not_measured']);
 const LIMITS = ['min_side', 'min_photos', 'watermark.max_score', 'faces.min_score', 'people.min_score',
   'people.min_score_with_face', 'people.min_relative_height', 'joints.min_score', 'identity.min_similarity', 'sharpness'];
+const ABSENT = { 'identity.min_similarity': -1 }; // faces are not compared
 const FACE_INSIDE = .5;
 
 const lookUp = (rules, path) => path.split('.').reduce((part, key) => part?.[key], rules);
 
-// The thresholds of every site: its own, otherwise those in `changes`, otherwise those of all. No rule asks for sharpness.
+// The thresholds of every site: its own, otherwise those in `changes`, otherwise those of all. No rule asks for
+// sharpness.
 function limitsOfSites(changes) {
   const of = site => Object.fromEntries(LIMITS.map(path =>
-    [path, lookUp(data.rules.site?.[site], path) ?? changes[path] ?? lookUp(data.rules, path) ?? 0]));
+    [path, lookUp(data.rules.site?.[site], path) ?? changes[path] ?? lookUp(data.rules, path) ?? ABSENT[path] ?? 0]));
   return new Map([...new Set(identities.map(siteOf))].map(site => [site, of(site)]));
 }
 
@@ -58,7 +61,8 @@ function ofPeople(photo, limit) {
   if (count === 0) return ['no_person'];
   if (count > 1) return ['several_people'];
   const main = people[0], least = limit['joints.min_score'];
-  return [...(faces.length ? [] : ['no_face']), ...(main && main.joint >= least && main.joint > 0 ? [] : ['no_visible_joint'])];
+  const isVisible = main && main.joint >= least && main.joint > 0;
+  return [...(faces.length ? [] : ['no_face']), ...(isVisible ? [] : ['no_visible_joint'])];
 }
 
 function ofScores(photo, limit) {
@@ -69,9 +73,13 @@ function ofScores(photo, limit) {
   if (sharpness != null && sharpness < limit.sharpness) reasons.push('blurred');
   // As the faces were compared: who is among the many is not asked again.
   if (similarity != null && similarity < limit['identity.min_similarity']) reasons.push('other_person');
-  const lacks = watermark == null || !photo.people || !photo.faces;
-  if (!reasons.length && lacks && !photo.keep) reasons.push('not_measured');
+  if (!reasons.length && !photo.keep && lacksScores(photo, limit)) reasons.push('not_measured');
   return reasons;
+}
+
+function lacksScores(photo, limit) {
+  return !photo.watermark_measured || !photo.people || !photo.faces
+    || limit['identity.min_similarity'] > -1 && !photo.embedding_measured;
 }
 
 const names = photo => photo.reasons.map(reason => reason.name).filter(name => name !== 'too_few_photos');
@@ -80,8 +88,10 @@ const names = photo => photo.reasons.map(reason => reason.name).filter(name => n
 function reasonsOf(photo, limit, decided) {
   if (decided === false) return ['review'];
   if (decided === true) return photo.reasons.filter(reason => reason.bars_keeping).map(reason => reason.name);
-  if (!photo.readable || decided === undefined && photo.decided != null) return names(photo);
-  const others = names(photo).filter(name => !OWN.has(name) && name !== 'review');
+  if (decided === undefined && photo.decided != null) return names(photo);
+  const judged = names(photo).filter(name => name !== 'review');
+  if (!photo.readable) return judged;
+  const others = judged.filter(name => !OWN.has(name));
   return [...others, ...ofScores(photo, limit).filter(name => !photo.odd.includes(name))];
 }
 
@@ -97,9 +107,11 @@ function judge(changes, decisionOf) {
   return all;
 }
 
-// Of a snapshot whose scores are no longer at hand, a kept photo may lack what the rules ask for. It stays kept.
+// Of a snapshot whose scores are no longer at hand, a kept photo may lack what the rules ask for. It stays kept; one
+// that was kept by hand does so until that is taken back.
 const asInRules = limitsOfSites({});
 for (const photo of photos) {
-  photo.odd = photo.keep && photo.readable ? ofScores(photo, asInRules.get(photo.site)) : [];
+  const isKeptByRules = photo.keep && photo.readable && photo.decided == null;
+  photo.odd = isKeptByRules ? ofScores(photo, asInRules.get(photo.site)) : [];
 }
 const before = judge({}, () => undefined); // as it is without any slider or decision

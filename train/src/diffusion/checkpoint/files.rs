@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-/// The tensor files of a model in `folder`: one, or all shards of an index. `stem` is `diffusion_pytorch_model` (UNet, VAE) or `model`
-/// (text and image encoders).
+/// The tensor files of a model in `folder`: one, or all shards of an index. `stem` is
+/// `diffusion_pytorch_model` (UNet, VAE) or `model` (text and image encoders).
 ///
 /// The `fp16` variant comes first or last; where only the other is there, it is taken.
 pub fn tensor_files(folder: &Path, stem: &str, prefer_half: bool) -> Result<Vec<PathBuf>> {

@@ -32,9 +32,11 @@ impl Hub {
         Self { cache, offline }
     }
 
-    /// The folder of a checkpoint, downloaded as far as it is not in the cache. `revision` is a branch, a tag or a commit.
+    /// The folder of a checkpoint, downloaded as far as it is not in the cache. `revision` is a branch, a tag
+    /// or a commit.
     ///
-    /// Of every model only one variant is fetched (see [`wanted_files`]). Offline, or where the network fails, the cache is used as it is.
+    /// Of every model only one variant is fetched (see [`wanted_files`]). Offline, or where the network
+    /// fails, the cache is used as it is.
     pub fn checkpoint(&self, repository: &str, revision: &str, prefer_half: bool) -> Result<PathBuf> {
         if !self.offline {
             match self.download(repository, revision, prefer_half) {
@@ -89,8 +91,8 @@ impl Hub {
     }
 }
 
-/// Of all files of a repository, those a checkpoint is loaded from: configurations, tokenizers, and of every model the safetensors of one
-/// variant (`fp16` where it is preferred and there).
+/// Of all files of a repository, those a checkpoint is loaded from: configurations, tokenizers, and of every
+/// model the safetensors of one variant (`fp16` where it is preferred and there).
 pub fn wanted_files(all: &BTreeSet<String>, prefer_half: bool) -> Vec<String> {
     let parts = [
         ("unet", "diffusion_pytorch_model"),

@@ -38,7 +38,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// A folder on disk. Large weights are kept as `dtype`; with `F16` the `fp16` variant of a file is preferred where there is one.
+    /// A folder on disk. Large weights are kept as `dtype`; with `F16` the `fp16` variant of a file is
+    /// preferred where there is one.
     pub fn open(folder: &Path, dtype: DType, device: &Device) -> Result<Self> {
         if !folder.join("unet/config.json").is_file() {
             return Err(Error::NotFound {
@@ -86,8 +87,8 @@ impl Checkpoint {
         self.folder.join("text_encoder_2/config.json").is_file()
     }
 
-    /// Whether guidance leads away from zeros where no negative prompt is given, instead of from the empty prompt: SDXL does,
-    /// diffusers notes it as `force_zeros_for_empty_prompt` in `model_index.json`.
+    /// Whether guidance leads away from zeros where no negative prompt is given, instead of from the empty
+    /// prompt: SDXL does, diffusers notes it as `force_zeros_for_empty_prompt` in `model_index.json`.
     pub fn zeroes_empty_prompt(&self) -> Result<bool> {
         let path = self.folder.join("model_index.json");
         if !path.is_file() {
@@ -179,7 +180,8 @@ impl Checkpoint {
     }
 }
 
-/// An image encoder with projection from a folder with `config.json` and `model.safetensors`, as beside published IP-Adapters.
+/// An image encoder with projection from a folder with `config.json` and `model.safetensors`, as beside
+/// published IP-Adapters.
 pub fn load_image_encoder(folder: &Path, dtype: DType, device: &Device) -> Result<ClipVision> {
     let settings = Settings::read(&folder.join("config.json"))?;
     let weights = Weights::open(&tensor_files(folder, "model", dtype == DType::F16)?, dtype, device)?;

@@ -6,7 +6,8 @@ use candle_core::{D, Tensor};
 /// Norms below this are taken as this, as in `torch.nn.functional.cosine_similarity`.
 const MIN_NORM: f64 = 1e-8;
 
-/// L_CLIP = 1 − cos(image, text) per pair: `[n, d]` and `[n, d]` to `[n]` (the paper, sec. 4.4). Differentiable in both.
+/// L_CLIP = 1 − cos(image, text) per pair: `[n, d]` and `[n, d]` to `[n]` (the paper, sec. 4.4).
+/// Differentiable in both.
 pub fn clip_loss(image_embeds: &Tensor, text_embeds: &Tensor) -> Result<Tensor> {
     let unit = |x: &Tensor| -> Result<Tensor> {
         let norm = x.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.maximum(MIN_NORM)?;

@@ -1,4 +1,5 @@
-//! CLIP (arXiv:2103.00020), as transformers' `CLIPTextModel`, `CLIPTextModelWithProjection`, `CLIPVisionModelWithProjection` and `CLIPModel`. Differentiable.
+//! CLIP (arXiv:2103.00020), as transformers' `CLIPTextModel`, `CLIPTextModelWithProjection`,
+//! `CLIPVisionModelWithProjection` and `CLIPModel`. Differentiable.
 
 mod encoder;
 mod loss;

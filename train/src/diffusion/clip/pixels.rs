@@ -7,11 +7,11 @@ use candle_core::Tensor;
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
-/// Images `[n, 3, h, w]` in [−1, 1] to normalised pixels `[n, 3, side, side]`: the shorter side resized to `side` (bicubic, antialiased),
-/// the middle cut out, the channels normalised.
+/// Images `[n, 3, h, w]` in [−1, 1] to normalised pixels `[n, 3, side, side]`: the shorter side resized to
+/// `side` (bicubic, antialiased), the middle cut out, the channels normalised.
 ///
-/// Resizing is two matrix products, so the gradient is exact. Values between the levels of 255 stay as they are, while the Python
-/// processor rounds to whole levels after resizing.
+/// Resizing is two matrix products, so the gradient is exact. Values between the levels of 255 stay as they
+/// are, while the Python processor rounds to whole levels after resizing.
 pub fn to_clip_pixels(images: &Tensor, side: usize) -> Result<Tensor> {
     let (_, _, h, w) = images.dims4()?;
     let short = h.min(w).max(1);
@@ -35,8 +35,8 @@ pub fn to_clip_pixels(images: &Tensor, side: usize) -> Result<Tensor> {
     Ok(small.broadcast_mul(&per_channel(scale)?)?.broadcast_add(&per_channel(shift)?)?)
 }
 
-/// Weights of the `len` source pixels in pixel `i` of `to`: Keys' kernel with a = −0.5, widened when shrinking, as in Pillow and in
-/// PyTorch's `interpolate(mode="bicubic", antialias=True)`.
+/// Weights of the `len` source pixels in pixel `i` of `to`: Keys' kernel with a = −0.5, widened when
+/// shrinking, as in Pillow and in PyTorch's `interpolate(mode="bicubic", antialias=True)`.
 fn bicubic_row(i: usize, len: usize, to: usize) -> Vec<f32> {
     let scale = len as f64 / to as f64;
     let widen = scale.max(1.0);
@@ -66,8 +66,9 @@ mod tests {
     use super::*;
     use candle_core::Device;
 
-    /// `torch.nn.functional.interpolate(arange(35).view(1, 1, 5, 7)/17 - 1, (3, 4), mode="bicubic", antialias=True)`, torch 2.15.0,
-    /// columns 0..3 of 4 (the middle 3 of 4), then `((x + 1)/2 - mean)/std` of the first channel.
+    /// `torch.nn.functional.interpolate(arange(35).view(1, 1, 5, 7)/17 - 1, (3, 4), mode="bicubic",
+    /// antialias=True)`, torch 2.15.0, columns 0..3 of 4 (the middle 3 of 4), then `((x + 1)/2 - mean)/std`
+    /// of the first channel.
     #[test]
     fn pixels_are_those_of_pytorch() -> Result<()> {
         let values: Vec<f32> = (0..35).map(|v| v as f32 / 17.0 - 1.0).collect();

@@ -25,7 +25,8 @@ pub struct ClipTextConfig {
 impl ClipTextConfig {
     /// From `config.json` of a text encoder or of a whole CLIP model; the defaults are those of `CLIPTextConfig`.
     ///
-    /// Whether there is a projection is said by `architectures`, and, where that is null, by the checkpoint (see [`ClipText::load`]).
+    /// Whether there is a projection is said by `architectures`, and, where that is null, by the checkpoint
+    /// (see [`ClipText::load`]).
     pub fn from_settings(settings: &Settings) -> Result<Self> {
         let architectures: Vec<String> = settings.or("architectures", Vec::new())?;
         let inner = settings.nested("text_config");
@@ -82,7 +83,8 @@ pub struct ClipText {
 }
 
 impl ClipText {
-    /// Takes the tensors `text_model.*` (or the same without the prefix, as newer transformers write it) and `text_projection.weight`.
+    /// Takes the tensors `text_model.*` (or the same without the prefix, as newer transformers write it) and
+    /// `text_projection.weight`.
     ///
     /// The projection is loaded where the configuration asks for it or the checkpoint has one.
     pub fn load(weights: &Weights, config: ClipTextConfig) -> Result<Self> {
@@ -148,7 +150,8 @@ impl ClipText {
         })
     }
 
-    /// Where the text ends: the first end-of-text token, or the largest id under the configurations with the mistaken one.
+    /// Where the text ends: the first end-of-text token, or the largest id under the configurations with the
+    /// mistaken one.
     fn end_of_text(&self, ids: &[u32]) -> usize {
         let end = match self.config.eos_token {
             MISTAKEN_EOS => ids.iter().max().copied().unwrap_or_default(),

@@ -1,9 +1,11 @@
 //! Low-rank updates (LoRA, arXiv:2106.09685) merged into weights when they are read.
 //!
 //! Two layouts are in use, both read here:
-//! - *kohya*: `lora_unet_down_blocks_0_….lora_down.weight`, `….lora_up.weight`, `….alpha`; for the UNet under diffusers' names or, as in
+//! - *kohya*: `lora_unet_down_blocks_0_….lora_down.weight`, `….lora_up.weight`, `….alpha`; for the UNet under
+//!   diffusers' names or, as in
 //!   SDXL-Lightning's LoRA files, under those of the original implementation (`lora_unet_input_blocks_4_1_…`);
-//! - *diffusers/peft*: `unet.down_blocks.0.….lora_A.weight`, `….lora_B.weight` (older: `.lora.down.weight`, `.processor.to_q_lora.down.weight`),
+//! - *diffusers/peft*: `unet.down_blocks.0.….lora_A.weight`, `….lora_B.weight` (older: `.lora.down.weight`,
+//!   `.processor.to_q_lora.down.weight`),
 //!   with `alpha` in the header's metadata or absent (then it equals the rank).
 //!
 //! An update is `scale · alpha/rank · up·down`.
@@ -127,7 +129,8 @@ impl Lora {
         if report.is_empty() { Ok(weights.with_deltas(deltas)) } else { Err(report.into()) }
     }
 
-    /// peft's settings, which newer diffusers puts into the header: `unet.lora_alpha`, `unet.alpha_pattern`, `unet.use_rslora`.
+    /// peft's settings, which newer diffusers puts into the header: `unet.lora_alpha`, `unet.alpha_pattern`,
+    /// `unet.use_rslora`.
     fn take_alphas(&mut self, metadata: &serde_json::Value) -> Result<()> {
         for ((target, module), entry) in &mut self.modules {
             let prefix = match target {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-/// Translates diffusers' module names. How the blocks are counted depends on the number of residual blocks per resolution.
+/// Translates diffusers' module names. How the blocks are counted depends on the number of residual blocks
+/// per resolution.
 pub(super) struct Names {
     per_block: usize,
     up_blocks_with_attention: BTreeSet<String>,
@@ -21,7 +22,8 @@ impl Names {
         Self { per_block, up_blocks_with_attention: names.iter().filter_map(with_attention).collect() }
     }
 
-    /// `down_blocks.1.attentions.0.proj_in` → `input_blocks.4.1.proj_in`; `None` where both agree or there is no counterpart.
+    /// `down_blocks.1.attentions.0.proj_in` → `input_blocks.4.1.proj_in`; `None` where both agree or there is
+    /// no counterpart.
     pub(super) fn of_module(&self, module: &str) -> Option<String> {
         let whole = match module {
             "conv_in" => "input_blocks.0.0",

@@ -1,4 +1,5 @@
-//! DPM-Solver++, multistep, first and second order (arXiv:2211.01095, algorithm 2; diffusers' `DPMSolverMultistepScheduler`).
+//! DPM-Solver++, multistep, first and second order (arXiv:2211.01095, algorithm 2; diffusers'
+//! `DPMSolverMultistepScheduler`).
 
 use super::mix;
 use super::noise::{NoiseSchedule, Prediction};

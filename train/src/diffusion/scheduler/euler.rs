@@ -1,4 +1,5 @@
-//! Euler's method on dx/dσ = (x − x̂₀)/σ (arXiv:2206.00364, algorithm 2 without churn; diffusers' `EulerDiscreteScheduler`).
+//! Euler's method on dx/dσ = (x − x̂₀)/σ (arXiv:2206.00364, algorithm 2 without churn; diffusers'
+//! `EulerDiscreteScheduler`).
 
 use super::mix;
 use super::noise::{NoiseSchedule, Prediction};

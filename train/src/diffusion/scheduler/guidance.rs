@@ -1,6 +1,7 @@
 //! Classifier-free guidance (arXiv:2207.12598) in the two scales in use.
 //!
-//! The paper's eq. 6 counts from 0 (w = 0: no guidance), eq. 10 from 1, as diffusers' `guidance_scale` does: w₁₀ = w₆ + 1. The program takes eq. 10.
+//! The paper's eq. 6 counts from 0 (w = 0: no guidance), eq. 10 from 1, as diffusers' `guidance_scale` does:
+//! w₁₀ = w₆ + 1. The program takes eq. 10.
 
 use crate::error::Result;
 use candle_core::Tensor;

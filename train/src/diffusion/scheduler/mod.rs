@@ -72,7 +72,8 @@ impl SchedulerConfig {
 impl TryFrom<Settings> for SchedulerConfig {
     type Error = Error;
 
-    /// Values that a class wrote only because they are its defaults (`_use_default_values`) do not carry over to another class.
+    /// Values that a class wrote only because they are its defaults (`_use_default_values`) do not carry over
+    /// to another class.
     fn try_from(settings: Settings) -> Result<Self> {
         let defaults: Vec<String> = settings.or("_use_default_values", Vec::new())?;
         Ok(Self { settings: settings.without(&defaults) })
@@ -186,7 +187,8 @@ impl Sampler {
 
     /// Step `i`: from the sample and the network's output to the next sample. The steps are taken in order.
     ///
-    /// `noise` (standard normal, of the sample's shape) is read where [`adds_noise`](Self::adds_noise) says so; without it the mean is taken.
+    /// `noise` (standard normal, of the sample's shape) is read where [`adds_noise`](Self::adds_noise) says
+    /// so; without it the mean is taken.
     pub fn step(
         &mut self,
         i: usize,
@@ -210,7 +212,8 @@ impl Sampler {
     }
 }
 
-/// Clamps x̂₀ where the configuration says so (`clip_sample`, on by default in DDPM and DDIM; Stable Diffusion turns it off).
+/// Clamps x̂₀ where the configuration says so (`clip_sample`, on by default in DDPM and DDIM; Stable
+/// Diffusion turns it off).
 #[derive(Clone, Copy, Debug)]
 struct Clip(Option<f64>);
 

@@ -43,8 +43,8 @@ enum BetaSchedule {
 }
 
 impl NoiseSchedule {
-    /// From `beta_start`, `beta_end`, `beta_schedule`, `trained_betas`, `num_train_timesteps`, `rescale_betas_zero_snr`;
-    /// the defaults are those of diffusers (and of DDPM).
+    /// From `beta_start`, `beta_end`, `beta_schedule`, `trained_betas`, `num_train_timesteps`,
+    /// `rescale_betas_zero_snr`; the defaults are those of diffusers (and of DDPM).
     pub fn from_settings(settings: &Settings) -> Result<Self> {
         let n: usize = settings.or("num_train_timesteps", 1000)?;
         if n > MOST_TIMESTEPS {
@@ -87,7 +87,7 @@ impl NoiseSchedule {
             .collect();
         if settings.or("rescale_betas_zero_snr", false)? {
             rescale_to_zero_snr(&mut alphas_cumprod);
-            // A schedule that does not fall, such as one of a single timestep, has nothing to be stretched.
+            // A schedule that does not fall, such as one of a single timestep, cannot be stretched.
             if alphas_cumprod.iter().any(|a| !a.is_finite()) {
                 return Err(settings
                     .unsupported("rescale_betas_zero_snr", "use false, or betas by which the signal falls"));
@@ -149,7 +149,7 @@ impl NoiseSchedule {
         self.combine(noise, f64::sqrt, x0, |a| -(1.0 - a).sqrt(), timesteps)
     }
 
-    /// What a network of this prediction is to say of a batch.
+    /// The target of a network with this kind of prediction, for a batch.
     pub fn target(
         &self,
         prediction: Prediction,

@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::grad;
 use candle_core::Tensor;
 
-/// diffusers' `Attention`: queries from the image, keys and values from the image itself (`attn1`) or from tokens (`attn2`).
+/// diffusers' `Attention`: queries from the image, keys and values from the image itself (`attn1`) or from
+/// tokens (`attn2`).
 #[derive(Clone, Debug)]
 pub struct Attention {
     to_q: Linear,
@@ -51,7 +52,8 @@ impl Attention {
 
     /// `Z′ = Attn(Q, K_t, V_t) + λ_ref·Attn(Q, K_ref, V_ref) + λ_b·Attn(Q, K_b, V_b)` (paper sec. 4.3), then `to_out`.
     ///
-    /// The tokens of all streams are laid one after another and each run of them has a softmax of its own; λ goes into the values.
+    /// The tokens of all streams are laid one after another and each run of them has a softmax of its own; λ
+    /// goes into the values.
     fn on_tokens(&self, layer: usize, x: &Tensor, conditioning: &Conditioning) -> Result<Tensor> {
         let q = self.to_q.forward(x)?;
         let text = &conditioning.text;

@@ -1,4 +1,5 @@
-//! A residual block and the transformer that follows it: what a down, mid or up block repeats, and what a checkpoint forgets.
+//! A residual block and the transformer that follows it: the unit that down, mid and up blocks repeat, and
+//! that gradient checkpointing runs again.
 
 use super::config::UnetConfig;
 use super::resnet::Resnet;
@@ -18,7 +19,8 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// `shape` is (input channels, output channels, heads, transformer blocks); `name` that of the block, `j` the layer within it.
+    /// `shape` is (input channels, output channels, heads, transformer blocks); `name` that of the block, `j`
+    /// the layer within it.
     pub fn load(
         weights: &Weights,
         config: &UnetConfig,

@@ -78,7 +78,8 @@ impl PerBlock {
     }
 }
 
-/// The keys that are read; diffusers writes many more, which either do not concern inference or are checked in [`REQUIRED`].
+/// The keys that are read; diffusers writes many more, which either do not concern inference or are checked
+/// in [`REQUIRED`].
 #[derive(Deserialize)]
 struct Raw {
     in_channels: usize,
@@ -127,7 +128,8 @@ fn yes() -> bool {
     true
 }
 
-/// Keys that would change what the network computes, with the only values supported (a missing key has its default, the first).
+/// Keys that would change what the network computes, with the only values supported (a missing key has its
+/// default, the first).
 const REQUIRED: &[(&str, &[&str])] = &[
     ("act_fn", &["\"silu\"", "\"swish\""]),
     ("attention_type", &["\"default\""]),
@@ -182,9 +184,9 @@ impl UnetConfig {
 /// The largest width of anything; published models reach 5120. Products of a few of them must not overflow.
 const LARGEST_WIDTH: usize = 1 << 16;
 
-/// The most blocks, layers of a block, and layers of a transformer behind each; published models have up to 4, 3 and 10.
-/// Their product is looked up in the file of weights, and a stranger's configuration must not keep the program at that
-/// for ever.
+/// The most blocks, layers of a block, and layers of a transformer behind each; published models have up to
+/// 4, 3 and 10. Their product is looked up in the file of weights, and a stranger's configuration must not
+/// keep the program at that for ever.
 const MOST_LAYERS: usize = 32;
 
 impl Raw {
@@ -219,29 +221,13 @@ impl Raw {
     fn check(&self) -> Result<UnetConfig> {
         self.check_sizes()?;
         let n = self.block_out_channels.len();
-        let attends = |types: &[String], key: &'static str, with: &str, without: &str| -> Result<Vec<bool>> {
-            if types.len() != n || n == 0 {
-                return Err(unsupported(
-                    key,
-                    &format!("{types:?}"),
-                    format!("one entry per block_out_channels ({n})"),
-                ));
-            }
-            types
-                .iter()
-                .map(|kind| match kind.as_str() {
-                    kind if kind == with => Ok(true),
-                    kind if kind == without => Ok(false),
-                    other => Err(unsupported(key, &other, format!("use {with} or {without}"))),
-                })
-                .collect()
-        };
-        let down =
-            attends(&self.down_block_types, "down_block_types", "CrossAttnDownBlock2D", "DownBlock2D")?;
-        let up = attends(&self.up_block_types, "up_block_types", "CrossAttnUpBlock2D", "UpBlock2D")?;
+        let kinds = ["CrossAttnDownBlock2D", "DownBlock2D"];
+        let down = have_attention(&self.down_block_types, n, "down_block_types", kinds)?;
+        let kinds = ["CrossAttnUpBlock2D", "UpBlock2D"];
+        let up = have_attention(&self.up_block_types, n, "up_block_types", kinds)?;
         let layers = self.layers_per_block.expand("layers_per_block", n)?;
-        // What the published configurations call attention_head_dim is the number of heads; diffusers keeps that reading
-        // (see the comment on `num_attention_heads` in its UNet2DConditionModel).
+        // What the published configurations call attention_head_dim is the number of heads; diffusers keeps
+        // that reading (see the comment on `num_attention_heads` in its UNet2DConditionModel).
         let heads = match &self.num_attention_heads {
             Some(heads) => heads.expand("num_attention_heads", n)?,
             None => self.attention_head_dim.expand("attention_head_dim", n)?,
@@ -318,6 +304,30 @@ impl Raw {
             Some(other) => Err(unsupported("addition_embed_type", &other, "use null or text_time")),
         }
     }
+}
+
+/// Which of `n` blocks have attention, by the names of their `types`.
+fn have_attention(
+    types: &[String],
+    n: usize,
+    key: &'static str,
+    [with, without]: [&str; 2],
+) -> Result<Vec<bool>> {
+    if types.len() != n || n == 0 {
+        return Err(unsupported(
+            key,
+            &format!("{types:?}"),
+            format!("one entry per block_out_channels ({n})"),
+        ));
+    }
+    types
+        .iter()
+        .map(|kind| match kind.as_str() {
+            kind if kind == with => Ok(true),
+            kind if kind == without => Ok(false),
+            other => Err(unsupported(key, &other, format!("use {with} or {without}"))),
+        })
+        .collect()
 }
 
 fn unsupported(key: &str, value: &impl ToString, hint: impl Into<String>) -> Error {

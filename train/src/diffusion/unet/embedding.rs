@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::grad;
 use candle_core::{DType, Device, Tensor};
 
-/// Sinusoids of `values` (one row each, `width` columns), computed in f64 and rounded to f32: half precision would lose timesteps.
+/// Sinusoids of `values` (one row each, `width` columns), computed in f64 and rounded to f32: half precision
+/// would lose timesteps.
 ///
 /// Frequencies as in Transformer, Vaswani et al. 2017, sec. 3.5; diffusers' `get_timestep_embedding`.
 pub fn sinusoids(

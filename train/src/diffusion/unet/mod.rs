@@ -1,4 +1,5 @@
-//! diffusers' `UNet2DConditionModel` for SD 1.5 and SDXL, with seats for the reference and body streams in every cross-attention.
+//! diffusers' `UNet2DConditionModel` for SD 1.5 and SDXL, with room for the reference and body streams in
+//! every cross-attention.
 //!
 //! | file | what |
 //! |---|---|
@@ -150,7 +151,8 @@ impl UNet {
         self.conv_in.device()
     }
 
-    /// Name and width of every cross-attention layer, in the order of adapter files (down, up, mid): entry `i` has number `2i + 1`.
+    /// Name and width of every cross-attention layer, in the order of adapter files (down, up, mid): entry
+    /// `i` has number `2i + 1`.
     pub fn cross_attention(&self) -> &[(String, usize)] {
         &self.cross_attention
     }
@@ -160,16 +162,18 @@ impl UNet {
         &self.text_key_values
     }
 
-    /// With or without gradient checkpointing: each residual block with its transformer keeps its inputs only and is run
-    /// again in the backward pass. A step computes the forward pass twice and needs less memory; the gradients are the same.
-    /// An [`Observer`] is then called in both passes, with tensors that stand in for the graph's.
+    /// With or without gradient checkpointing: each residual block with its transformer keeps its inputs only
+    /// and is run again in the backward pass. A step computes the forward pass twice and needs less memory;
+    /// the gradients are the same. An [`Observer`] is then called in both passes, with tensors that stand in
+    /// for the graph's.
     #[must_use]
     pub fn with_checkpointing(self, checkpointing: bool) -> Self {
         Self { checkpointing, ..self }
     }
 
-    /// Computes in `compute`; f32 where nothing is said. Weights of another type are converted as they are used, so large
-    /// ones should be of this one; norms and softmax compute in f32 all the same, and so is the prediction.
+    /// Computes in `compute`; f32 where nothing is said. Weights of another type are converted as they are
+    /// used, so large ones should be of this one; norms and softmax compute in f32 all the same, and so is
+    /// the prediction.
     #[must_use]
     pub fn with_compute(self, compute: DType) -> Self {
         Self { compute, ..self }

@@ -14,7 +14,8 @@ pub struct KeyValue {
     pub value: Tensor,
 }
 
-/// One additional stream: `λ·Attn(Q, K, V)` with keys and values of its own tokens (paper sec. 4.3; IP-Adapter, Ye et al. 2023, eq. 5).
+/// One additional stream: `λ·Attn(Q, K, V)` with keys and values of its own tokens (paper sec. 4.3;
+/// IP-Adapter, Ye et al. 2023, eq. 5).
 #[derive(Clone, Debug)]
 pub struct Stream {
     /// Projected embedding, `[b, tokens, cross_attention_dim]`.
@@ -89,7 +90,8 @@ impl Conditioning {
         [&self.reference, &self.body].into_iter().flatten().filter(|s| s.lambda != 0.0)
     }
 
-    /// Everything that the cross-attention layers at `places` depend on; [`with_tensors`](Self::with_tensors) takes the same order.
+    /// Everything that the cross-attention layers at `places` depend on; [`with_tensors`](Self::with_tensors)
+    /// takes the same order.
     pub(super) fn tensors(&self, places: &[usize]) -> Vec<&Tensor> {
         let mut tensors = vec![&self.text];
         for stream in self.streams() {

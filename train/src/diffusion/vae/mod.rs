@@ -1,4 +1,5 @@
-//! The image autoencoder of Stable Diffusion (diffusers' `AutoencoderKL`, arXiv:2112.10752): images in [−1, 1] to latents and back. Differentiable.
+//! The image autoencoder of Stable Diffusion (diffusers' `AutoencoderKL`, arXiv:2112.10752): images in [−1,
+//! 1] to latents and back. Differentiable.
 
 mod blocks;
 mod decoder;
@@ -16,8 +17,8 @@ use encoder::Encoder;
 /// The most resolutions: each halves the sides, and no picture can be halved more often. Published models have four.
 const MOST_RESOLUTIONS: usize = 16;
 
-/// The most residual blocks of one resolution; published models have two. Each is looked up in the file of weights, and a
-/// stranger's configuration must not keep the program at that for ever.
+/// The most residual blocks of one resolution; published models have two. Each is looked up in the file of
+/// weights, and a stranger's configuration must not keep the program at that for ever.
 const MOST_LAYERS: usize = 1000;
 
 /// What `vae/config.json` says.
@@ -144,7 +145,8 @@ impl AutoencoderKl {
         self.decoder.device()
     }
 
-    /// The distribution of latents of images `[n, 3, h, w]` in [−1, 1]; the sides are multiples of [`VaeConfig::downscale`].
+    /// The distribution of latents of images `[n, 3, h, w]` in [−1, 1]; the sides are multiples of
+    /// [`VaeConfig::downscale`].
     pub fn encode(&self, image: &Tensor) -> Result<LatentDistribution> {
         LatentDistribution::from_moments(&self.moments(image)?)
     }
@@ -157,15 +159,18 @@ impl AutoencoderKl {
         }
     }
 
-    /// Like [`encode`](Self::encode), in overlapping tiles where the image is larger than the side the model was trained at.
+    /// Like [`encode`](Self::encode), in overlapping tiles where the image is larger than the side the model
+    /// was trained at.
     pub fn encode_tiled(&self, image: &Tensor) -> Result<LatentDistribution> {
         let tiles = self.tiles(self.config.sample_size, self.latent_tile());
         LatentDistribution::from_moments(&tiles.run(image, |tile| self.moments(tile))?)
     }
 
-    /// Like [`decode`](Self::decode), in overlapping tiles where the latent is larger than a tile: memory stays that of one tile.
+    /// Like [`decode`](Self::decode), in overlapping tiles where the latent is larger than a tile: memory
+    /// stays that of one tile.
     ///
-    /// Tiles blend as in diffusers' `tiled_decode`. A tile sees nothing beyond its edge, so the result differs slightly from [`decode`](Self::decode).
+    /// Tiles blend as in diffusers' `tiled_decode`. A tile sees nothing beyond its edge, so the result
+    /// differs slightly from [`decode`](Self::decode).
     pub fn decode_tiled(&self, latent: &Tensor) -> Result<Tensor> {
         self.tiles(self.latent_tile(), self.config.sample_size).run(latent, |tile| self.decode(tile))
     }

@@ -10,7 +10,8 @@ pub(super) struct Tiles {
 }
 
 impl Tiles {
-    /// Runs `model` on tiles of `x` `[n, c, h, w]` and joins the results. A quarter of each tile overlaps the next, as in diffusers.
+    /// Runs `model` on tiles of `x` `[n, c, h, w]` and joins the results. A quarter of each tile overlaps the
+    /// next, as in diffusers.
     pub(super) fn run(&self, x: &Tensor, model: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let (_, _, h, w) = x.dims4()?;
         if h <= self.from && w <= self.from {

@@ -1,4 +1,4 @@
-//! Attention whose scores are made anew in the backward pass, of a few heads at a time.
+//! Attention that computes its scores again in the backward pass, for a few heads at a time.
 //!
 //! At 64 × 64 latents a head's scores are 4096²: kept for all heads of a batch of 16 in f32 they would take 8.6 GB a
 //! layer. Gradients as of softmax and two products (Dao et al. 2022, arXiv:2205.14135, appendix B.2).
@@ -9,9 +9,9 @@ use super::wide::widened;
 use crate::error::Result;
 use candle_core::{D, Tensor};
 
-/// Elements of one tensor of scores: 1 GiB in f32, a few heads of the largest maps, all heads of most layers. The backward pass
-/// holds four of them at once (the weights, their gradient, and two products on the way to the gradient of the scores), and
-/// with half types one of half the size besides: 4 to 4.5 GiB.
+/// Elements of one tensor of scores: 1 GiB in f32, a few heads of the largest maps, all heads of most layers.
+/// The backward pass holds four of them at once (the weights, their gradient, and two products on the way to
+/// the gradient of the scores), and with half types one of half the size besides: 4 to 4.5 GiB.
 const SCORES: usize = 1 << 28;
 
 /// See [`grad::attention`](crate::grad::attention).
@@ -103,8 +103,8 @@ impl Heads {
     }
 }
 
-/// A mask as it was given: `[b or 1, h or 1, n or 1, m or 1]`. It is broadcast to the scores of a few heads at a time, since for
-/// all of them it would be as large as what is made anew to be saved.
+/// A mask of the shape it was given in: `[b or 1, h or 1, n or 1, m or 1]`. It is broadcast for a few heads
+/// at a time: for all heads it would take the memory that computing the scores again saves.
 struct Mask {
     /// `[groups, n or 1, m or 1]`
     values: Tensor,

@@ -1,14 +1,15 @@
 //! Convolution whose gradients are forward convolutions and matrix products.
 //!
-//! Candle's own backward pass runs a transposed convolution, on a GPU one thread per element, and computes weight
-//! gradients also where weights are frozen. With stride 1, padding p and a kernel of k px the gradient of the input is
-//! the convolution of the result's gradient with the weights turned by 180° and their channels exchanged, with padding
-//! k − 1 − p (Dumoulin & Visin 2016, arXiv:1603.07285, sec. 4). A longer stride puts zeros between the gradient's elements.
+//! Candle's own backward pass runs a transposed convolution, on a GPU one thread per element, and computes
+//! weight gradients also where weights are frozen. With stride 1, padding p and a kernel of k px the gradient
+//! of the input is the convolution of the result's gradient with the weights turned by 180° and their
+//! channels exchanged, with padding k − 1 − p (Dumoulin & Visin 2016, arXiv:1603.07285, sec. 4). A longer
+//! stride puts zeros between the gradient's elements.
 
 use super::node::{node1, node3};
 use super::wide::widened;
 use crate::error::Result;
-use crate::grad::Kept;
+use crate::grad::WeightCache;
 use candle_core::Tensor;
 
 /// See [`grad::conv2d`](crate::grad::conv2d).
@@ -22,13 +23,13 @@ pub fn conv2d(
     convolve(x, weight, bias, [stride, padding], None)
 }
 
-/// The same, with a frozen weight's turned form in `kept`, where there is one.
+/// The same; a frozen weight rotated by 180° is kept in `cache`, if there is one.
 pub(in crate::grad) fn convolve(
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
     [stride, padding]: [usize; 2],
-    kept: Option<&Kept>,
+    cache: Option<&WeightCache>,
 ) -> Result<Tensor> {
     let (o, _, kh, kw) = weight.dims4()?;
     let window = Window { kernel: [kh, kw], input: [x.dim(2)?, x.dim(3)?], stride, padding };
@@ -38,14 +39,14 @@ pub(in crate::grad) fn convolve(
     let shaped = |bias: &Tensor| bias.to_dtype(x.dtype())?.reshape(((), o, 1, 1));
     if let Some(bias) = bias.filter(|bias| bias.rank() == 2 && bias.track_op()) {
         // A trained bias for each sample is added outside: its gradient is no sum over samples.
-        let y = tied(x, weight, None, [maps, w], window, kept, &y)?;
+        let y = tied(x, weight, None, [maps, w], window, cache, &y)?;
         return Ok(y.broadcast_add(&shaped(bias)?)?);
     }
     let y = match bias {
         Some(bias) => y.broadcast_add(&shaped(&bias.detach())?)?,
         None => y,
     };
-    tied(x, weight, bias, [maps, w], window, kept, &y)
+    tied(x, weight, bias, [maps, w], window, cache, &y)
 }
 
 /// `y` in the graph. `maps` and `w` are input and weight as they were convolved.
@@ -55,14 +56,14 @@ fn tied(
     bias: Option<&Tensor>,
     [maps, w]: [Tensor; 2],
     window: Window,
-    kept: Option<&Kept>,
+    cache: Option<&WeightCache>,
     y: &Tensor,
 ) -> Result<Tensor> {
     if !weight.track_op() && !bias.is_some_and(Tensor::track_op) {
-        // Turned when the first gradient is asked for, and only then: what is only sampled from needs none.
-        let (kept, kind) = (kept.cloned().unwrap_or_default(), w.dtype());
+        // Rotated when the first gradient is asked for: a network that is only sampled from never needs it.
+        let (cache, kind) = (cache.cloned().unwrap_or_default(), w.dtype());
         let backward = move |grad: &Tensor| {
-            let turned = kept.turned(kind, || turned(&w))?;
+            let turned = cache.turned(kind, || turned(&w))?;
             Ok([Some(window.of_input(grad, &turned)?)])
         };
         return Ok(node1("conv2d", x, y, Box::new(backward))?);
@@ -104,8 +105,8 @@ impl Window {
         spread.contiguous()?.conv2d(turned, 0, 1, 1, 1)
     }
 
-    /// The gradient along an axis as the turned kernel reads it: `stride` apart, with zeros between and around, as long as
-    /// the input and the kernel, less one.
+    /// The gradient along an axis as the turned kernel reads it: `stride` apart, with zeros between and
+    /// around, as long as the input and the kernel, less one.
     fn spread(self, grad: &Tensor, axis: usize) -> candle_core::Result<Tensor> {
         let (dim, kernel, stride) = (axis + 2, self.kernel[axis], self.stride);
         let length = self.input[axis] + kernel - 1;
@@ -116,7 +117,8 @@ impl Window {
             let between = grad.unsqueeze(dim + 1)?.pad_with_zeros(dim + 1, 0, stride - 1)?.reshape(dims)?;
             apart = between.narrow(dim, 0, (grad.dim(dim)? - 1) * stride + 1)?;
         }
-        // More padding than kernel: what lies wholly in the padding says nothing of the input.
+        // With more padding than kernel, outermost results see padding only, and have no gradient for the
+        // input.
         let before = (kernel - 1).saturating_sub(self.padding);
         let cut = self.padding.saturating_sub(kernel - 1);
         let held = apart.dim(dim)?.saturating_sub(cut).min(length - before);

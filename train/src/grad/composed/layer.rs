@@ -21,7 +21,7 @@ pub fn cross_attention_layer(
     layer(x, &normed(x)?, &normed(others)?, &mask.unsqueeze(1)?, weights)
 }
 
-/// The one operation of a layer that a card has a kernel for: masks are none of its attention's.
+/// Layer normalisation is the only part of a layer with a kernel for GPUs: that of attention takes no mask.
 fn norm(x: &Tensor, [weight, bias]: &[Tensor; 2], eps: f64) -> Result<Tensor> {
     match card::layer_norm(x, weight, bias, eps)? {
         Some(y) => Ok(y),

@@ -21,7 +21,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
         None if !weight.track_op() => of_frozen(&flat, w, &y)?,
         Some(bias) if !weight.track_op() && !bias.track_op() => of_frozen(&flat, w, &y)?,
         _ => {
-            // A bias of nothing takes its place where there is none.
+            // Without a bias, an empty tensor takes its place among the arguments.
             let bias = bias.cloned().map_or_else(|| Tensor::zeros(1, x.dtype(), x.device()), Ok)?;
             let wanted = [flat.track_op(), weight.track_op(), bias.track_op()];
             let backward = move |grad: &Tensor| {

@@ -1,5 +1,6 @@
-//! The same functions composed of Candle's differentiable operators: what runs on a device that has no kernels of its own
-//! yet, and the reference the kernels are compared with. Shapes are checked by the functions of [`grad`](crate::grad).
+//! The same functions composed of Candle's differentiable operators: what runs on a device that has no
+//! kernels of its own yet, and the reference the kernels are compared with. Shapes are checked by the
+//! functions of [`grad`](crate::grad).
 
 mod activation;
 mod attention;

@@ -1,8 +1,8 @@
-//! A graph node made of a ready result and a backward closure.
+//! A graph node made of a finished result and a closure for the backward pass.
 //!
-//! Candle's `CustomOp` wants the forward pass written per device on raw storage. Where the forward pass is a composition of tensor
-//! operations, the node takes the finished result instead, so that only the backward pass is ours, on any device. The price is
-//! one copy of the result, which is let go once that is made.
+//! Candle's `CustomOp` wants the forward pass written per device on raw storage. Where the forward pass is a
+//! composition of tensor operations, the node takes the finished result instead, so that only the backward
+//! pass is ours, on any device. It costs one copy of the result, which is then dropped.
 
 use candle_core::{
     CpuStorage, CudaStorage, CustomOp1, CustomOp3, Layout, MetalStorage, Result, Shape, Tensor,

@@ -1,4 +1,4 @@
-//! Half types: products are theirs, sums and norms are f32's.
+//! Half types: matrix products are computed in them, sums and norms in f32.
 
 use crate::error::Result;
 use candle_core::{DType, Tensor};

@@ -1,19 +1,20 @@
-//! Parts of rows put side by side, with what they share and what is of their place.
+//! Sequences put one after the other, plus a row that all share and an embedding of each position.
 
 use super::kernel::View;
-use super::many::{Made, Many};
+use super::nary::{NaryKernel, Output};
 use super::real::Real;
 use super::scratch::Scratch;
 use candle_core::{Result, Shape};
 use rayon::prelude::*;
 
-/// Arguments are what all parts but the last share `[n, w]`, what each place adds `[1, p, w]`, and the parts `[n, pₖ, w]`.
+/// Arguments are what all parts but the last share `[n, w]`, what each place adds `[1, p, w]`, and the parts
+/// `[n, pₖ, w]`.
 pub(in crate::grad) struct Assemble;
 
-impl Many for Assemble {
+impl NaryKernel for Assemble {
     const NAME: &'static str = "assemble";
 
-    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Made<T>> {
+    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Output<T>> {
         let (shared, place, parts) = (args[0], args[1], &args[2..]);
         let (n, places, width) = (shared.dims[0], place.dims[1], place.dims[2]);
         let mut y = vec![T::zero(); n * places * width];

@@ -52,7 +52,7 @@ struct Whole<'a, T: Real> {
 /// Some query rows of one head of one batch entry.
 struct Tile<'a, T> {
     q: Mat<'a, T>,
-    /// Keys, transposed: what the matrix product takes without copying it for every tile.
+    /// Keys, transposed: the layout that the matrix product reads without a copy for every tile.
     keys: Mat<'a, T>,
     batch: usize,
     first: usize,
@@ -100,7 +100,7 @@ impl Attention {
     }
 
     fn tile_rows(&self, sizes: &Sizes) -> usize {
-        // Two tiles per thread even out their ends.
+        // Two tiles per thread, so that threads finish at about the same time.
         let share = (sizes.batch * sizes.n).div_ceil(2 * rayon::current_num_threads());
         (TILE_SCORES / sizes.m.max(1)).min(TILE_ROWS).min(share).max(16)
     }

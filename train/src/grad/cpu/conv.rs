@@ -1,12 +1,12 @@
-//! Two-dimensional convolution: by columns and one matrix product, or by Winograd's algorithm where that costs less; the
-//! gradient of the weight at stride 1 by `taps`.
+//! Two-dimensional convolution: by columns and one matrix product, or by Winograd's algorithm where that
+//! costs less; the gradient of the weight at stride 1 by `taps`.
 
 use super::columns;
-use super::kept::Kept;
 use super::kernel::{Kernel, View};
 use super::real::Real;
 use super::taps;
 use super::weight::with_values;
+use super::weight_cache::WeightCache;
 use super::winograd;
 use candle_core::{Result, Shape, Tensor};
 
@@ -24,8 +24,8 @@ pub(in crate::grad) struct FrozenConv {
     /// `[o]`, or `[n, o]`: one for each sample.
     pub bias: Option<Tensor>,
     pub window: Window,
-    /// Where the weight is kept transformed, if it is.
-    pub kept: Option<Kept>,
+    /// The cache of the transformed weight, if there is one.
+    pub cache: Option<WeightCache>,
 }
 
 /// The same with arguments x, weight, and for three arguments bias `[o]`.
@@ -80,14 +80,14 @@ fn result<T: Real>(
     x: View<'_, T>,
     weight: &[T],
     bias: Option<&[T]>,
-    kept: Option<&Kept>,
+    cache: Option<&WeightCache>,
     sizes: &Sizes,
 ) -> Result<(Vec<T>, Shape)> {
     let mut y = vec![T::zero(); sizes.n * sizes.o * sizes.oh * sizes.ow];
     match sizes.tile() {
         Some(side) => {
             let maps = winograd::Maps { n: sizes.n, h: sizes.h, w: sizes.w };
-            let weight = winograd::Weight { values: weight, o: sizes.o, i: sizes.i, kept };
+            let weight = winograd::Weight { values: weight, o: sizes.o, i: sizes.i, cache };
             winograd::convolve(side, x.data, maps, weight, winograd::Direction::Forward, bias, &mut y);
         }
         None => columns::convolve(x.data, weight, bias, sizes, &mut y),
@@ -95,12 +95,12 @@ fn result<T: Real>(
     Ok((y, (sizes.n, sizes.o, sizes.oh, sizes.ow).into()))
 }
 
-fn by_input<T: Real>(grad: View<'_, T>, weight: &[T], kept: Option<&Kept>, sizes: &Sizes) -> Vec<T> {
+fn by_input<T: Real>(grad: View<'_, T>, weight: &[T], cache: Option<&WeightCache>, sizes: &Sizes) -> Vec<T> {
     let mut dx = vec![T::zero(); sizes.n * sizes.i * sizes.h * sizes.w];
     match sizes.tile() {
         Some(side) => {
             let maps = winograd::Maps { n: sizes.n, h: sizes.h, w: sizes.w };
-            let weight = winograd::Weight { values: weight, o: sizes.o, i: sizes.i, kept };
+            let weight = winograd::Weight { values: weight, o: sizes.o, i: sizes.i, cache };
             winograd::convolve(side, grad.data, maps, weight, winograd::Direction::Backward, None, &mut dx);
         }
         None => columns::by_input(grad.data, weight, sizes, &mut dx),
@@ -133,9 +133,9 @@ impl Kernel<1> for FrozenConv {
     fn forward<T: Real>(&self, [x]: [View<'_, T>; 1]) -> Result<(Vec<T>, Shape)> {
         let sizes = Sizes::new(x.dims, self.weight.dims(), self.window);
         with_values(&self.weight, |weight: &[T]| match &self.bias {
-            None => result(x, weight, None, self.kept.as_ref(), &sizes),
+            None => result(x, weight, None, self.cache.as_ref(), &sizes),
             Some(bias) => {
-                with_values(bias, |bias: &[T]| result(x, weight, Some(bias), self.kept.as_ref(), &sizes))
+                with_values(bias, |bias: &[T]| result(x, weight, Some(bias), self.cache.as_ref(), &sizes))
             }
         })
     }
@@ -149,7 +149,7 @@ impl Kernel<1> for FrozenConv {
     ) -> Result<[Option<Vec<T>>; 1]> {
         let sizes = Sizes::new(x.dims, self.weight.dims(), self.window);
         with_values(&self.weight, |weight: &[T]| {
-            Ok([Some(by_input(grad, weight, self.kept.as_ref(), &sizes))])
+            Ok([Some(by_input(grad, weight, self.cache.as_ref(), &sizes))])
         })
     }
 }

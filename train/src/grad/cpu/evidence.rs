@@ -1,7 +1,7 @@
-//! Evidence of pairs of Gaussians; what it is made of for a pair exists for that pair only.
+//! Evidence of pairs of Gaussians, pair by pair: no intermediate tensor `[n, m, d]` exists.
 
 use super::kernel::View;
-use super::many::{Made, Many};
+use super::nary::{NaryKernel, Output};
 use super::real::{Loop, Real, simd};
 use super::scratch::Scratch;
 use candle_core::{Result, Shape};
@@ -121,10 +121,10 @@ fn of_side<T: Real>(
     by
 }
 
-impl Many for Evidence {
+impl NaryKernel for Evidence {
     const NAME: &'static str = "evidence";
 
-    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Made<T>> {
+    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Output<T>> {
         let (n, m) = (args[0].dims[0], args[2].dims[0]);
         let own = |precision: View<'_, T>, shift: View<'_, T>| -> Vec<f64> {
             let of = |i| simd::<Partition, _>((row(precision, shift, i), None));

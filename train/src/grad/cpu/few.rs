@@ -1,12 +1,13 @@
-//! Matrix products of a few rows with a weight `[outputs, inputs]`: each of its numbers is used as often as there are rows, so
-//! reading it takes longer than the arithmetic. It is read once, as it lies; a matrix product would copy it first.
+//! Products of at most four rows with a weight `[outputs, inputs]`. Each number of the weight is used only
+//! once per row, so the time is that of reading it: it is read once, in its layout. `gemm` would pack a copy
+//! first.
 
 use super::real::{Loop, Real, simd};
 use super::reduce;
 use super::scratch::Scratch;
 use rayon::prelude::*;
 
-/// The most rows that are treated so.
+/// The most rows for which this is faster than `gemm`.
 pub(super) const ROWS: usize = 4;
 
 /// Outputs of a task, whose sums are added in order: the same on any number of threads.

@@ -95,29 +95,29 @@ pub(super) fn gemm<T: Real>(
     assert!(shape == (a.shape.0, b.shape.1), "{shape:?} = {:?} · {:?}", a.shape, b.shape);
     // SAFETY: the views checked on creation that every element they address lies in their slice, and that no two
     // elements of `data` share a place; `data` is borrowed exclusively, so it overlaps neither `a` nor `b`.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "`gemm` takes pointers")]
     unsafe {
         write((data.as_mut_ptr(), strides), into, scale, a, b, threads);
     }
 }
 
-/// Rows from which on a product is shared by `gemm` itself, which packs the other matrix once for all of them. With few terms it
-/// uses one thread for all.
+/// From this many rows on, `gemm` itself splits the product among threads and packs the other matrix once for
+/// all. (With a short inner dimension it would use one thread only.)
 const MANY_ROWS: usize = 1024;
 const FEW_TERMS: usize = 16;
-/// Multiplications that are not worth a task.
+/// With fewer multiplications, a product is not split into tasks.
 const SMALL: usize = 1 << 19;
-/// Columns of a task: four vectors of AVX-512, the most that `gemm`'s kernels treat together.
+/// Columns of a task: four AVX-512 vectors of f32, the widest that `gemm`'s kernels handle at once.
 const COLUMNS: usize = 64;
-/// Tasks that are enough to be even on a few threads.
+/// With this many tasks a few threads are evenly loaded.
 const TASKS: usize = 6;
-/// Rows of a task where there are not enough of them: twelve times the six of those kernels.
+/// Rows of a task, where splitting by columns alone gives too few: twelve times the six of those kernels.
 const ROWS: usize = 72;
 /// Elements of a task that adds a bias.
 const BIASED: usize = 1 << 14;
 
-/// `a·b`, and `bias` added to every row: a matrix of its own, row after row, whose memory is not cleared first. Shared
-/// among all threads, by blocks that do not depend on their number.
+/// `a·b` plus `bias` in every row, as a new matrix in row-major order, whose memory is not cleared first.
+/// Split among all threads by blocks that do not depend on their number.
 pub(super) fn product<T: Real>(a: Mat<'_, T>, b: Mat<'_, T>, bias: Option<&[T]>) -> Vec<T> {
     let ((rows, terms), columns) = (a.shape, b.shape.1);
     let whole = (rows.max(1), columns.max(1));
@@ -137,15 +137,15 @@ pub(super) fn product<T: Real>(a: Mat<'_, T>, b: Mat<'_, T>, bias: Option<&[T]>)
         let (top, left) = (block / across * height, block % across * width);
         let (height, width) = (height.min(rows - top), width.min(columns - left));
         let (a, b) = (a.t().columns(top, height).t(), b.columns(left, width));
-        // SAFETY: there is room for `rows` of `columns` elements from `to` on. This task writes those of its block, which no
-        // other one touches, and a product that replaces reads none of them.
-        #[allow(unsafe_code)]
+        // SAFETY: there is room for `rows` of `columns` elements from `to` on. This task writes those of its
+        // block, which no other one touches, and a product that replaces reads none of them.
+        #[allow(unsafe_code, reason = "tasks write disjoint blocks of one buffer")]
         unsafe {
             write((to.at(top * columns + left), (columns, 1)), Into::Replace, T::one(), a, b, threads);
         }
     });
     // SAFETY: the blocks are the whole matrix, and each was written.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "clearing the memory first would be a pass over it")]
     unsafe {
         data.set_len(rows * columns);
     }
@@ -165,17 +165,20 @@ pub(super) fn product<T: Real>(a: Mat<'_, T>, b: Mat<'_, T>, bias: Option<&[T]>)
 struct To<T>(*mut T);
 
 // SAFETY: a pointer, used where it is by tasks that share no element.
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "tasks write disjoint blocks of one buffer")]
 unsafe impl<T: Send> Send for To<T> {}
 // SAFETY: as above.
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "as above")]
 unsafe impl<T: Send> Sync for To<T> {}
 
 impl<T> To<T> {
-    /// From element `start` on, which lies within what is written.
-    #[allow(unsafe_code)]
+    /// The address of element `start`.
+    ///
+    /// # Safety
+    /// `start` lies within the buffer.
+    #[allow(unsafe_code, reason = "tasks write disjoint blocks of one buffer")]
     unsafe fn at(&self, start: usize) -> *mut T {
-        // SAFETY: said above.
+        // SAFETY: the caller's word.
         unsafe { self.0.add(start) }
     }
 }
@@ -183,9 +186,9 @@ impl<T> To<T> {
 /// A product to `dst` with the strides of its rows and columns.
 ///
 /// # Safety
-/// All elements that `dst` addresses by its strides are there to be written, and read where it is added to them; no two share
-/// a place, and none is of `a` or `b`.
-#[allow(unsafe_code)]
+/// All elements that `dst` addresses by its strides are there to be written, and read where it is added to
+/// them; no two share a place, and none is of `a` or `b`.
+#[allow(unsafe_code, reason = "`gemm` takes pointers")]
 unsafe fn write<T: Real>(
     (dst, strides): (*mut T, (usize, usize)),
     into: Into,

@@ -1,4 +1,4 @@
-//! What an operation has to say to become a node of Candle's graph: its result and its gradients, on plain slices.
+//! What makes an operation a node of Candle's graph: its result and its gradients, on plain slices.
 
 use super::real::Real;
 use crate::grad::backward::hand_over;

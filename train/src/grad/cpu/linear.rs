@@ -26,7 +26,7 @@ fn product<T: Real>(x: View<'_, T>, weight: &[T], bias: Option<&[T]>) -> (Vec<T>
     let y = if rows <= few::ROWS {
         few::product(x.data, weight, bias, inputs)
     } else {
-        // `gemm` would turn the weight as well, by one thread and for each block of the product.
+        // `gemm` would transpose the weight too, but on one thread, and again for each block of the product.
         let mut turned = Scratch::<T>::take(weight.len());
         transpose_to(&mut turned, weight, outputs, inputs);
         gemm::product(Mat::new(x.data, rows, inputs), Mat::new(&turned, inputs, outputs), bias)

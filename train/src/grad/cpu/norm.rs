@@ -54,8 +54,8 @@ impl Kernel<3> for LayerNorm {
         });
         let (mut dw, mut db) = (None, None);
         if wanted[1] || wanted[2] {
-            // Blocks of a fixed size, added in their order: where rayon splits is chance, and so would be
-            // the last bits of the sums.
+            // Blocks of a fixed size, added in order: rayon splits at random places, and the last bits of
+            // sums would be random too.
             let block = width * ROWS_PER_BLOCK;
             let parts: Vec<(Vec<T>, Vec<T>)> = (x.data.par_chunks(block))
                 .zip(grad.data.par_chunks(block))

@@ -1,4 +1,5 @@
-//! Rows by their place: the matrices of one place lie in every batch entry, and are multiplied where they lie.
+//! Operations by position in a sequence: the rows of one position, one in each batch entry, are a strided
+//! matrix, which is multiplied without a copy.
 
 use super::gemm::{Into, Mat, MatMut, Threads, gemm};
 use super::kernel::{Kernel, View};

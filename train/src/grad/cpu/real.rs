@@ -42,7 +42,8 @@ pub(crate) fn simd<L: Loop<A>, A>(args: A) -> L::Output {
 }
 
 impl Real for f32 {
-    /// Cody–Waite reduction and a polynomial of degree 6 (Cephes' `expf`), about 1 ulp; branch-free, so that it vectorises.
+    /// Cody–Waite reduction and a polynomial of degree 6 (Cephes' `expf`), about 1 ulp; branch-free, so that
+    /// it vectorises.
     #[inline(always)]
     fn exp(self) -> Self {
         /// 1.5·2²³: added to a small number it leaves the nearest integer in the lowest bits.

@@ -1,4 +1,4 @@
-//! Working memory that is used again: fresh pages from the system cost as much time as the arithmetic on them.
+//! Buffers that are used again: the first touch of fresh pages costs as much time as the arithmetic on them.
 
 use super::real::Real;
 use std::ops::{Deref, DerefMut};
@@ -10,8 +10,8 @@ pub(in crate::grad) struct Scratch<T: Real> {
     len: usize,
 }
 
-/// Buffers kept for later: what the largest operation needs at once, and what a step's layers keep for their backward pass. More would
-/// only hold memory.
+/// Buffers that the pool keeps: as many as the largest operation needs at once and a step's layers save for
+/// their backward pass. More would only hold memory.
 const KEPT: usize = 12;
 
 impl<T: Real> Scratch<T> {
@@ -27,7 +27,7 @@ impl<T: Real> Scratch<T> {
         if let Some(i) = fitting.min_by_key(|&i| pool[i].len()) {
             return Self { buffer: pool.swap_remove(i), len };
         }
-        // The largest makes way for a larger one.
+        // If none is large enough, the largest is dropped for a new, larger one.
         if let Some(i) = (0..pool.len()).max_by_key(|&i| pool[i].len()) {
             pool.swap_remove(i);
         }

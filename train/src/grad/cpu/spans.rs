@@ -1,8 +1,8 @@
-//! Linear maps of some places of rows, a map for each run of them.
+//! Linear maps for spans of positions, a map for each span.
 
 use super::gemm::{Into, Mat, MatMut, Threads, gemm};
 use super::kernel::View;
-use super::many::{Made, Many};
+use super::nary::{NaryKernel, Output};
 use super::places::{ENTRIES, at, at_mut};
 use super::real::Real;
 use super::scratch::Scratch;
@@ -43,10 +43,10 @@ fn columns<T>(x: &[T], start: usize, outputs: usize, length: usize) -> Mat<'_, T
     Mat::strided(&x[start..], (x.len() / length, outputs), (length, 1))
 }
 
-impl Many for OfSpans {
+impl NaryKernel for OfSpans {
     const NAME: &'static str = "linear_of_spans";
 
-    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Made<T>> {
+    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Output<T>> {
         let (n, places, inputs) = (args[0].dims[0], args[0].dims[1], args[0].dims[2]);
         let (spots, length) = self.spots(args);
         let mut y = vec![T::zero(); n * length];

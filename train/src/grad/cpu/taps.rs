@@ -1,10 +1,11 @@
-//! The gradient of a convolution's weight at stride 1, without its windows laid out as columns.
+//! The gradient of a convolution's weight at stride 1, without laying out its windows as columns (im2col). A
+//! *tap* is one position of the kernel.
 //!
-//! Pixels lie one after another, the channels of each together, with zeros between rows and between images for the
-//! padding. From any pixel on, what a row of taps sees is then what lies there: `kw` pixels one after another. So the gradient
-//! of a row of taps is one matrix product over all pixels, of the input from that row on and the output's gradient. The
-//! products have as few rows as a convolution has channels and as many terms as it has pixels; columns would be nine
-//! times the input, to be written, transposed and read again.
+//! The input is copied once to channels-last order, with zeros between rows and between images as padding.
+//! Then the inputs that one row of the kernel sees at a pixel are `kw` neighbouring pixels, which lie next to
+//! each other in memory. So the gradient of each kernel row is a single matrix product over all pixels, of
+//! the input shifted by that row and the output's gradient. For a 3×3 kernel, columns would be nine times the
+//! input, to be written, transposed and read again.
 
 use super::conv::Sizes;
 use super::gemm::{Into, Mat, MatMut, Threads, gemm};
@@ -12,17 +13,19 @@ use super::real::Real;
 use super::scratch::Scratch;
 use rayon::prelude::*;
 
-/// Taps times input channels that one task takes at the most: eight times the six columns of `gemm`'s kernels, and not so
-/// many that it copies the gradient first. Fixed, so that sums are the same on any number of threads.
+/// The most rows of a task's product (taps times input channels): eight times the six that `gemm`'s kernels
+/// handle at once, and few enough that it does not pack the gradient first. Fixed, so that sums do not depend
+/// on the number of threads.
 const COLUMNS: usize = 48;
 
-/// Whether a convolution is of the kind.
+/// Whether this way works for a convolution.
 pub(super) fn suits(sizes: &Sizes) -> bool {
-    // With padding as wide as the kernel, results would be computed of padding alone, which is not stored here.
+    // With padding as wide as the kernel, some results see padding only, for which there is no room in the
+    // layout.
     sizes.window.stride == 1 && sizes.window.padding < sizes.kh.min(sizes.kw)
 }
 
-/// Where pixels lie. Padding at the end of a row is that at the beginning of the next, and so with images.
+/// The layout of pixels. A row's padding at the end is the next row's at the beginning; likewise for images.
 struct Grid {
     /// Pixels from row to row.
     pitch: usize,
@@ -30,7 +33,7 @@ struct Grid {
     rows: usize,
 }
 
-/// Maps `[n, channels, h, w]`, each of which begins with so many rows and columns of padding.
+/// Maps `[n, channels, h, w]`, to be laid out with `padding` rows and columns of zeros before each.
 struct Maps<'a, T> {
     data: &'a [T],
     channels: usize,
@@ -40,7 +43,7 @@ struct Maps<'a, T> {
 }
 
 impl<T: Real> Maps<'_, T> {
-    /// Writes all pixels of `to`.
+    /// Writes the maps to `to` in channels-last order, padding included.
     fn lay(&self, grid: &Grid, to: &mut [T]) {
         let images = self.data.len() / (self.channels * self.h * self.w).max(1);
         to.par_chunks_mut(grid.pitch * self.channels).enumerate().for_each(|(line, to)| {
@@ -61,7 +64,7 @@ impl<T: Real> Maps<'_, T> {
 pub(super) fn by_weight<T: Real>(x: &[T], grad: &[T], sizes: &Sizes) -> Vec<T> {
     let Sizes { n, i, h, w, o, oh, ow, kh, kw, window } = *sizes;
     let grid = Grid { pitch: w + window.padding, rows: h + window.padding };
-    // Up to the last row of results.
+    // Pixels up to the last row of results.
     let pixels = ((n.max(1) - 1) * grid.rows + oh) * grid.pitch;
     let mut inputs = Scratch::<T>::take((pixels + (kh - 1) * grid.pitch + kw - 1) * i);
     Maps { data: x, channels: i, h, w, padding: window.padding }.lay(&grid, &mut inputs);

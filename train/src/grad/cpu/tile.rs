@@ -9,7 +9,7 @@ pub(super) const LANES: usize = 8;
 /// One value of each of the tiles.
 pub(super) type Lanes<T> = [T; LANES];
 
-/// Room for a tile of either side; F(2×2) uses the first four rows and columns.
+/// Large enough for both tile sizes; F(2×2) uses the first four rows and columns.
 pub(super) type Tile<T> = [[Lanes<T>; 6]; 6];
 
 /// Side of an output tile.

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 /// Elements converted by one task.
 const CHUNK: usize = 1 << 16;
 
-/// Calls `kernel` with the values of `weight`. f16 and bf16 are converted into working memory that is given back
-/// afterwards, so that besides the weights themselves there is one layer's in full precision at a time.
+/// Calls `kernel` with the values of `weight`. f16 and bf16 are converted into working memory that is given
+/// back afterwards: in full precision there is never more than one layer's weight.
 pub(super) fn with_values<T: Real, R>(weight: &Tensor, kernel: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
     let weight = weight.contiguous()?;
     let len = weight.elem_count();

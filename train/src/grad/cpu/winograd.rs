@@ -1,16 +1,16 @@
-//! Winograd's minimal filtering for 3×3 convolutions, F(2×2, 3×3) and F(4×4, 3×3) (Lavin and Gray 2016, arXiv:1509.09308):
-//! tiles of the input and the weights are transformed, multiplied as one matrix product per transformed place, and
-//! transformed back. 2.25 and 4 times fewer multiplications than by columns.
+//! Winograd's minimal filtering for 3×3 convolutions, F(2×2, 3×3) and F(4×4, 3×3) (Lavin and Gray 2016,
+//! arXiv:1509.09308): tiles of the input and the weights are transformed, multiplied as one matrix product
+//! per transformed place, and transformed back. 2.25 and 4 times fewer multiplications than by columns.
 //!
 //! Eight tiles (or eight weights) are transformed side by side, so that every step is an operation on vectors.
 
 use super::columns::bias_of;
 use super::gemm::{Into, Mat, MatMut, Threads, gemm};
-use super::kept::{Kept, Values};
 use super::real::{Loop, Real, simd};
 use super::scratch::Scratch;
 pub(super) use super::tile::{Direction, Side};
 use super::tile::{LANES, Lanes, back, input, weight};
+use super::weight_cache::{Values, WeightCache};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -33,8 +33,8 @@ pub(super) struct Weight<'a, T> {
     pub values: &'a [T],
     pub o: usize,
     pub i: usize,
-    /// Where a frozen weight is kept transformed.
-    pub kept: Option<&'a Kept>,
+    /// The cache of the transformed weight, for a frozen one.
+    pub cache: Option<&'a WeightCache>,
 }
 
 impl Maps {
@@ -55,7 +55,8 @@ pub(super) fn cheapest(n: usize, h: usize, w: usize) -> Option<Side> {
     (work(best) < 9 * n * h * w).then_some(best)
 }
 
-/// Convolution with padding 1 of `x` `[n, from, h, w]` into `y` `[n, to, h, w]`, where (from, to) = (i, o), or (o, i) backward.
+/// Convolution with padding 1 of `x` `[n, from, h, w]` into `y` `[n, to, h, w]`, where (from, to) = (i, o),
+/// or (o, i) backward.
 pub(super) fn convolve<T: Real>(
     side: Side,
     x: &[T],
@@ -295,17 +296,17 @@ struct Transformed<T: Real> {
     i: usize,
 }
 
-/// Made for the product at hand, or kept from one before.
+/// Transformed for this product alone, or from the cache.
 enum Transforms<T: Real> {
     Fresh(Scratch<T>),
-    Kept(Arc<Values>),
+    Cached(Arc<Values>),
 }
 
 impl<T: Real> Transformed<T> {
     fn at(&self, place: usize) -> Mat<'_, T> {
         let values = match &self.values {
             Transforms::Fresh(values) => values,
-            Transforms::Kept(values) => values.as_slice(),
+            Transforms::Cached(values) => values.as_slice(),
         };
         let values = &values[place * self.o * self.stride..][..self.o * self.stride];
         let matrix = Mat::strided(values, (self.o, self.i), (self.stride, 1));
@@ -335,8 +336,8 @@ impl<T: Real> Weight<'_, T> {
                 simd::<WeightRow, _>((side, direction, row, &mut to[..]));
             });
         };
-        let kept = self.kept.and_then(|kept| kept.get((side, direction, start), (tiles, len), transform));
-        let values = kept.map(Transforms::Kept).unwrap_or_else(|| {
+        let cache = self.cache.and_then(|cache| cache.get((side, direction, start), (tiles, len), transform));
+        let values = cache.map(Transforms::Cached).unwrap_or_else(|| {
             let mut values = Scratch::<T>::take(len);
             transform(&mut values);
             Transforms::Fresh(values)

@@ -1,27 +1,26 @@
 //! A layer of a transformer as one operation: attention and two linear maps, each on normalised input and added to it
 //! (pre-norm, Xiong et al. 2020, arXiv:2002.04745).
 //!
-//! Composed of single operations, each of its twenty steps passes over memory, and so does each gradient. Here a task takes
-//! some rows through the whole layer while they are in its processor's cache.
+//! Composed of single operations, each of its twenty steps passes over memory, and so does each gradient.
+//! Here a task takes some rows through the whole layer while they are in its processor's cache.
 //!
 //! | file | what |
 //! |---|---|
 //! | `weights` | the parameters, and a task's share of their gradients |
 //! | `rows` | loops over rows: normalisation, linear maps, softmax |
-//! | `feed` | what follows attention |
-//! | `among` | rows that attend to themselves |
-//! | `over` | rows that attend to others |
+//! | `self_attention`, `cross_attention` | the two kinds of layers |
+//! | `feed_forward` | what follows attention in both |
 
-mod among;
-mod feed;
-mod over;
+mod cross_attention;
+mod feed_forward;
 mod rows;
+mod self_attention;
 mod weights;
 
-pub(in crate::grad) use among::Among;
-pub(in crate::grad) use over::Over;
+pub(in crate::grad) use cross_attention::CrossAttention;
+pub(in crate::grad) use self_attention::SelfAttention;
 
-/// What both kinds of layers are told.
+/// Settings of both kinds of layers.
 #[derive(Clone, Copy)]
 pub(in crate::grad) struct Settings {
     pub heads: usize,
@@ -38,15 +37,15 @@ fn entries(rows: usize) -> usize {
     (ROWS / rows.max(1)).max(1)
 }
 
-/// The first `length` elements of what is left.
-fn cut<'a, T>(rest: &mut &'a mut [T], length: usize) -> &'a mut [T] {
+/// Splits off the first `length` elements of `rest`.
+fn take_front_mut<'a, T>(rest: &mut &'a mut [T], length: usize) -> &'a mut [T] {
     let (first, after) = std::mem::take(rest).split_at_mut(length);
     *rest = after;
     first
 }
 
 /// The same of what is only read.
-fn next<'a, T>(rest: &mut &'a [T], length: usize) -> &'a [T] {
+fn take_front<'a, T>(rest: &mut &'a [T], length: usize) -> &'a [T] {
     let (first, after) = rest.split_at(length);
     *rest = after;
     first

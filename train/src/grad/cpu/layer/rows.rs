@@ -139,7 +139,7 @@ impl<T: Real> Loop<NormaliseArgs<'_, '_, T>> for NormaliseBackward {
 }
 
 /// Rows of scores with a mask added to their softmax. `mask` has as many rows or one for all.
-pub(super) fn weigh<T: Real>(scores: &mut [T], mask: &[T], keys: usize) {
+pub(super) fn masked_softmax<T: Real>(scores: &mut [T], mask: &[T], keys: usize) {
     simd::<Weigh, _>((scores, mask, keys));
 }
 
@@ -160,7 +160,7 @@ impl<T: Real> Loop<(&mut [T], &[T], usize)> for Weigh {
 }
 
 /// Gradients of softmax's results to those of its arguments.
-pub(super) fn weigh_backward<T: Real>(weights: &[T], grads: &mut [T], keys: usize) {
+pub(super) fn masked_softmax_backward<T: Real>(weights: &[T], grads: &mut [T], keys: usize) {
     simd::<WeighBackward, _>((weights, grads, keys));
 }
 

@@ -1,6 +1,6 @@
 //! The parameters of a layer in their order, and gradients in the same order.
 
-use super::{cut, next};
+use super::{take_front, take_front_mut};
 use crate::grad::cpu::kernel::View;
 use crate::grad::cpu::real::Real;
 use crate::grad::cpu::scratch::Scratch;
@@ -51,27 +51,27 @@ impl<'a, T> Weights<'a, T> {
     }
 }
 
-/// The weights that rows are mapped by, `[inputs, outputs]`: as products read them. Turned once for all tasks; each would do it
-/// anew for its few rows, which takes as long as their product.
-pub(super) struct Turned<T> {
+/// The weights transposed to `[inputs, outputs]`, the layout that products read. Done once for all tasks: for the
+/// few rows of one task it takes as long as their product.
+pub(super) struct Transposed<T> {
     query: Vec<T>,
     out: Vec<T>,
     widen: Vec<T>,
     narrow: Vec<T>,
 }
 
-impl<T: Real> Turned<T> {
+impl<T: Real> Transposed<T> {
     pub(super) fn new(weights: &Weights<'_, T>) -> Self {
-        let turned = |[weight, bias]: [&[T]; 2]| transpose(weight, bias.len(), weight.len() / bias.len());
+        let transposed = |[weight, bias]: [&[T]; 2]| transpose(weight, bias.len(), weight.len() / bias.len());
         Self {
-            query: turned(weights.query),
-            out: turned(weights.out),
-            widen: turned(weights.widen),
-            narrow: turned(weights.narrow),
+            query: transposed(weights.query),
+            out: transposed(weights.out),
+            widen: transposed(weights.widen),
+            narrow: transposed(weights.narrow),
         }
     }
 
-    /// The same parameters, these weights turned.
+    /// The same parameters with the transposed weights.
     pub(super) fn of<'a>(&'a self, weights: &Weights<'a, T>) -> Weights<'a, T> {
         Weights {
             query: [&self.query, weights.query[1]],
@@ -98,7 +98,7 @@ impl<'a, T: Real> Share<'a, T> {
     /// Parts of `all`, of which those that are summed row by row begin as zeros.
     fn new(mut all: &'a mut [T], weights: &Weights<'_, T>) -> Self {
         let (width, wide) = (weights.width(), weights.wide());
-        let mut take = |length: usize| cut(&mut all, length);
+        let mut take = |length: usize| take_front_mut(&mut all, length);
         let norm = [take(width), take(width)];
         let attend = [take(3 * width * width), take(3 * width)];
         let out = [take(width * width), take(width)];
@@ -152,5 +152,5 @@ pub(super) fn gather<T: Real, I: Send>(
         }
     });
     let mut rest = &sums[..];
-    lengths.into_iter().map(|length| next(&mut rest, length).to_vec()).collect()
+    lengths.into_iter().map(|length| take_front(&mut rest, length).to_vec()).collect()
 }

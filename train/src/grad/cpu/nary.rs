@@ -1,20 +1,20 @@
-//! Operations of any number of tensors, which keep what their backward pass reads again.
+//! Operations of any number of tensors, which save intermediate results for their backward pass.
 
 use super::kernel::{View, slice};
 use super::real::Real;
 use super::scratch::Scratch;
-use crate::grad::hand::{self, Gradients, lock};
+use crate::grad::nary::{self, Gradients, lock};
 use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Result, Shape, Storage, Tensor};
 use std::sync::{Arc, Mutex};
 
-/// A result, its shape, and what is kept for the backward pass: working memory, which is used again in the next step.
-pub(super) type Made<T> = (Vec<T>, Shape, Scratch<T>);
+/// A result, its shape, and what is saved for the backward pass, in a buffer that later steps use again.
+pub(super) type Output<T> = (Vec<T>, Shape, Scratch<T>);
 
 /// An operation on tensors of one float type.
-pub(in crate::grad) trait Many: Send + Sync + 'static {
+pub(in crate::grad) trait NaryKernel: Send + Sync + 'static {
     const NAME: &'static str;
 
-    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Made<T>>;
+    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Output<T>>;
 
     /// The gradients of those arguments that are `wanted`.
     fn backward<T: Real>(
@@ -27,7 +27,7 @@ pub(in crate::grad) trait Many: Send + Sync + 'static {
 }
 
 /// The result of an operation, differentiable. The first argument is of the type and device of all.
-pub(in crate::grad) fn apply(kernel: impl Many, args: &[&Tensor]) -> Result<Tensor> {
+pub(in crate::grad) fn apply(kernel: impl NaryKernel, args: &[&Tensor]) -> Result<Tensor> {
     let args = args.iter().map(|arg| arg.contiguous()).collect::<Result<Vec<Tensor>>>()?;
     match args[0].dtype() {
         DType::F32 => apply_as::<f32>(kernel, args),
@@ -35,15 +35,14 @@ pub(in crate::grad) fn apply(kernel: impl Many, args: &[&Tensor]) -> Result<Tens
     }
 }
 
-fn apply_as<T: Real>(kernel: impl Many, args: Vec<Tensor>) -> Result<Tensor> {
+fn apply_as<T: Real>(kernel: impl NaryKernel, args: Vec<Tensor>) -> Result<Tensor> {
     let (result, shape, kept) = with_views(&args, |views: &[View<'_, T>]| kernel.forward(views))?;
     let result = T::to_cpu_storage_owned(result);
     let gradients = Arc::<Gradients>::default();
     let borrowed: Vec<&Tensor> = args.iter().collect();
-    let ticket = hand::chain(&borrowed, &gradients)?;
+    let link = nary::chain(&borrowed, &gradients)?;
     let first = args[0].clone();
-    first
-        .apply_op2(&ticket, Head { kernel, args, result: Mutex::new(Some((result, shape))), kept, gradients })
+    first.apply_op2(&link, Head { kernel, args, result: Mutex::new(Some((result, shape))), kept, gradients })
 }
 
 fn with_views<T: Real, R>(args: &[Tensor], work: impl FnOnce(&[View<'_, T>]) -> Result<R>) -> Result<R> {
@@ -59,13 +58,13 @@ fn with_views<T: Real, R>(args: &[Tensor], work: impl FnOnce(&[View<'_, T>]) -> 
 struct Head<K, T: Real> {
     kernel: K,
     args: Vec<Tensor>,
-    /// Until the graph has it.
+    /// Taken by the graph when the node is applied.
     result: Mutex<Option<(CpuStorage, Shape)>>,
     kept: Scratch<T>,
     gradients: Arc<Gradients>,
 }
 
-impl<K: Many, T: Real> Head<K, T> {
+impl<K: NaryKernel, T: Real> Head<K, T> {
     fn backward(&self, grad: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let wanted: Vec<bool> = self.args.iter().map(Tensor::track_op).collect();
         let grads = with_views(std::slice::from_ref(grad), |grad: &[View<'_, T>]| {
@@ -79,7 +78,7 @@ impl<K: Many, T: Real> Head<K, T> {
     }
 }
 
-impl<K: Many, T: Real> CustomOp2 for Head<K, T> {
+impl<K: NaryKernel, T: Real> CustomOp2 for Head<K, T> {
     fn name(&self) -> &'static str {
         K::NAME
     }
@@ -94,11 +93,11 @@ impl<K: Many, T: Real> CustomOp2 for Head<K, T> {
     fn bwd(
         &self,
         first: &Tensor,
-        ticket: &Tensor,
+        link: &Tensor,
         _: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let grads = self.backward(&grad.contiguous()?)?;
-        Ok((self.gradients.leave(first, grads)?, hand::of_ticket(ticket)?))
+        Ok((self.gradients.leave(first, grads)?, nary::of_link(link)?))
     }
 }

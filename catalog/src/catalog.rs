@@ -100,8 +100,9 @@ impl Catalog {
         let path = workdir.join(FILE);
         fs::metadata(&path).map_err(Error::io("read", &path))?;
         let (pool, found) = match open_pool_to_read(&path, false).await {
-            // SQLite makes two files beside the database for the locks between processes. Where it may not, the
-            // database can only be read as one that nobody writes to, and only without a log, whose rows would be missed.
+            // SQLite makes two files beside the database for the locks between processes. Where it may not,
+            // the database can only be read as one that nobody writes to, and only without a log, whose rows
+            // would be missed.
             Err(error) if cannot_be_made(&error) && has_no_log(workdir) => {
                 open_pool_to_read(&path, true).await
             }
@@ -249,5 +250,29 @@ mod tests {
         writes.close().await;
         assert_eq!(reads.source("list").await.unwrap().as_deref(), Some("/y"));
         assert_eq!(reads.sites_of_source("/z").await.unwrap().len(), 2000);
+    }
+
+    #[tokio::test]
+    async fn a_catalog_of_the_version_before_is_brought_up_to_date_with_its_rows_before_it_is_looked_at() {
+        let workdir = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(workdir.path()).await.unwrap();
+        catalog.record_source("list", "/x").await.unwrap();
+        for statement in ["DROP INDEX identity_by_page", "DELETE FROM _sqlx_migrations WHERE version = 12"] {
+            sqlx::query(statement).execute(&catalog.writer).await.unwrap();
+        }
+        catalog.close().await;
+        let error = Catalog::open_to_read(workdir.path()).await.unwrap_err();
+        assert!(matches!(error, Error::OtherVersion { found: 11, .. }), "{error}");
+
+        let catalog = Catalog::open(workdir.path()).await.unwrap();
+        assert_eq!(catalog.source("list").await.unwrap().as_deref(), Some("/x"));
+        let indexes: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'identity_by_page'")
+                .fetch_one(&catalog.reader)
+                .await
+                .unwrap();
+        assert_eq!(indexes, 1);
+        catalog.close().await;
+        Catalog::open_to_read(workdir.path()).await.unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! The closing table: what happened to how many photos.
+//! The summary table at the end of a run: what happened to how many photos.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,7 +8,6 @@ use photo::{Reason, Unread, Verdict};
 use serde::Serialize;
 use snapshot::{SnapshotRef, Verified};
 
-use crate::ends::failure;
 use crate::judge::Judged;
 use crate::output::Output;
 
@@ -24,12 +23,12 @@ struct IdentityLine {
     waiting: usize,
     failed: usize,
     reasons: BTreeMap<&'static str, usize>,
-    failures: BTreeMap<String, usize>,
+    failures: BTreeMap<&'static str, usize>,
 }
 
 impl IdentityLine {
     fn of(judged: &Judged) -> Self {
-        let mut line = Self::named(judged.identity.key());
+        let mut line = Self::named(judged.identity.key().into());
         for (photo, verdict) in &judged.photos {
             line.photos += 1;
             match verdict {
@@ -40,11 +39,11 @@ impl IdentityLine {
                         *line.reasons.entry(reason.name()).or_default() += 1;
                     }
                 }
-                None => match &photo.row.failure {
+                None => match photo.row.failure {
                     None => line.waiting += 1,
                     Some(class) => {
-                        *if failure(class).is_some() { &mut line.failed } else { &mut line.left_out } += 1;
-                        *line.failures.entry(class.clone()).or_default() += 1;
+                        *if class.is_failure() { &mut line.failed } else { &mut line.left_out } += 1;
+                        *line.failures.entry(class.name()).or_default() += 1;
                     }
                 },
             }
@@ -69,7 +68,7 @@ impl IdentityLine {
             *self.reasons.entry(reason).or_default() += count;
         }
         for (class, count) in &other.failures {
-            *self.failures.entry(class.clone()).or_default() += count;
+            *self.failures.entry(class).or_default() += count;
         }
     }
 

@@ -1,18 +1,20 @@
-//! A layer whose few rows attend to many others, which are normalised alike.
+//! A pre-norm cross-attention layer: few rows attend to many others, which are normalised by the same gain
+//! and bias.
 //!
-//! Keys and values of the others are never made. A key is `K·(γ⊙t + β) + k` of a standardised row t, so its product with a
-//! query is `(γ⊙Kᵀq)·t` and a number that is the same for every key, which softmax does not see; and what values gather is
-//! `V` of `γ⊙(Σ a·t) + β`. Of 174 rows and 6 queries of four heads, that is a fifth of the multiplications, and no tensor as
-//! large as the others.
+//! Keys and values of the others are never computed. With t a standardised row (mean 0, variance 1), γ and β
+//! the normalisation's gain and bias, its key is `K·(γ⊙t + β) + k`. The product of that with a query q is
+//! `(γ⊙Kᵀq)·t` plus a number that does not depend on t, which softmax ignores. Likewise, attention weights a
+//! give `V·(γ⊙(Σ a·t) + β) + v`. So K and V are applied to the few queries instead of the many rows: with 174
+//! rows and 6 queries of four heads a fifth of the multiplications, and no tensor as large as the others.
 
-use super::feed::{self, Kept};
+use super::feed_forward::{self, Activations};
 use super::rows::{affine, affine_backward, by_input, by_weight, linear, normalise, normalise_backward};
-use super::rows::{weigh, weigh_backward};
-use super::weights::{Share, Turned, Weights, gather};
-use super::{Settings, cut, next};
+use super::rows::{masked_softmax, masked_softmax_backward};
+use super::weights::{Share, Transposed, Weights, gather};
+use super::{Settings, take_front, take_front_mut};
 use crate::grad::cpu::gemm::{Into, Mat, MatMut, Threads, gemm};
 use crate::grad::cpu::kernel::View;
-use crate::grad::cpu::many::{Made, Many};
+use crate::grad::cpu::nary::{NaryKernel, Output};
 use crate::grad::cpu::real::Real;
 use crate::grad::cpu::scratch::Scratch;
 use candle_core::Result;
@@ -20,7 +22,7 @@ use rayon::prelude::*;
 
 /// Arguments are the rows `[b, n, width]`, the others `[b, m, width]` (or alike in memory), what is added to the scores
 /// `[b, n, m]`, and the parameters.
-pub(in crate::grad) struct Over(pub Settings);
+pub(in crate::grad) struct CrossAttention(pub Settings);
 
 /// Batch entries of a task.
 const ENTRIES: usize = 4;
@@ -47,8 +49,7 @@ impl Sizes {
         self.heads * self.n
     }
 
-    /// Elements that an entry keeps: queries, what they were mapped to and what they gathered of the others, and the
-    /// weights of attention; then what follows attention.
+    /// Elements that a batch entry saves for the backward pass, see [`Parts`].
     fn kept(self) -> usize {
         let of_queries = self.queries() * (2 * self.width + self.m);
         self.n * (3 * self.width + self.wide) + of_queries
@@ -82,7 +83,7 @@ impl Sizes {
     }
 }
 
-/// What a task keeps, part by part, entry after entry in each.
+/// What a task saves for the backward pass: one part after the other, each with all entries of the task.
 struct Parts<S> {
     /// `[n, width]`.
     query: S,
@@ -114,13 +115,13 @@ impl<S> Parts<S> {
     }
 }
 
-impl Over {
+impl CrossAttention {
     fn sizes<T>(&self, args: &[View<'_, T>], weights: &Weights<'_, T>) -> Sizes {
         let (n, m) = (args[0].dims[1], args[2].dims[2]);
         Sizes { n, m, heads: self.0.heads, width: weights.width(), wide: weights.wide() }
     }
 
-    /// What the rows of one entry gather of its others.
+    /// Attention of one entry's rows over its others, before the output projection.
     fn attend<T: Real>(
         &self,
         weights: &Weights<'_, T>,
@@ -143,7 +144,7 @@ impl Over {
         let of = Mat::new(scaled, queries, width);
         let product = MatMut::new(scores, queries, m);
         gemm(product, Into::Replace, sizes.scale(), of, standard.t(), Threads::One);
-        weigh(scores, mask, m);
+        masked_softmax(scores, mask, m);
         let product = MatMut::new(sums, queries, width);
         gemm(product, Into::Replace, T::one(), Mat::new(scores, queries, m), standard, Threads::One);
         affine(scaled, sums, weights.norm);
@@ -158,23 +159,23 @@ impl Over {
     }
 }
 
-impl Many for Over {
+impl NaryKernel for CrossAttention {
     const NAME: &'static str = "cross_attention_layer";
 
-    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Made<T>> {
+    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Output<T>> {
         let (x, others, mask, weights) = (args[0], args[1], args[2], Weights::new(&args[3..]));
         let sizes = self.sizes(args, &weights);
         let Sizes { n, m, width, .. } = sizes;
         let (of_rows, of_queries, of_mask) = (n * width, sizes.queries() * width, n * m);
         let mut out = vec![T::zero(); x.data.len()];
         let mut kept = Scratch::<T>::take(x.dims[0] * sizes.kept());
-        let turned = Turned::new(&weights);
-        let laid = turned.of(&weights);
+        let transposed = Transposed::new(&weights);
+        let laid = transposed.of(&weights);
         let read = (x.data.par_chunks(ENTRIES * of_rows))
             .zip(others.data.par_chunks(ENTRIES * m * width).zip(mask.data.par_chunks(ENTRIES * of_mask)));
         let written = out.par_chunks_mut(ENTRIES * of_rows).zip(kept.par_chunks_mut(ENTRIES * sizes.kept()));
         written.zip(read).for_each(|((out, mut kept), (x, (others, mask)))| {
-            let parts = Parts::new(sizes, x.len() / of_rows, |length| cut(&mut kept, length));
+            let parts = Parts::new(sizes, x.len() / of_rows, |length| take_front_mut(&mut kept, length));
             normalise(out, x, width, Some(weights.norm), self.0.eps);
             linear(parts.query, out, laid.query);
             let read = parts.query.chunks_exact(of_rows).zip(others.chunks_exact(m * width));
@@ -187,7 +188,7 @@ impl Many for Over {
                 self.attend(&weights, sizes, [query, others, mask], [mapped, scores, sums, gathered]);
             }
             let (gathered, written) = (&*parts.gathered, (parts.attended, parts.widened));
-            feed::forward(&laid, self.0.eps, x, gathered, written, out);
+            feed_forward::forward(&laid, self.0.eps, x, gathered, written, out);
         });
         Ok((out, x.dims.into(), kept))
     }
@@ -218,9 +219,9 @@ impl Many for Over {
     }
 }
 
-impl Over {
-    /// Gradients of some batch entries: those of the rows to `dx`, of the others to `d_others`, which begins as zeros, and
-    /// those of the parameters to `share`.
+impl CrossAttention {
+    /// Gradients of some batch entries: those of the rows to `dx`, of the others to `d_others`, which begins
+    /// as zeros, and those of the parameters to `share`.
     fn task<T: Real>(
         &self,
         weights: &Weights<'_, T>,
@@ -231,11 +232,12 @@ impl Over {
     ) {
         let Sizes { n, m, width, .. } = sizes;
         let count = x.len() / (n * width);
-        let parts = Parts::new(sizes, count, |length| next(&mut kept, length));
+        let parts = Parts::new(sizes, count, |length| take_front(&mut kept, length));
         let mut space = Scratch::<T>::take(2 * x.len());
         let (d_query, d_rows) = space.split_at_mut(x.len());
-        let of_feed = Kept { gathered: parts.gathered, attended: parts.attended, widened: parts.widened };
-        feed::backward(weights, self.0.eps, &of_feed, grad, &mut share, (dx, d_rows));
+        let activations =
+            Activations { gathered: parts.gathered, attended: parts.attended, widened: parts.widened };
+        feed_forward::backward(weights, self.0.eps, &activations, grad, &mut share, (dx, d_rows));
         let [attend, attend_bias] = &mut share.attend;
         let (of_query, rest) = attend.split_at_mut(width * width);
         let (query_bias, rest_bias) = attend_bias.split_at_mut(width);
@@ -271,7 +273,7 @@ impl Over {
     }
 }
 
-/// What the gradients of attention of one batch entry are made of.
+/// What the gradients of one batch entry's attention are computed from.
 struct Entry<'a, T> {
     others: &'a [T],
     query: &'a [T],
@@ -282,8 +284,8 @@ struct Entry<'a, T> {
 }
 
 impl<T: Real> Entry<'_, T> {
-    /// Gradients of the queries and the others (replaced), and of gain and bias of the normalisation, of weight and bias of
-    /// the keys and of the values' weight (added).
+    /// Gradients of the queries and the others (replaced), and of gain and bias of the normalisation, of
+    /// weight and bias of the keys and of the values' weight (added).
     fn backward(
         &self,
         eps: f64,
@@ -297,11 +299,11 @@ impl<T: Real> Entry<'_, T> {
         let [gain, bias] = weights.norm;
         let mut space = Scratch::<T>::take(2 * m * width + 2 * queries * width + queries * m);
         let mut rest = &mut space[..];
-        let standard = cut(&mut rest, m * width);
-        let d_standard = cut(&mut rest, m * width);
-        let scaled = cut(&mut rest, queries * width);
-        let d_scaled = cut(&mut rest, queries * width);
-        let slopes = cut(&mut rest, queries * m);
+        let standard = take_front_mut(&mut rest, m * width);
+        let d_standard = take_front_mut(&mut rest, m * width);
+        let scaled = take_front_mut(&mut rest, queries * width);
+        let d_scaled = take_front_mut(&mut rest, queries * width);
+        let slopes = take_front_mut(&mut rest, queries * m);
         normalise(standard, self.others, width, None, eps);
         let standard = Mat::new(standard, m, width);
         // Back through the values.
@@ -320,7 +322,7 @@ impl<T: Real> Entry<'_, T> {
         gemm(MatMut::new(slopes, queries, m), Into::Replace, T::one(), d_sums, standard.t(), Threads::One);
         let product = MatMut::new(d_standard, m, width);
         gemm(product, Into::Replace, T::one(), weighed.t(), d_sums, Threads::One);
-        weigh_backward(self.weights, slopes, m);
+        masked_softmax_backward(self.weights, slopes, m);
         // Back through the scores.
         affine(scaled, self.mapped, [gain, &[]]);
         let (by, of) = (Mat::new(slopes, queries, m), Mat::new(scaled, queries, width));
@@ -328,7 +330,8 @@ impl<T: Real> Entry<'_, T> {
         let product = MatMut::new(d_scaled, queries, width);
         gemm(product, Into::Replace, sizes.scale(), by, standard, Threads::One);
         affine_backward(d_scaled, self.mapped, gain, d_gain, None);
-        // The number that all keys add to a score: its gradient is what the slopes' rounding leaves of zero.
+        // The term that is the same for every key. In exact arithmetic its gradient is zero, since the
+        // gradients of a softmax sum to zero; this is what rounding leaves of it.
         let rows = d_scaled.chunks_exact_mut(width).zip(self.mapped.chunks_exact(width));
         for (i, ((d_mapped, mapped), slopes)) in rows.zip(slopes.chunks_exact(m)).enumerate() {
             let left = slopes.iter().fold(T::zero(), |sum, slope| sum + *slope) * sizes.scale();

@@ -1,12 +1,14 @@
-//! A layer whose rows attend to those of their own batch entry.
+//! A pre-norm self-attention layer.
 
-use super::feed::{self, Kept};
-use super::rows::{by_input, by_weight, linear, normalise, normalise_backward, weigh, weigh_backward};
-use super::weights::{Share, Turned, Weights, gather};
-use super::{Settings, cut, entries, next};
+use super::feed_forward::{self, Activations};
+use super::rows::{
+    by_input, by_weight, linear, masked_softmax, masked_softmax_backward, normalise, normalise_backward,
+};
+use super::weights::{Share, Transposed, Weights, gather};
+use super::{Settings, entries, take_front, take_front_mut};
 use crate::grad::cpu::gemm::{Into, Mat, MatMut, Threads, gemm};
 use crate::grad::cpu::kernel::View;
-use crate::grad::cpu::many::{Made, Many};
+use crate::grad::cpu::nary::{NaryKernel, Output};
 use crate::grad::cpu::real::Real;
 use crate::grad::cpu::scratch::Scratch;
 use crate::grad::cpu::transpose::transpose;
@@ -14,7 +16,7 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 /// Arguments are the rows `[b, n, width]`, what is added to the scores of each key `[b, n]`, and the parameters.
-pub(in crate::grad) struct Among(pub Settings);
+pub(in crate::grad) struct SelfAttention(pub Settings);
 
 /// Lengths within a batch entry.
 #[derive(Clone, Copy)]
@@ -32,7 +34,7 @@ impl Sizes {
         self.width / self.heads
     }
 
-    /// Elements that an entry keeps.
+    /// Elements that a batch entry saves for the backward pass.
     fn kept(self) -> usize {
         self.n * (5 * self.width + self.wide) + self.heads * self.n * self.n
     }
@@ -64,7 +66,7 @@ impl Sizes {
     }
 }
 
-impl Among {
+impl SelfAttention {
     fn sizes<T>(&self, x: &View<'_, T>, weights: &Weights<'_, T>) -> Sizes {
         Sizes { n: x.dims[1], heads: self.0.heads, width: weights.width(), wide: weights.wide() }
     }
@@ -75,10 +77,10 @@ fn packed<T: Real>(weights: &Weights<'_, T>) -> [Vec<T>; 2] {
     [0, 1].map(|i| [weights.query[i], weights.key[i], weights.value[i]].concat())
 }
 
-impl Many for Among {
+impl NaryKernel for SelfAttention {
     const NAME: &'static str = "attention_layer";
 
-    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Made<T>> {
+    fn forward<T: Real>(&self, args: &[View<'_, T>]) -> Result<Output<T>> {
         let (x, mask, weights) = (args[0], args[1], Weights::new(&args[2..]));
         let sizes = self.sizes(&x, &weights);
         let (of_entry, count) = (sizes.n * sizes.width, entries(sizes.n));
@@ -86,16 +88,16 @@ impl Many for Among {
         let mut kept = Scratch::<T>::take(x.dims[0] * sizes.kept());
         let [attend, attend_bias] = packed(&weights);
         let attend = transpose(&attend, 3 * sizes.width, sizes.width);
-        let turned = Turned::new(&weights);
-        let weights = turned.of(&weights);
+        let transposed = Transposed::new(&weights);
+        let weights = transposed.of(&weights);
         let read = x.data.par_chunks(count * of_entry).zip(mask.data.par_chunks(count * sizes.n));
         let written = out.par_chunks_mut(count * of_entry).zip(kept.par_chunks_mut(count * sizes.kept()));
         written.zip(read).for_each(|((out, mut kept), (x, mask))| {
             let rows = x.len() / sizes.width;
-            let parts = cut(&mut kept, rows * 3 * sizes.width);
-            let gathered = cut(&mut kept, rows * sizes.width);
-            let attended = cut(&mut kept, rows * sizes.width);
-            let widened = cut(&mut kept, rows * sizes.wide);
+            let parts = take_front_mut(&mut kept, rows * 3 * sizes.width);
+            let gathered = take_front_mut(&mut kept, rows * sizes.width);
+            let attended = take_front_mut(&mut kept, rows * sizes.width);
+            let widened = take_front_mut(&mut kept, rows * sizes.wide);
             normalise(out, x, sizes.width, Some(weights.norm), self.0.eps);
             linear(parts, out, [&attend, &attend_bias]);
             for (entry, mask) in mask.chunks_exact(sizes.n).enumerate() {
@@ -105,7 +107,7 @@ impl Many for Among {
                     let (query, key) = (sizes.part(parts, 0, at), sizes.part(parts, 1, at).t());
                     let product = MatMut::new(scores, sizes.n, sizes.n);
                     gemm(product, Into::Replace, sizes.scale(), query, key, Threads::One);
-                    weigh(scores, mask, sizes.n);
+                    masked_softmax(scores, mask, sizes.n);
                     let value = sizes.part(parts, 2, at);
                     let place = &mut gathered[sizes.start(at)..];
                     let product = MatMut::strided(place, (sizes.n, sizes.head()), (sizes.width, 1));
@@ -113,7 +115,7 @@ impl Many for Among {
                     gemm(product, Into::Replace, T::one(), scores, value, Threads::One);
                 }
             }
-            feed::forward(&weights, self.0.eps, x, gathered, (attended, widened), out);
+            feed_forward::forward(&weights, self.0.eps, x, gathered, (attended, widened), out);
         });
         Ok((out, x.dims.into(), kept))
     }
@@ -143,7 +145,7 @@ impl Many for Among {
     }
 }
 
-impl Among {
+impl SelfAttention {
     /// Gradients of some batch entries: those of the rows to `dx`, those of the parameters to `share`.
     fn task<T: Real>(
         &self,
@@ -154,17 +156,17 @@ impl Among {
         dx: &mut [T],
     ) {
         let rows = x.len() / sizes.width;
-        let parts = next(&mut kept, rows * 3 * sizes.width);
-        let gathered = next(&mut kept, rows * sizes.width);
-        let attended = next(&mut kept, rows * sizes.width);
-        let widened = next(&mut kept, rows * sizes.wide);
+        let parts = take_front(&mut kept, rows * 3 * sizes.width);
+        let gathered = take_front(&mut kept, rows * sizes.width);
+        let attended = take_front(&mut kept, rows * sizes.width);
+        let widened = take_front(&mut kept, rows * sizes.wide);
         let mut space = Scratch::<T>::take(rows * 4 * sizes.width + sizes.n * sizes.n);
         let mut rest = &mut space[..];
-        let d_parts = cut(&mut rest, rows * 3 * sizes.width);
-        let d_rows = cut(&mut rest, rows * sizes.width);
-        let slopes = cut(&mut rest, sizes.n * sizes.n);
-        let of_feed = Kept { gathered, attended, widened };
-        feed::backward(weights, self.0.eps, &of_feed, grad, &mut share, (dx, d_rows));
+        let d_parts = take_front_mut(&mut rest, rows * 3 * sizes.width);
+        let d_rows = take_front_mut(&mut rest, rows * sizes.width);
+        let slopes = take_front_mut(&mut rest, sizes.n * sizes.n);
+        let activations = Activations { gathered, attended, widened };
+        feed_forward::backward(weights, self.0.eps, &activations, grad, &mut share, (dx, d_rows));
         for entry in 0..rows / sizes.n {
             for head in 0..sizes.heads {
                 let at = (entry, head);
@@ -177,7 +179,7 @@ impl Among {
                 let product = MatMut::new(slopes, sizes.n, sizes.n);
                 let value = sizes.part(parts, 2, at).t();
                 gemm(product, Into::Replace, T::one(), upstream, value, Threads::One);
-                weigh_backward(scores, slopes, sizes.n);
+                masked_softmax_backward(scores, slopes, sizes.n);
                 let by = Mat::new(slopes, sizes.n, sizes.n);
                 let (query, key) = (sizes.part(parts, 0, at), sizes.part(parts, 1, at));
                 gemm(sizes.part_mut(d_parts, 0, at), Into::Replace, sizes.scale(), by, key, Threads::One);

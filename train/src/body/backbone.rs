@@ -10,12 +10,12 @@ use crate::layers::{Conv, Residual};
 
 /// Features on the grid.
 #[derive(Clone, Debug)]
-pub(super) struct Trunk {
+pub(super) struct Backbone {
     stem: Conv,
     blocks: Vec<Residual>,
 }
 
-impl Trunk {
+impl Backbone {
     pub fn new(config: &BodyVaeConfig, builder: &VarBuilder) -> Result<Self> {
         let block = |i: usize| Residual::new(config.channels, &builder.pp(format!("blocks.{i}")));
         Ok(Self {
@@ -59,27 +59,27 @@ fn pool(features: &Tensor, pooling: &Tensor) -> Result<Tensor> {
     Ok(pooling.matmul(&grad::transpose(&cells)?)?)
 }
 
-/// [`Trunk::forward`] of all views at once, or of `chunk` views at a time: then only the pixels and
+/// [`Backbone::forward`] of all views at once, or of `chunk` views at a time: then only the pixels and
 /// the pooled features are kept, whatever the number of views, and each chunk is run again in the
 /// backward pass. The result and the gradients are the same.
 pub(super) fn pooled(
-    trunk: &Trunk,
+    backbone: &Backbone,
     pixels: &Tensor,
     pooling: &Tensor,
     chunk: Option<usize>,
 ) -> Result<Tensor> {
     let count = pixels.dim(0)?;
     let Some(chunk) = chunk.filter(|&chunk| chunk > 0 && chunk < count) else {
-        return trunk.forward(pixels, pooling);
+        return backbone.forward(pixels, pooling);
     };
     let mut parts = Vec::with_capacity(count.div_ceil(chunk));
     for start in (0..count).step_by(chunk) {
         let length = chunk.min(count - start);
         let part = |tensor: &Tensor| tensor.narrow(0, start, length)?.contiguous();
         let (pixels, pooling) = (part(pixels)?, part(pooling)?);
-        let layers = trunk.clone();
+        let layers = backbone.clone();
         let run = move |parameters: &[Tensor]| layers.with(parameters).forward(&pixels, &pooling);
-        parts.push(grad::checkpoint(&trunk.parameters(), run)?);
+        parts.push(grad::checkpoint(&backbone.parameters(), run)?);
     }
     Ok(Tensor::cat(&parts, 0)?)
 }

@@ -6,8 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use catalog::Catalog;
 use catalog::decision::Decision;
-use catalog::measurement::{Kind, Probe};
+use catalog::measurement::Probe;
+use curate::Measurements;
 use curate::model::ModelEntry;
+use photo::measurement::Kind;
 use photo::redact::redacted;
 use photo::{Verdict, WatermarkScore};
 use serde_json::json;
@@ -30,14 +32,13 @@ pub async fn run(
     all: &[Judged],
     decisions: &[Decision],
 ) -> Result<SnapshotRef> {
-    let spec = spec(plan, decisions)?;
+    let spec = spec(plan, decisions);
     warn_of_secrets(all);
-    let probes = plan.probes()?;
     let mut rows = Vec::new();
     for judged in all {
         let store = stores.of_site(&judged.identity.site);
         let mut of_person = identity_rows(catalog, &store, judged).await?;
-        of_person.measurements = measurements(&probes, judged);
+        of_person.measurements = measurements(&plan.probes, judged);
         rows.push((of_person, store));
     }
     let folder = catalog.workdir().join("snapshots");
@@ -57,8 +58,8 @@ pub async fn run(
     Ok(found)
 }
 
-/// What was measured of a person's photos, as far as the recipe asks for it: what earlier settings asked for as well is not
-/// part of the dataset. Face embeddings are biometric data, and stay in the catalog.
+/// What was measured of a person's photos, as far as the recipe asks for it: what earlier settings asked for
+/// as well is not part of the dataset. Face embeddings are biometric data, and stay in the catalog.
 fn measurements(probes: &[Probe], judged: &Judged) -> Vec<MeasurementRow> {
     let contents = judged
         .photos
@@ -99,8 +100,8 @@ fn write(
 }
 
 /// What the snapshot's id stands for besides the photos: nothing that depends on a machine, a folder or the time.
-fn spec(plan: &Plan, decisions: &[Decision]) -> Result<SnapshotSpec> {
-    let recipe = &plan.recipe;
+fn spec(plan: &Plan, decisions: &[Decision]) -> SnapshotSpec {
+    let recipe = plan.recipe();
     let mut source = json!({
         "sites": plan.site_names(),
         "demo": recipe.demo,
@@ -109,22 +110,22 @@ fn spec(plan: &Plan, decisions: &[Decision]) -> Result<SnapshotSpec> {
         "measure_all": recipe.measure.all,
         "splits": recipe.splits,
     });
-    let licences = plan.licences();
+    let licences = plan.loaded.licences();
     if !licences.is_empty() {
         source["licences"] = json!(licences);
     }
     if !decisions.is_empty() {
         source["decisions"] = json!(decisions); // what was decided by hand makes another dataset
     }
-    Ok(SnapshotSpec {
+    SnapshotSpec {
         name: recipe.name.clone(),
         recipe: source,
         rules: recipe.rules.clone(),
         prepare: json!(recipe.prepare),
-        models: plan.models()?.iter().flat_map(model_refs).collect(),
+        models: plan.models.iter().flat_map(model_refs).collect(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         size_px: recipe.prepare.size_px,
-    })
+    }
 }
 
 /// The files that measure for a role: of a variant, both.
@@ -138,7 +139,7 @@ pub fn model_refs(model: &ModelEntry) -> impl Iterator<Item = ModelRef> {
 }
 
 async fn identity_rows(catalog: &Catalog, store: &PreparedStore, judged: &Judged) -> Result<IdentityRows> {
-    let mut rows = IdentityRows { identity: judged.identity.key(), ..IdentityRows::default() };
+    let mut rows = IdentityRows { identity: judged.identity.key().into(), ..IdentityRows::default() };
     for (photo, verdict) in &judged.photos {
         let Some(verdict) = verdict else { continue };
         let url = redacted(photo.row.file_url.as_ref().unwrap_or(&photo.row.source_url)).into_owned();
@@ -211,9 +212,12 @@ fn warn_of_secrets(all: &[Judged]) {
 
 /// The scores of a photo as snapshots and reports have them.
 pub fn scores(photo: &Scored) -> Scores {
-    let Some(measured) = photo.content.as_ref().and_then(|content| content.measured.as_ref().ok()) else {
-        return Scores::default();
-    };
+    let measured = photo.content.as_ref().and_then(|content| content.measured.as_ref().ok());
+    measured.map(|measured| scores_of(measured, photo.similarity)).unwrap_or_default()
+}
+
+/// The same of what was measured. `similarity`: of its face to most faces of the identity.
+pub fn scores_of(measured: &Measurements, similarity: Option<f32>) -> Scores {
     let highest = measured.watermark.as_ref().and_then(WatermarkScore::highest);
     Scores {
         watermark: highest.map(|(_, score)| score),
@@ -223,6 +227,6 @@ pub fn scores(photo: &Scored) -> Scores {
         sharpness: Some(measured.facts.sharpness),
         brightness: Some(measured.facts.brightness),
         perceptual_hash: Some(measured.facts.perceptual_hash.clone()),
-        similarity: photo.similarity,
+        similarity,
     }
 }

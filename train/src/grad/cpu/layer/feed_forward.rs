@@ -1,5 +1,5 @@
-//! What follows attention: the map back to the layer's width, and two linear maps with GELU between them, each added to what
-//! the layer was given.
+//! The second half of a layer: attention's output projection, added to the layer's input, and the
+//! feed-forward part (two linear maps with GELU between them), added to that.
 
 use super::rows::{by_input, by_weight, linear, linear_onto, normalise, normalise_backward};
 use super::weights::{Share, Weights};
@@ -7,9 +7,9 @@ use crate::grad::cpu::activation::{Each, Gelu};
 use crate::grad::cpu::real::{Real, simd};
 use crate::grad::cpu::scratch::Scratch;
 
-/// What the backward pass reads again, per row.
-pub(super) struct Kept<'a, T> {
-    /// What attention gathered, `width`.
+/// What is saved for the backward pass, per row.
+pub(super) struct Activations<'a, T> {
+    /// Attention's result before its output projection, `width`.
     pub gathered: &'a [T],
     /// The sum after attention, `width`.
     pub attended: &'a [T],
@@ -17,8 +17,9 @@ pub(super) struct Kept<'a, T> {
     pub widened: &'a [T],
 }
 
-/// `out` from the layer's input `x` and what attention gathered, by [turned](super::weights::Turned) weights; fills what is
-/// kept.
+/// `out` from the layer's input `x` and attention's result `gathered`, with
+/// [transposed](super::weights::Transposed) weights. Fills `attended` and `widened`, which are saved for the
+/// backward pass.
 pub(super) fn forward<T: Real>(
     weights: &Weights<'_, T>,
     eps: f64,
@@ -39,12 +40,12 @@ pub(super) fn forward<T: Real>(
     linear_onto(out, &active, weights.narrow);
 }
 
-/// From the gradient of `out` to those of the layer's input, as far as it does not come through attention (`dx`, replaced),
-/// and of what attention gathered (`d_gathered`).
+/// From the gradient of `out` to those of the layer's input, as far as it does not come through attention
+/// (`dx`, replaced), and of what attention gathered (`d_gathered`).
 pub(super) fn backward<T: Real>(
     weights: &Weights<'_, T>,
     eps: f64,
-    kept: &Kept<'_, T>,
+    kept: &Activations<'_, T>,
     grad: &[T],
     share: &mut Share<'_, T>,
     (dx, d_gathered): (&mut [T], &mut [T]),
@@ -56,9 +57,9 @@ pub(super) fn backward<T: Real>(
     by_weight([dw, db], &active, grad);
     let mut d_active = Scratch::<T>::take(kept.widened.len());
     by_input(&mut d_active, grad, weights.narrow[0], width);
-    // What GELU was given gets its gradient in the place of what it gave.
+    // `active` becomes the gradient of GELU's argument.
     simd::<Each<Gelu>, _>((&mut active[..], kept.widened, &d_active[..]));
-    // `d_gathered` holds the normalised rows, then their gradient, until it is computed itself.
+    // `d_gathered` serves as a buffer first: for the normalised rows, then for their gradient.
     normalise(d_gathered, kept.attended, width, Some(weights.feed_norm), eps);
     let [dw, db] = &mut share.widen;
     by_weight([dw, db], d_gathered, &active);

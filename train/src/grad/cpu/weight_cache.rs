@@ -1,29 +1,31 @@
-//! Frozen weights as Winograd's algorithm multiplies them, and as other devices convolve gradients with them, kept from
-//! step to step.
+//! Frozen weights in the form that convolutions multiply by, kept from step to step: transformed for Winograd's
+//! algorithm on the CPU, rotated by 180° for gradients on other devices.
 //!
-//! Where there are few tiles, as at 8×8 cells of four pictures, transforming the weights takes longer than multiplying by them.
+//! For few tiles, such as those of four maps of 8×8, transforming the weights takes longer than multiplying by
+//! them.
 
 use super::real::Real;
 use super::tile::{Direction, Side};
-use crate::grad::hand::lock;
+use crate::grad::nary::lock;
 use candle_core::{CpuStorage, DType, Tensor};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// What is kept in all, at the most: enough for every layer of a small network. Of SD 1.5, whose transformed weights take
-/// 10 GB, the layers that ask first have their place.
+/// Most bytes of all caches together: enough for every layer of a small network. The transformed weights of SD 1.5
+/// would take 10 GB; there, the layers that ask first are cached.
 const MAX_BYTES: usize = 256 << 20;
-/// Tiles of an input beyond which transforming weights is a tenth of the work, and not worth the memory.
+/// For more tiles, transforming the weights is less than a tenth of the work, and not worth the memory.
 const MAX_TILES: usize = 216;
 
-/// Bytes that are kept at the moment.
+/// Bytes in all caches at the moment.
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// Transformed weights of one layer, of which copies share what is kept.
+/// The transformed weights of one layer. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Kept {
+pub struct WeightCache {
     tiles: Arc<Mutex<Vec<Entry>>>,
-    /// On other devices: the weight turned as the backward pass convolves with it. As large as the weight.
+    /// On other devices: the weight rotated by 180°, as the backward pass convolves with it. As large as the
+    /// weight.
     turned: Arc<Mutex<Option<Tensor>>>,
 }
 
@@ -32,7 +34,7 @@ type Entry = (Key, Arc<Values>);
 /// The tile, the direction, and the first channel of the result.
 pub(super) type Key = (Side, Direction, usize);
 
-/// Values that give their place back when they are dropped.
+/// Values whose bytes no longer count once they are dropped.
 #[derive(Debug)]
 pub(super) struct Values {
     storage: CpuStorage,
@@ -51,9 +53,9 @@ impl Drop for Values {
     }
 }
 
-impl Kept {
-    /// What is kept for `key`, of `len` elements made by `make` where it is asked for first; `None` where it is not worth its
-    /// place for an input of so many tiles, or there is none left.
+impl WeightCache {
+    /// The `len` values of `key`, which `make` computes the first time. `None` for too many `tiles`, or where the
+    /// caches are full.
     pub(super) fn get<T: Real>(
         &self,
         key: Key,
@@ -72,18 +74,18 @@ impl Kept {
         let mut data = vec![T::zero(); len];
         make(&mut data);
         let values = Arc::new(Values { storage: T::to_cpu_storage_owned(data), bytes });
-        // Not held while the weights are transformed: a thread that waits for others may begin another pass through the
-        // same layer. Of two that come at once the first one's stay, and the second one's give their place back.
-        let mut kept = lock(&self.tiles);
-        if let Some(first) = find_in::<T>(&kept, key) {
+        // The lock is not held while the weights are transformed: a thread that waits for rayon's tasks may begin
+        // another pass through the same layer. Of two that transform at once, the first one's values stay.
+        let mut cache = lock(&self.tiles);
+        if let Some(first) = find_in::<T>(&cache, key) {
             return Some(first);
         }
-        kept.push((key, values.clone()));
-        drop(kept);
+        cache.push((key, values.clone()));
+        drop(cache);
         Some(values)
     }
 
-    /// The turned weight of a type, made by `make` where it is asked for first.
+    /// The rotated weight in the type `dtype`, which `make` computes the first time.
     pub(in crate::grad) fn turned(
         &self,
         dtype: DType,
@@ -103,7 +105,7 @@ impl Kept {
     }
 }
 
-fn find_in<T: Real>(kept: &[Entry], key: Key) -> Option<Arc<Values>> {
+fn find_in<T: Real>(cache: &[Entry], key: Key) -> Option<Arc<Values>> {
     let is_of_type = |values: &Values| T::cpu_storage_as_slice(&values.storage).is_ok();
-    kept.iter().find(|(of, values)| *of == key && is_of_type(values)).map(|(_, values)| values.clone())
+    cache.iter().find(|(of, values)| *of == key && is_of_type(values)).map(|(_, values)| values.clone())
 }

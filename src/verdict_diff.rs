@@ -51,7 +51,7 @@ pub async fn show(catalog: &Catalog, sites: &[String], people: &[Judged], output
     let mut reasons: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     let mut of_identity = vec![Totals::default(); people.len()];
     let mut moved = Vec::new();
-    let names: Vec<String> = people.iter().map(|judged| judged.identity.key()).collect();
+    let names: Vec<String> = people.iter().map(|judged| judged.identity.key().into()).collect();
     for (identity, judged) in people.iter().enumerate() {
         for (photo, after) in &judged.photos {
             let Some(after) = after else { continue };
