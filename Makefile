@@ -107,7 +107,7 @@ test-docs: build  ## the commands of README.md and docs, as they stand there
 test-report: $(ORT)  ## the report's page in a browser; needs Chromium
 	cargo test --release --locked --test it review:: -- --ignored
 
-test-python: build  ## files against diffusers, torch, tensorboard, webdataset, datasets, mlcroissant, zstandard; PYTHON has those, transformers, ultralytics
+test-python: build  ## files against diffusers, torch, tensorboard, webdataset, datasets, mlcroissant, zstandard, pyzstd; PYTHON has those, transformers, ultralytics
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p train --test it -- --ignored
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked -p snapshot --test it readers:: -- --ignored
 	BOLID_PYTHON=$(PYTHON) cargo test --release --locked --test it quantized
