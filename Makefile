@@ -84,8 +84,8 @@ build-cuda: $(CUDA)/bin/nvcc  ## target/cuda/release/bolid-cuda, for NVIDIA GPUs
 
 # Against stand-ins for the driver: what needs a card is in scripts/gpu_check.sh.
 check-cuda: build-cuda  ## the CUDA build, and its tests that need no GPU
-	LD_LIBRARY_PATH=$(CUDA)/lib/stubs $(CARGO_CUDA) test $(CUDA_FEATURES) --package train
-	LD_LIBRARY_PATH=$(CUDA)/lib/stubs target/cuda/release/bolid-cuda --version
+	LD_LIBRARY_PATH=$(CUDA)/lib/stubs:$(CUDA)/lib $(CARGO_CUDA) test $(CUDA_FEATURES) --package train
+	LD_LIBRARY_PATH=$(CUDA)/lib/stubs:$(CUDA)/lib target/cuda/release/bolid-cuda --version
 
 $(CUDA)/bin/nvcc: scripts/cuda_toolkit.sh
 	cargo fetch --locked

@@ -3,9 +3,9 @@
 # usage: cuda_toolkit.sh FOLDER     needs pip and a C compiler, and the sources of the crates (`cargo fetch`)
 #
 # No GPU and no driver are needed: the program is linked against stand-ins of the real names, and finds the real ones
-# where it runs. Those are the driver's, cuBLAS, cuRAND and NVRTC of CUDA 13, cuDNN 9, and NCCL 2 where it is asked for.
-# With the folder's lib/stubs in LD_LIBRARY_PATH the program also starts on a machine without a driver, and finds no card
-# there.
+# where it runs. Those are the driver's, the runtime, cuBLAS, cuRAND and NVRTC of CUDA 13, cuDNN 9, and NCCL 2 where it is
+# asked for. With the folder's lib/stubs and lib in LD_LIBRARY_PATH the program also starts on a machine without a driver,
+# and finds no card there.
 set -euo pipefail
 
 VERSION=13.0

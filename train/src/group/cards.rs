@@ -2,7 +2,6 @@
 
 use std::ffi::c_char;
 
-use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::nccl::result::NcclError;
 use candle_core::cuda_backend::cudarc::nccl::safe::{Comm, Id, ReduceOp};
 use candle_core::op::BackpropOp;
@@ -22,7 +21,7 @@ impl Cards {
     ///
     /// # Errors
     /// Where NCCL fails, or a process does.
-    pub fn join(group: &Group, device: &CudaDevice) -> Result<Self, GroupError> {
+    pub fn join(group: &Group, device: &CudaDevice) -> std::result::Result<Self, GroupError> {
         let failed = |error: NcclError| GroupError::Cards { cause: format!("{:?}", error.0) };
         let own = match group.rank() {
             0 => Id::new().map_err(failed)?.internal().iter().map(|&byte| byte as u8).collect(),
