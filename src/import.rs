@@ -14,9 +14,9 @@ use photo::FailureClass;
 use url::{Host, Url};
 
 use crate::cli::{Global, ImportArgs, MannerArgs};
+use crate::crawl::progress_bar::CrawlProgress;
 use crate::crawl::settings::{set_manners, set_recipe, set_selection, typed, typed_manners};
 use crate::crawl::shown::show;
-use crate::crawl::watch::Watch;
 use crate::ends::Failed;
 use crate::exit::Done;
 use crate::opening::open;
@@ -267,9 +267,9 @@ async fn take_in(
         list.unmatched_captions.iter().map(|photo| format!("a caption for {photo}, which is not there"));
     tell(path, "captions", unmatched);
     let settings = naming_own_server(settings, &list);
-    let watch = Watch::new("import");
-    let report = crawler::import(catalog, &list, &settings, &|event| watch.see(event)).await;
-    let wanted = watch.finish();
+    let progress = CrawlProgress::new("import");
+    let report = crawler::import(catalog, &list, &settings, &|event| progress.see(event)).await;
+    let wanted = progress.finish();
     Ok((report.with_context(|| format!("import {}", path.display()))?, wanted))
 }
 

@@ -20,8 +20,8 @@ use snapshot::{ModelRef, Snapshot};
 
 use crate::cli::{Global, RecipeArgs};
 use crate::crawl::Sites;
+use crate::crawl::progress_bar::CrawlProgress;
 use crate::crawl::settings::set_recipe;
-use crate::crawl::watch::Watch;
 use crate::exit::Done;
 use crate::measurements::{self, Adopted, Policy};
 use crate::output::Output;
@@ -358,9 +358,9 @@ async fn fetch(
         }
         entered.push((identity, id));
     }
-    let watch = Watch::new("fetch");
-    let report = crawler::refetch(catalog, settings, root, &expected, &|event| watch.see(event)).await;
-    watch.finish();
+    let progress = CrawlProgress::new("fetch");
+    let report = crawler::refetch(catalog, settings, root, &expected, &|event| progress.see(event)).await;
+    progress.finish();
     let left = report?.left.into_keys().next();
     let expected: BTreeMap<i64, Expected> = expected.into_iter().map(|file| (file.photo_id, file)).collect();
     let mut losses = Vec::new();

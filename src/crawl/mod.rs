@@ -4,12 +4,12 @@
 //! |---|---|
 //! | [`settings`] | how sites are asked: the recipe, and over it the command line |
 //! | [`retry`](mod@retry) | `bolid retry` |
-//! | [`watch`], [`shown`] | the progress bar; what came of a crawl, in words |
+//! | [`progress_bar`], [`shown`] | the progress bar; what came of a crawl, in words |
 
+pub mod progress_bar;
 mod retry;
 pub mod settings;
 pub mod shown;
-pub mod watch;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -21,10 +21,10 @@ use crawler::{CrawlReport, CrawlSettings};
 use photo::Rules;
 use url::Url;
 
+use self::progress_bar::CrawlProgress;
 pub use self::retry::retry;
 use self::settings::{of_site, set_manners, set_selection, typed, typed_manners};
 use self::shown::{describe_check, show};
-use self::watch::Watch;
 use crate::cli::{CrawlArgs, Global, SiteArgs};
 use crate::demo::DemoGallery;
 use crate::ends::Failed;
@@ -128,9 +128,9 @@ fn named_by(args: &SiteArgs) -> String {
 
 /// Crawls a site; with the addresses that a simulated crawl would ask for.
 async fn site(catalog: &Catalog, settings: &CrawlSettings) -> Result<(CrawlReport, Vec<String>)> {
-    let watch = Watch::new("crawl");
-    let report = crawler::crawl(catalog, settings, &|event| watch.see(event)).await;
-    let wanted = watch.finish();
+    let progress = CrawlProgress::new("crawl");
+    let report = crawler::crawl(catalog, settings, &|event| progress.see(event)).await;
+    let wanted = progress.finish();
     Ok((report.with_context(|| format!("crawl {}", settings.site()))?, wanted))
 }
 

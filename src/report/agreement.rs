@@ -262,7 +262,7 @@ fn page(people: &[Drawn], rules: &Rules, judgement: &Judgement) -> String {
 
 /// What the page's script makes of its photos.
 #[derive(serde::Deserialize)]
-struct Said {
+struct PageVerdicts {
     /// The reasons of each photo by the rules and decisions that the page was made by.
     before: Vec<BTreeSet<String>>,
     /// What the script would say against photos that are kept: nothing, where it judges as `curate::judge` does.
@@ -273,7 +273,11 @@ struct Said {
 
 /// Runs the page's script. `changes`: thresholds that sliders were moved to. `decisions`: what was decided on the
 /// page, by a photo's place; `None` takes an earlier decision back.
-fn said_by_page(page: &str, changes: &Map<String, Value>, decisions: &BTreeMap<usize, Option<bool>>) -> Said {
+fn said_by_page(
+    page: &str,
+    changes: &Map<String, Value>,
+    decisions: &BTreeMap<usize, Option<bool>>,
+) -> PageVerdicts {
     let data = page.split_once("id=\"data\">").and_then(|(_, rest)| rest.split_once("</script>"));
     let (data, _) = data.expect("the page's data");
     let stand_in =

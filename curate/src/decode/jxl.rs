@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use image::{DynamicImage, ImageBuffer};
+use image::{DynamicImage, ImageBuffer, Pixel};
 use jxl_bitstream::Bitstream;
 use jxl_oxide::{
     AllocTracker, ExtraChannelType, Frame, FrameBufferSample, ImageHeader, InitializeResult, JxlImage,
@@ -249,35 +249,25 @@ fn painted(frame: &Frame) -> Result<u64, DecodeError> {
 }
 
 fn picture(render: &Render, format: PixelFormat, is_deep: bool) -> Option<DynamicImage> {
-    let stream = render.stream();
-    let (width, height) = (stream.width(), stream.height());
     Some(match (format, is_deep) {
-        (PixelFormat::Gray, false) => {
-            DynamicImage::ImageLuma8(ImageBuffer::from_raw(width, height, samples(render))?)
-        }
-        (PixelFormat::Gray, true) => {
-            DynamicImage::ImageLuma16(ImageBuffer::from_raw(width, height, samples(render))?)
-        }
-        (PixelFormat::Graya, false) => {
-            DynamicImage::ImageLumaA8(ImageBuffer::from_raw(width, height, samples(render))?)
-        }
-        (PixelFormat::Graya, true) => {
-            DynamicImage::ImageLumaA16(ImageBuffer::from_raw(width, height, samples(render))?)
-        }
-        (PixelFormat::Rgb, false) => {
-            DynamicImage::ImageRgb8(ImageBuffer::from_raw(width, height, samples(render))?)
-        }
-        (PixelFormat::Rgb, true) => {
-            DynamicImage::ImageRgb16(ImageBuffer::from_raw(width, height, samples(render))?)
-        }
-        (PixelFormat::Rgba, false) => {
-            DynamicImage::ImageRgba8(ImageBuffer::from_raw(width, height, samples(render))?)
-        }
-        (PixelFormat::Rgba, true) => {
-            DynamicImage::ImageRgba16(ImageBuffer::from_raw(width, height, samples(render))?)
-        }
+        (PixelFormat::Gray, false) => DynamicImage::ImageLuma8(buffer(render)?),
+        (PixelFormat::Gray, true) => DynamicImage::ImageLuma16(buffer(render)?),
+        (PixelFormat::Graya, false) => DynamicImage::ImageLumaA8(buffer(render)?),
+        (PixelFormat::Graya, true) => DynamicImage::ImageLumaA16(buffer(render)?),
+        (PixelFormat::Rgb, false) => DynamicImage::ImageRgb8(buffer(render)?),
+        (PixelFormat::Rgb, true) => DynamicImage::ImageRgb16(buffer(render)?),
+        (PixelFormat::Rgba, false) => DynamicImage::ImageRgba8(buffer(render)?),
+        (PixelFormat::Rgba, true) => DynamicImage::ImageRgba16(buffer(render)?),
         (PixelFormat::Cmyk | PixelFormat::Cmyka, _) => return None,
     })
+}
+
+fn buffer<P>(render: &Render) -> Option<ImageBuffer<P, Vec<P::Subpixel>>>
+where
+    P: Pixel<Subpixel: FrameBufferSample + Default>,
+{
+    let stream = render.stream();
+    ImageBuffer::from_raw(stream.width(), stream.height(), samples(render))
 }
 
 /// All samples, channel by channel within each pixel.

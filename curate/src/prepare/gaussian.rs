@@ -188,7 +188,7 @@ fn larger(a: f32, b: f32) -> f32 {
 }
 
 /// 2^−t for t in 0..=63, within 3·10⁻⁷ of it relatively; 1 at 0. Without a branch, so that it is vectorised.
-#[allow(clippy::approx_constant)] // a coefficient of the fit is near ln 2, and is not ln 2
+#[allow(clippy::approx_constant, reason = "a coefficient of the fit is near ln 2, and is not ln 2")]
 #[inline(always)]
 fn exp2_of_minus(t: f32) -> f32 {
     /// 1.5·2²³: added to a small number it leaves the nearest whole number in the lowest bits.

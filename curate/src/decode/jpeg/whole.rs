@@ -64,7 +64,7 @@ fn without_end(bytes: &[u8]) -> &[u8] {
     end.map_or(bytes, |end| &bytes[..bytes.len() - frame.scan.len() + end])
 }
 
-#[allow(clippy::needless_pass_by_value)] // the shape that `map_err` wants
+#[allow(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 fn failed(error: zune_jpeg::errors::DecodeErrors) -> DecodeError {
     let detail = error.to_string();
     // What the decoder says when bytes run out before blocks do.

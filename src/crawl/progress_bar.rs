@@ -7,12 +7,12 @@ use crawler::Event;
 use crate::progress::{self, Stage};
 
 /// Follows a crawl or import on a progress bar.
-pub struct Watch {
+pub struct CrawlProgress {
     bar: Stage,
     wanted: Mutex<Vec<String>>,
 }
 
-impl Watch {
+impl CrawlProgress {
     /// A bar of that name.
     pub fn new(name: &'static str) -> Self {
         Self { bar: progress::stage(name, 0, "photos"), wanted: Mutex::default() }
