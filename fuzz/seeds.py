@@ -153,6 +153,8 @@ def photos():
     progressive = saved("JPEG", quality=60, progressive=True)
     seed("photo", "progressive.jpg", progressive)
     seed("photo", "progressive_without_end.jpg", progressive[:-2])
+    for name in ["turned_with_restarts", "luma_coarser", "progressive_late"]:
+        seed("photo", f"{name}.jpg", (FIXTURES / f"jpeg/{name}.jpg").read_bytes())
     for name in ["cmyk", "cmyk_without_adobe_marker", "ycck"]:
         seed("photo", f"{name}.jpg", (FIXTURES / f"{name}.jpg").read_bytes())
     for name in ["adobe_by_exif", "p3_in_segments", "grey"]:

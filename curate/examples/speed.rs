@@ -54,6 +54,10 @@ fn main() {
 
     println!("photo of {}×{} px, one core", PHOTO.0, PHOTO.1);
     let whole = time("decode, with facts", || curate::decode(jpeg.get_ref()).is_ok());
+    let pixels =
+        time("decode, pixels alone", || curate::decode::pixels(jpeg.get_ref(), MinDecodeSize::WHOLE).is_ok());
+    let other = time("the same by the image crate", || image::load_from_memory(jpeg.get_ref()).is_ok());
+    println!("{:.2} of the image crate's time", pixels / other);
     let min_size = MinDecodeSize { shorter_px: 640, longer_px: 768 }; // of models with inputs of 640 and 256 px
     let reduced = time("decode for models", || curate::decode_for(jpeg.get_ref(), min_size).is_ok());
     println!("{:.1} times faster, by {}", whole / reduced, reducing_decoder());

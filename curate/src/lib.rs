@@ -15,6 +15,7 @@
 //! | [`detect`] | a file per role: input, output, uncertain range and cache key; which models run on a photo |
 //! | [`judge`](mod@judge) | measurements and rules to keep or drop, with every reason |
 //! | [`prepare`](mod@prepare) | a kept photo to the tensors that are trained on |
+//! | [`preview`](mod@preview) | a photo at the size of a card on a page |
 //! | [`contact_sheet`] | many photos with their boxes and joints drawn, for the eye |
 //!
 //! No file imports one that imports it, directly or through others: `tests/it/layout.rs` checks that.
@@ -27,6 +28,7 @@ pub mod measurements;
 pub mod model;
 pub mod pixels;
 pub mod prepare;
+pub mod preview;
 pub mod role;
 
 pub use decode::{DecodeError, DecodedPhoto, MinDecodeSize, decode, decode_for};
@@ -35,4 +37,5 @@ pub use judge::{Candidate, Gallery, Group, Judgement, Member, NoMajority, People
 pub use measurements::Measurements;
 pub use model::{Device, FeatureNetwork, ModelError, PictureFeatures, Registry, Runtime};
 pub use prepare::{PrepareError, PrepareSettings, Prepared, prepare, prepare_file};
+pub use preview::preview;
 pub use role::Role;

@@ -44,8 +44,8 @@ pub use self::header::{Header, MinDecodeSize};
 
 /// Raised whenever the same bytes become other pixels: scores, facts and tensors of another version are never
 /// mixed with new ones. 1: colour profiles are followed; JPEGs that lack nothing but their end marker are
-/// read.
-pub(crate) const VERSION: u32 = 1;
+/// read. 2: whole JPEGs have the pixels that libjpeg-turbo makes.
+pub(crate) const VERSION: u32 = 2;
 
 /// Decodes every pixel of one photo.
 ///
@@ -99,24 +99,26 @@ fn decode_upright(bytes: &[u8], min_size: MinDecodeSize) -> Result<(Header, Deco
 pub fn header(bytes: &[u8], min_size: MinDecodeSize) -> Result<Header, DecodeError> {
     let format = format_of(bytes)?;
     let read = catch_unwind(AssertUnwindSafe(|| match format {
-        Format::Jpeg => jpeg::header(bytes).map(|(width, height, turn)| (width, height, turn, 3)),
+        Format::Jpeg => jpeg::header(bytes).map(|(width, height, turn, kept)| (width, height, turn, 3, kept)),
         Format::JpegXl => jxl::header(bytes)
-            .map(|(width, height, memory)| (width, height, Orientation::NoTransforms, memory)),
+            .map(|(width, height, memory)| (width, height, Orientation::NoTransforms, memory, 0)),
         Format::Other(other, name) => {
             let mut decoder = open(bytes, other, name)?;
             let ((width, height), colour) = (decoder.dimensions(), decoder.color_type());
             // A broken EXIF block is no reason to lose a photo.
             let turn = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-            Ok((width, height, turn, u64::from(colour.bytes_per_pixel())))
+            Ok((width, height, turn, u64::from(colour.bytes_per_pixel()), 0))
         }
     }));
-    let (width, height, turn, bytes_per_pixel) = read.unwrap_or_else(|_| Err(panicked(format.name())))?;
+    let (width, height, turn, bytes_per_pixel, kept) =
+        read.unwrap_or_else(|_| Err(panicked(format.name())))?;
     let scale_num = if matches!(format, Format::Jpeg) { min_size.scale_num(width, height) } else { 8 };
     let pixels = u64::from(width) * u64::from(height) * u64::from(scale_num * scale_num) / 64;
     let is_on_its_side = turn.to_exif() >= 5; // the four that swap the axes
     let (width, height) = if is_on_its_side { (height, width) } else { (width, height) };
-    // Beside the pixels as stored: their RGB copy, and for an odd JPEG the upright one.
-    let decoded_bytes = pixels * (bytes_per_pixel + 3);
+    // Beside the pixels as stored: their RGB copy, and for an odd JPEG the upright one; what is kept between
+    // scans.
+    let decoded_bytes = pixels * (bytes_per_pixel + 3) + kept;
     let (format, orientation) = (format.name(), turn.to_exif());
     Ok(Header { format, width, height, orientation, scale_num, decoded_bytes })
 }

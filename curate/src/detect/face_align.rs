@@ -48,15 +48,13 @@ pub fn joints_of_face<'a>(
     people: impl IntoIterator<Item = &'a Joints>,
 ) -> Option<Joints> {
     let margin = JOINT_MARGIN * face.width().max(face.height());
-    let is_at_face = |joint: &Joint| {
-        let around = BoundingBox {
-            x0: face.x0 - margin,
-            y0: face.y0 - margin,
-            x1: face.x1 + margin,
-            y1: face.y1 + margin,
-        };
-        joint.confidence >= MIN_JOINT_SCORE && around.contains(joint.x, joint.y)
+    let around = BoundingBox {
+        x0: face.x0 - margin,
+        y0: face.y0 - margin,
+        x1: face.x1 + margin,
+        y1: face.y1 + margin,
     };
+    let is_at_face = |joint: &Joint| joint.confidence >= MIN_JOINT_SCORE && around.contains(joint.x, joint.y);
     let mut best: Option<(usize, Joints)> = None;
     for joints in people {
         let mut own = Joints([Joint::default(); JOINT_COUNT]);

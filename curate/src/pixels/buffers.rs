@@ -13,17 +13,27 @@ thread_local! {
 
 /// A buffer of zeros.
 pub(crate) fn zeros(length: usize) -> Vec<u8> {
-    let mut buffer = FREE.with_borrow_mut(|free| {
-        let fits = |&i: &usize| free[i].capacity() >= length;
-        let smallest = (0..free.len()).filter(fits).min_by_key(|&i| free[i].capacity());
-        smallest.map(|i| free.swap_remove(i)).unwrap_or_default()
-    });
-    if buffer.capacity() < length {
+    let Some(mut buffer) = kept(length) else {
         return vec![0; length]; // the system's pages are clear
-    }
-    buffer.clear();
+    };
     buffer.resize(length, 0);
     buffer
+}
+
+/// An empty buffer that takes so many bytes.
+pub(crate) fn empty(capacity: usize) -> Vec<u8> {
+    kept(capacity).unwrap_or_else(|| Vec::with_capacity(capacity))
+}
+
+/// The smallest buffer at hand that is large enough, emptied.
+fn kept(capacity: usize) -> Option<Vec<u8>> {
+    FREE.with_borrow_mut(|free| {
+        let fits = |&i: &usize| free[i].capacity() >= capacity;
+        let smallest = (0..free.len()).filter(fits).min_by_key(|&i| free[i].capacity());
+        let mut buffer = free.swap_remove(smallest?);
+        buffer.clear();
+        Some(buffer)
+    })
 }
 
 /// Keeps a buffer for what this thread does next. The smallest ones go first where there are too many.

@@ -43,23 +43,7 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// The fingerprint of a photo.
     pub fn of(image: &RgbImage) -> Self {
-        let (width, height) = (f64::from(image.width()), f64::from(image.height()));
-        let part = |share: f64| SourceRect {
-            x: width * (1.0 - share) / 2.0,
-            y: height * (1.0 - share) / 2.0,
-            width: width * share,
-            height: height * share,
-        };
-        let hash = |share| {
-            PerceptualHash::of_small(&luma(&resize::part(
-                image,
-                part(share),
-                SIDE as u32,
-                SIDE as u32,
-                Filter::Bilinear,
-            )))
-        };
-        Self { whole: hash(1.0), inner: hash(INNER) }
+        Self { whole: hash_inside(image, 1.0), inner: hash_inside(image, INNER) }
     }
 
     /// Both hashes.
@@ -72,6 +56,19 @@ impl Fingerprint {
         let apart = |own: PerceptualHash| other.hashes().map(|hash| own.distance(hash));
         self.hashes().into_iter().flat_map(apart).min().expect("there are parts")
     }
+}
+
+/// The hash of the middle of a photo, `share` of either side.
+fn hash_inside(image: &RgbImage, share: f64) -> PerceptualHash {
+    let (width, height) = (f64::from(image.width()), f64::from(image.height()));
+    let middle = SourceRect {
+        x: width * (1.0 - share) / 2.0,
+        y: height * (1.0 - share) / 2.0,
+        width: width * share,
+        height: height * share,
+    };
+    let small = resize::part(image, middle, SIDE as u32, SIDE as u32, Filter::Bilinear);
+    PerceptualHash::of_small(&luma(&small))
 }
 
 /// A text that is no perceptual hash.

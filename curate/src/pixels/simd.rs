@@ -22,3 +22,14 @@ pub(crate) fn vectorised<L: Loop>(work: L) -> L::Output {
     }
     pulp::Arch::new().dispatch(Call(work))
 }
+
+/// The four 16-bit parts of two words each, the lowest first.
+#[inline(always)]
+pub(crate) fn quarters(words: [u64; 2]) -> [i16; 8] {
+    let lanes: [i16; 8] = pulp::cast([words[0].to_le(), words[1].to_le()]);
+    let mut out = [0; 8];
+    for i in 0..8 {
+        out[i] = i16::from_le(lanes[i]);
+    }
+    out
+}

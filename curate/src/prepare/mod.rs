@@ -280,31 +280,37 @@ impl Square {
         Affine::scale_then_shift(scale, scale, shift(self.x), shift(self.y))
     }
 
+    /// The photo along an axis in px of the square at `size_px`, moved inward to whole px: the first, and how
+    /// many. Then the same in the decoded photo; it follows exactly, so that the map stays the same on both axes
+    /// and only a fraction of a px at the edge goes to the bar. Of the photo's `length` px, `decoded` are there.
+    fn fit(
+        &self,
+        origin: f64,
+        (length, decoded): (u32, u32),
+        begins_at_end: bool,
+        size_px: u32,
+    ) -> (u32, u32, f64, f64) {
+        let scale = f64::from(size_px) / self.side;
+        let first = ((-origin * scale).ceil()).clamp(0.0, f64::from(size_px));
+        let last = (((f64::from(length) - origin) * scale + 1e-9).floor()).clamp(first, f64::from(size_px));
+        // Decoded at k/8: the last px, as it is stored, may be a part of one.
+        let part = (8.0 * f64::from(decoded) / f64::from(length)).round() / 8.0;
+        let before = if begins_at_end { f64::from(decoded) - f64::from(length) * part } else { 0.0 };
+        (
+            first as u32,
+            (last - first) as u32,
+            (origin + first / scale) * part + before,
+            (last - first) / scale * part,
+        )
+    }
+
     /// The pixels of the square at `size_px`, as planes R, G, B; the bars have the value `pad`. The photo has
     /// `whole` px, of which `image` may have fewer.
     fn cut(&self, image: &RgbImage, whole: &Whole, size_px: u32, pad: u8) -> Vec<u8> {
-        let scale = f64::from(size_px) / self.side;
-        // The photo's edges in px of the square, moved inward to whole px; the source rectangle follows them
-        // exactly, so that the map stays the same on both axes and only a fraction of a px at the edge goes
-        // to the bar.
-        let inside = |origin: f64, length: u32, decoded: u32, begins_at_end: bool| {
-            let first = ((-origin * scale).ceil()).clamp(0.0, f64::from(size_px));
-            let last =
-                (((f64::from(length) - origin) * scale + 1e-9).floor()).clamp(first, f64::from(size_px));
-            // Decoded at k/8: the last px, as it is stored, may be a part of one.
-            let part = (8.0 * f64::from(decoded) / f64::from(length)).round() / 8.0;
-            let before = if begins_at_end { f64::from(decoded) - f64::from(length) * part } else { 0.0 };
-            (
-                first as u32,
-                (last - first) as u32,
-                (origin + first / scale) * part + before,
-                (last - first) / scale * part,
-            )
-        };
-        let (left, width, x, source_width) =
-            inside(self.x, whole.size.0, image.width(), whole.begins_at_end.0);
-        let (top, height, y, source_height) =
-            inside(self.y, whole.size.1, image.height(), whole.begins_at_end.1);
+        let along_x = (whole.size.0, image.width());
+        let (left, width, x, source_width) = self.fit(self.x, along_x, whole.begins_at_end.0, size_px);
+        let along_y = (whole.size.1, image.height());
+        let (top, height, y, source_height) = self.fit(self.y, along_y, whole.begins_at_end.1, size_px);
         let side = size_px as usize;
         let mut planes = buffers::zeros(3 * side * side);
         planes.fill(pad);

@@ -219,6 +219,64 @@ fn a_progressive_jpeg_without_its_last_scans_is_truncated() {
     }
 }
 
+#[test]
+fn a_progressive_jpeg_that_ends_before_its_last_bits_is_shown_by_what_there_is() {
+    let whole = decode(PROGRESSIVE_LARGE).unwrap().image;
+    let last = PROGRESSIVE_LARGE.windows(2).rposition(|pair| pair == [0xFF, 0xC4]).expect("a last table");
+    let photo = decode(&[&PROGRESSIVE_LARGE[..last], &[0xFF, 0xD9]].concat()).unwrap();
+    assert!(!photo.facts.lacks_end);
+    let apart = whole.iter().zip(photo.image.iter()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>();
+    let apart = apart / whole.len() as f64;
+    assert!(apart > 0.0 && apart < 3.0, "{apart} levels");
+}
+
+#[test]
+fn a_component_without_a_scan_is_truncation() {
+    let apart = include_bytes!("../fixtures/jpeg/apart.jpg");
+    let last = apart.windows(2).rposition(|pair| pair == [0xFF, 0xDA]).expect("a last scan");
+    let refused = decode(&[&apart[..last], &[0xFF, 0xD9]].concat()).map(|_| ()).expect_err("blue is missing");
+    assert!(matches!(refused, DecodeError::Truncated { .. }), "{refused}");
+}
+
+#[test]
+fn bytes_between_the_last_block_and_the_end_are_harmless() {
+    for bytes in [SUBSAMPLED, WITH_RESTARTS, PROGRESSIVE_LARGE] {
+        let cut = without_end(bytes);
+        let padded = [cut, &[0, 0, 0x12], &[0xFF, 0xD9]].concat();
+        assert!(decode(&padded).unwrap().image == decode(bytes).unwrap().image);
+    }
+}
+
+#[test]
+fn thousands_of_scans_are_refused_by_name() {
+    // A grey progressive block whose only AC code says that the block ends. Each coefficient has bits 13 to 0
+    // in scans of their own, all of which are legal, and all of which come next.
+    let mut bytes = vec![0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0];
+    bytes.extend([1; 64]);
+    bytes.extend([0xFF, 0xC2, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0]);
+    for class in [0x00, 0x10] {
+        bytes.extend([0xFF, 0xC4, 0, 20, class, 1]);
+        bytes.extend([0; 16]);
+    }
+    let scan = |first: u8, shifts: u8| [0xFF, 0xDA, 0, 8, 1, 1, 0, first, first, shifts, 0x7F];
+    for coefficient in 0..64 {
+        bytes.extend(scan(coefficient, 13));
+        for low in (0..13).rev() {
+            bytes.extend(scan(coefficient, (low + 1) << 4 | low));
+        }
+    }
+    bytes.extend([0xFF, 0xD9]);
+    let error = decode(&bytes).map(|_| ()).expect_err("896 scans");
+    assert!(
+        matches!(error, DecodeError::Unsupported { .. }) && error.to_string().contains("scans"),
+        "{error}"
+    );
+    // Of some coefficients alone it is a photo.
+    let some =
+        bytes.windows(4).enumerate().filter(|(_, four)| *four == [0xFF, 0xDA, 0, 8]).nth(30).unwrap().0;
+    assert!(decode(&[&bytes[..some], &[0xFF, 0xD9]].concat()).is_ok());
+}
+
 /// Soft shapes and some grain, so that there is much to decode and little that a smaller size could not show.
 fn scene(width: u32, height: u32) -> RgbImage {
     let mut random = 7_u32;

@@ -1,19 +1,14 @@
 //! What a JPEG says of its colours: an ICC profile in one or more segments, else EXIF.
 
-use super::markers::{EXIF, ICC_PROFILE};
-use super::segments::segments;
+use super::headers::markers::{EXIF, ICC_PROFILE};
+use super::headers::segments::segments;
 use crate::decode::colour::{Colours, exif};
 
 /// What the file says.
 pub(super) fn of(bytes: &[u8]) -> Colours {
-    let content = |marker: u8, name: &'static [u8]| {
-        let segments = segments(bytes).filter(move |segment| segment.marker == marker);
-        segments.filter_map(move |segment| segment.content.strip_prefix(name))
-    };
-    let mut parts: Vec<_> = content(ICC_PROFILE, b"ICC_PROFILE\0").collect();
+    let mut parts: Vec<_> = contents(bytes, ICC_PROFILE, b"ICC_PROFILE\0").collect();
     if parts.is_empty() {
-        let block = content(EXIF, b"Exif\0\0").next();
-        return block.map_or(Colours::Srgb, exif::colours);
+        return exif_block(bytes).map_or(Colours::Srgb, exif::colours);
     }
     // Each begins with its number, from 1 on, and how many there are.
     parts.sort_by_key(|part| part.first());
@@ -28,6 +23,17 @@ pub(super) fn of(bytes: &[u8]) -> Colours {
     }
     let profile: Vec<u8> = parts.into_iter().flat_map(|part| &part[2..]).copied().collect();
     Colours::of_profile(&profile)
+}
+
+/// The file's EXIF block, from the header of its TIFF structure on.
+pub(super) fn exif_block(bytes: &[u8]) -> Option<&[u8]> {
+    contents(bytes, EXIF, b"Exif\0\0").next()
+}
+
+/// What stands behind `name` in the segments that begin with it.
+fn contents<'a>(bytes: &'a [u8], marker: u8, name: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let segments = segments(bytes).filter(move |segment| segment.marker == marker);
+    segments.filter_map(move |segment| segment.content.strip_prefix(name))
 }
 
 /// How many components the file has; 0 where its headers do not say.

@@ -1,45 +1,47 @@
 //! JPEG, stricter than the `image` crate, which shows a truncated file with its missing part in grey.
 //!
 //! Models take photos far smaller than they are, so the usual kind of file is decoded at 1/2, 1/4 or 1/8 of
-//! its size where that is enough ([`reduced`]); all else is decoded whole ([`whole`]).
+//! its size where that is enough ([`reduced`]); all else is decoded whole ([`whole`]), to the pixels that
+//! libjpeg-turbo makes: every Huffman-coded file of 8 bits whose samplings libjpeg takes. What is coded
+//! arithmetically, without loss, in levels (hierarchical), with 12 bits, or with a height that stands behind
+//! the first scan, is refused by name.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`markers`], [`segments`] | the segments of a file and their markers |
-//! | [`arrangement`] | layouts that zune-jpeg gets wrong, which are refused |
-//! | [`completeness`] | whether a file without its end marker has all blocks |
-//! | [`colours`], [`inks`] | what a file says of its colours; CMYK and YCCK |
-//! | [`frame`], [`scan`], [`reduced`] | the reduced decode: header and tables, Huffman codes, inverse DCT |
+//! | [`headers`] | the segments of a file: tables, the frame, what its components are |
+//! | [`entropy`] | scans to coefficients |
+//! | [`samples`] | coefficients to samples, samples to pixels |
+//! | [`whole`], [`reduced`] | every pixel of a file; a plain file at 1/2, 1/4 or 1/8 of its size |
 //! | `turbo` | the same by libjpeg-turbo, with the feature `turbojpeg` |
-//! | [`whole`] | every pixel, by zune-jpeg |
+//! | [`colours`] | what a file says of its colours |
+//! | [`refusals`] | why a file is not decoded |
 
-mod arrangement;
 mod colours;
-mod completeness;
-mod frame;
-mod inks;
-mod markers;
+mod entropy;
+mod headers;
 mod reduced;
-mod scan;
-mod segments;
+mod refusals;
+mod samples;
 #[cfg(feature = "turbojpeg")]
 mod turbo;
 mod whole;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
 
-use self::markers::{END_OF_IMAGE, START_OF_SCAN};
-use self::segments::segments;
-use self::whole::{decode_whole, options, read_header, truncated};
+use self::entropy::coefficients::Coefficients;
+use self::entropy::walk::{NO_END, Walk};
+use self::headers::markers::{END_OF_IMAGE, START_OF_SCAN};
+use self::headers::segments::segments;
+use self::refusals::{damaged, truncated};
+use self::samples::convert::Output;
+use self::whole::Whole;
 use super::colour::Colours;
 use super::decoded::DecodedPixels;
 use super::error::DecodeError;
 
 /// The format's name.
-pub(super) const FORMAT: &str = whole::FORMAT;
+pub(super) const FORMAT: &str = refusals::FORMAT;
 
 /// What decodes reduced photos. Levels differ by a rounding between the two, so scores are never mixed.
 #[cfg(not(feature = "turbojpeg"))]
@@ -47,13 +49,14 @@ pub(crate) const REDUCING_DECODER: &str = "pure Rust, 2";
 #[cfg(feature = "turbojpeg")]
 pub(crate) const REDUCING_DECODER: &str = "libjpeg-turbo, 2";
 
-/// Width, height and orientation of a JPEG whose frame is within the limits; nothing is decoded.
-pub(crate) fn header(bytes: &[u8]) -> Result<(u32, u32, Orientation), DecodeError> {
-    if let Some(detail) = arrangement::unsupported(bytes) {
-        return Err(DecodeError::Unsupported { format: FORMAT, detail });
-    }
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options());
-    read_header(&mut decoder)
+/// Width, height and orientation of a JPEG whose frame is within the limits, and the bytes that its coefficients
+/// take while they are kept; nothing is decoded.
+pub(crate) fn header(bytes: &[u8]) -> Result<(u32, u32, Orientation, u64), DecodeError> {
+    let walk = Walk::begin(bytes)?;
+    let (width, height) = walk.picture.size;
+    let orientation = colours::exif_block(bytes).and_then(Orientation::from_exif_chunk);
+    let kept = if walk.is_at_once() { 0 } else { Coefficients::bytes(&walk.picture) };
+    Ok((width as u32, height as u32, orientation.unwrap_or(Orientation::NoTransforms), kept))
 }
 
 /// Decodes a JPEG to sRGB that is not yet upright, at `scale_num`/8 of its size (8, 4, 2 or 1).
@@ -61,8 +64,10 @@ pub(crate) fn decode(bytes: &[u8], scale_num: u32) -> Result<DecodedPixels, Deco
     if has_end(bytes) {
         return decode_ended(bytes, scale_num);
     }
-    let complete = completeness::complete(bytes);
-    let complete = complete.ok_or_else(|| truncated("the end-of-image marker is missing"))?;
+    let complete = whole::complete(bytes).map_err(|error| match error {
+        DecodeError::Damaged { .. } => truncated(NO_END),
+        other => other,
+    })?;
     let ended = [complete, &[0xFF, END_OF_IMAGE]].concat();
     Ok(DecodedPixels { lacks_end: true, ..decode_ended(&ended, scale_num)? })
 }
@@ -70,12 +75,13 @@ pub(crate) fn decode(bytes: &[u8], scale_num: u32) -> Result<DecodedPixels, Deco
 /// Decodes a JPEG that has an end-of-image marker.
 fn decode_ended(bytes: &[u8], scale_num: u32) -> Result<DecodedPixels, DecodeError> {
     let said = colours::of(bytes);
-    if said.is_inks()
-        && let Some((inks, (width, height))) = inks::read(bytes)?
-        && let (Some(rgb), colours) = said.inks_to_srgb(&inks)
-        && let Some(image) = RgbImage::from_raw(width, height, rgb)
-    {
-        return Ok(DecodedPixels { image, colours, lacks_end: false });
+    if said.is_inks() && whole::has_inks(bytes)? {
+        let Whole { pixels: inks, size: (width, height) } = whole::decode(bytes, Output::Inks)?;
+        if let (Some(rgb), colours) = said.inks_to_srgb(&inks)
+            && let Some(image) = RgbImage::from_raw(width, height, rgb)
+        {
+            return Ok(DecodedPixels { image, colours, lacks_end: false });
+        }
     }
     let reduced = (scale_num < 8).then(|| decode_reduced(bytes, scale_num)).flatten();
     let image = reduced.map_or_else(|| decode_whole(bytes), Ok)?;
@@ -87,6 +93,12 @@ fn decode_ended(bytes: &[u8], scale_num: u32) -> Result<DecodedPixels, DecodeErr
     }
     let colours = said.to_srgb(&mut image);
     Ok(DecodedPixels { image: image.into_rgb8(), colours, lacks_end: false })
+}
+
+/// Decodes every pixel to RGB, whatever a profile says of it.
+fn decode_whole(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
+    let Whole { pixels, size: (width, height) } = whole::decode(bytes, Output::Rgb)?;
+    RgbImage::from_raw(width, height, pixels).ok_or_else(|| damaged("the size does not fit"))
 }
 
 /// Decodes at 4/8, 2/8 or 1/8 of the size.

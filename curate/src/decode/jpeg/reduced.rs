@@ -8,32 +8,12 @@ use std::f32::consts::PI;
 
 use image::RgbImage;
 
-use super::frame::{Component, Frame};
-use super::markers::{END_OF_IMAGE, FIRST_RESTART};
-use super::scan::{BitReader, Huffman, Run};
+use super::entropy::bits::BitReader;
+use super::entropy::huffman::{Huffman, Run, Skips};
+use super::entropy::zigzag::ZIGZAG;
+use super::headers::frame::{Component, Frame};
+use super::headers::markers::{END_OF_IMAGE, FIRST_RESTART};
 use crate::pixels::buffers;
-
-/// Row and column of each coefficient, in the order in which files hold them.
-const ZIGZAG: [(u8, u8); 64] = zigzag();
-
-const fn zigzag() -> [(u8, u8); 64] {
-    let mut places = [(0, 0); 64];
-    let (mut row, mut column, mut i) = (0_u8, 0_u8, 0);
-    while i < 64 {
-        places[i] = (row, column);
-        let is_up = (row + column).is_multiple_of(2);
-        match (is_up, row, column) {
-            (true, _, 7) => row += 1,
-            (true, 0, _) => column += 1,
-            (true, ..) => (row, column) = (row - 1, column + 1),
-            (false, 7, _) => column += 1,
-            (false, _, 0) => row += 1,
-            (false, ..) => (row, column) = (row + 1, column - 1),
-        }
-        i += 1;
-    }
-    places
-}
 
 /// Decodes a plain JPEG at `scale_num`/8 of its size (4, 2 or 1), not yet upright.
 pub(super) fn decode(bytes: &[u8], scale_num: usize) -> Option<RgbImage> {
@@ -87,7 +67,7 @@ impl Plane {
         let side = (along(most.0, sampling.0)?, along(most.1, sampling.1)?);
         let stride = mcus.0 * sampling.0 * side.0 + MOST; // the last block of a row is written beyond itself
         let place = |i: usize| {
-            let (row, column) = (usize::from(ZIGZAG[i].0), usize::from(ZIGZAG[i].1));
+            let (row, column) = (usize::from(ZIGZAG[i] / 8), usize::from(ZIGZAG[i] % 8));
             let is_kept = row < side.1 && column < side.0;
             (if is_kept { (8 * row + column) as u8 } else { 64 }, f32::from(component.quant_table[i]))
         };
@@ -106,7 +86,7 @@ impl Plane {
     }
 
     /// Reads one block; gives the last place of `block` that is not 0.
-    fn read(&mut self, bits: &mut BitReader, dc: &Huffman, ac: &Huffman) -> Option<usize> {
+    fn read(&mut self, bits: &mut BitReader, (dc, ac, skips): &(Huffman, Huffman, Skips)) -> Option<usize> {
         self.previous = self.previous.checked_add(bits.dc(dc)?)?;
         self.block[0] = self.previous as f32 * self.places[0].1;
         let mut last = 0;
@@ -127,7 +107,7 @@ impl Plane {
             last = last.max(place & 63); // one that is left out is at 64, and counts as 0
             at += 1;
         }
-        bits.skip_block(at, ac)?;
+        bits.skip_block(at, ac, skips)?;
         Some(last.into())
     }
 
@@ -259,7 +239,11 @@ fn byte(value: f32) -> u8 {
 fn read_scan(frame: &Frame, planes: &mut [Plane], mcus: (usize, usize)) -> Option<()> {
     let table =
         |kind: usize, component: &Component| Huffman::new(frame.tables[kind][component.huffman[kind]]?);
-    let tables = frame.components.iter().map(|of| Some((table(0, of)?, table(1, of)?)));
+    let tables = frame.components.iter().map(|of| {
+        let ac = table(1, of)?;
+        let skips = Skips::of(&ac);
+        Some((table(0, of)?, ac, skips))
+    });
     let tables = tables.collect::<Option<Vec<_>>>()?;
     let mut bits = BitReader::new(frame.scan);
     let mut until_restart = frame.restart_interval;
@@ -276,11 +260,11 @@ fn read_scan(frame: &Frame, planes: &mut [Plane], mcus: (usize, usize)) -> Optio
                 }
                 until_restart -= 1;
             }
-            for (plane, (dc, ac)) in planes.iter_mut().zip(&tables) {
+            for (plane, tables) in planes.iter_mut().zip(&tables) {
                 let (wide, high) = plane.sampling;
                 for down in 0..high {
                     for right in 0..wide {
-                        let last = plane.read(&mut bits, dc, ac)?;
+                        let last = plane.read(&mut bits, tables)?;
                         plane.place(x * wide + right, y * high + down, last);
                     }
                 }

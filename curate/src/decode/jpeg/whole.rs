@@ -1,89 +1,123 @@
-//! Every pixel of a JPEG, by zune-jpeg, and its errors in the words of [`DecodeError`].
+//! Every pixel of a JPEG, the same as libjpeg-turbo makes by default: exact inverse DCT, fancy upsampling.
+//!
+//! A file whose first scan is the whole picture is decoded row of MCUs by row of MCUs. All others, progressive
+//! ones among them, bring coefficients in several scans, which are kept: two bytes a sample. A progressive
+//! file whose scans end before every coefficient has its full precision is shown by what there is; libjpeg
+//! smooths it between blocks, which is left out here.
 
-use image::RgbImage;
-use image::metadata::Orientation;
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
+use super::entropy::coefficients::Coefficients;
+use super::entropy::mcus::ScanReader;
+use super::entropy::scans;
+use super::entropy::walk::{Walk, nothing_behind};
+use super::headers::picture::Picture;
+use super::headers::space::Space;
+use super::refusals::damaged;
+use super::samples::bands::{Bands, Plane};
+use super::samples::convert::Output;
+use crate::decode::error::DecodeError;
+use crate::pixels::simd::{Loop, vectorised};
 
-use super::frame::Frame;
-use super::markers::END_OF_IMAGE;
-use crate::decode::error::{DecodeError, check_size};
-use crate::pixels::buffers;
-
-pub(super) const FORMAT: &str = "jpeg";
-
-/// Decodes every pixel to RGB, whatever a profile says of it.
-///
-/// Four-channel files are taken as inverted, Adobe's convention: Photoshop writes no other, and browsers,
-/// Pillow and ImageMagick assume it whether or not the file carries Adobe's marker.
-pub(super) fn decode_whole(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
-    let (pixels, (width, height)) = decode_as(bytes, ColorSpace::RGB)?;
-    RgbImage::from_raw(width, height, pixels).ok_or_else(|| damaged("the size does not fit"))
+/// Decoded pixels.
+pub(super) struct Whole {
+    /// Row by row.
+    pub pixels: Vec<u8>,
+    /// Width and height in px.
+    pub size: (u32, u32),
 }
 
-/// Every sample in a colour space that the decoder knows, and width and height.
-pub(super) fn decode_as(bytes: &[u8], space: ColorSpace) -> Result<(Vec<u8>, (u32, u32)), DecodeError> {
-    let options = options().jpeg_set_out_colorspace(space);
-    // Headers leniently: odd bytes between segments are common and harmless.
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(without_end(bytes)), options);
-    let (width, height, _) = read_header(&mut decoder)?;
-    // The scan strictly: a code that does not exist is damage, not a grey block.
-    decoder.set_options(options.set_strict_mode(true));
-    let mut samples = buffers::zeros(width as usize * height as usize * space.num_components());
-    decoder.decode_into(&mut samples).map_err(failed)?;
-    Ok((samples, (width, height)))
+/// Decodes every pixel. Inks are made of pictures with four components alone.
+pub(super) fn decode(bytes: &[u8], output: Output) -> Result<Whole, DecodeError> {
+    let mut walk = Walk::begin(bytes)?;
+    let size = (walk.picture.size.0 as u32, walk.picture.size.1 as u32);
+    let bands = if walk.is_at_once() {
+        let mut bands = bands(&walk, output)?;
+        read_at_once(&walk, Some(&mut bands))?;
+        bands
+    } else {
+        let (all, _) = scans::read(&mut walk)?;
+        let mut bands = bands(&walk, output)?;
+        for y in 0..walk.picture.mcus.1 {
+            let planes = bands.planes();
+            vectorised(PlaceMcus { all: &all, picture: &walk.picture, planes, first: 0, y });
+            bands.finish(y);
+        }
+        bands
+    };
+    Ok(Whole { pixels: bands.into_pixels(), size })
 }
 
-pub(super) fn options() -> DecoderOptions {
-    DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(ColorSpace::RGB)
+/// A file up to its last block, where nothing but the end marker is missing; an error where any block is.
+pub(super) fn complete(bytes: &[u8]) -> Result<&[u8], DecodeError> {
+    let mut walk = Walk::begin(bytes)?;
+    let nothing = if walk.is_at_once() { read_at_once(&walk, None)? } else { scans::read(&mut walk)?.1 };
+    Ok(&bytes[..bytes.len() - nothing])
 }
 
-pub(super) fn read_header(
-    decoder: &mut JpegDecoder<ZCursor<&[u8]>>,
-) -> Result<(u32, u32, Orientation), DecodeError> {
-    decoder.decode_headers().map_err(failed)?;
-    let (width, height) = decoder.dimensions().ok_or_else(|| damaged("the header holds no size"))?;
-    let (width, height) = (width as u32, height as u32);
-    check_size(FORMAT, width, height, 3)?;
-    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
-    Ok((width, height, orientation.unwrap_or(Orientation::NoTransforms)))
+/// Whether a file has four components.
+pub(super) fn has_inks(bytes: &[u8]) -> Result<bool, DecodeError> {
+    Ok(matches!(Walk::begin(bytes)?.space, Space::Cmyk | Space::Ycck))
 }
 
-/// A plain file up to its end-of-image marker. At a marker the decoder goes on with zeros for as long as
-/// blocks are missing, so that a file whose middle was cut out would pass; at the end of its bytes it
-/// refuses.
-fn without_end(bytes: &[u8]) -> &[u8] {
-    let Some(frame) = Frame::parse(bytes) else { return bytes };
-    let end = frame.scan.windows(2).position(|pair| pair == [0xFF, END_OF_IMAGE]);
-    end.map_or(bytes, |end| &bytes[..bytes.len() - frame.scan.len() + end])
+fn bands(walk: &Walk, output: Output) -> Result<Bands, DecodeError> {
+    let steps = walk.told.iter().map(|told| told.steps).collect::<Option<Vec<_>>>();
+    let steps = steps.ok_or_else(|| damaged("a component has no scan"))?;
+    Ok(Bands::new(&walk.picture, walk.space, &steps, output))
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
-fn failed(error: zune_jpeg::errors::DecodeErrors) -> DecodeError {
-    let detail = error.to_string();
-    // What the decoder says when bytes run out before blocks do.
-    let is_end =
-        ["Premature end", "Exhausted", "more than bits left"].iter().any(|text| detail.contains(text));
-    // What it says of layouts that it does not know.
-    let is_unsupported =
-        ["not a power of two", "Invalid component dimensions"].iter().any(|text| detail.contains(text));
-    match (is_end, is_unsupported) {
-        (true, _) => truncated(&detail),
-        (_, true) => DecodeError::Unsupported { format: FORMAT, detail },
-        _ => damaged(&detail),
+/// MCUs that are read before they become samples: their coefficients fit the nearest cache.
+const MCUS_AT_A_TIME: usize = 16;
+
+/// Reads the one scan of a file, into `bands` if there are any; gives as many bytes of nothing as stand behind
+/// it in place of an end.
+fn read_at_once(walk: &Walk, mut bands: Option<&mut Bands>) -> Result<usize, DecodeError> {
+    let mut reader = ScanReader::new(walk);
+    let (wide, high) = walk.picture.mcus;
+    let mut some = Coefficients::of(&walk.picture, (MCUS_AT_A_TIME, 1));
+    for y in 0..high {
+        for first in (0..wide).step_by(MCUS_AT_A_TIME) {
+            let count = MCUS_AT_A_TIME.min(wide - first);
+            reader.read_mcus(walk, &mut some, count, 0)?;
+            if let Some(bands) = &mut bands {
+                let planes = bands.planes();
+                vectorised(PlaceMcus { all: &some, picture: &walk.picture, planes, first, y: 0 });
+            }
+        }
+        if let Some(bands) = &mut bands {
+            bands.finish(y);
+        }
     }
+    nothing_behind(&mut reader.bits)
 }
 
-fn damaged(detail: &str) -> DecodeError {
-    DecodeError::Damaged { format: FORMAT, detail: detail.to_owned() }
+/// MCUs of one row whose coefficients are there, and become samples.
+struct PlaceMcus<'s> {
+    all: &'s [Coefficients],
+    picture: &'s Picture,
+    planes: &'s mut [Plane],
+    /// The place along x of the first MCU.
+    first: usize,
+    /// The row of MCUs among the coefficients.
+    y: usize,
 }
 
-pub(super) fn truncated(detail: &str) -> DecodeError {
-    DecodeError::Truncated { format: FORMAT, detail: detail.to_owned() }
+impl Loop for PlaceMcus<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let components = self.picture.components.iter();
+        for ((of, plane), component) in self.all.iter().zip(self.planes).zip(components) {
+            let (wide, high) = component.sampling;
+            let first = self.first * wide;
+            let shown = of.stride.min(component.blocks.0.saturating_sub(first));
+            for down in 0..high {
+                let row = (self.y * high + down) * of.stride;
+                let blocks = of.blocks[row..row + shown].iter().zip(&of.nonzero[row..row + shown]);
+                for (x, (block, nonzero)) in blocks.enumerate() {
+                    let last = 63 - (nonzero | 1).leading_zeros() as usize;
+                    plane.place(first + x, down, block, last);
+                }
+            }
+        }
+    }
 }

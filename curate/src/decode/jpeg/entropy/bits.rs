@@ -4,137 +4,16 @@
 //! run out before the last block, bytes left over behind it. Decoders that are made to show something fill
 //! such gaps with grey.
 
-use super::frame::HuffmanSpec;
+use super::huffman::{ALL, ENDS, Huffman, LOOK_UP_BITS, Run, SKIP_BITS, Skips, signed};
+use super::zigzag::ZIGZAG;
+use crate::decode::jpeg::samples::idct::Block;
 
-/// Codes up to this length are found by one look-up; the few longer ones bit by bit.
-const LOOK_UP_BITS: u32 = 10;
-
-/// Bits that are looked up to pass over coefficients. Two more bits hold half a coefficient more, and
-/// the tables of two components still lie in the nearest cache.
-const SKIP_BITS: u32 = 12;
-
-/// Coefficients of a block.
-const ALL: usize = 64;
-
-/// Some zeros and the coefficient behind them. A value of 0 says that there is none: after 0 zeros the block
-/// ends (EOB), after 15 it goes on behind 16 zeros (ZRL).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Run {
-    pub zeros: u8,
-    pub value: i16,
-}
-
-/// A Huffman table that is ready to decode.
-pub(super) struct Huffman {
-    /// By the next bits: the code's length and its symbol; length 0 where the code is longer.
-    short: Vec<(u8, u8)>,
-    /// By length: the first code beyond those of this length, moved to 16 bits, and what to add for the
-    /// symbol's place.
-    long: [(u32, i32); 17],
-    symbols: Vec<u8>,
-    /// By the next bits: how many of them a code and its number take together, and what they say; 0 bits
-    /// where they take more. Most coefficients are small, so one look-up reads them whole.
-    runs: Box<[(u8, Run); 1 << LOOK_UP_BITS]>,
-    /// By the next bits: the whole runs among them, for coefficients that nobody asks for.
-    skips: Box<[Skip; 1 << SKIP_BITS]>,
-}
-
-/// Some runs that follow each other.
-#[derive(Clone, Copy, Debug, Default)]
-struct Skip {
-    /// The bits they take.
-    bits: u8,
-    /// How many coefficients they are; more by [`ENDS`] where the block ends behind them, [`NONE`] where no
-    /// run is whole. So a sum below [`ALL`] is all that has to be asked for nearly always.
-    coefficients: u8,
-}
-
-/// Added to a count of coefficients behind which the block ends.
-const ENDS: usize = 128;
-/// In place of a count: not even one run is whole.
-const NONE: u8 = 255;
-
-impl Huffman {
-    /// `None` where the lengths make no prefix code.
-    pub fn new(codes: HuffmanSpec) -> Option<Self> {
-        let mut short = vec![(0, 0); 1 << LOOK_UP_BITS];
-        let mut long = [(0, 0); 17];
-        let (mut code, mut place) = (0_u32, 0_usize);
-        for (length, &count) in (1_u32..).zip(codes.counts) {
-            long[length as usize].1 = place as i32 - code as i32;
-            for _ in 0..count {
-                if code >= 1 << length {
-                    return None;
-                }
-                if length <= LOOK_UP_BITS {
-                    let spare = LOOK_UP_BITS - length;
-                    let first = (code << spare) as usize;
-                    short[first..first + (1 << spare)].fill((length as u8, *codes.symbols.get(place)?));
-                }
-                (code, place) = (code + 1, place + 1);
-            }
-            long[length as usize].0 = code << (16 - length);
-            code <<= 1;
-        }
-        let runs = runs(&short);
-        Some(Self { skips: skips(&runs), runs, short, long, symbols: codes.symbols.to_vec() })
-    }
-}
-
-fn runs(short: &[(u8, u8)]) -> Box<[(u8, Run); 1 << LOOK_UP_BITS]> {
-    let run = |next: usize| {
-        let (length, symbol) = short[next];
-        let (zeros, bits) = (symbol >> 4, u32::from(symbol & 15));
-        let all = u32::from(length) + bits;
-        if length == 0 || all > LOOK_UP_BITS {
-            return (0, Run::default());
-        }
-        let number = next >> (LOOK_UP_BITS - all) & ((1 << bits) - 1);
-        (all as u8, Run { zeros, value: signed(number as i32, bits) as i16 })
-    };
-    Box::new(std::array::from_fn(run))
-}
-
-fn skips(runs: &[(u8, Run); 1 << LOOK_UP_BITS]) -> Box<[Skip; 1 << SKIP_BITS]> {
-    let skip = |next: usize| {
-        let (mut read, mut coefficients) = (0, 0_usize);
-        loop {
-            // Bits behind the known ones are taken as zeros; a run that reaches into them is not whole.
-            let ahead = next << read & ((1 << SKIP_BITS) - 1);
-            let (bits, run) = runs[ahead >> (SKIP_BITS - LOOK_UP_BITS)];
-            let more = match run {
-                _ if bits == 0 || read + u32::from(bits) > SKIP_BITS => None,
-                Run { value: 0, zeros: 0 } => Some(ENDS),
-                Run { value: 0, zeros: 15 } => Some(16),
-                Run { value: 0, .. } => None,
-                Run { zeros, .. } => Some(usize::from(zeros) + 1),
-            };
-            // More than a block holds is some other block's; what is odd is read run by run.
-            let Some(more) = more.filter(|more| coefficients + more % ENDS < ALL) else {
-                return if read == 0 {
-                    Skip { bits: 0, coefficients: NONE }
-                } else {
-                    Skip { bits: read as u8, coefficients: coefficients as u8 }
-                };
-            };
-            (read, coefficients) = (read + u32::from(bits), coefficients + more);
-            if more == ENDS {
-                return Skip { bits: read as u8, coefficients: coefficients as u8 };
-            }
-        }
-    };
-    let table: Vec<Skip> = (0..1 << SKIP_BITS).map(skip).collect();
-    table.try_into().expect("as many as there are bits")
-}
-
-/// The number that `bits` bits stand for: the first half of their values are negative ones.
-fn signed(value: i32, bits: u32) -> i32 {
-    if bits > 0 && value < 1 << (bits - 1) { value - (1 << bits) + 1 } else { value }
-}
+/// The most bits of a code and its number together.
+const MOST_OF_RUN: u32 = 16 + 15;
 
 /// The bits of a scan.
 #[derive(Clone, Copy)]
-pub(super) struct BitReader<'a> {
+pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,
     /// The next bits, the very next one on top. Behind the counted ones stands what follows them, or zeros.
@@ -175,14 +54,14 @@ impl<'a> BitReader<'a> {
 
     /// Passes over the rest of a block whose next coefficient is the `at`th.
     #[inline(always)]
-    pub fn skip_block(&mut self, mut at: usize, table: &Huffman) -> Option<()> {
+    pub fn skip_block(&mut self, mut at: usize, table: &Huffman, skips: &Skips) -> Option<()> {
         while at < ALL {
             self.refill();
             let mut is_stuck = true;
             // Four look-ups, as long as none can ask for more bits than there are.
             if self.count >= 4 * SKIP_BITS {
                 for _ in 0..4 {
-                    let skip = table.skips[(self.ahead >> (64 - SKIP_BITS)) as usize];
+                    let skip = skips.0[(self.ahead >> (64 - SKIP_BITS)) as usize];
                     let behind = at + usize::from(skip.coefficients);
                     if behind < ALL {
                         self.ahead <<= skip.bits;
@@ -215,15 +94,46 @@ impl<'a> BitReader<'a> {
     /// The next zeros and the coefficient behind them.
     #[inline(always)]
     pub fn run(&mut self, table: &Huffman) -> Option<Run> {
-        self.refill();
-        let (bits, run) = table.runs[(self.ahead >> (64 - LOOK_UP_BITS)) as usize];
-        if bits > 0 {
-            self.skip(bits.into())?;
-            return Some(run);
+        if self.count < MOST_OF_RUN {
+            self.refill();
+        }
+        let whole = table.runs[(self.ahead >> (64 - LOOK_UP_BITS)) as usize];
+        if whole.bits() > 0 {
+            self.skip(whole.bits())?;
+            return Some(whole.run());
         }
         let (behind, run) = self.long_run(table);
         *self = behind;
         run
+    }
+
+    /// Reads a block of a sequential file, which comes in as zeros; gives the place of its last coefficient in
+    /// the file's order. `previous`: the component's DC coefficient before, and then this block's.
+    #[inline(always)]
+    pub fn block(
+        &mut self,
+        (dc, ac): (&Huffman, &Huffman),
+        previous: &mut i32,
+        block: &mut Block,
+    ) -> Option<usize> {
+        *previous = previous.wrapping_add(self.dc(dc)?);
+        block[0] = *previous as i16;
+        let (mut at, mut last) = (1, 0);
+        while at < ALL {
+            let Run { zeros, value } = self.run(ac)?;
+            if value == 0 {
+                match zeros {
+                    15 => at += 16,
+                    0 => return Some(last),
+                    _ => return None, // runs of blocks belong to progressive files
+                }
+                continue;
+            }
+            last = at + usize::from(zeros);
+            block[usize::from(*ZIGZAG.get(last)?)] = value;
+            at = last + 1;
+        }
+        (at == ALL).then_some(last)
     }
 
     /// The difference of a block's DC coefficient from the last block's: a number of at most 11 bits.
@@ -290,10 +200,26 @@ impl<'a> BitReader<'a> {
         is_nothing.then_some(behind)
     }
 
-    /// The bytes behind the last bits, where a marker stands.
-    pub fn behind(&mut self) -> Option<&'a [u8]> {
+    /// The bytes from the next marker on; encoders leave some bytes over in front of it.
+    pub fn behind(&self) -> &'a [u8] {
+        let rest = &self.bytes[self.at.min(self.bytes.len())..];
+        let marker = rest.windows(2).position(|pair| pair[0] == 0xFF && pair[1] != 0);
+        &rest[marker.unwrap_or(rest.len())..]
+    }
+
+    /// The next marker, whatever stands in front of it; the bits behind it are the next ones.
+    pub fn restart(&mut self) -> Option<u8> {
+        let rest = self.behind();
+        let fills = rest.iter().take_while(|&&byte| byte == 0xFF).count();
+        let marker = *rest.get(fills)?;
+        *self = Self { at: self.bytes.len() - rest.len() + fills + 1, ..Self::new(self.bytes) };
+        Some(marker)
+    }
+
+    /// Whether a marker or the end stands behind the few bits that are left.
+    pub fn has_run_out(&mut self) -> bool {
         self.refill();
-        self.bytes.get(self.at..).filter(|_| self.count < 8)
+        self.count < 32
     }
 
     /// The marker behind the last bits. Less than a byte may be left, which fills up the last one.
@@ -327,6 +253,7 @@ fn bytewise(bytes: &[u8], mut at: usize, mut ahead: u64, mut count: u32) -> (usi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::jpeg::headers::tables::HuffmanSpec;
 
     /// The table of ITU-T T.81, K.3.1 (DC coefficients of luma).
     const COUNTS: [u8; 16] = [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0];
@@ -375,6 +302,7 @@ mod tests {
         });
         let table =
             Huffman::new(HuffmanSpec { counts: &counts, symbols: &symbols.collect::<Vec<u8>>() }).unwrap();
+        let skips = Skips::of(&table);
         let mut state = 1_u32;
         let bytes: Vec<u8> = std::iter::repeat_with(|| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -398,7 +326,7 @@ mod tests {
                     None => break None,
                 }
             };
-            assert_eq!(quick.skip_block(from, &table), expected, "from byte {start}");
+            assert_eq!(quick.skip_block(from, &table, &skips), expected, "from byte {start}");
             if expected.is_some() {
                 ended += 1;
                 let read = |bits: &BitReader| 8 * bits.at - bits.count as usize;
@@ -414,12 +342,5 @@ mod tests {
         assert_eq!(bits.symbol(&table()), Some(6));
         assert_eq!(bits.number(6), None, "two of six bits are missing");
         assert_eq!(BitReader::new(&[0x12, 0x34, 0xFF, 0xD9]).marker(), None);
-    }
-
-    #[test]
-    fn lengths_that_are_no_prefix_code_make_no_table() {
-        let mut counts = COUNTS;
-        counts[0] = 3;
-        assert!(Huffman::new(HuffmanSpec { counts: &counts, symbols: &[0; 20] }).is_none());
     }
 }

@@ -5,9 +5,10 @@ use super::markers::{
     START_OF_IMAGE, START_OF_SCAN,
 };
 use super::segments::{Segment, next_segment};
+use super::tables::{HuffmanSpecs, QuantTables, read_huffman_specs, read_quant_tables};
 
 /// A frame of the plain kind: baseline or extended Huffman, 8 bits, grey or YCbCr, everything in one scan.
-pub(super) struct Frame<'a> {
+pub(crate) struct Frame<'a> {
     /// Width in px as stored.
     pub width: usize,
     /// Height in px as stored.
@@ -16,14 +17,13 @@ pub(super) struct Frame<'a> {
     pub components: Vec<Component>,
     /// MCUs between two restart markers; 0: none.
     pub restart_interval: usize,
-    /// The DC and the AC Huffman tables, by index.
-    pub tables: [[Option<HuffmanSpec<'a>>; 4]; 2],
+    pub tables: HuffmanSpecs<'a>,
     /// The bytes behind the scan's header.
     pub scan: &'a [u8],
 }
 
 /// One component of a frame.
-pub(super) struct Component {
+pub(crate) struct Component {
     id: u8,
     /// Blocks per MCU, along x and y.
     pub sampling: (usize, usize),
@@ -32,15 +32,6 @@ pub(super) struct Component {
     quantisation: usize,
     /// The numbers of its DC and its AC Huffman table.
     pub huffman: [usize; 2],
-}
-
-/// A Huffman table as the file writes it.
-#[derive(Clone, Copy)]
-pub(super) struct HuffmanSpec<'a> {
-    /// How many codes there are of 1 to 16 bits.
-    pub counts: &'a [u8],
-    /// What they stand for, shortest code first.
-    pub symbols: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
@@ -102,7 +93,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Reads the scan's header; it has to hold every component and every frequency.
-    fn choose_tables(&mut self, segment: &[u8], quant_tables: &[Option<[u16; 64]>; 4]) -> Option<()> {
+    fn choose_tables(&mut self, segment: &[u8], quant_tables: &QuantTables) -> Option<()> {
         let (&count, rows) = segment.split_first()?;
         let rows = rows.strip_suffix(&[0, 63, 0])?;
         if usize::from(count) != self.components.len() || rows.len() != 2 * self.components.len() {
@@ -128,33 +119,4 @@ impl<'a> Frame<'a> {
             None => is_jfif || ids == [1, 2, 3],
         }
     }
-}
-
-/// Reads the Huffman tables of a segment.
-pub(super) fn read_huffman_specs<'a>(
-    mut segment: &'a [u8],
-    tables: &mut [[Option<HuffmanSpec<'a>>; 4]; 2],
-) -> Option<()> {
-    while let Some((&place, rest)) = segment.split_first() {
-        let (counts, rest) = rest.split_at_checked(16)?;
-        let all = counts.iter().map(|&count| usize::from(count)).sum();
-        let (symbols, rest) = rest.split_at_checked(all)?;
-        *tables.get_mut(usize::from(place >> 4))?.get_mut(usize::from(place & 15))? =
-            Some(HuffmanSpec { counts, symbols });
-        segment = rest;
-    }
-    Some(())
-}
-
-fn read_quant_tables(mut segment: &[u8], quant_tables: &mut [Option<[u16; 64]>; 4]) -> Option<()> {
-    while let Some((&place, rest)) = segment.split_first() {
-        let is_wide = place >> 4 == 1;
-        let (table, rest) = rest.split_at_checked(if is_wide { 128 } else { 64 })?;
-        let step = |i: usize| {
-            if is_wide { u16::from_be_bytes([table[2 * i], table[2 * i + 1]]) } else { table[i].into() }
-        };
-        *quant_tables.get_mut(usize::from(place & 15))? = Some(std::array::from_fn(step));
-        segment = rest;
-    }
-    Some(())
 }

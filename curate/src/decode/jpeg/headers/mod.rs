@@ -1,0 +1,16 @@
+//! What the segments of a file say before a bit of a photo is read.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`markers`], [`segments`], [`tables`] | the segments of a file, their markers, and the tables in them |
+//! | [`picture`], [`space`] | what the header of a frame says, and what its components are |
+//! | [`settings`] | the tables and the restart interval that hold from here on |
+//! | [`frame`] | the one frame and scan of the plain files that are decoded reduced |
+
+pub(super) mod frame;
+pub(super) mod markers;
+pub(super) mod picture;
+pub(super) mod segments;
+pub(super) mod settings;
+pub(super) mod space;
+pub(super) mod tables;
