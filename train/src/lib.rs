@@ -7,6 +7,7 @@
 //! | [`body`] | the body-VAE: views of one person to a Gaussian over c_body, and back to a picture |
 //! | [`cache`] | what frozen networks make of photos and captions, computed once |
 //! | [`adapter`] | the body adapter: streams beside the text, their objective |
+//! | [`captioner`] | captions of images, by BLIP and BLIP-2 |
 //! | [`dreambooth`] | low-rank updates that know one person by a word |
 //! | [`generate`] | pictures of a prompt, a body and a reference |
 //! | [`probe`] | joints read off latents, for the adapter's pose term |
@@ -34,6 +35,7 @@ pub mod audit;
 pub mod body;
 pub mod bodybench;
 pub mod cache;
+pub mod captioner;
 pub mod device;
 pub mod diffusion;
 pub mod dreambooth;

@@ -3,9 +3,11 @@
 //! The folder is the one that `BOLID_GOLDEN` names, otherwise `tests/golden`. Sizes, thresholds, names and
 //! tolerances are read from the cases, so that the tests run on a set of any seed.
 
+mod blip;
 mod candle;
 mod case;
 mod clip;
+mod eva;
 mod gaussian_weighting;
 mod lora;
 mod metrics;

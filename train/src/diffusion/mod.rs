@@ -21,7 +21,7 @@ pub mod adapter_file;
 pub mod checkpoint;
 pub mod clip;
 pub mod json;
-mod layers;
+pub(crate) mod layers;
 pub mod lora;
 mod mismatch;
 pub mod prompt;

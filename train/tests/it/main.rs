@@ -4,6 +4,7 @@ mod adapter;
 mod audit;
 mod body;
 mod bodybench;
+mod captioner;
 mod card_kernels;
 mod checkpoint;
 mod corpus;

@@ -1,12 +1,15 @@
 //! CLIP (arXiv:2103.00020), as transformers' `CLIPTextModel`, `CLIPTextModelWithProjection`,
-//! `CLIPVisionModelWithProjection` and `CLIPModel`. Differentiable.
+//! `CLIPVisionModelWithProjection` and `CLIPModel`, and the image tower of EVA02-CLIP. Differentiable.
 
 mod encoder;
+mod eva;
 mod loss;
-mod pixels;
+pub(crate) mod patches;
+pub(crate) mod pixels;
 mod text;
 mod vision;
 
+pub use eva::{EvaVision, EvaVisionConfig, EvaVisionOutput};
 pub use loss::clip_loss;
 pub use pixels::to_clip_pixels;
 pub use text::{ClipText, ClipTextConfig, TextOutput};

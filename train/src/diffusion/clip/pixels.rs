@@ -4,8 +4,8 @@ use crate::error::Result;
 use candle_core::Tensor;
 
 /// Mean and standard deviation of each channel over [0, 1] (`OPENAI_CLIP_MEAN`, `OPENAI_CLIP_STD`).
-const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+pub(crate) const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+pub(crate) const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// Images `[n, 3, h, w]` in [−1, 1] to normalised pixels `[n, 3, side, side]`: the shorter side resized to
 /// `side` (bicubic, antialiased), the middle cut out, the channels normalised.
@@ -37,7 +37,7 @@ pub fn to_clip_pixels(images: &Tensor, side: usize) -> Result<Tensor> {
 
 /// Weights of the `len` source pixels in pixel `i` of `to`: Keys' kernel with a = −0.5, widened when
 /// shrinking, as in Pillow and in PyTorch's `interpolate(mode="bicubic", antialias=True)`.
-fn bicubic_row(i: usize, len: usize, to: usize) -> Vec<f32> {
+pub(crate) fn bicubic_row(i: usize, len: usize, to: usize) -> Vec<f32> {
     let scale = len as f64 / to as f64;
     let widen = scale.max(1.0);
     let centre = (i as f64 + 0.5) * scale;
