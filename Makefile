@@ -21,7 +21,7 @@ ORT := $(if $(filter $(ORT_LIBRARY),$(ORT_DYLIB_PATH)),$(ORT_LIBRARY))
 BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-cuda check-cuda install onnxruntime python dataset train train-vae test fuzz test-docs test-galleries test-report test-python lint bench bench-pixels bench-judge \
+.PHONY: help build wheel test-wheel build-cuda check-cuda install onnxruntime python dataset train train-vae test fuzz test-docs test-galleries test-report test-python lint bench bench-pixels bench-judge \
   bench-measure bench-prepare bench-import bench-export bench-read bench-unet bench-pictures bench-vae demo demo-lock models check-real evaluate-duplicates \
   evaluate-models experiment check-processors bench-snapshot
 
@@ -47,6 +47,16 @@ install:  ## put the program, completions and manual pages under PREFIX (/usr/lo
 	$(BOLID) man $(DESTDIR)$(PREFIX)/share/man/man1
 
 onnxruntime: $(ORT)  ## fetch the library that runs the models
+
+wheel: $(ORT)  ## target/wheels/bolid-*.whl: the program for pip, for machines without Rust
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir target/wheels .
+
+# As a worker that has nothing but Python: an environment of its own, an empty folder, no library named.
+test-wheel: wheel  ## the wheel in an empty environment and folder, to a demo snapshot
+	rm -rf .cache/wheel && mkdir -p .cache/wheel/empty
+	$(PYTHON) -m venv .cache/wheel/python
+	.cache/wheel/python/bin/python -m pip install --quiet target/wheels/bolid-*.whl
+	cd .cache/wheel/empty && env -u ORT_DYLIB_PATH ../python/bin/bolid dataset --demo
 
 dataset: build  ## crawl, measure, judge, prepare, snapshot; RECIPE=… WORKDIR=…
 	$(BOLID) dataset --recipe $(RECIPE) --workdir $(WORKDIR)

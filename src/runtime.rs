@@ -26,7 +26,8 @@ const ASK_PYTHON: &str =
     "import importlib.util as u; s = u.find_spec('onnxruntime'); print(s.origin if s else '')";
 
 /// ONNX Runtime: from `ORT_DYLIB_PATH`; the project's cache, of the current folder or of one above the
-/// program; beside the program; from the Python on PATH (`pip install onnxruntime`); from the system.
+/// program; beside the program; from the Python environment that the program was installed into (`pip install bolid`);
+/// from the Python on PATH (`pip install onnxruntime`); from the system.
 ///
 /// # Errors
 /// Where there is none, naming every place that was looked at; or where the one that was found cannot be used.
@@ -58,16 +59,32 @@ fn places() -> impl Iterator<Item = (String, Vec<PathBuf>)> {
     let current = env::current_dir().into_iter();
     let cache = current.chain(above.iter().cloned()).map(|folder| folder.join(CACHE)).collect();
     let beside = above.first().map_or(Vec::new(), |folder| vec![folder.clone(), folder.join("../lib")]);
+    let environment = above.get(1).map_or(Vec::new(), |prefix| of_environment(prefix));
     let loader = env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
     let system = env::split_paths(&loader).chain(SYSTEM.map(PathBuf::from)).collect();
     [
         (format!("{CACHE} (here and above the program)"), cache),
         (format!("the program's folder ({})", program.parent().unwrap_or(Path::new("")).display()), beside),
+        ("the Python environment of the program".to_owned(), environment),
     ]
     .into_iter()
     // Python is only asked where nothing was found before.
     .chain(std::iter::once_with(|| ("the Python on PATH".to_owned(), of_python())))
     .chain(std::iter::once(("the system's libraries".to_owned(), system)))
+}
+
+/// Where a Python environment with this prefix has the library: `lib/python3.11/site-packages/onnxruntime/capi`, or
+/// `dist-packages` where Debian's Python installed it. Python itself need not be asked, nor be on PATH.
+fn of_environment(prefix: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(prefix.join("lib")) else { return Vec::new() };
+    let is_python = |path: &PathBuf| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("python3"))
+    };
+    let mut pythons: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_python).collect();
+    pythons.sort(); // a folder has no order of its own
+    let packages = |python: &PathBuf| ["site-packages", "dist-packages"].map(|folder| python.join(folder));
+    pythons.iter().flat_map(packages).map(|folder| folder.join("onnxruntime/capi")).collect()
 }
 
 /// The folder of the library in Python's package.
@@ -108,6 +125,17 @@ pub fn use_threads(threads: Option<usize>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_in_a_python_environment_finds_its_package() {
+        let prefix = tempfile::tempdir().unwrap();
+        let capi = prefix.path().join("lib/python3.11/site-packages/onnxruntime/capi");
+        fs::create_dir_all(&capi).unwrap();
+        fs::write(capi.join("libonnxruntime.so.1.31.1"), "").unwrap();
+        let found = of_environment(prefix.path()).iter().find_map(|folder| library_in(folder));
+        assert_eq!(found, Some(capi.join("libonnxruntime.so.1.31.1")));
+        assert!(of_environment(Path::new("/nowhere")).is_empty());
+    }
 
     #[test]
     fn the_plain_name_goes_before_versions_and_neighbours_are_not_taken() {
