@@ -6,9 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use catalog::{BlobStore, Catalog};
+use curate::PrepareSettings;
 use curate::people::Counted;
-use curate::{MinDecodeSize, PrepareSettings};
-use image::imageops;
 use photo::identity_name::site_of;
 use photo::redact::redacted;
 use photo::{BoundingBox, Detection, Digest, IdentityName, Joints, Person, Reason, Rules};
@@ -246,9 +245,6 @@ fn add_thumbnails(blobs: &BlobStore, photos: &mut [ReviewPhoto], longer_px: u32)
 
 fn thumbnail(blobs: &BlobStore, sha256: Digest, longer_px: u32) -> Option<Vec<u8>> {
     let bytes = blobs.read(sha256).ok()?;
-    let image = curate::decode_for(&bytes, MinDecodeSize { shorter_px: 1, longer_px }).ok()?.image;
-    let scale = f64::from(longer_px) / f64::from(image.width().max(image.height()));
-    let side = |length: u32| ((f64::from(length) * scale.min(1.0)).round() as u32).max(1);
-    let small = imageops::thumbnail(&image, side(image.width()), side(image.height()));
+    let small = curate::preview(&bytes, longer_px).ok()?;
     Some(snapshot::thumbnail_jpeg(small.as_raw(), small.width(), small.height()))
 }

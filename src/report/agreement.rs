@@ -144,25 +144,26 @@ fn draw_measurements(rng: &mut impl Rng, variety: Variety) -> Measurements {
 }
 
 fn draw_people(rng: &mut impl Rng, variety: Variety) -> Vec<Drawn> {
-    let person = |number: usize| {
-        let site = *SITES.choose(rng).expect("a site");
-        let identity = format!("{site}/person-{number}");
-        let photos = (0..rng.random_range(1..9)).map(|place| {
-            let is_readable = rng.random_bool(0.95);
-            let measured = draw_measurements(rng, variety);
-            let measured = if is_readable { Ok(measured) } else { Err("it ends early".to_owned()) };
-            let sha256 = Digest::of(format!("{number} {place}"));
-            let decided = (variety.decisions && rng.random_bool(0.3)).then(|| rng.random_bool(0.5));
-            DrawnPhoto { url: place.to_string(), content: Content { sha256, measured }, decided }
-        });
-        let mut photos: Vec<DrawnPhoto> = photos.collect();
-        if photos.len() > 3 && rng.random_bool(0.5) {
-            // The same bytes have the same measurements, and a decision is on the bytes.
-            (photos[1].content, photos[1].decided) = (photos[0].content.clone(), photos[0].decided);
-        }
-        Drawn { site, identity, photos }
-    };
-    (0..4).map(person).collect()
+    (0..4).map(|number| draw_gallery(number, rng, variety)).collect()
+}
+
+fn draw_gallery(number: usize, rng: &mut impl Rng, variety: Variety) -> Drawn {
+    let site = *SITES.choose(rng).expect("a site");
+    let identity = format!("{site}/person-{number}");
+    let photos = (0..rng.random_range(1..9)).map(|place| {
+        let is_readable = rng.random_bool(0.95);
+        let measured = draw_measurements(rng, variety);
+        let measured = if is_readable { Ok(measured) } else { Err("it ends early".to_owned()) };
+        let sha256 = Digest::of(format!("{number} {place}"));
+        let decided = (variety.decisions && rng.random_bool(0.3)).then(|| rng.random_bool(0.5));
+        DrawnPhoto { url: place.to_string(), content: Content { sha256, measured }, decided }
+    });
+    let mut photos: Vec<DrawnPhoto> = photos.collect();
+    if photos.len() > 3 && rng.random_bool(0.5) {
+        // The same bytes have the same measurements, and a decision is on the bytes.
+        (photos[1].content, photos[1].decided) = (photos[0].content.clone(), photos[0].decided);
+    }
+    Drawn { site, identity, photos }
 }
 
 fn draw_rules(rng: &mut impl Rng, compares: bool) -> Rules {
