@@ -113,11 +113,12 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|there| there == bytes) {
         return Ok(());
     }
-    let write = || -> std::io::Result<()> {
-        fs::create_dir_all(path.parent().unwrap_or(path))?;
-        let partial = path.with_extension(format!("partial-{}", std::process::id()));
-        fs::write(&partial, bytes)?;
-        fs::rename(&partial, path)
-    };
-    write().with_context(|| format!("write the demo's file {}", path.display()))
+    replace(path, bytes).with_context(|| format!("write the demo's file {}", path.display()))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    fs::create_dir_all(path.parent().unwrap_or(path))?;
+    let partial = path.with_extension(format!("partial-{}", std::process::id()));
+    fs::write(&partial, bytes)?;
+    fs::rename(&partial, path)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use catalog::measurement::Said;
 use photo::Digest;
-use photo::measurement::Kind;
+use photo::measurement::{self, Kind};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -35,9 +35,9 @@ enum Unit {
 impl Unit {
     fn under(self, key: &str) -> Self {
         match key {
-            "x0" | "y0" | "x1" | "y1" => Self::Px,
-            "joints" => Self::Joints,
-            "sharpness" => Self::Variance,
+            measurement::JOINTS => Self::Joints,
+            measurement::SHARPNESS => Self::Variance,
+            key if measurement::CORNERS.contains(&key) => Self::Px,
             _ => self,
         }
     }

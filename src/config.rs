@@ -31,16 +31,10 @@ const OTHER_VARIABLES: [&str; 11] = [
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("read recipe {path}: {cause}", path = .path.display())]
-    Read {
-        /// The recipe.
-        path: PathBuf,
-        /// What the system said.
-        cause: std::io::Error,
-    },
+    Read { path: PathBuf, cause: std::io::Error },
     /// A key or value in the file is wrong.
     #[error("recipe {path}, line {line}: {message}", path = .path.display())]
     File {
-        /// The recipe.
         path: PathBuf,
         /// From 1.
         line: usize,

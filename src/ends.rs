@@ -55,14 +55,10 @@ impl Failed {
 
     /// What failed, and the command that tries it again; `None` where nothing did.
     pub fn in_words(&self) -> Option<String> {
-        let count = |what: &str, counts: &BTreeMap<FailureClass, i64>| {
-            let each: Vec<_> = counts.iter().map(|(class, count)| format!("{count} {class}")).collect();
-            let sum: i64 = counts.values().sum();
-            let what = if sum == 1 { what.to_owned() } else { format!("{what}s") };
-            (sum > 0).then(|| format!("{sum} {what} failed ({})", each.join(", ")))
-        };
-        let parts: Vec<_> =
-            [count("photo", &self.photos), count("page", &self.pages)].into_iter().flatten().collect();
+        let parts: Vec<_> = [count_failures("photo", &self.photos), count_failures("page", &self.pages)]
+            .into_iter()
+            .flatten()
+            .collect();
         if parts.is_empty() {
             return None;
         }
@@ -80,6 +76,13 @@ impl Failed {
             eprintln!("bolid: {words}");
         }
     }
+}
+
+fn count_failures(what: &str, counts: &BTreeMap<FailureClass, i64>) -> Option<String> {
+    let each: Vec<_> = counts.iter().map(|(class, count)| format!("{count} {class}")).collect();
+    let sum: i64 = counts.values().sum();
+    let what = if sum == 1 { what.to_owned() } else { format!("{what}s") };
+    (sum > 0).then(|| format!("{sum} {what} failed ({})", each.join(", ")))
 }
 
 /// Adds what is a failure.

@@ -52,13 +52,9 @@ struct Swept {
 /// Erases what the arguments name.
 pub async fn run(catalog: &Catalog, args: &EraseArgs, output: Output) -> Result<()> {
     let target = target(catalog, &args.what).await?;
-    let nothing = || match catalog.is_erased(&target) {
-        true => Ok(output.remark("It was erased before; nothing of it is left.")?),
-        false => {
-            bail!("erase {}: there is nothing of it; `bolid list` shows what there is", describe(&target))
-        }
+    let Some(doomed) = catalog.would_erase(&target).await? else {
+        return report_nothing(catalog, &target, output);
     };
-    let Some(doomed) = catalog.would_erase(&target).await? else { return nothing() };
     if args.dry_run {
         let doomed = Doomed::of(&doomed);
         return Ok(output.show(&doomed, |doomed| format!("would be erased: {}", doomed.in_words()))?);
@@ -66,7 +62,9 @@ pub async fn run(catalog: &Catalog, args: &EraseArgs, output: Output) -> Result<
     if !args.yes && !is_confirmed(&Doomed::of(&doomed).in_words(), &target)? {
         bail!("erase {}: the answer was not `yes`, so nothing was erased", describe(&target));
     }
-    let Some(removed) = catalog.erase(&target).await? else { return nothing() };
+    let Some(removed) = catalog.erase(&target).await? else {
+        return report_nothing(catalog, &target, output);
+    };
     let swept = finish(catalog).await?;
     let Removed { identities, photos, contents, shared } = removed;
     let snapshots_withdrawn: Vec<_> =
@@ -84,6 +82,15 @@ pub async fn run(catalog: &Catalog, args: &EraseArgs, output: Output) -> Result<
     };
     output.show(&report, Report::in_words)?;
     Ok(())
+}
+
+fn report_nothing(catalog: &Catalog, target: &Target, output: Output) -> Result<()> {
+    match catalog.is_erased(target) {
+        true => Ok(output.remark("It was erased before; nothing of it is left.")?),
+        false => {
+            bail!("erase {}: there is nothing of it; `bolid list` shows what there is", describe(target))
+        }
+    }
 }
 
 /// What would go.
@@ -186,12 +193,7 @@ async fn finish(catalog: &Catalog) -> Result<Swept> {
     let blobs = catalog.remove_erased_blobs()?;
     let tensors = remove_tensors(catalog.workdir(), &tombstones)?;
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as i64);
-    let is_erased = |mention: &Mention<'_>| {
-        tombstones.has_identity_key(mention.identity)
-            || tombstones.has_url(mention.url)
-            || mention.page_url.is_some_and(|url| tombstones.has_url(url))
-            || mention.sha256.is_some_and(|sha256| tombstones.has_bytes(sha256))
-    };
+    let is_erased = |mention: &Mention<'_>| mentions_erased(&tombstones, mention);
     let snapshots = catalog.workdir().join("snapshots");
     let runs_dir = catalog.workdir().join(runs::FOLDER);
     let is_name = |text: &str| {
@@ -220,6 +222,13 @@ async fn finish(catalog: &Catalog) -> Result<Swept> {
     catalog.finish_erasure().await?;
     let exports = export::with_erased(catalog).await?;
     Ok(Swept { files: blobs + tensors, withdrawn: withdrawal.withdrawn, runs, runs_unknown, exports })
+}
+
+fn mentions_erased(tombstones: &Tombstones, mention: &Mention<'_>) -> bool {
+    tombstones.has_identity_key(mention.identity)
+        || tombstones.has_url(mention.url)
+        || mention.page_url.is_some_and(|url| tombstones.has_url(url))
+        || mention.sha256.is_some_and(|sha256| tombstones.has_bytes(sha256))
 }
 
 /// Tensors are named by their photo's digest, finished or not.

@@ -48,14 +48,12 @@ pub async fn run(catalog: Arc<Catalog>, args: &SnapshotExportArgs, output: Outpu
     let written: Result<Exported> = tokio::task::spawn_blocking(move || {
         let bar = progress::stage("export", snapshot.photos().len() as u64, "photos");
         let mut id = 0;
+        let path = out.display().to_string();
+        let export = NewExport { path: &path, snapshot: &name, format, pixels };
         // The row comes first: photos in a folder that nobody knows of could not be found when somebody is
         // erased.
         let begun = || -> Result<()> {
-            let photos: Vec<_> =
-                snapshot.photos().iter().map(|photo| (photo.identity.as_str(), photo.facts.sha256)).collect();
-            let path = out.display().to_string();
-            let export = NewExport { path: &path, snapshot: &name, format, pixels };
-            id = runtime.block_on(catalog.begin_export(export, &photos))?;
+            id = runtime.block_on(begin(&catalog, &snapshot, export))?;
             Ok(())
         };
         let original = |sha256| catalog.blobs().path(sha256);
@@ -83,6 +81,12 @@ pub async fn run(catalog: Arc<Catalog>, args: &SnapshotExportArgs, output: Outpu
     };
     output.show(&report, Report::in_words)?;
     Ok(())
+}
+
+async fn begin(catalog: &Catalog, snapshot: &Snapshot, export: NewExport<'_>) -> Result<i64> {
+    let photos: Vec<_> =
+        snapshot.photos().iter().map(|photo| (photo.identity.as_str(), photo.facts.sha256)).collect();
+    Ok(catalog.begin_export(export, &photos).await?)
 }
 
 impl Report {

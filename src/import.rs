@@ -289,17 +289,19 @@ fn own_server(list: &List) -> Option<String> {
         Place::Url(text) => Url::parse(text).ok(), // what is no address is asked nowhere
         Place::File(_) => None,
     };
-    let server = |url: &Url| {
-        let is_here = match url.host()? {
-            Host::Ipv4(ip) => ip.is_loopback(),
-            Host::Ipv6(ip) => ip.is_loopback(),
-            Host::Domain(name) => name == "localhost",
-        };
-        is_here.then(|| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)))?
-    };
-    let mut servers = list.entries.iter().filter_map(of_place).map(|url| server(&url));
+    let mut servers = list.entries.iter().filter_map(of_place).map(|url| name_own_server(&url));
     let first = servers.next()??;
     servers.all(|server| server.as_ref() == Some(&first)).then_some(first)
+}
+
+/// `host:port` of an address on this machine.
+fn name_own_server(url: &Url) -> Option<String> {
+    let is_here = match url.host()? {
+        Host::Ipv4(ip) => ip.is_loopback(),
+        Host::Ipv6(ip) => ip.is_loopback(),
+        Host::Domain(name) => name == "localhost",
+    };
+    is_here.then(|| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)))?
 }
 
 /// What is wrong with rows or captions is told one by one up to a number; all are counted in the report.
@@ -326,17 +328,17 @@ fn read(path: &Path) -> Result<List> {
 fn read_list(path: &Path) -> Result<List> {
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet")) {
         let rows = snapshot::read_texts(path, &list::COLUMNS)?;
-        let entry = |(number, row): (usize, snapshot::TextRow)| {
-            let field =
-                |name: &str| row.iter().find(|(column, _)| *column == name).map(|(_, text)| text.clone());
-            let bad = || BadRow { line: number as u64 + 1, problem: list::no_photo() };
-            Entry::from_fields(field).ok_or_else(bad)
-        };
         let mut list = List { root: path.parent().unwrap_or(Path::new("")).to_owned(), ..List::default() };
-        rows.into_iter().enumerate().map(entry).for_each(|row| list.push(row));
+        rows.into_iter().enumerate().for_each(|(number, row)| list.push(parse_entry(number, &row)));
         return Ok(list);
     }
     Ok(list::read(path)?)
+}
+
+fn parse_entry(number: usize, row: &snapshot::TextRow) -> Result<Entry, BadRow> {
+    let field = |name: &str| row.iter().find(|(column, _)| *column == name).map(|(_, text)| text.clone());
+    let bad = || BadRow { line: number as u64 + 1, problem: list::no_photo() };
+    Entry::from_fields(field).ok_or_else(bad)
 }
 
 #[cfg(test)]

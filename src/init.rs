@@ -106,18 +106,11 @@ pub fn run(args: &InitArgs, output: Output) -> Result<()> {
 
 /// The recipe. Paths are absolute where they lead out of its folder, so that it runs from anywhere.
 fn text(from: &Origin, own_models: Option<&Registry>) -> Result<String> {
-    let absolute = |path: &Path| -> Result<String> {
-        let full = path.canonicalize().with_context(|| format!("find {}", path.display()))?;
-        let text = full
-            .to_str()
-            .with_context(|| format!("{} is no UTF-8, so no recipe can name it", full.display()))?;
-        Ok(toml::Value::from(text).to_string())
-    };
     let name = from.name();
     let models = match own_models {
         Some(list) => format!(
             "# Your own list of models; `bolid models list --models FILE` shows it.\nmodels = {}",
-            absolute(list.path())?
+            quote_absolute(list.path())?
         ),
         None => format!(
             "# The demo's models, made from synthetic photos. For real ones: bolid models add --help.\n\
@@ -134,9 +127,11 @@ fn text(from: &Origin, own_models: Option<&Registry>) -> Result<String> {
         Origin::Folder(path) => format!(
             "# Photos that are here. A subfolder is a person; `bolid import --help` says what else can be imported.\n\
              [[imports]]\nname = \"{name}\"\npath = {}\n",
-            absolute(path)?
+            quote_absolute(path)?
         ),
-        Origin::Profile(path) => format!("# The site, by its profile.\nsites = [{}]\n", absolute(path)?),
+        Origin::Profile(path) => {
+            format!("# The site, by its profile.\nsites = [{}]\n", quote_absolute(path)?)
+        }
         Origin::Site(url, engine) => format!(
             "# The site, by the profile of its software. `bolid crawl --check` shows what the profile finds there.\n\
              sites = [{{ profile = \"{}\", base_url = \"{url}\" }}]\n",
@@ -180,4 +175,11 @@ fn text(from: &Origin, own_models: Option<&Registry>) -> Result<String> {
          fit = \"pad\"          # the whole photo with bars; \"crop\" takes a square around the person\n\
          # compression = \"zstd\"    # shards in a half to a third of the disk, read several times as slowly\n"
     ))
+}
+
+fn quote_absolute(path: &Path) -> Result<String> {
+    let full = path.canonicalize().with_context(|| format!("find {}", path.display()))?;
+    let text =
+        full.to_str().with_context(|| format!("{} is no UTF-8, so no recipe can name it", full.display()))?;
+    Ok(toml::Value::from(text).to_string())
 }

@@ -97,18 +97,24 @@ pub async fn judged_so_far(
     let judged = galleries.into_iter().zip(verdicts.into_iter().zip(similarities));
     let people = judged.map(|((identity, photos), (verdicts, similarities))| {
         let mut judged = verdicts.into_iter().zip(similarities);
-        let with_verdict = |mut photo: Scored| {
-            if photo.content.is_none() {
-                let verdict = without_bytes(&photo);
-                return (photo, verdict);
-            }
-            let (verdict, similarity) = judged.next().unzip();
-            photo.similarity = similarity.flatten();
-            (photo, verdict)
-        };
-        Judged { identity, photos: photos.into_iter().map(with_verdict).collect() }
+        let photos = photos.into_iter().map(|photo| take_verdict(photo, &mut judged));
+        Judged { identity, photos: photos.collect() }
     });
     Ok((AllJudged { people: people.collect(), duplicates, decisions }, unmeasured))
+}
+
+/// A photo with its verdict, which is the next of those that were judged where its bytes are known.
+fn take_verdict(
+    mut photo: Scored,
+    judged: &mut impl Iterator<Item = (Verdict, Option<f32>)>,
+) -> (Scored, Option<Verdict>) {
+    if photo.content.is_none() {
+        let verdict = without_bytes(&photo);
+        return (photo, verdict);
+    }
+    let (verdict, similarity) = judged.next().unzip();
+    photo.similarity = similarity.flatten();
+    (photo, verdict)
 }
 
 /// Says how many photos are not among what is shown.
@@ -131,22 +137,27 @@ fn candidates<'a>(galleries: &'a [(Identity, Vec<Scored>)], decisions: &[Decisio
             decided.entry(&decision.identity).or_default().insert(decision.sha256, keep);
         }
     }
-    let gallery = |(identity, photos): &'a (Identity, Vec<Scored>)| {
-        let key = identity.key();
-        let decided = decided.get(&key);
-        let candidate = |photo: &'a Scored| {
-            let content = photo.content.as_deref()?;
-            Some(Candidate {
-                key: &photo.row.source_url,
-                sha256: content.sha256,
-                measured: content.measured.as_ref().map_err(String::as_str),
-                decided: decided.and_then(|decided| decided.get(&content.sha256).copied()),
-            })
-        };
-        let photos = photos.iter().filter_map(candidate).collect();
-        Gallery { site: &identity.site, identity: key.into(), photos }
-    };
-    galleries.iter().map(gallery).collect()
+    let decided = |identity: &Identity| decided.get(&identity.key());
+    galleries.iter().map(|(identity, photos)| gather(identity, photos, decided(identity))).collect()
+}
+
+fn gather<'a>(
+    identity: &'a Identity,
+    photos: &'a [Scored],
+    decided: Option<&HashMap<Digest, bool>>,
+) -> Gallery<'a> {
+    let photos = photos.iter().filter_map(|photo| find_candidate(photo, decided)).collect();
+    Gallery { site: &identity.site, identity: identity.key().into(), photos }
+}
+
+fn find_candidate<'a>(photo: &'a Scored, decided: Option<&HashMap<Digest, bool>>) -> Option<Candidate<'a>> {
+    let content = photo.content.as_deref()?;
+    Some(Candidate {
+        key: &photo.row.source_url,
+        sha256: content.sha256,
+        measured: content.measured.as_ref().map_err(String::as_str),
+        decided: decided.and_then(|decided| decided.get(&content.sha256).copied()),
+    })
 }
 
 /// What the download says already of the photo itself, rather than of the network.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use curate::detect::{self, NewModel};
 use curate::model::{self, ModelEntry};
-use curate::{Registry, Role};
+use curate::{Registry, Role, Runtime};
 use serde::Serialize;
 
 use crate::cli::{AddArgs, RegistryArgs, RemoveArgs};
@@ -99,16 +99,7 @@ pub fn verify(args: &RegistryArgs, workdir: &Path, output: Output) -> Result<()>
     let path = &which::models_to_read(args, workdir)?;
     let registry = Registry::read(path)?;
     let runtime = runtime::onnx_runtime()?;
-    let check = |entry: &ModelEntry| {
-        let fit = detect::check(&registry, entry, &runtime);
-        Checked {
-            name: entry.name.clone(),
-            role: entry.role,
-            on_demand: fit.as_ref().is_ok_and(|fit| fit.has_split_head),
-            problem: fit.err().map(|error| error.to_string()),
-        }
-    };
-    let checked: Vec<_> = registry.models().iter().map(check).collect();
+    let checked: Vec<_> = registry.models().iter().map(|entry| check(&registry, entry, &runtime)).collect();
     output.show_all(&checked, &["model", "role", "state"], |checked| {
         let on_demand = if checked.on_demand { "; boxes on demand" } else { "" };
         let fits = || format!("fits its role, digest right{on_demand}");
@@ -120,4 +111,14 @@ pub fn verify(args: &RegistryArgs, workdir: &Path, output: Output) -> Result<()>
         bail!("{wrong} of {} models in {} cannot be used", checked.len(), path.display());
     }
     Ok(())
+}
+
+fn check(registry: &Registry, entry: &ModelEntry, runtime: &Runtime) -> Checked {
+    let fit = detect::check(registry, entry, runtime);
+    Checked {
+        name: entry.name.clone(),
+        role: entry.role,
+        on_demand: fit.as_ref().is_ok_and(|fit| fit.has_split_head),
+        problem: fit.err().map(|error| error.to_string()),
+    }
 }

@@ -87,20 +87,21 @@ impl PreparedStore {
     /// Reads the tensors of a photo.
     pub fn read(&self, sha256: Digest) -> Result<PreparedTensors> {
         let path = self.path(sha256);
-        let read = || -> Result<PreparedTensors> {
-            let bytes = fs::read(&path)?;
-            let tensors = SafeTensors::deserialize(&bytes)?;
-            let planes = |is_held: bool, name| -> Result<Vec<u8>> {
-                Ok(if is_held { tensors.tensor(name)?.data().to_vec() } else { Vec::new() })
-            };
-            let kept = self.settings.tensors;
-            Ok(PreparedTensors {
-                image: planes(kept.has_image(), "image")?,
-                weighted: planes(kept.has_weighted(), "weighted")?,
-            })
-        };
-        read().with_context(|| {
+        self.read_file(&path).with_context(|| {
             format!("read tensors {}; delete the file and run `bolid prepare`", path.display())
+        })
+    }
+
+    fn read_file(&self, path: &Path) -> Result<PreparedTensors> {
+        let bytes = fs::read(path)?;
+        let tensors = SafeTensors::deserialize(&bytes)?;
+        let planes = |is_held: bool, name| -> Result<Vec<u8>> {
+            Ok(if is_held { tensors.tensor(name)?.data().to_vec() } else { Vec::new() })
+        };
+        let kept = self.settings.tensors;
+        Ok(PreparedTensors {
+            image: planes(kept.has_image(), "image")?,
+            weighted: planes(kept.has_weighted(), "weighted")?,
         })
     }
 

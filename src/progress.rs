@@ -50,19 +50,13 @@ pub fn stage(name: &'static str, total: u64, unit: &'static str) -> Stage {
     let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
         let _ = write!(text, "{:.1}/s", state.per_sec());
     };
-    let total_of = |state: &ProgressState, text: &mut dyn fmt::Write| {
-        let _ = match state.len() {
-            Some(total) => write!(text, "{total}"),
-            None => text.write_char('?'),
-        };
-    };
     // Nothing is said of the time left before anything is known of it.
     let left = |state: &ProgressState, text: &mut dyn fmt::Write| {
         if state.pos() > 0 && state.len().is_some() {
             let _ = write!(text, "{:#} left", HumanDuration(state.eta()));
         }
     };
-    let style = style.with_key("rate", rate).with_key("total", total_of).with_key("left", left);
+    let style = style.with_key("rate", rate).with_key("total", write_total).with_key("left", left);
     let bar = if total == 0 { ProgressBar::no_length() } else { ProgressBar::new(total) };
     let bar = bars().add(bar.with_style(style).with_prefix(name));
     if io::stderr().is_terminal() {
@@ -71,6 +65,13 @@ pub fn stage(name: &'static str, total: u64, unit: &'static str) -> Stage {
     }
     let lines = Lines::of(bar.clone(), name, unit);
     Stage { bar, _lines: Some(lines) }
+}
+
+fn write_total(state: &ProgressState, text: &mut dyn fmt::Write) {
+    let _ = match state.len() {
+        Some(total) => write!(text, "{total}"),
+        None => text.write_char('?'),
+    };
 }
 
 /// A thread that tells the progress of a bar in plain lines, until it is dropped.
@@ -153,15 +154,16 @@ fn line(
 pub fn go_on_after_ctrl_c() {
     static ONCE: OnceLock<()> = OnceLock::new();
     // On a thread of its own: the program's may be busy with pixels for seconds.
-    let wait = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let Ok(runtime) = runtime else { return };
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            bars().suspend(|| eprintln!("bolid: stopped; the same command goes on from here"));
-            process::exit(INTERRUPTED);
-        }
-    };
-    ONCE.get_or_init(|| drop(thread::spawn(wait)));
+    ONCE.get_or_init(|| drop(thread::spawn(wait_for_ctrl_c)));
+}
+
+fn wait_for_ctrl_c() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return };
+    if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+        bars().suspend(|| eprintln!("bolid: stopped; the same command goes on from here"));
+        process::exit(INTERRUPTED);
+    }
 }
 
 /// Sends log lines to stderr: `BOLID_LOG` if set, otherwise by the number of `-v`.

@@ -182,19 +182,23 @@ pub fn for_snapshot(
 
 /// The first usable recipe that names all of `sources`.
 fn covering(candidates: &[PathBuf], overrides: &[String], sources: &[String]) -> Option<LoadedRecipe> {
-    let read = |path: &PathBuf| match LoadedRecipe::read(path, overrides) {
-        Ok(found) => Some(found),
-        Err(error) => {
-            tracing::warn!("the recipe {} is passed over: {}", path.display(), causes(&error));
-            None
-        }
-    };
-    let mut recipes = candidates.iter().filter(|path| path.exists()).filter_map(read);
+    let mut recipes =
+        candidates.iter().filter(|path| path.exists()).filter_map(|path| read_or_pass_over(path, overrides));
     let covers = |found: &LoadedRecipe| {
         let names = found.site_names();
         !sources.is_empty() && sources.iter().all(|source| names.contains(source))
     };
     recipes.find(covers)
+}
+
+fn read_or_pass_over(path: &Path, overrides: &[String]) -> Option<LoadedRecipe> {
+    match LoadedRecipe::read(path, overrides) {
+        Ok(found) => Some(found),
+        Err(error) => {
+            tracing::warn!("the recipe {} is passed over: {}", path.display(), causes(&error));
+            None
+        }
+    }
 }
 
 /// Recipes that nobody named: here, and that of the work folder.

@@ -58,12 +58,13 @@ impl Catalog {
         .fetch_all(&self.reader)
         .await
         .map_err(Error::db("read decisions"))?;
-        let decision = |(identity, sha256, keep): (String, String, bool)| {
-            let row = || format!("the decision on a photo of {identity}");
-            let sha256 = parse("sha256", &sha256, row)?;
-            let identity = parse("identity", &identity, row)?;
-            Ok(Decision { identity, sha256, keep: Some(keep) })
-        };
-        rows.into_iter().map(decision).collect()
+        rows.into_iter().map(parse_decision).collect()
     }
+}
+
+fn parse_decision((identity, sha256, keep): (String, String, bool)) -> Result<Decision> {
+    let row = || format!("the decision on a photo of {identity}");
+    let sha256 = parse("sha256", &sha256, row)?;
+    let identity = parse("identity", &identity, row)?;
+    Ok(Decision { identity, sha256, keep: Some(keep) })
 }

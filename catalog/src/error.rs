@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 /// A catalog call that failed. What was stored before is untouched.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum Error {
     /// A file or folder could not be read or written.
     #[error("{operation} {path}: {cause}{advice}", path = .path.display(), advice = advice(.cause))]
@@ -13,7 +14,6 @@ pub enum Error {
         operation: &'static str,
         /// On which file.
         path: PathBuf,
-        /// What the system said.
         cause: io::Error,
     },
     /// Another process works in the same folder.
@@ -32,12 +32,7 @@ pub enum Error {
     },
     /// The tables could not be brought to this version.
     #[error("prepare the tables of {path}: {cause}; was it written by a newer bolid?", path = .path.display())]
-    Migrate {
-        /// The database file.
-        path: PathBuf,
-        /// What went wrong.
-        cause: sqlx::migrate::MigrateError,
-    },
+    Migrate { path: PathBuf, cause: sqlx::migrate::MigrateError },
     /// It can only be read, and its tables are those of another version.
     #[error(
         "the tables of {path} are of version {found}, not {expected}: run this bolid once where it may write, \
@@ -45,7 +40,6 @@ pub enum Error {
         path = .path.display()
     )]
     OtherVersion {
-        /// The database file.
         path: PathBuf,
         /// The last migration that it has.
         found: i64,
@@ -57,17 +51,11 @@ pub enum Error {
     Corrupt {
         /// Which column of which row.
         what: String,
-        /// What is wrong with it.
         detail: String,
     },
     /// The bytes on disk are not those that were stored.
     #[error("read blob {path}: {detail}; delete the file and run the crawl or import again", path = .path.display())]
-    DamagedBlob {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        detail: String,
-    },
+    DamagedBlob { path: PathBuf, detail: String },
 }
 
 impl Error {

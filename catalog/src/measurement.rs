@@ -90,18 +90,7 @@ impl Catalog {
         .fetch_all(&self.reader)
         .await
         .map_err(Error::db("read measurements"))?;
-        // A kind that only a newer version knows is left out.
-        let stored = |(sha256, kind, probe, value): (String, String, String, String)| {
-            let kind = Kind::of_name(&kind)?;
-            let row = || format!("the `{}` of photo {sha256} by {probe}", kind.name());
-            let names = parse("sha256", &sha256, row).and_then(|of| Ok((of, parse("probe", &probe, row)?)));
-            Some(names.map(|(sha256, digest)| StoredMeasurement {
-                sha256,
-                probe: Probe { kind, digest },
-                said: Said(value),
-            }))
-        };
-        rows.into_iter().filter_map(stored).collect()
+        rows.into_iter().filter_map(parse_stored).collect()
     }
 
     /// Stores values from elsewhere of which none is stored yet, in one transaction; says what became of each.
@@ -278,6 +267,20 @@ impl Catalog {
                 .map_err(Error::db("read a measurement"))?;
         Ok(value.map(Said))
     }
+}
+
+/// A row; none of a kind that only a newer version knows.
+fn parse_stored(
+    (sha256, kind, probe, value): (String, String, String, String),
+) -> Option<Result<StoredMeasurement>> {
+    let kind = Kind::of_name(&kind)?;
+    let row = || format!("the `{}` of photo {sha256} by {probe}", kind.name());
+    let names = parse("sha256", &sha256, row).and_then(|of| Ok((of, parse("probe", &probe, row)?)));
+    Some(names.map(|(sha256, digest)| StoredMeasurement {
+        sha256,
+        probe: Probe { kind, digest },
+        said: Said(value),
+    }))
 }
 
 fn of_site(sha256: &str, site: &str) -> Result<Digest> {

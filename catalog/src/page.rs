@@ -221,21 +221,7 @@ impl Catalog {
             .fetch_all(&self.reader)
             .await
             .map_err(Error::db("list due pages"))?;
-        let page = |row: DueRow| {
-            let failure = row.failure.map(|text| parse("failure", &text, || format!("page {}", row.url)));
-            Ok(DuePage {
-                failure: failure.transpose()?,
-                id: row.id,
-                url: row.url,
-                kind: if row.kind == "identity" { PageKind::Identity } else { PageKind::Index },
-                identity_id: row.identity_id,
-                etag: row.etag,
-                last_modified: row.last_modified,
-                read_by: row.read_by,
-                refused_by: row.refused_by,
-            })
-        };
-        rows.into_iter().map(page).collect()
+        rows.into_iter().map(parse_page).collect()
     }
 
     /// Stores how reading a page ended, with everything it lists, in one transaction.
@@ -284,6 +270,21 @@ impl Catalog {
         .await
         .map_err(Error::db("list failed pages"))
     }
+}
+
+fn parse_page(row: DueRow) -> Result<DuePage> {
+    let failure = row.failure.map(|text| parse("failure", &text, || format!("page {}", row.url)));
+    Ok(DuePage {
+        failure: failure.transpose()?,
+        id: row.id,
+        url: row.url,
+        kind: if row.kind == "identity" { PageKind::Identity } else { PageKind::Index },
+        identity_id: row.identity_id,
+        etag: row.etag,
+        last_modified: row.last_modified,
+        read_by: row.read_by,
+        refused_by: row.refused_by,
+    })
 }
 
 async fn write_outcome(

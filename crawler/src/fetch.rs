@@ -8,7 +8,7 @@ use catalog::robots::RobotsRow;
 use photo::FailureClass;
 use photo::redact::redacted;
 use reqwest::header::{self, HeaderMap};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Response, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
@@ -75,24 +75,25 @@ impl Clients {
             Some(contact) => format!("{AGENT}/{version} (+{contact})"),
             None => format!("{AGENT}/{version}"),
         };
-        let limits = &settings.limits;
-        let builder = || {
-            let builder = Client::builder()
-                .user_agent(&agent)
-                // Each hop is checked against robots.txt and the site's hosts.
-                .redirect(reqwest::redirect::Policy::none())
-                .connect_timeout(Duration::from_millis(limits.connect_ms))
-                .read_timeout(Duration::from_millis(limits.idle_ms))
-                .pool_max_idle_per_host(settings.pace.in_flight);
-            match resolver {
-                Some(resolver) => builder.dns_resolver(Arc::clone(resolver)),
-                None => builder,
-            }
-        };
+        let builder = || configure(settings, resolver, &agent);
         Ok(Self {
             decoding: builder().build().map_err(CrawlError::Client)?,
             as_sent: builder().no_gzip().build().map_err(CrawlError::Client)?,
         })
+    }
+}
+
+fn configure(settings: &FetchSettings, resolver: Option<&Arc<PublicOnly>>, agent: &str) -> ClientBuilder {
+    let builder = Client::builder()
+        .user_agent(agent)
+        // Each hop is checked against robots.txt and the site's hosts.
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_millis(settings.limits.connect_ms))
+        .read_timeout(Duration::from_millis(settings.limits.idle_ms))
+        .pool_max_idle_per_host(settings.pace.in_flight);
+    match resolver {
+        Some(resolver) => builder.dns_resolver(Arc::clone(resolver)),
+        None => builder,
     }
 }
 

@@ -133,14 +133,8 @@ impl Walk {
     fn into_list(mut self) -> List {
         self.files.sort();
         let (root, mut captions) = (self.root, self.captions);
-        let entry = |file: PathBuf| {
-            let mut parts = file.components();
-            let first = parts.next().map(|part| list::person(&part.as_os_str().to_string_lossy()));
-            let identity = parts.next().and(first);
-            let caption = captions.take(&root, &file);
-            Entry { place: Place::File(file), file: None, identity, caption, hint: None }
-        };
-        let entries = self.files.into_iter().map(entry).collect();
+        let files = self.files.into_iter();
+        let entries = files.map(|file| list_file(file, &root, &mut captions)).collect();
         if captions.lonely() > 0 {
             self.passed_over.insert("lonely text".to_owned(), captions.lonely());
         }
@@ -153,6 +147,14 @@ impl Walk {
             ..List::default()
         }
     }
+}
+
+fn list_file(file: PathBuf, root: &Path, captions: &mut Captions) -> Entry {
+    let mut parts = file.components();
+    let first = parts.next().map(|part| list::person(&part.as_os_str().to_string_lossy()));
+    let identity = parts.next().and(first);
+    let caption = captions.take(root, &file);
+    Entry { place: Place::File(file), file: None, identity, caption, hint: None }
 }
 
 /// What a file is to an import.

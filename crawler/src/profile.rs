@@ -13,19 +13,14 @@ use crate::rule::{Charset, Pattern, Rule, Select};
 
 /// A profile that cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum ProfileError {
     /// The file cannot be read.
     #[error("read the site profile {path}: {cause}", path = .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        cause: std::io::Error,
-    },
+    Read { path: PathBuf, cause: std::io::Error },
     /// The file is no valid profile.
     #[error("site profile {path}: {message}{hint}", path = .path.display())]
     Invalid {
-        /// The file.
         path: PathBuf,
         /// Line, column and what is wrong there.
         message: String,

@@ -53,6 +53,13 @@ impl Kind {
     }
 }
 
+/// The corners of every box, in px.
+pub const CORNERS: [&str; 4] = ["x0", "y0", "x1", "y1"];
+/// A person's joints: lists of x and y in px, then a confidence.
+pub const JOINTS: &str = "joints";
+/// A photo's sharpness, the one number that is a variance of pixels.
+pub const SHARPNESS: &str = "sharpness";
+
 /// What the decoder said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -263,6 +270,20 @@ mod tests {
             (Kind::Faces, "\"not measured\""),
         ] {
             assert!(Measurement::read(kind, text).is_err(), "{text} as {}", kind.name());
+        }
+    }
+
+    #[test]
+    fn the_keys_that_are_named_are_those_that_are_stored() {
+        let [image, faces, people] = [0, 5, 8].map(|at| {
+            let (kind, text) = STORED[at];
+            serde_json::to_value(Measurement::read(kind, text).unwrap()).unwrap()
+        });
+        assert!(image["readable"][SHARPNESS].is_number(), "{image}");
+        assert_eq!(people[0][JOINTS][0].as_array().map(Vec::len), Some(3), "{people}");
+        for bbox in [&faces[0]["bbox"], &people[0]["bbox"]] {
+            assert_eq!(bbox.as_object().map(serde_json::Map::len), Some(CORNERS.len()), "{bbox}");
+            assert!(CORNERS.iter().all(|corner| bbox[corner].is_number()), "{bbox}");
         }
     }
 

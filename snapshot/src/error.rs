@@ -7,6 +7,7 @@ use parquet::errors::ParquetError;
 
 /// A snapshot could not be read or found.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum Error {
     /// The system refused.
     #[error("cannot {action} {path}: {cause}", path = path.display())]
@@ -15,13 +16,11 @@ pub enum Error {
         action: &'static str,
         /// With which file or folder.
         path: PathBuf,
-        /// What the system said.
         cause: io::Error,
     },
     /// A JSON file is not what the format asks for.
     #[error("{path} is not a snapshot's: {cause}", path = path.display())]
     Json {
-        /// The file.
         path: PathBuf,
         /// Where and what.
         cause: serde_json::Error,
@@ -31,20 +30,13 @@ pub enum Error {
         "{path} holds no measurements: an older version wrote it; write it again with `bolid snapshot create`",
         path = path.display()
     )]
-    WithoutMeasurements {
-        /// The snapshot.
-        path: PathBuf,
-    },
+    WithoutMeasurements { path: PathBuf },
     /// A lock is to be written where a snapshot is.
     #[error("{path} is a snapshot, which must not change; name another folder for its lock", path = path.display())]
-    LockInSnapshot {
-        /// The snapshot.
-        path: PathBuf,
-    },
+    LockInSnapshot { path: PathBuf },
     /// The format is newer or older than this program.
     #[error("{path} has format version {found}, this program reads versions up to {expected}", path = path.display())]
     FormatVersion {
-        /// The manifest.
         path: PathBuf,
         /// Its version.
         found: u32,
@@ -54,7 +46,6 @@ pub enum Error {
     /// A Parquet file cannot be read.
     #[error("cannot read the table {path}: {cause}", path = path.display())]
     Parquet {
-        /// The file.
         path: PathBuf,
         /// Where and what.
         cause: ParquetError,
@@ -62,7 +53,6 @@ pub enum Error {
     /// A Parquet file lacks a column, or has other values in it than the format asks for.
     #[error("{path}: {what}", path = path.display())]
     Table {
-        /// The file.
         path: PathBuf,
         /// Which column, and what is wrong.
         what: String,
@@ -70,7 +60,6 @@ pub enum Error {
     /// A shard's header does not describe the four tensors.
     #[error("{path} is not a shard of a snapshot: {what}; run `bolid snapshot verify`", path = path.display())]
     Shard {
-        /// The file.
         path: PathBuf,
         /// What is wrong.
         what: String,
@@ -78,7 +67,6 @@ pub enum Error {
     /// A frame of a compressed shard is not what was written.
     #[error("{path}: {part} is damaged: {cause}; run `bolid snapshot verify`", path = path.display())]
     Frame {
-        /// The shard.
         path: PathBuf,
         /// What the frame holds: which tensor of which row.
         part: String,
@@ -92,7 +80,6 @@ pub enum Error {
         path = path.display()
     )]
     WithoutTensors {
-        /// The shard.
         path: PathBuf,
         /// Which ones: `image` or `weighted`.
         tensor: &'static str,
@@ -101,18 +88,10 @@ pub enum Error {
     },
     /// A file is not the one that the manifest lists.
     #[error("{path} has changed since the snapshot was written; run `bolid snapshot verify`", path = path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
+    Changed { path: PathBuf },
     /// Its content was removed on request.
     #[error("snapshot {path} was withdrawn: {reason}", path = path.display())]
-    Withdrawn {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    Withdrawn { path: PathBuf, reason: String },
     /// Nothing has that id or name.
     #[error("no snapshot `{wanted}` in {dir}; there are: {known}", dir = dir.display())]
     NotFound {

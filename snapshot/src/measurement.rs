@@ -64,13 +64,7 @@ pub(crate) fn read(table: &Table) -> Result<Vec<MeasurementRow>, Error> {
 }
 
 fn read_group(table: &Table, group: usize) -> Result<Vec<MeasurementRow>, Error> {
-    let column = |name: &str| -> Result<Vec<String>, Error> {
-        let rows = table.texts_of_group(name, group)?;
-        rows.into_iter()
-            .map(|row| <[String; 1]>::try_from(row).map(|[text]| text))
-            .map(|text| text.map_err(|_| table.wrong(format!("column `{name}` has a row without a value"))))
-            .collect()
-    };
+    let column = |name: &str| read_column(table, name, group);
     let digest = |name: &str, text: &str| -> Result<Digest, Error> {
         text.parse().map_err(|error| table.wrong(format!("column `{name}` holds `{text}`: {error}")))
     };
@@ -86,6 +80,14 @@ fn read_group(table: &Table, group: usize) -> Result<Vec<MeasurementRow>, Error>
         })
     })
     .collect()
+}
+
+fn read_column(table: &Table, name: &str, group: usize) -> Result<Vec<String>, Error> {
+    let rows = table.texts_of_group(name, group)?;
+    rows.into_iter()
+        .map(|row| <[String; 1]>::try_from(row).map(|[text]| text))
+        .map(|text| text.map_err(|_| table.wrong(format!("column `{name}` has a row without a value"))))
+        .collect()
 }
 
 /// A Parquet file of measurements that grows group by group, and gets its name when it is whole.

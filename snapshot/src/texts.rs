@@ -36,7 +36,12 @@ fn rows_of(file: File, columns: &[&str]) -> parquet::errors::Result<Vec<TextRow>
 }
 
 fn texts(row: &Row) -> TextRow {
-    let text = |field: &Field| match field {
+    let fields = row.get_column_iter();
+    fields.filter_map(|(name, field)| Some((name.to_ascii_lowercase(), read_text(field)?))).collect()
+}
+
+fn read_text(field: &Field) -> Option<String> {
+    match field {
         Field::Null => None,
         Field::Str(text) => Some(text.clone()),
         Field::Bytes(bytes) => bytes.as_utf8().ok().map(str::to_owned), // a text without the mark of one
@@ -44,9 +49,7 @@ fn texts(row: &Row) -> TextRow {
         Field::Double(number) => Some(number.to_string()),
         Field::Float(number) => Some(number.to_string()),
         other => Some(other.to_string()),
-    };
-    let fields = row.get_column_iter();
-    fields.filter_map(|(name, field)| Some((name.to_ascii_lowercase(), text(field)?))).collect()
+    }
 }
 
 #[cfg(test)]

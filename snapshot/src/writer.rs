@@ -24,6 +24,7 @@ use crate::{SnapshotRef, columns, croissant, files, measurement, table};
 
 /// A snapshot could not be written. Nothing is left under a final name.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum WriteError {
     /// A file could not be written or read.
     #[error(transparent)]
@@ -44,9 +45,7 @@ pub enum WriteError {
     Prepare {
         /// Whose photo.
         identity: String,
-        /// Which one.
         sha256: Digest,
-        /// Why not.
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The tensors of a photo have another size than the spec says.
@@ -56,7 +55,6 @@ pub enum WriteError {
     TensorSize {
         /// Whose photo.
         identity: String,
-        /// Which one.
         sha256: Digest,
         /// Length of the image.
         image: usize,
@@ -85,7 +83,6 @@ pub enum WriteError {
     PhotoTwice {
         /// Whose photo.
         identity: String,
-        /// Which one.
         sha256: Digest,
     },
     /// The final folder is there and is not this snapshot.
@@ -93,10 +90,7 @@ pub enum WriteError {
         "{path} exists and holds something else; run `bolid snapshot verify` and move it away",
         path = path.display()
     )]
-    Occupied {
-        /// The folder.
-        path: PathBuf,
-    },
+    Occupied { path: PathBuf },
 }
 
 /// Writes a snapshot, person by person.

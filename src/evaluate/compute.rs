@@ -80,12 +80,6 @@ fn condition_figures(
     let each = |of: &dyn Fn(usize) -> Option<f64>| -> Vec<Option<f64>> { (0..found.len()).map(of).collect() };
     let errors = Errors::of(&seen(found), &seen(held_out));
     let anchors = Errors::anchors(judged);
-    let between = |which: fn(&Errors) -> &Vec<Option<f64>>| {
-        let [floor, ceiling] = [&anchors[0], &anchors[1]].map(which);
-        let value = which(&errors);
-        let of = |i: usize| OfIdentity { value: value[i], floor: floor[i], ceiling: ceiling[i] };
-        normalised(&(0..found.len()).map(of).collect::<Vec<_>>(), Better::Less)
-    };
     let firsts = first_places(&bodies(found), &bodies(held_out))?;
     let own_firsts = first_places(&bodies(&judged.given), &bodies(held_out))?;
     let chance = Some(1.0 / found.len().max(1) as f64);
@@ -99,12 +93,7 @@ fn condition_figures(
         let reference = judged.given[i].grounds.first()?;
         mean(found[i].grounds.iter().map(|ground| cosine(ground, reference)))
     };
-    let like = |i: usize| {
-        let of = |one: &Vec<f32>| {
-            held_out[i].embeddings.iter().map(|photo| cosine(one, photo)).collect::<Vec<_>>()
-        };
-        mean(found[i].embeddings.iter().flat_map(of))
-    };
+    let like = |i: usize| compare_embeddings(&found[i].embeddings, &held_out[i].embeddings);
     let drawn = features(found)?;
     let pictures: usize = found.iter().map(|one| one.seen.count).sum();
     Ok(ConditionFigures {
@@ -114,9 +103,9 @@ fn condition_figures(
         pictures: pictures / found.len().max(1),
         person_found: share_found(found),
         limb_ratio_error: Figure::over(&errors.limbs, Worst::High),
-        limb_score: between(|errors| &errors.limbs)?,
+        limb_score: normalise_errors(&errors, &anchors, |errors| &errors.limbs)?,
         width_error: Figure::over(&errors.widths, Worst::High),
-        width_score: between(|errors| &errors.widths)?,
+        width_score: normalise_errors(&errors, &anchors, |errors| &errors.widths)?,
         body_score: score_of(found, judged, spreads)?,
         retrieval_at_1: share_of(&firsts),
         retrieval_score: normalised(&(0..found.len()).map(of_retrieval).collect::<Vec<_>>(), Better::More)?,
@@ -131,6 +120,22 @@ fn condition_figures(
         fid: frechet(drawn.as_ref(), photos, network)?,
         inception_score: score_of_classes(found)?,
     })
+}
+
+fn compare_embeddings(pictures: &[Vec<f32>], photos: &[Vec<f32>]) -> Option<f64> {
+    let of = |one: &Vec<f32>| photos.iter().map(|photo| cosine(one, photo)).collect::<Vec<_>>();
+    mean(pictures.iter().flat_map(of))
+}
+
+fn normalise_errors(
+    errors: &Errors,
+    anchors: &[Errors; 2],
+    which: fn(&Errors) -> &Vec<Option<f64>>,
+) -> Result<Figure> {
+    let [floor, ceiling] = anchors.each_ref().map(which);
+    let value = which(errors);
+    let of = |i: usize| OfIdentity { value: value[i], floor: floor[i], ceiling: ceiling[i] };
+    normalised(&(0..value.len()).map(of).collect::<Vec<_>>(), Better::Less)
 }
 
 /// How far limbs and widths are from those in the person's other photos, person by person.
@@ -179,20 +184,22 @@ fn seen(of: &[Readings]) -> Vec<&BodyReading> {
 
 /// OKS-AP of the references' poses over all pictures; `None` where no reference has a visible joint.
 fn oks_ap(found: &[Readings], asked: &[AskedPose]) -> Result<Option<f64>> {
-    let of = |(one, asked): (&Readings, &AskedPose)| {
-        let target = |people: &Vec<_>| PoseTarget {
-            joints: asked.joints,
-            area_px2: asked.area_px2,
-            found: people.clone(),
-        };
-        one.people.iter().map(target).collect::<Vec<_>>()
-    };
     let is_seen = |(_, asked): &(&Readings, &AskedPose)| asked.joints.visible().count() > 0;
-    let targets: Vec<PoseTarget> = found.iter().zip(asked).filter(is_seen).flat_map(of).collect();
+    let drawn = found.iter().zip(asked).filter(is_seen);
+    let targets: Vec<PoseTarget> = drawn.flat_map(|(one, asked)| list_targets(one, asked)).collect();
     if targets.is_empty() {
         return Ok(None);
     }
     Ok(Some(average_precision(&targets)?.mean))
+}
+
+fn list_targets(one: &Readings, asked: &AskedPose) -> Vec<PoseTarget> {
+    let target = |people: &Vec<_>| PoseTarget {
+        joints: asked.joints,
+        area_px2: asked.area_px2,
+        found: people.clone(),
+    };
+    one.people.iter().map(target).collect::<Vec<_>>()
 }
 
 /// The distances of proportions to a person's other photos: of the pictures, of another person, of the person's own.

@@ -44,22 +44,24 @@ impl Condition {
 
 /// The text alone, each stream alone at each of its weights, and both at all pairs.
 pub fn all(lambda_body: &[f64], lambda_ref: &[f64]) -> Vec<Condition> {
-    let without = |values: &[f64]| -> Vec<f64> {
-        let mut all = vec![0.0];
-        for &value in values {
-            if !all.contains(&value) {
-                all.push(value);
-            }
-        }
-        all
-    };
-    let (bodies, references) = (without(lambda_body), without(lambda_ref));
+    let (bodies, references) = (prepend_zero(lambda_body), prepend_zero(lambda_ref));
     let of = |&lambda_ref: &f64| {
         bodies.iter().map(move |&lambda_body| Condition { lambda_body, lambda_ref }).collect::<Vec<_>>()
     };
     let mut all: Vec<Condition> = references.iter().flat_map(of).collect();
     let order = ["text", "ref", "body", "both"];
     all.sort_by_key(|condition| order.iter().position(|name| *name == condition.name()));
+    all
+}
+
+/// Weight 0, then each of the others once.
+fn prepend_zero(values: &[f64]) -> Vec<f64> {
+    let mut all = vec![0.0];
+    for &value in values {
+        if !all.contains(&value) {
+            all.push(value);
+        }
+    }
     all
 }
 

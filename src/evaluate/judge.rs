@@ -152,17 +152,11 @@ impl Judges {
 /// to be where it is on most bodies: beyond the shoulders, in the torso's direction. Without a torso it is
 /// not known where: nothing is painted, and the answer is `false`.
 fn cover_head(image: &mut RgbImage, joints: &Joints) -> bool {
-    let middle = |of: &[usize]| {
-        let seen: Vec<_> = of.iter().map(|&i| joints.0[i]).filter(|joint| joint.confidence > 0.0).collect();
-        let n = seen.len() as f32;
-        let sum = |value: fn(&photo::Joint) -> f32| seen.iter().map(value).sum::<f32>() / n;
-        (!seen.is_empty()).then(|| (sum(|joint| joint.x), sum(|joint| joint.y)))
-    };
-    let (Some(shoulders), Some(hips)) = (middle(&[5, 6]), middle(&[11, 12])) else {
+    let (Some(shoulders), Some(hips)) = (find_middle(joints, &[5, 6]), find_middle(joints, &[11, 12])) else {
         return false;
     };
     let head: Vec<usize> = HEAD_JOINTS.collect();
-    let head = middle(&head).unwrap_or_else(|| {
+    let head = find_middle(joints, &head).unwrap_or_else(|| {
         let beyond = |shoulder: f32, hip: f32| shoulder + HEAD * (shoulder - hip);
         (beyond(shoulders.0, hips.0), beyond(shoulders.1, hips.1))
     });
@@ -174,6 +168,14 @@ fn cover_head(image: &mut RgbImage, joints: &Joints) -> bool {
         }
     }
     true
+}
+
+/// The mean place of those joints that are seen.
+fn find_middle(joints: &Joints, of: &[usize]) -> Option<(f32, f32)> {
+    let seen: Vec<_> = of.iter().map(|&i| joints.0[i]).filter(|joint| joint.confidence > 0.0).collect();
+    let n = seen.len() as f32;
+    let sum = |value: fn(&photo::Joint) -> f32| seen.iter().map(value).sum::<f32>() / n;
+    (!seen.is_empty()).then(|| (sum(|joint| joint.x), sum(|joint| joint.y)))
 }
 
 #[cfg(test)]

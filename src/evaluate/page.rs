@@ -60,25 +60,31 @@ fn trade_off(evaluation: &Evaluation) -> Chart {
     let mut references: Vec<f64> = evaluation.conditions.iter().map(|one| one.lambda_ref).collect();
     references.sort_by(f64::total_cmp);
     references.dedup();
-    let line = |lambda_ref: f64, name: &str, of: fn(&ConditionFigures) -> Option<f64>| {
-        let on_line = evaluation.conditions.iter().filter(|one| one.lambda_ref == lambda_ref);
-        let mut points: Vec<(f64, f64)> =
-            on_line.filter_map(|one| Some((one.lambda_body, of(one)?))).collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Series::new(format!("{name}, λ_ref {lambda_ref}"), points)
-    };
-    let lines = |lambda_ref: f64| {
-        [
-            line(lambda_ref, "body score", |one| one.body_score.value),
-            line(lambda_ref, "CLIP-T", |one| one.clip_t.value).dashed(),
-        ]
-    };
     Chart {
         title: "Body against words".to_owned(),
         note: "What the body gains along its weight, and what the agreement with the prompt loses."
             .to_owned(),
         x_label: "λ_body".to_owned(),
-        series: references.into_iter().flat_map(lines).collect(),
+        series: references.into_iter().flat_map(|lambda_ref| draw_lines(evaluation, lambda_ref)).collect(),
         ..Chart::default()
     }
+}
+
+fn draw_line(
+    evaluation: &Evaluation,
+    lambda_ref: f64,
+    name: &str,
+    of: fn(&ConditionFigures) -> Option<f64>,
+) -> Series {
+    let on_line = evaluation.conditions.iter().filter(|one| one.lambda_ref == lambda_ref);
+    let mut points: Vec<(f64, f64)> = on_line.filter_map(|one| Some((one.lambda_body, of(one)?))).collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Series::new(format!("{name}, λ_ref {lambda_ref}"), points)
+}
+
+fn draw_lines(evaluation: &Evaluation, lambda_ref: f64) -> [Series; 2] {
+    [
+        draw_line(evaluation, lambda_ref, "body score", |one| one.body_score.value),
+        draw_line(evaluation, lambda_ref, "CLIP-T", |one| one.clip_t.value).dashed(),
+    ]
 }

@@ -86,19 +86,7 @@ pub fn drawn(spec: &DrawSpec, held_out: usize, sides: Sides) -> Result<Vec<Subje
 }
 
 fn subject(person: &DrawnPerson, spec: &DrawSpec, held_out: usize, sides: Sides) -> Result<Subject> {
-    let view = |view: draw::DrawnView| {
-        let prepared = view.prepared;
-        let size_px = prepared.size_px as usize;
-        let image = pooled(&prepared.image, size_px, sides.picture_px)?;
-        let (joints, area_px2) = at_side(&prepared.joints, &prepared.person, size_px, sides.picture_px);
-        Ok(View {
-            picture: Picture::from_planes(&image, sides.picture_px, ""),
-            joints,
-            area_px2,
-            weighted: pooled(&prepared.weighted, size_px, sides.view_px)?,
-            pose: Pose::new(&prepared.joints, size_px),
-        })
-    };
+    let view = |view: draw::DrawnView| shrink(view, sides);
     let of = |index| draw::view(person, index, spec);
     let given: Vec<draw::DrawnView> = (0..spec.views).map(of).collect();
     let worn: HashSet<String> = given.iter().map(|view| view.caption.clone()).collect();
@@ -112,6 +100,20 @@ fn subject(person: &DrawnPerson, spec: &DrawSpec, held_out: usize, sides: Sides)
         height_m: Some(f64::from(person.body.height_m)),
         held_out: others.into_iter().map(view).collect::<Result<_>>()?,
         given: given.into_iter().map(view).collect::<Result<_>>()?,
+    })
+}
+
+fn shrink(view: draw::DrawnView, sides: Sides) -> Result<View> {
+    let prepared = view.prepared;
+    let size_px = prepared.size_px as usize;
+    let image = pooled(&prepared.image, size_px, sides.picture_px)?;
+    let (joints, area_px2) = at_side(&prepared.joints, &prepared.person, size_px, sides.picture_px);
+    Ok(View {
+        picture: Picture::from_planes(&image, sides.picture_px, ""),
+        joints,
+        area_px2,
+        weighted: pooled(&prepared.weighted, size_px, sides.view_px)?,
+        pose: Pose::new(&prepared.joints, size_px),
     })
 }
 
@@ -164,8 +166,7 @@ fn pooled(planes: &[u8], from_px: usize, to_px: usize) -> Result<Vec<u8>> {
 
 /// The people of a snapshot's test side with at least `2 · views` photos, in its order.
 pub fn of_snapshot(snapshot: &Snapshot, people: usize, views: usize, sides: Sides) -> Result<Vec<Subject>> {
-    let images = ViewReader::new(snapshot, sides.picture_px)?;
-    let weighted = ViewReader::new(snapshot, sides.view_px)?;
+    let photos = SnapshotPhotos::new(snapshot, sides)?;
     let mut rows_of: Vec<(&str, Vec<usize>)> =
         snapshot.identities(Split::Test).map(|(name, rows)| (name, rows.collect())).collect();
     let there = rows_of.len();
@@ -180,59 +181,77 @@ pub fn of_snapshot(snapshot: &Snapshot, people: usize, views: usize, sides: Side
             2 * views
         );
     }
-    let read = |name: &str, rows: &[usize]| -> Result<Subject> {
-        let (image, weighted_planes) =
-            (images.read(rows, Pixels::Image)?, weighted.read(rows, Pixels::Weighted)?);
-        let poses = weighted.poses(rows);
-        let of_rows = image
-            .chunks_exact(3 * sides.picture_px.pow(2))
-            .zip(weighted_planes.chunks_exact(3 * sides.view_px.pow(2)))
-            .zip(poses);
-        let size_px = snapshot.manifest().spec.size_px as usize;
-        let view = |(image, weighted): (&[u8], &[u8]), pose: Pose, row: usize| {
-            let facts = &snapshot.photos()[row].facts;
-            let (joints, area_px2) = at_side(&facts.joints, &in_square(facts), size_px, sides.picture_px);
-            View {
-                picture: Picture::from_planes(image, sides.picture_px, ""),
-                joints,
-                area_px2,
-                weighted: weighted.to_vec(),
-                pose,
-            }
-        };
-        let mut given: Vec<View> =
-            of_rows.zip(rows).map(|((planes, pose), &row)| view(planes, pose, row)).collect();
+    let read = |(name, rows): &(&str, Vec<usize>)| {
+        let mut given = photos.views(name, &rows[..2 * views])?;
         let held_out = given.split_off(views);
-        Ok(Subject { name: name.to_owned(), noun: "person", height_m: None, given, held_out })
+        Ok(Subject { name: (*name).to_owned(), noun: "person", height_m: None, given, held_out })
     };
-    rows_of
-        .iter()
-        .map(|(name, rows)| {
-            read(name, &rows[..2 * views]).with_context(|| format!("read the photos of {name}"))
-        })
-        .collect()
+    rows_of.iter().map(read).collect()
+}
+
+/// A snapshot's photos at both sizes.
+struct SnapshotPhotos<'a> {
+    snapshot: &'a Snapshot,
+    images: ViewReader<'a>,
+    weighted: ViewReader<'a>,
+    sides: Sides,
+}
+
+impl<'a> SnapshotPhotos<'a> {
+    fn new(snapshot: &'a Snapshot, sides: Sides) -> Result<Self> {
+        let images = ViewReader::new(snapshot, sides.picture_px)?;
+        let weighted = ViewReader::new(snapshot, sides.view_px)?;
+        Ok(Self { snapshot, images, weighted, sides })
+    }
+
+    fn views(&self, name: &str, rows: &[usize]) -> Result<Vec<View>> {
+        let reading = || format!("read the photos of {name}");
+        let images = self.images.read(rows, Pixels::Image).with_context(reading)?;
+        let weighted = self.weighted.read(rows, Pixels::Weighted).with_context(reading)?;
+        let images = images.chunks_exact(3 * self.sides.picture_px.pow(2));
+        let weighted = weighted.chunks_exact(3 * self.sides.view_px.pow(2));
+        let of_rows = images.zip(weighted).zip(self.weighted.poses(rows)).zip(rows);
+        Ok(of_rows.map(|(((image, weighted), pose), &row)| self.view(image, weighted, pose, row)).collect())
+    }
+
+    fn view(&self, image: &[u8], weighted: &[u8], pose: Pose, row: usize) -> View {
+        let facts = &self.snapshot.photos()[row].facts;
+        let size_px = self.snapshot.manifest().spec.size_px as usize;
+        let picture_px = self.sides.picture_px;
+        let (joints, area_px2) = at_side(&facts.joints, &in_square(facts), size_px, picture_px);
+        View {
+            picture: Picture::from_planes(image, picture_px, ""),
+            joints,
+            area_px2,
+            weighted: weighted.to_vec(),
+            pose,
+        }
+    }
 }
 
 /// For each person another one to be mistaken for: of the same sex and nearest in height where these are
 /// known, else the next one.
 pub fn strangers(people: &[Subject]) -> Vec<usize> {
-    let apart = |a: usize, b: usize| {
-        let height = match (people[a].height_m, people[b].height_m) {
-            (Some(a), Some(b)) => (a - b).abs(),
-            _ => 0.0,
-        };
-        let is_other_sex = people[a].noun != people[b].noun;
-        (is_other_sex, height, (b + people.len() - a) % people.len())
+    (0..people.len()).map(|a| find_nearest(people, a)).collect()
+}
+
+fn find_nearest(people: &[Subject], a: usize) -> usize {
+    let others = (0..people.len()).filter(|&b| b != a);
+    let order = |x: &usize, y: &usize| {
+        let (x, y) = (compare_people(people, a, *x), compare_people(people, a, *y));
+        x.0.cmp(&y.0).then(x.1.total_cmp(&y.1)).then(x.2.cmp(&y.2))
     };
-    let nearest = |a: usize| {
-        let others = (0..people.len()).filter(|&b| b != a);
-        let order = |x: &usize, y: &usize| {
-            let (x, y) = (apart(a, *x), apart(a, *y));
-            x.0.cmp(&y.0).then(x.1.total_cmp(&y.1)).then(x.2.cmp(&y.2))
-        };
-        others.min_by(order).unwrap_or(a)
+    others.min_by(order).unwrap_or(a)
+}
+
+/// How unlike two people are: of another sex, in height, and in their places, so that no two are equally far.
+fn compare_people(people: &[Subject], a: usize, b: usize) -> (bool, f64, usize) {
+    let height = match (people[a].height_m, people[b].height_m) {
+        (Some(a), Some(b)) => (a - b).abs(),
+        _ => 0.0,
     };
-    (0..people.len()).map(nearest).collect()
+    let is_other_sex = people[a].noun != people[b].noun;
+    (is_other_sex, height, (b + people.len() - a) % people.len())
 }
 
 #[cfg(test)]

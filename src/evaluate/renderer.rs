@@ -66,16 +66,7 @@ impl<'a> Renderer<'a> {
         let texts: HashMap<String, CachedText> =
             self.prompts(inputs.noun).map(read).collect::<Result<_>>()?;
         let of_prompt = |(index, prompt): (usize, String)| {
-            self.seeds
-                .iter()
-                .map(|&seed| PictureSpec {
-                    text: texts[&prompt].clone(),
-                    negative: negative.clone(),
-                    c_body: (condition.lambda_body > 0.0).then(|| inputs.body.to_vec()),
-                    reference: inputs.reference.filter(|_| condition.lambda_ref > 0.0).map(<[f32]>::to_vec),
-                    seed: noise_seed(seed, inputs.name, index),
-                })
-                .collect::<Vec<_>>()
+            self.specify(index, &texts[&prompt], &negative, inputs, condition)
         };
         let specs: Vec<PictureSpec> = self.prompts(inputs.noun).enumerate().flat_map(of_prompt).collect();
         let mut pictures = Vec::with_capacity(specs.len());
@@ -83,6 +74,27 @@ impl<'a> Renderer<'a> {
             pictures.extend(self.pipeline.draw(self.adapter, part, condition.lambdas())?);
         }
         Ok(pictures)
+    }
+
+    /// What is drawn of one prompt, seed by seed.
+    fn specify(
+        &self,
+        index: usize,
+        text: &CachedText,
+        negative: &CachedText,
+        inputs: SubjectInputs<'_>,
+        condition: Condition,
+    ) -> Vec<PictureSpec> {
+        self.seeds
+            .iter()
+            .map(|&seed| PictureSpec {
+                text: text.clone(),
+                negative: negative.clone(),
+                c_body: (condition.lambda_body > 0.0).then(|| inputs.body.to_vec()),
+                reference: inputs.reference.filter(|_| condition.lambda_ref > 0.0).map(<[f32]>::to_vec),
+                seed: noise_seed(seed, inputs.name, index),
+            })
+            .collect()
     }
 
     /// The prompts for somebody.

@@ -68,18 +68,20 @@ fn fill_row(image: &RgbImage, y: u32, far: &[f32], row: &mut [bool]) {
     if core.is_empty() || ground.is_empty() {
         return;
     }
-    let nearest = |colours: &[(usize, Rgb<u8>)], at: usize, colour: Rgb<u8>, most: usize| -> f32 {
-        // Of the colours beside the pixel: grounds change along a row, clothes do as well.
-        let mut by_place: Vec<_> = colours.iter().map(|(x, other)| (x.abs_diff(at), *other)).collect();
-        let most = most.min(by_place.len());
-        by_place.select_nth_unstable_by_key(most - 1, |(place, _)| *place);
-        by_place[..most].iter().map(|(_, other)| apart(colour, *other)).fold(f32::INFINITY, f32::min)
-    };
     for (x, is_person) in row.iter_mut().enumerate() {
         let colour = *image.get_pixel(x as u32, y);
         *is_person = far[x] < CORE
-            || (far[x] < REACH && nearest(&core, x, colour, 24) < nearest(&ground, x, colour, 24));
+            || (far[x] < REACH
+                && measure_nearest(&core, x, colour, 24) < measure_nearest(&ground, x, colour, 24));
     }
+}
+
+fn measure_nearest(colours: &[(usize, Rgb<u8>)], at: usize, colour: Rgb<u8>, most: usize) -> f32 {
+    // Of the colours beside the pixel: grounds change along a row, clothes do as well.
+    let mut by_place: Vec<_> = colours.iter().map(|(x, other)| (x.abs_diff(at), *other)).collect();
+    let most = most.min(by_place.len());
+    by_place.select_nth_unstable_by_key(most - 1, |(place, _)| *place);
+    by_place[..most].iter().map(|(_, other)| apart(colour, *other)).fold(f32::INFINITY, f32::min)
 }
 
 fn apart(a: Rgb<u8>, b: Rgb<u8>) -> f32 {
@@ -102,13 +104,14 @@ fn segments(joints: &Joints) -> Vec<Segment> {
 
 /// From a point to the nearest segment.
 fn distance(segments: &[Segment], x: f32, y: f32) -> f32 {
-    let to = |[a, b]: &Segment| {
-        let (dx, dy) = (b.0 - a.0, b.1 - a.1);
-        let along = ((x - a.0) * dx + (y - a.1) * dy) / (dx * dx + dy * dy).max(1e-6);
-        let along = along.clamp(0.0, 1.0);
-        (x - a.0 - along * dx).hypot(y - a.1 - along * dy)
-    };
-    segments.iter().map(to).fold(f32::INFINITY, f32::min)
+    segments.iter().map(|segment| measure_to(segment, x, y)).fold(f32::INFINITY, f32::min)
+}
+
+fn measure_to([a, b]: &Segment, x: f32, y: f32) -> f32 {
+    let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+    let along = ((x - a.0) * dx + (y - a.1) * dy) / (dx * dx + dy * dy).max(1e-6);
+    let along = along.clamp(0.0, 1.0);
+    (x - a.0 - along * dx).hypot(y - a.1 - along * dy)
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ pub enum RequestError {
     /// A number that makes no sense.
     #[error("--{flag} {value}: {expected}")]
     Number {
-        /// The flag.
         flag: &'static str,
         /// What it was given.
         value: f64,
@@ -19,7 +18,6 @@ pub enum RequestError {
     /// A side of the pictures.
     #[error("--{flag} {value}: sides are multiples of {cell} px, from {cell} to 4096")]
     Side {
-        /// The flag.
         flag: &'static str,
         /// What it was given.
         value: usize,
@@ -40,7 +38,6 @@ pub enum RequestError {
     Axis {
         /// What was given.
         text: String,
-        /// What is wrong with it.
         reason: String,
     },
     /// A body without an adapter.

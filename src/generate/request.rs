@@ -99,14 +99,8 @@ impl Request {
 
     /// The pictures, row by row.
     pub fn cells(&self) -> Vec<Cell> {
-        let of = |cell: &Cell, axis: Option<&Axis>| -> Vec<Cell> {
-            match axis {
-                Some(axis) => axis.values.iter().map(|value| with(cell, value)).collect(),
-                None => vec![cell.clone()],
-            }
-        };
-        let rows = of(&self.first, self.axes.get(1));
-        let cells = rows.iter().flat_map(|row| of(row, self.axes.first()));
+        let rows = spread(&self.first, self.axes.get(1));
+        let cells = rows.iter().flat_map(|row| spread(row, self.axes.first()));
         let seeds = |cell: Cell| {
             (0..self.batch).map(move |i| Cell { seed: cell.seed.wrapping_add(i), ..cell.clone() })
         };
@@ -133,6 +127,14 @@ impl Request {
             check_side(flag, side, cell_px.max(8))?;
         }
         Ok((self.size.0.unwrap_or(default_px), self.size.1.unwrap_or(default_px)))
+    }
+}
+
+/// A cell for each value of an axis.
+fn spread(cell: &Cell, axis: Option<&Axis>) -> Vec<Cell> {
+    match axis {
+        Some(axis) => axis.values.iter().map(|value| with(cell, value)).collect(),
+        None => vec![cell.clone()],
     }
 }
 
@@ -189,14 +191,17 @@ fn check_side(flag: &'static str, side: Option<usize>, cell: usize) -> Result<()
 
 /// LoRAs as `FILE` or `FILE:WEIGHT`.
 pub fn loras(texts: &[String]) -> Result<Vec<(PathBuf, f64)>, RequestError> {
-    let lora = |text: &String| match text.rsplit_once(':') {
+    texts.iter().map(|text| parse_lora(text)).collect()
+}
+
+fn parse_lora(text: &str) -> Result<(PathBuf, f64), RequestError> {
+    match text.rsplit_once(':') {
         Some((file, scale)) => match scale.parse::<f64>() {
             Ok(scale) if scale.is_finite() => Ok((PathBuf::from(file), scale)),
-            _ => Err(RequestError::Lora(text.clone())),
+            _ => Err(RequestError::Lora(text.to_owned())),
         },
         None => Ok((PathBuf::from(text), 1.0)),
-    };
-    texts.iter().map(lora).collect()
+    }
 }
 
 /// Checks settings that were written in a picture, by the same limits.

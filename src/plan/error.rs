@@ -12,20 +12,13 @@ pub enum PlanError {
     NoSource(String),
     /// Two sources with one name would be mixed up.
     #[error("recipe `{recipe}` has two sources called `{name}`; give each import a name of its own")]
-    SourceTwice {
-        /// The recipe.
-        recipe: String,
-        /// The name.
-        name: String,
-    },
+    SourceTwice { recipe: String, name: String },
     /// Thresholds for a source that the recipe does not have.
     #[error(
         "recipe `{recipe}` has thresholds in `[rules.site.{name}]`, but no source of that name; it has {known}"
     )]
     UnknownSite {
-        /// The recipe.
         recipe: String,
-        /// The name.
         name: String,
         /// The names of its sources.
         known: String,
@@ -36,36 +29,22 @@ pub enum PlanError {
     /// A threshold or share that makes no sense.
     #[error("recipe `{recipe}`: {problem}")]
     Rule {
-        /// The recipe.
         recipe: String,
         /// Which, and what is expected.
         problem: photo::range::OutOfRange,
     },
     /// A folder or list that is not there.
     #[error("recipe `{recipe}`: the import `{name}` is at {path}, which does not exist", path = .path.display())]
-    NoImport {
-        /// The recipe.
-        recipe: String,
-        /// The import.
-        name: String,
-        /// Its path.
-        path: PathBuf,
-    },
+    NoImport { recipe: String, name: String, path: PathBuf },
     /// A list of models that cannot be read, or that lacks a model which the recipe needs.
     #[error("recipe `{recipe}`: `models`: {cause}")]
-    Models {
-        /// The recipe.
-        recipe: String,
-        /// What is wrong with it.
-        cause: Box<ModelError>,
-    },
+    Models { recipe: String, cause: Box<ModelError> },
     /// Faces are to be compared, but there is no one model that does it.
     #[error(
         "recipe `{recipe}` compares the faces of each person (`rules.identity.min_similarity`, or \
          `detectors.face_embedding`): {cause}, or leave that out of the recipe"
     )]
     FaceEmbedding {
-        /// The recipe.
         recipe: String,
         /// What is missing.
         cause: Box<ModelError>,
@@ -75,24 +54,13 @@ pub enum PlanError {
         "recipe `{recipe}`: `detectors.{role}` cannot be \"none\": without it nobody knows how many people a photo shows \
          and where; only `detectors.watermark` and `detectors.face_embedding` may be"
     )]
-    NeedsRole {
-        /// The recipe.
-        recipe: String,
-        /// The role.
-        role: Role,
-    },
+    NeedsRole { recipe: String, role: Role },
     /// The lock cannot be used.
     #[error("recipe `{recipe}`: `lock`: {cause}")]
-    Lock {
-        /// The recipe.
-        recipe: String,
-        /// Why not.
-        cause: snapshot::Error,
-    },
+    Lock { recipe: String, cause: snapshot::Error },
     /// The settings of `prepare` make no sense.
     #[error("recipe `{recipe}`: {cause}")]
     Prepare {
-        /// The recipe.
         recipe: String,
         /// Which, and what is expected.
         cause: curate::prepare::SettingsError,

@@ -65,17 +65,21 @@ fn measurements(probes: &[Probe], judged: &Judged) -> Vec<MeasurementRow> {
         .photos
         .iter()
         .filter_map(|(photo, verdict)| photo.content.as_ref().filter(|_| verdict.is_some()));
-    let rows_of = |content: &Arc<Content>| {
-        let content = Arc::clone(content);
-        let probes = probes.iter().filter(|probe| probe.kind != Kind::FaceEmbedding);
-        probes.map(move |probe| MeasurementRow {
-            sha256: content.sha256,
-            kind: probe.kind.name().to_owned(),
-            probe: probe.digest,
-            value: scores::said(&content.measured, probe.kind).text().to_owned(),
-        })
-    };
-    contents.flat_map(rows_of).collect()
+    contents.flat_map(|content| list_rows(probes, content)).collect()
+}
+
+fn list_rows<'a>(
+    probes: &'a [Probe],
+    content: &Arc<Content>,
+) -> impl Iterator<Item = MeasurementRow> + use<'a> {
+    let content = Arc::clone(content);
+    let probes = probes.iter().filter(|probe| probe.kind != Kind::FaceEmbedding);
+    probes.map(move |probe| MeasurementRow {
+        sha256: content.sha256,
+        kind: probe.kind.name().to_owned(),
+        probe: probe.digest,
+        value: scores::said(&content.measured, probe.kind).text().to_owned(),
+    })
 }
 
 fn write(

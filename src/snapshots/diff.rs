@@ -272,13 +272,7 @@ fn side_by_side(parts: &[String], width: usize) -> Vec<String> {
 
 /// The scores that differ.
 fn scores(before: &PhotoState, after: &PhotoState) -> String {
-    let fields = |state: &PhotoState| match serde_json::to_value(&state.scores) {
-        Ok(Value::Object(fields)) => {
-            fields.into_iter().map(|(name, score)| (name, as_written(score))).collect()
-        }
-        _ => serde_json::Map::new(),
-    };
-    let (before, mut after) = (fields(before), fields(after));
+    let (before, mut after) = (read_scores(before), read_scores(after));
     let mut changes = Vec::new();
     for (name, old) in before {
         let new = after.remove(&name).unwrap_or(Value::Null);
@@ -288,6 +282,15 @@ fn scores(before: &PhotoState, after: &PhotoState) -> String {
     }
     changes.extend(after.into_iter().map(|(name, new)| format!("{name} {}", both("none", &plain(&new)))));
     changes.join(", ")
+}
+
+fn read_scores(state: &PhotoState) -> serde_json::Map<String, Value> {
+    match serde_json::to_value(&state.scores) {
+        Ok(Value::Object(fields)) => {
+            fields.into_iter().map(|(name, score)| (name, as_written(score))).collect()
+        }
+        _ => serde_json::Map::new(),
+    }
 }
 
 fn short(photo: &PhotoState) -> String {

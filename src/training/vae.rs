@@ -152,17 +152,19 @@ fn known_measures(
     };
     let of_person = |person: &Person| -> Result<Vec<f32>> {
         let known = drawn.person(&person.identity)?.body.measures();
-        let value = |name: &String| {
-            let found = known.iter().find(|(known, _)| known == name);
-            found.map(|(_, value)| *value).ok_or_else(|| {
-                let names: Vec<&str> = known.iter().map(|(known, _)| *known).collect();
-                refuse(format!("no body has a `{name}`; there are {}", names.join(", "))).into()
-            })
-        };
-        wanted.iter().map(value).collect()
+        wanted.iter().map(|name| Ok(find_measure(&known, name).map_err(refuse)?)).collect()
     };
     let of_people = people.people.iter().map(of_person).collect::<Result<_>>()?;
     Ok(Some(Measures::standardised(of_people)))
+}
+
+/// One of a body's measures, or what is wrong with its name.
+fn find_measure(known: &[(&str, f32)], name: &str) -> Result<f32, String> {
+    let found = known.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|(known, _)| *known).collect();
+        format!("no body has a `{name}`; there are {}", names.join(", "))
+    })
 }
 
 /// The synthetic people of a snapshot, of whom everything is known.

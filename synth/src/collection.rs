@@ -338,24 +338,10 @@ impl SyntheticPhoto {
     /// The shot with a seed for which everybody's face is seen and a single person is large enough. Found by
     /// looking at small renderings.
     pub(crate) fn settled(&self) -> Shot {
-        let wanted = self.shot.people.len();
-        let scale = 200.0 / self.shot.width.max(self.shot.height) as f32;
-        let small = |length: u32| (length as f32 * scale).round() as u32;
         let candidates = (0..12).map(|attempt| match attempt {
             0 => self.shot.clone(),
             _ => Shot { seed: noise::subseed(self.shot.seed, 300 + attempt), ..self.shot.clone() },
         });
-        let looks_right = |shot: &Shot| {
-            let little = Shot { width: small(shot.width), height: small(shot.height), ..shot.clone() };
-            let truth = render(&little).truth;
-            let frame = (little.width * little.height) as f32;
-            truth.people.len() == wanted
-                && truth.people.iter().all(|person| {
-                    let face = person.face.is_some_and(|face| face.height() > 0.045 * little.height as f32);
-                    let tall = person.bbox.height() > 0.46 * little.height as f32;
-                    face && person.area_px > 0.012 * frame && (tall || wanted > 1)
-                })
-        };
         candidates.clone().find(looks_right).unwrap_or_else(|| self.shot.clone())
     }
 
@@ -427,4 +413,20 @@ impl SyntheticPhoto {
             },
         }
     }
+}
+
+/// Whether the people of a shot are large and seen, by a small picture of it.
+fn looks_right(shot: &Shot) -> bool {
+    let wanted = shot.people.len();
+    let scale = 200.0 / shot.width.max(shot.height) as f32;
+    let small = |length: u32| (length as f32 * scale).round() as u32;
+    let little = Shot { width: small(shot.width), height: small(shot.height), ..shot.clone() };
+    let truth = render(&little).truth;
+    let frame = (little.width * little.height) as f32;
+    truth.people.len() == wanted
+        && truth.people.iter().all(|person| {
+            let face = person.face.is_some_and(|face| face.height() > 0.045 * little.height as f32);
+            let tall = person.bbox.height() > 0.46 * little.height as f32;
+            face && person.area_px > 0.012 * frame && (tall || wanted > 1)
+        })
 }

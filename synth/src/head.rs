@@ -293,23 +293,14 @@ fn glasses(mesh: &mut Mesh, owner: u8, shape: HeadShape, half: f32, frame: Mat3,
             (p, Vec3::new(cos, sin, 0.0), 0.0)
         });
         let (a, b) = (place(sign * 0.48, 0.05, front - 0.02), place(sign * shape.width * 1.02, 0.05, -0.05));
-        let ring = |centre| Ring {
-            centre,
-            side: frame * Vec3::X,
-            front: frame * Vec3::Y,
-            half_width: 0.014 * half,
-            half_depth: 0.018 * half,
-            along: 0.0,
-        };
+        let ring = |centre| cut_wire(centre, frame * Vec3::X, frame * Vec3::Y, half, 0.018);
         mesh.loft(rim, &[ring(a), ring(b)], 6, true, |_, _| 1.0);
     }
-    let ring = |x: f32| Ring {
-        centre: place(x, 0.04, front),
-        side: frame * Vec3::Z,
-        front: frame * Vec3::Y,
-        half_width: 0.014 * half,
-        half_depth: 0.016 * half,
-        along: 0.0,
-    };
+    let ring = |x: f32| cut_wire(place(x, 0.04, front), frame * Vec3::Z, frame * Vec3::Y, half, 0.016);
     mesh.loft(rim, &[ring(-0.10), ring(0.10)], 6, true, |_, _| 1.0);
+}
+
+/// A cross-section of the wire of glasses; `depth` in halves of the head.
+fn cut_wire(centre: Vec3, side: Vec3, front: Vec3, half: f32, depth: f32) -> Ring {
+    Ring { centre, side, front, half_width: 0.014 * half, half_depth: depth * half, along: 0.0 }
 }

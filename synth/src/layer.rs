@@ -78,13 +78,13 @@ impl<'a> Layer<'a> {
     /// Whether the pixels left and right of a pixel, with one sample each, show the same surface as it does.
     pub fn is_inside(&self, x: usize, y: usize) -> bool {
         let at = y * self.raster.width + x;
-        let same = |[a, b, c]: [u32; 3]| {
-            a != EMPTY
-                && c != EMPTY
-                && self.surface(a) == self.surface(b)
-                && self.surface(c) == self.surface(b)
-        };
-        x > 0 && x + 1 < self.raster.width && same([at - 1, at, at + 1].map(|i| self.raster.triangle[i]))
+        x > 0
+            && x + 1 < self.raster.width
+            && self.is_one_surface([at - 1, at, at + 1].map(|i| self.raster.triangle[i]))
+    }
+
+    fn is_one_surface(&self, [a, b, c]: [u32; 3]) -> bool {
+        a != EMPTY && c != EMPTY && self.surface(a) == self.surface(b) && self.surface(c) == self.surface(b)
     }
 
     /// The surface of a triangle.

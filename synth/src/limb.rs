@@ -14,20 +14,21 @@ pub fn interpolate(rows: &[(f32, f32, f32)], t: f32) -> (f32, f32) {
     let last = rows.len() - 1;
     let i = rows.iter().rposition(|row| row.0 <= t).unwrap_or(0).min(last - 1);
     let at = |i: usize| rows[i];
-    let (p0, p1, p2, p3) = (at(i.saturating_sub(1)), at(i), at(i + 1), at((i + 2).min(last)));
+    let keys = [at(i.saturating_sub(1)), at(i), at(i + 1), at((i + 2).min(last))];
+    let x = ((t - keys[1].0) / (keys[2].0 - keys[1].0)).clamp(0.0, 1.0);
+    (bend(keys, x, |row| row.1), bend(keys, x, |row| row.2))
+}
+
+/// Catmull-Rom on uneven keys: slopes from the neighbours.
+fn bend([p0, p1, p2, p3]: [(f32, f32, f32); 4], x: f32, f: fn(&(f32, f32, f32)) -> f32) -> f32 {
     let span = p2.0 - p1.0;
-    let x = ((t - p1.0) / span).clamp(0.0, 1.0);
-    // Catmull-Rom on uneven keys: slopes from the neighbours
-    let curve = |f: fn(&(f32, f32, f32)) -> f32| {
-        let m1 = (f(&p2) - f(&p0)) / (p2.0 - p0.0).max(1e-4) * span;
-        let m2 = (f(&p3) - f(&p1)) / (p3.0 - p1.0).max(1e-4) * span;
-        let (x2, x3) = (x * x, x * x * x);
-        f(&p1) * (2.0 * x3 - 3.0 * x2 + 1.0)
-            + m1 * (x3 - 2.0 * x2 + x)
-            + f(&p2) * (3.0 * x2 - 2.0 * x3)
-            + m2 * (x3 - x2)
-    };
-    (curve(|row| row.1), curve(|row| row.2))
+    let m1 = (f(&p2) - f(&p0)) / (p2.0 - p0.0).max(1e-4) * span;
+    let m2 = (f(&p3) - f(&p1)) / (p3.0 - p1.0).max(1e-4) * span;
+    let (x2, x3) = (x * x, x * x * x);
+    f(&p1) * (2.0 * x3 - 3.0 * x2 + 1.0)
+        + m1 * (x3 - 2.0 * x2 + x)
+        + f(&p2) * (3.0 * x2 - 2.0 * x3)
+        + m2 * (x3 - x2)
 }
 
 /// Radius (over height) and backward shift of a limb's cross-sections; keys are 0 at the root, 1 at the middle
@@ -183,14 +184,8 @@ fn hand(mesh: &mut Mesh, owner: u8, figure: &Figure, side: usize, hint: Vec3) {
     let palm = along.cross(thumb_side) * sign;
     let wrist = s.wrist[side];
     let girth = figure.body.arm_radius * figure.body.height_m;
-    let section = |t: f32, wide: f32, thick: f32, shift: f32| Ring {
-        centre: wrist + along * (t * length) + thumb_side * (shift * length),
-        side: palm,
-        front: thumb_side,
-        half_width: thick * length,
-        half_depth: wide * length,
-        along: t * length,
-    };
+    let hand = Hand { wrist, along, thumb_side, palm, length };
+    let section = |t, wide, thick, shift| hand.cut(t, wide, thick, shift);
     let wrist_ring =
         |t: f32| Ring { half_width: girth * 0.50, half_depth: girth * 0.56, ..section(t, 0.2, 0.1, 0.0) };
     let rings = [
@@ -202,24 +197,8 @@ fn hand(mesh: &mut Mesh, owner: u8, figure: &Figure, side: usize, hint: Vec3) {
         section(0.52, 0.205, 0.060, 0.0),
     ];
     mesh.loft(skin, &rings, 12, true, |_, _| 1.0);
-    let mut finger = |base: Vec3, direction: Vec3, size: f32, radius: f32, curl: f32| {
-        let mut rings = Vec::with_capacity(5);
-        let mut centre = base;
-        let mut heading = direction;
-        for i in 0..5 {
-            let r = radius * [1.0, 1.0, 0.95, 0.85, 0.5][i] * length;
-            rings.push(Ring {
-                centre,
-                side: heading.cross(palm).normalize_or(thumb_side),
-                front: palm,
-                half_width: r,
-                half_depth: r,
-                along: i as f32 * 0.02,
-            });
-            heading = (heading - palm * curl).normalize();
-            centre += heading * (size * length / 4.0);
-        }
-        mesh.loft(skin, &rings, 7, true, |_, _| 1.0);
+    let mut finger = |base, direction, size, radius, curl| {
+        mesh.loft(skin, &hand.finger(base, direction, size, radius, curl), 7, true, |_, _| 1.0);
     };
     for (i, size) in [0.43, 0.48, 0.45, 0.36].into_iter().enumerate() {
         let across = 0.165 - 0.11 * i as f32;
@@ -229,6 +208,52 @@ fn hand(mesh: &mut Mesh, owner: u8, figure: &Figure, side: usize, hint: Vec3) {
     }
     let base = wrist + along * (0.14 * length) + thumb_side * (0.14 * length);
     finger(base, (along * 0.75 + thumb_side * 0.65).normalize(), 0.44, 0.058, -0.05);
+}
+
+/// Where a hand is, and which way it lies.
+struct Hand {
+    wrist: Vec3,
+    /// From the wrist to the fingers.
+    along: Vec3,
+    thumb_side: Vec3,
+    palm: Vec3,
+    /// In m.
+    length: f32,
+}
+
+impl Hand {
+    /// A cross-section of the palm; all in lengths of the hand.
+    fn cut(&self, t: f32, wide: f32, thick: f32, shift: f32) -> Ring {
+        let length = self.length;
+        Ring {
+            centre: self.wrist + self.along * (t * length) + self.thumb_side * (shift * length),
+            side: self.palm,
+            front: self.thumb_side,
+            half_width: thick * length,
+            half_depth: wide * length,
+            along: t * length,
+        }
+    }
+
+    fn finger(&self, base: Vec3, direction: Vec3, size: f32, radius: f32, curl: f32) -> Vec<Ring> {
+        let mut rings = Vec::with_capacity(5);
+        let mut centre = base;
+        let mut heading = direction;
+        for i in 0..5 {
+            let r = radius * [1.0, 1.0, 0.95, 0.85, 0.5][i] * self.length;
+            rings.push(Ring {
+                centre,
+                side: heading.cross(self.palm).normalize_or(self.thumb_side),
+                front: self.palm,
+                half_width: r,
+                half_depth: r,
+                along: i as f32 * 0.02,
+            });
+            heading = (heading - self.palm * curl).normalize();
+            centre += heading * (size * self.length / 4.0);
+        }
+        rings
+    }
 }
 
 /// Adds a leg: skin, trousers, shoe.

@@ -32,13 +32,16 @@ pub fn person(rng: &mut ChaCha8Rng, woman: bool) -> String {
 
 /// The name in a URL: ASCII letters and hyphens.
 pub fn slug(name: &str) -> String {
-    let ascii = |c: char| match c {
+    name.chars().filter_map(fold).collect()
+}
+
+fn fold(c: char) -> Option<char> {
+    match c {
         'a'..='z' | 'A'..='Z' | '0'..='9' => Some(c),
         'ö' => Some('o'),
         ' ' => Some('-'),
         _ => None,
-    };
-    name.chars().filter_map(ascii).collect()
+    }
 }
 
 /// The text of a watermark: a site, a signature, a claim.

@@ -82,17 +82,18 @@ fn arm(rng: &mut ChaCha8Rng, sits: bool, lively: bool) -> (Limb, Vec3) {
         (false, false) => calm,
     };
     let (mut chosen, bend) = *choices.choose(rng).expect("arms are listed");
-    let mut jitter = |amount: f32| {
-        Vec3::new(
-            rng.random_range(-amount..amount),
-            rng.random_range(-amount..amount),
-            rng.random_range(-amount..amount),
-        )
-    };
-    chosen.target += jitter(0.07);
-    chosen.pole += jitter(0.25);
-    let bend = bend + jitter(0.15);
+    chosen.target += jitter(rng, 0.07);
+    chosen.pole += jitter(rng, 0.25);
+    let bend = bend + jitter(rng, 0.15);
     (chosen, bend)
+}
+
+fn jitter(rng: &mut ChaCha8Rng, amount: f32) -> Vec3 {
+    Vec3::new(
+        rng.random_range(-amount..amount),
+        rng.random_range(-amount..amount),
+        rng.random_range(-amount..amount),
+    )
 }
 
 impl Pose {

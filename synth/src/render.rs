@@ -234,20 +234,11 @@ fn person(
     let torso = |g: Group| matches!(g, Group::Torso | Group::Skirt);
     let head = |g: Group| g == Group::Head;
     let mut joints = Joints::default();
+    let is_inside =
+        |p: Vec3| p.z > 0.0 && (0.0..width as f32).contains(&p.x) && (0.0..height as f32).contains(&p.y);
     let mut put = |index: usize, own: &dyn Fn(Group) -> bool, depth_m: f32| {
         let p = scene.camera.project(points[index]);
-        let inside = p.z > 0.0 && (0.0..width as f32).contains(&p.x) && (0.0..height as f32).contains(&p.y);
-        let visible = inside && {
-            let samples = view.samples as f32;
-            let at = (p.y * samples) as usize * view.raster.width + (p.x * samples) as usize;
-            let id = view.raster.triangle[at];
-            let near_enough = id == EMPTY || 1.0 / p.z - 1.0 / view.raster.nearness[at] < depth_m;
-            let mine = id == EMPTY || {
-                let surface = &view.mesh.surfaces[view.surface(id) as usize];
-                surface.owner == owner && own(surface.group)
-            };
-            near_enough && mine
-        };
+        let visible = is_inside(p) && is_uncovered(view, p, owner, own, depth_m);
         joints.0[index] = Joint { x: p.x - 0.5, y: p.y - 0.5, confidence: f32::from(u8::from(visible)) };
     };
     put(0, &head, 0.03);
@@ -272,6 +263,19 @@ fn person(
         body: figure.body.clone(),
         clothes: figure.outfit.words.clone(),
     }
+}
+
+/// Whether nothing but what is `own` of the person lies over a projected point by `depth_m` or more.
+fn is_uncovered(view: &Layer<'_>, p: Vec3, owner: u8, own: &dyn Fn(Group) -> bool, depth_m: f32) -> bool {
+    let samples = view.samples as f32;
+    let at = (p.y * samples) as usize * view.raster.width + (p.x * samples) as usize;
+    let id = view.raster.triangle[at];
+    let near_enough = id == EMPTY || 1.0 / p.z - 1.0 / view.raster.nearness[at] < depth_m;
+    let mine = id == EMPTY || {
+        let surface = &view.mesh.surfaces[view.surface(id) as usize];
+        surface.owner == owner && own(surface.group)
+    };
+    near_enough && mine
 }
 
 /// The box of the front of the head that turns towards the camera, where enough of it is seen.

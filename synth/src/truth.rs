@@ -42,15 +42,7 @@ impl Truth {
     /// The truth of the same photo after its pixels moved to `x' = scale·x + dx`, `y' = scale·y + dy` in a frame of
     /// `width` × `height`.
     pub fn moved(&self, scale: f32, dx: f32, dy: f32, width: u32, height: u32) -> Self {
-        let bbox = |b: BoundingBox| {
-            BoundingBox {
-                x0: b.x0 * scale + dx,
-                y0: b.y0 * scale + dy,
-                x1: b.x1 * scale + dx,
-                y1: b.y1 * scale + dy,
-            }
-            .clipped(width as f32, height as f32)
-        };
+        let bbox = |b: BoundingBox| move_box(b, scale, dx, dy).clipped(width as f32, height as f32);
         let joint =
             |j: Joint| Joint { x: (j.x + 0.5) * scale + dx - 0.5, y: (j.y + 0.5) * scale + dy - 0.5, ..j };
         let people = self.people.iter().map(|person| PersonTruth {
@@ -77,6 +69,10 @@ impl Truth {
         }
         truth
     }
+}
+
+fn move_box(b: BoundingBox, scale: f32, dx: f32, dy: f32) -> BoundingBox {
+    BoundingBox { x0: b.x0 * scale + dx, y0: b.y0 * scale + dy, x1: b.x1 * scale + dx, y1: b.y1 * scale + dy }
 }
 
 /// A sentence for a photo of these people.

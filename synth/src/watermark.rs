@@ -186,15 +186,7 @@ impl Mark {
             half_w * rotation.sin().abs() + half_h * rotation.cos().abs(),
         );
         let margin = rng.random_range(0.012..0.035) * w + radius;
-        let corner = |rng: &mut ChaCha8Rng| {
-            let x = match rng.random_range(0..7) {
-                0..3 => margin + reach_x,
-                3..6 => w - margin - reach_x,
-                _ => 0.5 * w,
-            };
-            let y = if rng.random_bool(0.75) { h - margin - reach_y } else { margin + reach_y };
-            Vec2::new(x, y)
-        };
+        let corner = |rng: &mut ChaCha8Rng| draw_corner(rng, (w, h), margin, (reach_x, reach_y));
         let centres: Vec<Vec2> = match self.kind {
             MarkKind::Tiled => {
                 let (step_x, step_y) =
@@ -283,6 +275,21 @@ impl Mark {
             }
         }
     }
+}
+
+fn draw_corner(
+    rng: &mut ChaCha8Rng,
+    (w, h): (f32, f32),
+    margin: f32,
+    (reach_x, reach_y): (f32, f32),
+) -> Vec2 {
+    let x = match rng.random_range(0..7) {
+        0..3 => margin + reach_x,
+        3..6 => w - margin - reach_x,
+        _ => 0.5 * w,
+    };
+    let y = if rng.random_bool(0.75) { h - margin - reach_y } else { margin + reach_y };
+    Vec2::new(x, y)
 }
 
 impl Ink {

@@ -56,17 +56,8 @@ enum Moments {
 impl AdamW {
     /// An optimiser of these parameters, with moments of zero.
     pub fn new(parameters: impl IntoIterator<Item = (String, Var)>, config: AdamWConfig) -> Result<Self> {
-        let start = |(name, var): (String, Var)| {
-            let moments = if is_host(&var) {
-                Moments::Host { mean: vec![0.0; var.elem_count()], square: vec![0.0; var.elem_count()] }
-            } else {
-                // Moments in f32 at least: the second is far below what half precision holds.
-                let zeros = || Tensor::zeros(var.shape(), moment_type(&var), var.device());
-                Moments::Tensors { mean: zeros()?, square: zeros()? }
-            };
-            Ok((name, Parameter { var, moments, decays: true }))
-        };
-        Ok(Self { config, step: 0, parameters: parameters.into_iter().map(start).collect::<Result<_>>()? })
+        let parameters = parameters.into_iter().map(|(name, var)| start(name, var));
+        Ok(Self { config, step: 0, parameters: parameters.collect::<Result<_>>()? })
     }
 
     /// Weight decay only for parameters of which `decays` holds; without this call, for all.
@@ -94,13 +85,7 @@ impl AdamW {
         self.step += 1;
         let steps = self.step.min(i32::MAX as u64) as i32;
         let config = self.config;
-        let rates = |decays: bool| Rates {
-            config,
-            scale,
-            kept: 1.0 - learning_rate * if decays { config.weight_decay } else { 0.0 },
-            rate: learning_rate / (1.0 - config.beta1.powi(steps)),
-            correct2: (1.0 - config.beta2.powi(steps)).sqrt(),
-        };
+        let rates = |decays: bool| compute_rates(config, steps, learning_rate, scale, decays);
         #[cfg(feature = "cuda")]
         if self.step_on_card(gradients, &rates)? {
             return Ok(());
@@ -178,6 +163,27 @@ impl AdamW {
         self.step = steps;
         Ok(())
     }
+}
+
+fn compute_rates(config: AdamWConfig, steps: i32, learning_rate: f64, scale: f64, decays: bool) -> Rates {
+    Rates {
+        config,
+        scale,
+        kept: 1.0 - learning_rate * if decays { config.weight_decay } else { 0.0 },
+        rate: learning_rate / (1.0 - config.beta1.powi(steps)),
+        correct2: (1.0 - config.beta2.powi(steps)).sqrt(),
+    }
+}
+
+fn start(name: String, var: Var) -> Result<(String, Parameter)> {
+    let moments = if is_host(&var) {
+        Moments::Host { mean: vec![0.0; var.elem_count()], square: vec![0.0; var.elem_count()] }
+    } else {
+        // Moments in f32 at least: the second is far below what half precision holds.
+        let zeros = || Tensor::zeros(var.shape(), moment_type(&var), var.device());
+        Moments::Tensors { mean: zeros()?, square: zeros()? }
+    };
+    Ok((name, Parameter { var, moments, decays: true }))
 }
 
 /// The moment `key` for a variable, in the variable's shape and on its device.

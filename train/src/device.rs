@@ -39,17 +39,11 @@ impl DeviceChoice {
     /// there is none of that number.
     pub fn open(self) -> Result<Device> {
         let is_in_group = matches!(Ranks::from_env(), Ok(Some(_)));
-        let card = |asked: Option<usize>| {
-            let own = || if is_in_group { card_of(local_rank().unwrap_or(0), cards()) } else { 0 };
-            Device::new_cuda(asked.unwrap_or_else(own)).map_err(|cause| {
-                self.refused(format!("{cause}; `nvidia-smi -L` lists the cards and their numbers"))
-            })
-        };
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Auto if !IS_BUILT_FOR_CUDA => Ok(Device::Cpu),
-            Self::Auto if is_in_group => card(None),
-            Self::Auto => card(None).or_else(|error| {
+            Self::Auto if is_in_group => self.open_card(None, is_in_group),
+            Self::Auto => self.open_card(None, is_in_group).or_else(|error| {
                 tracing::warn!("networks compute on the CPU: {error}");
                 Ok(Device::Cpu)
             }),
@@ -57,8 +51,15 @@ impl DeviceChoice {
                 "this program is built without CUDA; `make build-cuda` builds target/cuda/release/bolid-cuda, \
                  which has it",
             )),
-            Self::Cuda(asked) => card(asked),
+            Self::Cuda(asked) => self.open_card(asked, is_in_group),
         }
+    }
+
+    fn open_card(self, asked: Option<usize>, is_in_group: bool) -> Result<Device> {
+        let own = || if is_in_group { card_of(local_rank().unwrap_or(0), cards()) } else { 0 };
+        Device::new_cuda(asked.unwrap_or_else(own)).map_err(|cause| {
+            self.refused(format!("{cause}; `nvidia-smi -L` lists the cards and their numbers"))
+        })
     }
 
     fn refused(self, reason: impl Into<String>) -> Error {

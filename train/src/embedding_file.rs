@@ -80,15 +80,7 @@ impl EmbeddingFile {
             Some(other) => return Err(bad(format!("its format is `{other}`"))),
             None => return Err(bad("its metadata names no format".to_owned())),
         }
-        let values = |name: &str| -> Result<Vec<f32>> {
-            let tensor = tensors.tensor(name).map_err(|_| bad(format!("it has no tensor `{name}`")))?;
-            if tensor.dtype() != Dtype::F32 || tensor.shape().len() != 1 {
-                let (dtype, shape) = (tensor.dtype(), tensor.shape());
-                return Err(bad(format!("`{name}` is {dtype:?} {shape:?}, expected F32 [width]")));
-            }
-            let floats = tensor.data().as_chunks::<4>().0;
-            Ok(floats.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
-        };
+        let values = |name: &str| read_values(&tensors, name).map_err(bad);
         let file = Self {
             mean: values("mean")?,
             log_variance: values("log_variance")?,
@@ -114,6 +106,16 @@ impl EmbeddingFile {
         }
         Ok(())
     }
+}
+
+fn read_values(tensors: &SafeTensors<'_>, name: &str) -> Result<Vec<f32>, String> {
+    let tensor = tensors.tensor(name).map_err(|_| format!("it has no tensor `{name}`"))?;
+    if tensor.dtype() != Dtype::F32 || tensor.shape().len() != 1 {
+        let (dtype, shape) = (tensor.dtype(), tensor.shape());
+        return Err(format!("`{name}` is {dtype:?} {shape:?}, expected F32 [width]"));
+    }
+    let floats = tensor.data().as_chunks::<4>().0;
+    Ok(floats.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
 /// A value of the metadata; the reason where it is missing or cannot be read.

@@ -11,6 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Error of the training crate.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum Error {
     /// A tensor does not have the shape that an operation needs.
     #[error("{op}: `{tensor}` has shape {found:?}, expected {expected}")]
@@ -38,24 +39,13 @@ pub enum Error {
     },
     /// A file or folder could not be read.
     #[error("cannot read {path}: {cause}")]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        cause: std::io::Error,
-    },
+    Read { path: PathBuf, cause: std::io::Error },
     /// A file could not be written.
     #[error("cannot write {path}: {cause}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        cause: std::io::Error,
-    },
+    Write { path: PathBuf, cause: std::io::Error },
     /// A file is there, but is not what it should be.
     #[error("{path} is not usable: {reason}")]
     Malformed {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it, and what would be right.
         reason: String,

@@ -129,15 +129,16 @@ fn mark_other_people_of(gallery: &mut [PhotoState<'_>]) -> Option<NoMajority> {
 }
 
 fn mark_exact_duplicates(photos: &mut [PhotoState<'_>]) -> Vec<ExactDuplicate> {
-    let mark = |gallery: &mut [PhotoState<'_>]| {
-        let exact = exact_duplicates(gallery);
-        for &ExactDuplicate { copy, first, .. } in &exact {
-            let of = gallery[first].photo.sha256;
-            gallery[copy].reasons.push(Reason::Duplicate { of });
-        }
-        exact
-    };
-    photos.par_chunk_by_mut(is_same_gallery).flat_map_iter(mark).collect()
+    photos.par_chunk_by_mut(is_same_gallery).flat_map_iter(mark_gallery).collect()
+}
+
+fn mark_gallery(gallery: &mut [PhotoState<'_>]) -> Vec<ExactDuplicate> {
+    let exact = exact_duplicates(gallery);
+    for &ExactDuplicate { copy, first, .. } in &exact {
+        let of = gallery[first].photo.sha256;
+        gallery[copy].reasons.push(Reason::Duplicate { of });
+    }
+    exact
 }
 
 /// Marks all but the best of each group of photos that look the same, and gives the groups.

@@ -84,7 +84,21 @@ fn save(registry: &Path, document: &DocumentMut) -> Result<(), ModelError> {
 
 fn fill(table: &mut Table, entry: &ModelEntry) {
     let size: toml_edit::Array = entry.input_size.iter().map(|&side| i64::from(side)).collect();
-    let mut set = |key: &str, new: Option<toml_edit::Value>| match (new, table.get_mut(key)) {
+    set(table, "name", Some(entry.name.as_str().into()));
+    set(table, "role", Some(entry.role.name().into()));
+    set(table, "file", Some(entry.file.display().to_string().into()));
+    set(table, "sha256", Some(entry.sha256.to_string().into()));
+    set(table, "input_size", Some(size.into()));
+    set(table, "input_multiple", entry.input_multiple.map(|multiple| i64::from(multiple).into()));
+    set(table, "normalisation", Some(entry.normalisation.name().into()));
+    set(table, "output", Some(entry.output.as_str().into()));
+    set(table, "exact", entry.fallback.as_ref().map(fallback));
+    set(table, "licence", entry.licence.as_deref().map(Into::into));
+    set(table, "source", entry.source.as_deref().map(Into::into));
+}
+
+fn set(table: &mut Table, key: &str, new: Option<toml_edit::Value>) {
+    match (new, table.get_mut(key)) {
         (Some(new), Some(Item::Value(old))) => {
             let decor = old.decor().clone(); // keeps the comment behind the value
             *old = new;
@@ -96,18 +110,7 @@ fn fill(table: &mut Table, entry: &ModelEntry) {
         (None, _) => {
             table.remove(key);
         }
-    };
-    set("name", Some(entry.name.as_str().into()));
-    set("role", Some(entry.role.name().into()));
-    set("file", Some(entry.file.display().to_string().into()));
-    set("sha256", Some(entry.sha256.to_string().into()));
-    set("input_size", Some(size.into()));
-    set("input_multiple", entry.input_multiple.map(|multiple| i64::from(multiple).into()));
-    set("normalisation", Some(entry.normalisation.name().into()));
-    set("output", Some(entry.output.as_str().into()));
-    set("exact", entry.fallback.as_ref().map(fallback));
-    set("licence", entry.licence.as_deref().map(Into::into));
-    set("source", entry.source.as_deref().map(Into::into));
+    }
 }
 
 fn fallback(fallback: &Fallback) -> toml_edit::Value {

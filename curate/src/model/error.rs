@@ -10,6 +10,7 @@ use crate::role::Role;
 /// Why a model cannot be used. Each text names the model and its file, what was expected and found, and what
 /// to do.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum ModelError {
     /// The library that runs the models is missing or unusable.
     #[error(
@@ -27,41 +28,26 @@ pub enum ModelError {
     RegistryFile {
         /// `read` or `write`.
         doing: &'static str,
-        /// The registry.
         path: PathBuf,
-        /// What the system said.
         cause: std::io::Error,
     },
     /// `models.toml` is no registry.
     #[error("`{}` is no model registry: {detail}", path.display())]
     RegistrySyntax {
-        /// The registry.
         path: PathBuf,
         /// What the parser said, with line and column.
         detail: String,
     },
     /// Two entries have one name.
     #[error("`{}` declares the model `{name}` twice; remove one of the entries", path.display())]
-    DuplicateName {
-        /// The registry.
-        path: PathBuf,
-        /// The name.
-        name: String,
-    },
+    DuplicateName { path: PathBuf, name: String },
     /// No entry has the role.
     #[error("`{}` declares no model with the role `{role}`; add one with `bolid models add`", path.display())]
-    NoModel {
-        /// The registry.
-        path: PathBuf,
-        /// The role.
-        role: Role,
-    },
+    NoModel { path: PathBuf, role: Role },
     /// No entry has the name, or the entry has another role.
     #[error("`{}` declares no model `{name}` with the role `{role}`; it declares {declared}", path.display())]
     NoSuchModel {
-        /// The registry.
         path: PathBuf,
-        /// The role.
         role: Role,
         /// The name asked for.
         name: String,
@@ -71,7 +57,6 @@ pub enum ModelError {
     /// No entry has the name.
     #[error("`{}` declares no model `{name}`; it declares {declared}", path.display())]
     NoName {
-        /// The registry.
         path: PathBuf,
         /// The name asked for.
         name: String,
@@ -85,32 +70,21 @@ pub enum ModelError {
         first = names.split(", ").next().unwrap_or_default()
     )]
     Ambiguous {
-        /// The registry.
         path: PathBuf,
-        /// The role.
         role: Role,
         /// Their names.
         names: String,
     },
     /// The model's file cannot be read.
     #[error("the file `{}` of the model `{name}` cannot be read: {cause}", file.display())]
-    File {
-        /// The model.
-        name: String,
-        /// Its file.
-        file: PathBuf,
-        /// What the system said.
-        cause: std::io::Error,
-    },
+    File { name: String, file: PathBuf, cause: std::io::Error },
     /// The file is not the one that was declared.
     #[error(
         "the file `{}` of the model `{name}` has the SHA-256 {found}, but {expected} is declared: the file is damaged \
          or another one; fetch it again, or declare it anew with `bolid models add`", file.display()
     )]
     WrongDigest {
-        /// The model.
         name: String,
-        /// Its file.
         file: PathBuf,
         /// The declared digest.
         expected: Digest,
@@ -123,11 +97,8 @@ pub enum ModelError {
          export it with that contract, or declare the role it has", file.display()
     )]
     Contract {
-        /// The model.
         name: String,
-        /// Its file.
         file: PathBuf,
-        /// The role.
         role: Role,
         /// The input or output, with its name.
         what: Box<str>,
@@ -139,7 +110,6 @@ pub enum ModelError {
     /// The device that was asked for cannot be used.
     #[error("the device `{device}` cannot be used with `{}`: {missing}", library.display())]
     Device {
-        /// The device.
         device: Device,
         /// The library that runs the models.
         library: PathBuf,
@@ -152,9 +122,7 @@ pub enum ModelError {
          data/models/training/inception.py exports one that fits", file.display()
     )]
     NoFeatures {
-        /// The network.
         name: String,
-        /// Its file.
         file: PathBuf,
         /// The output.
         what: Box<str>,
@@ -168,9 +136,7 @@ pub enum ModelError {
     Onnx {
         /// `load` or `run`.
         doing: &'static str,
-        /// The model.
         name: String,
-        /// Its file.
         file: PathBuf,
         /// What ONNX Runtime said.
         detail: String,

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use image::RgbImage;
 use ort::logging::LogLevel;
-use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{Session, SessionOutputs};
 use ort::value::TensorRef;
 use photo::Digest;
 
@@ -118,21 +118,7 @@ impl FeatureNetwork {
         let input = TensorRef::from_array_view((shape, &values[..])).map_err(|error| failed(&error))?;
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let outputs = session.run(ort::inputs![input]).map_err(|error| failed(&error))?;
-        let rows = |name: &str| -> Result<Vec<Vec<f32>>, ModelError> {
-            let (shape, values) =
-                outputs[name].try_extract_tensor::<f32>().map_err(|error| failed(&error))?;
-            let width = values.len() / batch.len();
-            if shape.first() != Some(&(batch.len() as i64)) || width == 0 {
-                return Err(ModelError::NoFeatures {
-                    name: name_of(&self.file),
-                    file: self.file.clone(),
-                    what: format!("the computed output `{name}`").into(),
-                    expected: format!("[{}, …]", batch.len()).into(),
-                    found: format!("{shape:?}").into(),
-                });
-            }
-            Ok(values.chunks_exact(width).map(<[f32]>::to_vec).collect())
-        };
+        let rows = |name: &str| self.read_rows(&outputs, name, batch.len());
         let features = rows(FEATURES)?;
         let logits = if self.has_logits { rows(LOGITS)? } else { vec![Vec::new(); batch.len()] };
         Ok(features
@@ -140,6 +126,27 @@ impl FeatureNetwork {
             .zip(logits)
             .map(|(features, logits)| PictureFeatures { features, logits })
             .collect())
+    }
+
+    fn read_rows(
+        &self,
+        outputs: &SessionOutputs<'_>,
+        name: &str,
+        count: usize,
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
+        let (shape, values) =
+            outputs[name].try_extract_tensor::<f32>().map_err(|error| onnx("run", &self.file, &error))?;
+        let width = values.len() / count;
+        if shape.first() != Some(&(count as i64)) || width == 0 {
+            return Err(ModelError::NoFeatures {
+                name: name_of(&self.file),
+                file: self.file.clone(),
+                what: format!("the computed output `{name}`").into(),
+                expected: format!("[{count}, …]").into(),
+                found: format!("{shape:?}").into(),
+            });
+        }
+        Ok(values.chunks_exact(width).map(<[f32]>::to_vec).collect())
     }
 }
 

@@ -91,16 +91,17 @@ impl Network {
     /// The smallest of the usual steps (YOLO's stride, and twice that) by which the sides of an open input
     /// may shrink.
     pub fn smallest_multiple(&self) -> Option<u32> {
+        [32, 64].into_iter().find(|&multiple| self.shrinks_by(multiple))
+    }
+
+    fn shrinks_by(&self, multiple: u32) -> bool {
         let [width, height] = self.entry().input_size;
         let runs = |width, height| self.run(&Input::empty(width, height)).is_ok();
-        let is_allowed = |multiple: u32| {
-            width.is_multiple_of(multiple)
-                && height.is_multiple_of(multiple)
-                && width > multiple
-                && runs(width - multiple, height)
-                && runs(multiple, height)
-        };
-        [32, 64].into_iter().find(|&multiple| is_allowed(multiple))
+        width.is_multiple_of(multiple)
+            && height.is_multiple_of(multiple)
+            && width > multiple
+            && runs(width - multiple, height)
+            && runs(multiple, height)
     }
 
     /// Whether boxes and joints are computed only where a score asks for them.

@@ -64,21 +64,22 @@ pub(super) fn properties(spec: &SnapshotSpec, counts: &Counts, composition: &Com
 }
 
 fn collection(sources: &[Source]) -> String {
-    let source = |source: &Source| {
-        let Source { name, identities, kept, hosts, .. } = source;
-        let from = match hosts.len() {
-            0 => "local files".to_owned(),
-            1..=5 => hosts.join(", "),
-            many => format!("{many} hosts"),
-        };
-        format!("{name} ({from}; {kept} photos of {identities} people kept)")
-    };
-    let sources: Vec<String> = sources.iter().map(source).collect();
+    let sources: Vec<String> = sources.iter().map(describe_source).collect();
     format!(
         "Collected by bolid from: {}. Sites are read within robots.txt, opt-outs and a pace per host. When \
          each photo was fetched stands in fetches.parquet.",
         if sources.is_empty() { "nothing".to_owned() } else { sources.join("; ") }
     )
+}
+
+fn describe_source(source: &Source) -> String {
+    let Source { name, identities, kept, hosts, .. } = source;
+    let from = match hosts.len() {
+        0 => "local files".to_owned(),
+        1..=5 => hosts.join(", "),
+        many => format!("{many} hosts"),
+    };
+    format!("{name} ({from}; {kept} photos of {identities} people kept)")
 }
 
 /// Values that the specification recommends.

@@ -108,19 +108,20 @@ impl<'a> Limits<'a> {
                 })
             }),
             "too_few_photos" => {
-                let left = |photo: &PhotoState, kept: &BTreeMap<String, usize>| {
-                    let of_reason = photo.verdict.reasons().iter().find_map(|found| match found {
-                        Reason::TooFewPhotos { kept } => Some(*kept),
-                        _ => None,
-                    });
-                    of_reason.or_else(|| kept.get(&photo.identity).copied()).map(|kept| kept as f64)
-                };
-                let (before, after) = (left(before, &self.kept[0]), left(after, &self.kept[1]));
+                let (before, after) = (count_left(before, &self.kept[0]), count_left(after, &self.kept[1]));
                 Some(ScoreChange { name: "photos left of the person", before, after })
             }
             _ => None,
         }
     }
+}
+
+fn count_left(photo: &PhotoState, kept: &BTreeMap<String, usize>) -> Option<f64> {
+    let of_reason = photo.verdict.reasons().iter().find_map(|found| match found {
+        Reason::TooFewPhotos { kept } => Some(*kept),
+        _ => None,
+    });
+    of_reason.or_else(|| kept.get(&photo.identity).copied()).map(|kept| kept as f64)
 }
 
 /// The keys of the rules that a reason follows from.

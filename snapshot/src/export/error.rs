@@ -8,6 +8,7 @@ use crate::error::Error;
 
 /// An export could not be written. What is noted in its journal stays, and the next run goes on from there.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum ExportError {
     /// A file could not be written or read.
     #[error(transparent)]
@@ -18,7 +19,6 @@ pub enum ExportError {
         path = path.display()
     )]
     Occupied {
-        /// The folder.
         path: PathBuf,
         /// A file that is there.
         found: String,
@@ -26,7 +26,6 @@ pub enum ExportError {
     /// The folder holds another export.
     #[error("{path} holds another export: {what}; name another folder, or remove it", path = path.display())]
     OtherExport {
-        /// The folder.
         path: PathBuf,
         /// In what it differs.
         what: String,
@@ -36,27 +35,20 @@ pub enum ExportError {
         "another process is writing the export in {path}; wait for it, or name another folder",
         path = path.display()
     )]
-    Busy {
-        /// The folder.
-        path: PathBuf,
-    },
+    Busy { path: PathBuf },
     /// The notes of an export that was stopped cannot be believed.
     #[error(
         "the journal of the export in {path} is damaged: {what}; remove the folder and export again",
         path = path.display()
     )]
     Journal {
-        /// The folder.
         path: PathBuf,
         /// What is wrong.
         what: String,
     },
     /// The folder lies in the snapshot.
     #[error("{path} lies in the snapshot, which must not change; name a folder elsewhere", path = path.display())]
-    InsideSnapshot {
-        /// The folder.
-        path: PathBuf,
-    },
+    InsideSnapshot { path: PathBuf },
     /// Photos are not in the work folder any more.
     #[error(
         "the files of {missing} of {photos} photos are not in the work folder, {first} among them; \
@@ -75,14 +67,10 @@ pub enum ExportError {
         "{path} is not the photo that its name says; `bolid retry` and a new crawl fetch it again",
         path = path.display()
     )]
-    DamagedPhoto {
-        /// The file.
-        path: PathBuf,
-    },
+    DamagedPhoto { path: PathBuf },
     /// A photo cannot be decoded, or written as PNG.
     #[error("cannot write photo {sha256} upright as PNG: {cause}")]
     Picture {
-        /// Which one.
         sha256: Digest,
         /// What the decoder said.
         cause: image::ImageError,

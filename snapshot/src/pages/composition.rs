@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use photo::Joints;
 use photo::identity_name::site_of;
 use photo::joints::JOINT_COUNT;
+use serde_json::Value;
 
 use crate::manifest::SnapshotSpec;
 use crate::row::{Dropped, KeptPhoto, Scores};
@@ -118,14 +119,16 @@ fn scores(photos: &[KeptPhoto]) -> Vec<(&'static str, Vec<f64>)> {
         .collect()
 }
 
+/// What is counted of one source.
+#[derive(Default)]
+struct Tally<'a> {
+    people: BTreeSet<&'a str>,
+    hosts: BTreeSet<&'a str>,
+    kept: usize,
+    dropped: usize,
+}
+
 fn sources(spec: &SnapshotSpec, photos: &[KeptPhoto], dropped: &[Dropped]) -> Vec<Source> {
-    #[derive(Default)]
-    struct Tally<'a> {
-        people: BTreeSet<&'a str>,
-        hosts: BTreeSet<&'a str>,
-        kept: usize,
-        dropped: usize,
-    }
     let mut tallies: BTreeMap<&str, Tally<'_>> = BTreeMap::new();
     for photo in photos {
         let source = tallies.entry(site_of(&photo.identity)).or_default();
@@ -139,15 +142,18 @@ fn sources(spec: &SnapshotSpec, photos: &[KeptPhoto], dropped: &[Dropped]) -> Ve
         source.dropped += 1;
     }
     let licences = &spec.recipe["licences"];
-    let source = |(name, tally): (&str, Tally<'_>)| Source {
+    tallies.into_iter().map(|source| describe(source, licences)).collect()
+}
+
+fn describe((name, tally): (&str, Tally<'_>), licences: &Value) -> Source {
+    Source {
         name: name.to_owned(),
         identities: tally.people.len(),
         kept: tally.kept,
         dropped: tally.dropped,
         hosts: tally.hosts.into_iter().map(str::to_owned).collect(),
         licence: licences[name].as_str().map(str::to_owned),
-    };
-    tallies.into_iter().map(source).collect()
+    }
 }
 
 /// The host and port of an address; `None` of a local file's.

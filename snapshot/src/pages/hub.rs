@@ -14,36 +14,36 @@ use crate::manifest::{Counts, DROPPED, PHOTOS};
 /// The head, from its first `---` to an empty line behind its last.
 pub(crate) fn head(name: &str, counts: &Counts, held_out: usize) -> String {
     let mut configs = String::new();
-    let mut config = |name: &str, file: &str, filters: &[String]| {
-        let _ =
-            write!(configs, "- config_name: {name}\n  data_files:\n  - split: {name}\n    path: {file}\n");
-        if !filters.is_empty() {
-            let _ = writeln!(configs, "  filters: [{}]", filters.join(", "));
-        }
-        if name == "photos" {
-            configs.push_str("  default: true\n");
-        }
-    };
-    config("photos", PHOTOS, &[]);
+    write_config(&mut configs, "photos", PHOTOS, &[]);
     for (side, of_side) in counts.sides() {
         let is_train = side == "train";
         if of_side.photos > if is_train { held_out } else { 0 } {
             let mut filters = vec![format!("[\"split\", \"==\", \"{side}\"]")];
             filters.extend(is_train.then(|| "[\"held_out\", \"==\", false]".to_owned()));
-            config(side, PHOTOS, &filters);
+            write_config(&mut configs, side, PHOTOS, &filters);
         }
     }
     if held_out > 0 {
-        config("held_out", PHOTOS, &["[\"held_out\", \"==\", true]".to_owned()]);
+        write_config(&mut configs, "held_out", PHOTOS, &["[\"held_out\", \"==\", true]".to_owned()]);
     }
     if counts.dropped > 0 {
-        config("dropped", DROPPED, &[]);
+        write_config(&mut configs, "dropped", DROPPED, &[]);
     }
     format!(
         "---\npretty_name: \"{name}\"\ntags: [people, body, pose, identity, bolid]\nlicense: other\n\
          size_categories: [{}]\nconfigs:\n{configs}---\n\n",
         size(counts.photos)
     )
+}
+
+fn write_config(configs: &mut String, name: &str, file: &str, filters: &[String]) {
+    let _ = write!(configs, "- config_name: {name}\n  data_files:\n  - split: {name}\n    path: {file}\n");
+    if !filters.is_empty() {
+        let _ = writeln!(configs, "  filters: [{}]", filters.join(", "));
+    }
+    if name == "photos" {
+        configs.push_str("  default: true\n");
+    }
 }
 
 /// The Hub's name for a number of rows (huggingface/hub-docs, `datasetcard.md`).

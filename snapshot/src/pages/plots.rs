@@ -35,21 +35,18 @@ const BINS: usize = 10;
 
 /// The drawings of a snapshot; none that would be empty.
 pub(crate) fn all(composition: &Composition, counts: &Counts) -> Vec<Plot> {
-    let ranges = |numbers: &[f64]| -> Vec<(String, usize)> {
-        let label = |from: f64, to: f64| match to - from {
-            1.0 => format!("{from:.0}"),
-            _ => format!("{from:.0} to {:.0}", to - 1.0),
-        };
-        histogram(numbers).into_iter().map(|(from, to, count)| (label(from, to), count)).collect()
-    };
     let joints = JOINT_NAMES.iter().zip(composition.joints_seen);
     let joints: Vec<_> = joints.map(|(name, seen)| (name.replace('_', " "), seen)).collect();
     let mut reasons: Vec<_> =
         counts.reasons.iter().map(|(name, photos)| (name.replace('_', " "), *photos)).collect();
     reasons.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
     let bars = [
-        ("photos-per-person", "People by number of kept photos", ranges(&composition.photos_per_person)),
-        ("sizes", "Kept photos by shorter side in px", ranges(&composition.shorter_sides_px)),
+        (
+            "photos-per-person",
+            "People by number of kept photos",
+            count_by_range(&composition.photos_per_person),
+        ),
+        ("sizes", "Kept photos by shorter side in px", count_by_range(&composition.shorter_sides_px)),
         ("joints", "Kept photos in which a joint is seen", joints),
         ("dropped", "Dropped photos by reason (one may have several)", reasons),
     ];
@@ -67,6 +64,14 @@ pub(crate) fn all(composition: &Composition, counts: &Counts) -> Vec<Plot> {
         plots.push(plot("scores", title, columns_svg(title, &shares)));
     }
     plots
+}
+
+fn count_by_range(numbers: &[f64]) -> Vec<(String, usize)> {
+    let label = |from: f64, to: f64| match to - from {
+        1.0 => format!("{from:.0}"),
+        _ => format!("{from:.0} to {:.0}", to - 1.0),
+    };
+    histogram(numbers).into_iter().map(|(from, to, count)| (label(from, to), count)).collect()
 }
 
 fn plot(name: &str, title: &'static str, svg: String) -> Plot {

@@ -197,20 +197,10 @@ fn person(dir: &Path, photos: &[KeptPhoto], dropped: usize) -> Result<String, Er
 fn skeleton(joints: &Joints, size_px: usize) -> String {
     let mut svg = format!("<svg viewBox=\"0 0 {size_px} {size_px}\">");
     let thickness = size_px as f64 / 110.0;
-    // COCO's odd joints are the left ones, the nose (0) is neither
-    let side = |joint: usize| {
-        if joint == 0 {
-            "n"
-        } else if joint % 2 == 1 {
-            "l"
-        } else {
-            "r"
-        }
-    };
     for (a, b) in LIMBS {
         let [from, to] = [joints.0[a], joints.0[b]];
         if from.confidence > 0.0 && to.confidence > 0.0 {
-            let class = if side(a) == side(b) { side(a) } else { "n" };
+            let class = if name_side(a) == name_side(b) { name_side(a) } else { "n" };
             let (x1, y1, x2, y2) = (from.x, from.y, to.x, to.y);
             let _ = write!(
                 svg,
@@ -222,13 +212,24 @@ fn skeleton(joints: &Joints, size_px: usize) -> String {
         let _ = write!(
             svg,
             "<circle class=\"{}\" cx=\"{:.0}\" cy=\"{:.0}\" r=\"{thickness:.2}\"/>",
-            side(i),
+            name_side(i),
             joint.x,
             joint.y
         );
     }
     svg.push_str("</svg>");
     svg
+}
+
+/// The class of a joint: COCO's odd joints are the left ones, the nose (0) is neither.
+fn name_side(joint: usize) -> &'static str {
+    if joint == 0 {
+        "n"
+    } else if joint % 2 == 1 {
+        "l"
+    } else {
+        "r"
+    }
 }
 
 fn percent(part: usize, whole: usize) -> String {

@@ -165,34 +165,14 @@ impl Column {
             Values::Int(_) => (PhysicalType::INT64, None),
             Values::Bool(_) => (PhysicalType::BOOLEAN, None),
         };
-        let leaf = |name, repetition| {
-            Type::primitive_type_builder(name, physical)
-                .with_repetition(repetition)
-                .with_logical_type(logical.clone())
-                .build()
-                .map(Arc::new)
-        };
-        let group = |name, repetition, logical, field| {
-            Type::group_type_builder(name)
-                .with_repetition(repetition)
-                .with_logical_type(logical)
-                .with_fields(vec![field])
-                .build()
-                .map(Arc::new)
-        };
-        let list_of = |name, item| {
-            group(
-                name,
-                Repetition::REQUIRED,
-                Some(LogicalType::List),
-                group("list", Repetition::REPEATED, None, item)?,
-            )
-        };
+        let leaf = |name: &str, repetition| build_leaf(name, physical, logical.clone(), repetition);
         match self.shape {
             Shape::Required => leaf(self.name, Repetition::REQUIRED),
             Shape::Nullable => leaf(self.name, Repetition::OPTIONAL),
-            Shape::List => list_of(self.name, leaf("element", Repetition::REQUIRED)?),
-            Shape::Rows(_) => list_of(self.name, list_of("element", leaf("element", Repetition::REQUIRED)?)?),
+            Shape::List => build_list(self.name, leaf("element", Repetition::REQUIRED)?),
+            Shape::Rows(_) => {
+                build_list(self.name, build_list("element", leaf("element", Repetition::REQUIRED)?)?)
+            }
         }
     }
 
@@ -206,4 +186,40 @@ impl Column {
         let parts = self.group.into_iter().chain([self.name]).chain(levels.iter().copied());
         ColumnPath::new(parts.map(str::to_owned).collect())
     }
+}
+
+fn build_leaf(
+    name: &str,
+    physical: PhysicalType,
+    logical: Option<LogicalType>,
+    repetition: Repetition,
+) -> Result<TypePtr> {
+    Type::primitive_type_builder(name, physical)
+        .with_repetition(repetition)
+        .with_logical_type(logical)
+        .build()
+        .map(Arc::new)
+}
+
+fn build_group(
+    name: &str,
+    repetition: Repetition,
+    logical: Option<LogicalType>,
+    field: TypePtr,
+) -> Result<TypePtr> {
+    Type::group_type_builder(name)
+        .with_repetition(repetition)
+        .with_logical_type(logical)
+        .with_fields(vec![field])
+        .build()
+        .map(Arc::new)
+}
+
+fn build_list(name: &str, item: TypePtr) -> Result<TypePtr> {
+    build_group(
+        name,
+        Repetition::REQUIRED,
+        Some(LogicalType::List),
+        build_group("list", Repetition::REPEATED, None, item)?,
+    )
 }

@@ -132,14 +132,20 @@ impl TableWriter {
         range: (usize, usize),
         firsts: &mut [usize],
     ) -> std::result::Result<(), Error> {
-        let write = || {
-            let mut group = self.writer.next_row_group()?;
-            for (column, first) in columns.iter().zip(firsts) {
-                *first = column.write(&mut group, range, *first)?;
-            }
-            group.close()
-        };
-        write().map(drop).map_err(Self::error(&self.path))
+        self.write_columns(columns, range, firsts).map_err(Self::error(&self.path))
+    }
+
+    fn write_columns(
+        &mut self,
+        columns: &[Column],
+        range: (usize, usize),
+        firsts: &mut [usize],
+    ) -> Result<()> {
+        let mut group = self.writer.next_row_group()?;
+        for (column, first) in columns.iter().zip(firsts) {
+            *first = column.write(&mut group, range, *first)?;
+        }
+        group.close().map(drop)
     }
 
     /// Ends the file and sees it to the disk.

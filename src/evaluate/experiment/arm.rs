@@ -20,12 +20,8 @@ pub struct Arm {
 impl Arm {
     /// All of a plan: the table's first, then the body's by the number of views.
     pub fn all(plan: &ExperimentPlan) -> Vec<Self> {
-        let arm = |key: &str, by: Option<Kind>, lambda_ref: f64, lambda_body: f64| Self {
-            key: key.to_owned(),
-            by,
-            condition: Condition { lambda_body, lambda_ref },
-            views: plan.views,
-        };
+        let arm =
+            |key: &str, by, lambda_ref, lambda_body| Self::new(key, by, lambda_ref, lambda_body, plan.views);
         let ours = Some(Kind::Adapter);
         let (body, reference) = (plan.lambda_body, plan.lambda_ref);
         let mut all = vec![
@@ -39,6 +35,10 @@ impl Arm {
         let others = plan.view_counts.iter().filter(|&&views| views != plan.views);
         all.extend(others.map(|&views| Self { views, ..arm(&by_views(views), ours, 0.0, body) }));
         all
+    }
+
+    fn new(key: &str, by: Option<Kind>, lambda_ref: f64, lambda_body: f64, views: usize) -> Self {
+        Self { key: key.to_owned(), by, condition: Condition { lambda_body, lambda_ref }, views }
     }
 
     /// Whether it is one of the body's by the number of views, which are not in the table.

@@ -86,20 +86,18 @@ pub fn charts(results: &Results) -> Vec<(String, String)> {
 }
 
 fn arms(results: &Results, shown: &Shown) -> Intervals {
-    let row = |(colour, arm): (usize, &ArmFigures)| {
-        let estimate = (shown.of)(arm);
-        IntervalRow {
-            name: name(&arm.arm).to_owned(),
-            value: estimate.value,
-            interval: estimate.low.zip(estimate.high),
-            parts: estimate.by_training.iter().flatten().copied().collect(),
-            colour,
-        }
-    };
-    Intervals {
-        title: shown.title.to_owned(),
-        rows: results.arms.iter().enumerate().map(row).collect(),
-        levels: (shown.levels)(results),
+    let rows = results.arms.iter().enumerate().map(|(colour, arm)| draw_arm(colour, arm, shown));
+    Intervals { title: shown.title.to_owned(), rows: rows.collect(), levels: (shown.levels)(results) }
+}
+
+fn draw_arm(colour: usize, arm: &ArmFigures, shown: &Shown) -> IntervalRow {
+    let estimate = (shown.of)(arm);
+    IntervalRow {
+        name: name(&arm.arm).to_owned(),
+        value: estimate.value,
+        interval: estimate.low.zip(estimate.high),
+        parts: estimate.by_training.iter().flatten().copied().collect(),
+        colour,
     }
 }
 

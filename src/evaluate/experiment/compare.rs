@@ -79,41 +79,19 @@ pub fn compare(
         .iter()
         .map(|(arm, records)| Ok((arm, measure(arm, records, &held_out, &spreads)?)))
         .collect::<Result<_>>()?;
-    let figures = |(arm, of): &(&Arm, Measured)| ArmFigures {
-        arm: arm.key.clone(),
-        photos: photos_of(arm, dreambooth_photos),
-        trainings: if of.by.is_none() { 0 } else { of.limbs.len() },
-        person_found: of.person_found,
-        limb_ratio_error: resamples.mean(of.of(&of.limbs)),
-        width_error: resamples.mean(of.of(&of.widths)),
-        body_score: score(&resamples, of.of(&of.apart), None, &floor, &ceiling),
-        retrieval_at_1: resamples.share(of.of(&of.first)),
-        clip_t: resamples.mean(of.of(&of.clip_t)),
-        clip_i: resamples.mean(of.of(&of.clip_i)),
-        background_leak: resamples.mean(of.of(&of.leak)),
-    };
+    let scale = Scale { resamples, floor, ceiling };
+    let figures = |(arm, of): &(&Arm, Measured)| scale.summarise(arm, of, dreambooth_photos);
     let at = |key: &str| measured.iter().find(|(arm, _)| arm.key == key);
     let by_views = |&views: &usize| at(&Arm::of_views(views, plan)).map(figures);
     let beside = |&(one, other): &(&str, &str)| {
         let ((_, a), (_, b)) = (at(one)?, at(other)?);
-        let ratio = |which: fn(&Measured) -> &Values| {
-            resamples.statistic(&[a.of(which(a)), b.of(which(b))], |means| means[0] / means[1] - 1.0)
-        };
-        Some(Comparison {
-            arm: one.to_owned(),
-            beside: other.to_owned(),
-            limb_ratio_error: ratio(|of| &of.limbs),
-            width_error: ratio(|of| &of.widths),
-            body_score: score(&resamples, a.of(&a.apart), Some(b.of(&b.apart)), &floor, &ceiling),
-            retrieval_at_1: resamples.difference_of_shares(a.of(&a.first), b.of(&b.first)),
-            clip_t: ratio(|of| &of.clip_t),
-        })
+        Some(scale.compare((one, a), (other, b)))
     };
     Ok(Figures {
         arms: measured.iter().filter(|(arm, _)| !arm.is_by_views(plan)).map(figures).collect(),
         by_views: plan.view_counts.iter().filter_map(by_views).collect(),
         comparisons: PAIRS.iter().filter_map(beside).collect(),
-        photos: of_photos(&resamples, photos, &others, strangers)?,
+        photos: of_photos(&scale.resamples, photos, &others, strangers)?,
     })
 }
 
@@ -140,12 +118,8 @@ fn measure(
     spreads: &Spreads,
 ) -> Result<Measured> {
     let gallery: Vec<Option<Gaussian>> = held_out.iter().map(|seen| seen.body.clone()).collect();
-    let each = |of: &dyn Fn(&PictureRecord, &BodyReading) -> Option<f64>| -> Values {
-        let row = |row: &Vec<PictureRecord>| {
-            row.iter().zip(held_out).map(|(one, photos)| of(one, photos)).collect()
-        };
-        records.iter().map(row).collect()
-    };
+    let each =
+        |of: &dyn Fn(&PictureRecord, &BodyReading) -> Option<f64>| collect_values(records, held_out, of);
     let first = |row: &Vec<PictureRecord>| {
         let queries: Vec<Option<Gaussian>> = row.iter().map(|one| one.seen.body.clone()).collect();
         first_places(&queries, &gallery)
@@ -166,23 +140,69 @@ fn measure(
     })
 }
 
-/// (value − floor)/(ceiling − floor); less that of `beside`, where there is one.
-fn score(
-    resamples: &Resamples,
-    value: OfArm<'_>,
-    beside: Option<OfArm<'_>>,
-    floor: &Values,
-    ceiling: &Values,
-) -> Estimate {
-    let of_photos = |values| OfArm { values, by: None };
-    let mut arms = vec![value, of_photos(floor), of_photos(ceiling)];
-    arms.extend(beside);
-    resamples.statistic(&arms, |means| match (means[2] < means[1], means.get(3)) {
-        // Where own photos are no nearer than another person's, a place between the two means nothing.
-        (false, _) => f64::NAN,
-        (true, None) => (means[0] - means[1]) / (means[2] - means[1]),
-        (true, Some(other)) => (means[0] - other) / (means[2] - means[1]),
-    })
+fn collect_values(
+    records: &[Vec<PictureRecord>],
+    held_out: &[&BodyReading],
+    of: &dyn Fn(&PictureRecord, &BodyReading) -> Option<f64>,
+) -> Values {
+    let row =
+        |row: &Vec<PictureRecord>| row.iter().zip(held_out).map(|(one, photos)| of(one, photos)).collect();
+    records.iter().map(row).collect()
+}
+
+/// What all arms are measured by: how far a body is from another person's photos, and from own ones.
+struct Scale {
+    resamples: Resamples,
+    floor: Values,
+    ceiling: Values,
+}
+
+impl Scale {
+    fn summarise(&self, arm: &Arm, of: &Measured, dreambooth_photos: usize) -> ArmFigures {
+        let resamples = &self.resamples;
+        ArmFigures {
+            arm: arm.key.clone(),
+            photos: photos_of(arm, dreambooth_photos),
+            trainings: if of.by.is_none() { 0 } else { of.limbs.len() },
+            person_found: of.person_found,
+            limb_ratio_error: resamples.mean(of.of(&of.limbs)),
+            width_error: resamples.mean(of.of(&of.widths)),
+            body_score: self.score(of.of(&of.apart), None),
+            retrieval_at_1: resamples.share(of.of(&of.first)),
+            clip_t: resamples.mean(of.of(&of.clip_t)),
+            clip_i: resamples.mean(of.of(&of.clip_i)),
+            background_leak: resamples.mean(of.of(&of.leak)),
+        }
+    }
+
+    fn compare(&self, (one, a): (&str, &Measured), (other, b): (&str, &Measured)) -> Comparison {
+        let ratio = |which: fn(&Measured) -> &Values| {
+            let arms = [a.of(which(a)), b.of(which(b))];
+            self.resamples.statistic(&arms, |means| means[0] / means[1] - 1.0)
+        };
+        Comparison {
+            arm: one.to_owned(),
+            beside: other.to_owned(),
+            limb_ratio_error: ratio(|of| &of.limbs),
+            width_error: ratio(|of| &of.widths),
+            body_score: self.score(a.of(&a.apart), Some(b.of(&b.apart))),
+            retrieval_at_1: self.resamples.difference_of_shares(a.of(&a.first), b.of(&b.first)),
+            clip_t: ratio(|of| &of.clip_t),
+        }
+    }
+
+    /// (value − floor)/(ceiling − floor); less that of `beside`, where there is one.
+    fn score(&self, value: OfArm<'_>, beside: Option<OfArm<'_>>) -> Estimate {
+        let of_photos = |values| OfArm { values, by: None };
+        let mut arms = vec![value, of_photos(&self.floor), of_photos(&self.ceiling)];
+        arms.extend(beside);
+        self.resamples.statistic(&arms, |means| match (means[2] < means[1], means.get(3)) {
+            // Where own photos are no nearer than another person's, a place between the two means nothing.
+            (false, _) => f64::NAN,
+            (true, None) => (means[0] - means[1]) / (means[2] - means[1]),
+            (true, Some(other)) => (means[0] - other) / (means[2] - means[1]),
+        })
+    }
 }
 
 fn of_photos(

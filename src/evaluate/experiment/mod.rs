@@ -178,13 +178,7 @@ fn refuse_known_people(
     body_vae: Option<&RunFolder>,
     snapshots_dir: &Path,
 ) -> Result<()> {
-    let is_of_seed = |snapshot: &str| {
-        let drawn = snapshot::find(snapshots_dir, snapshot).ok().and_then(|path| {
-            let (manifest, _) = snapshot::Manifest::read(&path.join(snapshot::manifest::MANIFEST)).ok()?;
-            manifest.spec.recipe["drawn"]["seed"].as_u64()
-        });
-        drawn == Some(seed)
-    };
+    let is_of_seed = |snapshot: &str| is_drawn_from(seed, snapshot, snapshots_dir);
     let knows = |config: &AdapterConfig| {
         config.data.drawn.as_ref().is_some_and(|drawn| drawn.seed == seed)
             || config.data.snapshot.as_deref().is_some_and(is_of_seed)
@@ -202,6 +196,14 @@ fn refuse_known_people(
         }
     }
     Ok(())
+}
+
+fn is_drawn_from(seed: u64, snapshot: &str, snapshots_dir: &Path) -> bool {
+    let drawn = snapshot::find(snapshots_dir, snapshot).ok().and_then(|path| {
+        let (manifest, _) = snapshot::Manifest::read(&path.join(snapshot::manifest::MANIFEST)).ok()?;
+        manifest.spec.recipe["drawn"]["seed"].as_u64()
+    });
+    drawn == Some(seed)
 }
 
 /// The base's own sampler; pictures that are drawn side by side take no fresh noise.

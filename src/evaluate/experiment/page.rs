@@ -345,17 +345,9 @@ fn made_by(text: &mut String, results: &Results) {
         size = provenance.size_px,
     );
     let of = |kind: Kind| provenance.trainings.iter().filter(move |one| one.what == kind);
-    let run = |one: &Trained| {
-        let id = one.run.as_deref().unwrap_or("unknown");
-        let how = match (one.was_given, one.steps) {
-            (true, _) => ", given".to_owned(),
-            (false, Some(steps)) => format!(", {steps} steps"),
-            (false, None) => String::new(),
-        };
-        format!("seed {} (run {id}{how})", one.seed)
-    };
-    let _ = writeln!(text, "| adapters | {} |", list(of(Kind::Adapter).map(run).collect()));
-    let _ = writeln!(text, "| IP-Adapters | {} |", list(of(Kind::IpAdapter).map(run).collect()));
+    let _ = writeln!(text, "| adapters | {} |", list(of(Kind::Adapter).map(describe_training).collect()));
+    let _ =
+        writeln!(text, "| IP-Adapters | {} |", list(of(Kind::IpAdapter).map(describe_training).collect()));
     let dreambooths: Vec<&Trained> = of(Kind::Dreambooth).collect();
     if let Some(first) = dreambooths.first() {
         let steps = first.steps.map_or(String::new(), |steps| format!(" of {steps} steps"));
@@ -368,6 +360,16 @@ fn made_by(text: &mut String, results: &Results) {
     text.push_str("\nPrompts: ");
     text.push_str(&list(plan.prompts.iter().map(|prompt| format!("`{prompt}`")).collect()));
     text.push_str(".\n");
+}
+
+fn describe_training(one: &Trained) -> String {
+    let id = one.run.as_deref().unwrap_or("unknown");
+    let how = match (one.was_given, one.steps) {
+        (true, _) => ", given".to_owned(),
+        (false, Some(steps)) => format!(", {steps} steps"),
+        (false, None) => String::new(),
+    };
+    format!("seed {} (run {id}{how})", one.seed)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::answers::Answers;
 use super::page::Key;
-use super::question::Compared;
+use super::question::{Compared, Side};
 
 /// The quantile of the normal distribution for 95 %.
 const Z: f64 = 1.959_963_984_540_054;
@@ -48,15 +48,8 @@ pub struct Comparison {
 impl SurveyResults {
     /// Of those raters who passed every attention check that they met.
     pub fn new(key: &Key, answers: &Answers) -> Self {
-        let is_attentive = |of: &BTreeMap<usize, _>| {
-            let mut checks = of
-                .iter()
-                .filter(|(question, _)| key.questions[**question].compared == Compared::Check)
-                .peekable();
-            checks.peek().is_some()
-                && checks.all(|(question, answer)| key.questions[*question].expected == *answer)
-        };
-        let (attentive, others): (Vec<_>, Vec<_>) = answers.0.iter().partition(|(_, of)| is_attentive(of));
+        let (attentive, others): (Vec<_>, Vec<_>) =
+            answers.0.iter().partition(|(_, of)| passes_checks(key, of));
         let mut counts: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
         for (question, answer) in attentive.iter().flat_map(|(_, of)| of.iter()) {
             let asked = &key.questions[*question];
@@ -66,24 +59,12 @@ impl SurveyResults {
                 *all += 1;
             }
         }
-        let comparison = |((with, without), (chosen, answers)): ((&str, &str), (u64, u64))| {
-            let [low, high] = wilson(chosen, answers);
-            Comparison {
-                with: with.to_owned(),
-                without: without.to_owned(),
-                answers,
-                chosen,
-                share: chosen as f64 / answers as f64,
-                low,
-                high,
-            }
-        };
         Self {
             survey: key.survey.clone(),
             adapter: key.adapter.clone(),
             raters: attentive.len(),
             left_out: others.into_iter().map(|(rater, _)| rater.clone()).collect(),
-            comparisons: counts.into_iter().map(comparison).collect(),
+            comparisons: counts.into_iter().map(|(pair, counts)| compare(pair, counts)).collect(),
         }
     }
 
@@ -107,6 +88,28 @@ impl SurveyResults {
         };
         format!("{table}\n{} raters{left_out}", self.raters)
     }
+}
+
+fn compare((with, without): (&str, &str), (chosen, answers): (u64, u64)) -> Comparison {
+    let [low, high] = wilson(chosen, answers);
+    Comparison {
+        with: with.to_owned(),
+        without: without.to_owned(),
+        answers,
+        chosen,
+        share: chosen as f64 / answers as f64,
+        low,
+        high,
+    }
+}
+
+/// Whether a rater answered attention checks, and all of them right.
+fn passes_checks(key: &Key, answers: &BTreeMap<usize, Side>) -> bool {
+    let mut checks = answers
+        .iter()
+        .filter(|(question, _)| key.questions[**question].compared == Compared::Check)
+        .peekable();
+    checks.peek().is_some() && checks.all(|(question, answer)| key.questions[*question].expected == *answer)
 }
 
 /// Wilson's 95 % interval of a share (Wilson 1927; recommended for few answers by Brown, Cai and DasGupta

@@ -158,18 +158,19 @@ fn load_judge(inputs: &Inputs, captions: &[&str]) -> Result<Option<ClipJudge>> {
         return Ok(None);
     }
     let folder = config.base.clip.clone().unwrap_or_else(|| inputs.base.folder().join("clip"));
-    let needs = || {
-        format!(
-            "`objective.beta_clip = {}` needs a whole CLIP model: set `base.clip` to the folder of one, such as \
-             openai/clip-vit-large-patch14, or `objective.beta_clip = 0`",
-            config.objective.beta_clip
-        )
-    };
+    let needs = || explain_need(config.objective.beta_clip);
     let clip = load_clip(&folder, DType::F32, &inputs.device).with_context(needs)?;
     let tokenizer = ClipTokenizer::read(&folder).with_context(needs)?;
     let trained = inputs.people.people.iter().flat_map(|person| &person.views);
     let captions: BTreeSet<&str> = trained.map(|&view| captions[view]).collect();
     Ok(Some(ClipJudge::new(clip, &tokenizer, &captions)?))
+}
+
+fn explain_need(beta_clip: f64) -> String {
+    format!(
+        "`objective.beta_clip = {beta_clip}` needs a whole CLIP model: set `base.clip` to the folder of one, \
+         such as openai/clip-vit-large-patch14, or `objective.beta_clip = 0`"
+    )
 }
 
 /// W_norm's σ in shares of the view, as the snapshot was prepared with; 64 of 1024 px where it does not say.

@@ -127,15 +127,16 @@ fn erased_photos(path: &Path, erased: &Erased<'_>) -> Result<u64> {
             return Ok(0);
         }
     };
-    let is_erased = |photo: &&snapshot::KeptPhoto| {
-        (erased.photo)(&Mention {
-            identity: &photo.identity,
-            url: &photo.facts.url,
-            page_url: photo.facts.page_url.as_deref(),
-            sha256: Some(photo.facts.sha256),
-        })
-    };
-    Ok(snapshot.photos().iter().filter(is_erased).count() as u64)
+    Ok(snapshot.photos().iter().filter(|photo| is_erased(photo, erased)).count() as u64)
+}
+
+fn is_erased(photo: &snapshot::KeptPhoto, erased: &Erased<'_>) -> bool {
+    (erased.photo)(&Mention {
+        identity: &photo.identity,
+        url: &photo.facts.url,
+        page_url: photo.facts.page_url.as_deref(),
+        sha256: Some(photo.facts.sha256),
+    })
 }
 
 fn mark(run: &RunFolder, snapshots: Vec<String>, photos: u64, now_ms: i64) -> Result<WithdrawnRun> {

@@ -57,15 +57,17 @@ impl ClipJudge {
 
     /// The embeddings of some captions, `[n, width]`.
     fn texts(&self, captions: &[&str]) -> Result<Tensor> {
-        let of = |caption: &&str| {
-            self.captions.get(*caption).ok_or_else(|| Error::Config {
-                file: "clip".to_owned(),
-                key: "captions".to_owned(),
-                value: format!("{caption:?}"),
-                hint: "this caption was not encoded before the training".to_owned(),
-            })
-        };
-        Ok(Tensor::stack(&captions.iter().map(of).collect::<Result<Vec<&Tensor>>>()?, 0)?)
+        let texts = captions.iter().map(|caption| self.find_text(caption));
+        Ok(Tensor::stack(&texts.collect::<Result<Vec<&Tensor>>>()?, 0)?)
+    }
+
+    fn find_text(&self, caption: &str) -> Result<&Tensor> {
+        self.captions.get(caption).ok_or_else(|| Error::Config {
+            file: "clip".to_owned(),
+            key: "captions".to_owned(),
+            value: format!("{caption:?}"),
+            hint: "this caption was not encoded before the training".to_owned(),
+        })
     }
 }
 

@@ -88,13 +88,7 @@ impl GridPlan {
     ) -> Result<Grid, PageError> {
         let mut rows = Vec::new();
         for (number, (prompt, text)) in self.prompts.iter().enumerate() {
-            let spec = |body: &GridBody| PictureSpec {
-                text: text.clone(),
-                negative: no_text.clone(),
-                c_body: Some(body.c_body.clone()),
-                reference: None,
-                seed: self.seed + number as u64,
-            };
+            let spec = |body: &GridBody| self.specify(number, text, no_text, body);
             let specs: Vec<PictureSpec> = self.bodies.iter().map(spec).collect();
             let mut columns: Vec<Vec<Picture>> = Vec::new();
             for lambda in LAMBDAS {
@@ -122,6 +116,22 @@ impl GridPlan {
             columns,
             rows,
         })
+    }
+
+    fn specify(
+        &self,
+        number: usize,
+        text: &CachedText,
+        no_text: &CachedText,
+        body: &GridBody,
+    ) -> PictureSpec {
+        PictureSpec {
+            text: text.clone(),
+            negative: no_text.clone(),
+            c_body: Some(body.c_body.clone()),
+            reference: None,
+            seed: self.seed + number as u64,
+        }
     }
 }
 
@@ -166,14 +176,15 @@ fn charts(curves: &Curves) -> Vec<Chart> {
 fn worst(cases: &[(&Case, CaseErrors)], photos: ViewReader<'_>) -> Result<Vec<WorstPhoto>, PageError> {
     let mut sorted = cases.to_vec();
     sorted.sort_by(|a, b| b.1.right.total_cmp(&a.1.right).then(a.0.target.cmp(&b.0.target)));
-    let photo = |(case, errors): &(&Case, CaseErrors)| -> Result<WorstPhoto, PageError> {
-        let planes = photos.read(&[case.target], Pixels::Image)?;
-        Ok(WorstPhoto {
-            sha256: photos.snapshot().photos()[case.target].facts.sha256.to_string(),
-            identity: case.identity.clone(),
-            loss: errors.right,
-            thumbnail: Some(Picture::from_planes(&planes, photos.side(), "")),
-        })
-    };
-    sorted.iter().take(WORST).map(photo).collect()
+    sorted.iter().take(WORST).map(|(case, errors)| show(case, errors, photos)).collect()
+}
+
+fn show(case: &Case, errors: &CaseErrors, photos: ViewReader<'_>) -> Result<WorstPhoto, PageError> {
+    let planes = photos.read(&[case.target], Pixels::Image)?;
+    Ok(WorstPhoto {
+        sha256: photos.snapshot().photos()[case.target].facts.sha256.to_string(),
+        identity: case.identity.clone(),
+        loss: errors.right,
+        thumbnail: Some(Picture::from_planes(&planes, photos.side(), "")),
+    })
 }

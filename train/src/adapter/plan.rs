@@ -20,13 +20,16 @@ pub struct Origin {
 impl Origin {
     /// The origins of all photos of a snapshot, in the order of its table.
     pub fn of(snapshot: &Snapshot) -> Vec<Self> {
-        let origin = |photo: &snapshot::KeptPhoto| Self {
+        snapshot.photos().iter().map(Self::trace).collect()
+    }
+
+    fn trace(photo: &snapshot::KeptPhoto) -> Self {
+        Self {
             sha256: photo.facts.sha256,
             page: photo.facts.page_url.clone(),
             // `Wed, 21 Oct 2015 07:28:00 GMT`: without the time of day.
             day: photo.facts.last_modified.as_deref().map(|date| date.chars().take(16).collect()),
-        };
-        snapshot.photos().iter().map(origin).collect()
+        }
     }
 
     /// Whether both are known to be of another page or another day: photos of one page or day often show one occasion,

@@ -152,28 +152,29 @@ fn cases<'a>(
     per_person: usize,
     targets: impl Fn(&'a Person) -> &'a Vec<usize>,
 ) -> Vec<Case> {
-    let stranger_of = |person: &Person| {
-        let place = everybody.iter().position(|other| other.identity == person.identity).unwrap_or_default();
-        // A twin differs in nothing but the body, so the next person is of another family where there is one.
-        let family =
-            |identity: &str| identity.rsplit_once('-').map_or(identity.to_owned(), |(f, _)| f.to_owned());
-        let next = (1..everybody.len()).map(|step| &everybody[(place + step) % everybody.len()]);
-        let mut next = next.skip_while(|other| family(&other.identity) == family(&person.identity));
-        next.next()
-            .or_else(|| everybody.get((place + 1) % everybody.len()))
-            .map_or(Vec::new(), |o| o.views.clone())
-    };
     let mut cases = Vec::new();
     for person in chosen {
         for &target in targets(person).iter().take(per_person) {
             let right = others(target, &person.views, origins);
             if !right.is_empty() {
-                let stranger = stranger_of(person);
+                let stranger = find_stranger(person, everybody);
                 cases.push(Case { identity: person.identity.clone(), target, right, stranger });
             }
         }
     }
     cases
+}
+
+fn find_stranger(person: &Person, everybody: &[Person]) -> Vec<usize> {
+    let place = everybody.iter().position(|other| other.identity == person.identity).unwrap_or_default();
+    // A twin differs in nothing but the body, so the next person is of another family where there is one.
+    let family =
+        |identity: &str| identity.rsplit_once('-').map_or(identity.to_owned(), |(f, _)| f.to_owned());
+    let next = (1..everybody.len()).map(|step| &everybody[(place + step) % everybody.len()]);
+    let mut next = next.skip_while(|other| family(&other.identity) == family(&person.identity));
+    next.next()
+        .or_else(|| everybody.get((place + 1) % everybody.len()))
+        .map_or(Vec::new(), |o| o.views.clone())
 }
 
 /// The mean error of each case over the places, with c_body of the views that `views_of` names; `None` is the null

@@ -292,13 +292,14 @@ fn halves(posterior: &Posterior) -> Result<[Posterior; 2]> {
 fn found(logits: &Tensor) -> Result<Tensor> {
     let people = logits.dim(0)?;
     let own = Tensor::eye(people, DType::F32, logits.device())?;
-    let of_rows = |logits: &Tensor| -> Result<Tensor> {
-        let max = logits.detach().max_keepdim(D::Minus1)?;
-        let shifted = logits.broadcast_sub(&max)?;
-        let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
-        Ok(((shifted.broadcast_sub(&log_sum)? * &own)?.sum_all()? / -(people as f64))?)
-    };
-    Ok(((of_rows(logits)? + of_rows(&transposed(logits)?)?)? * 0.5)?)
+    Ok(((contrast_rows(logits, &own)? + contrast_rows(&transposed(logits)?, &own)?)? * 0.5)?)
+}
+
+fn contrast_rows(logits: &Tensor, own: &Tensor) -> Result<Tensor> {
+    let max = logits.detach().max_keepdim(D::Minus1)?;
+    let shifted = logits.broadcast_sub(&max)?;
+    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    Ok(((shifted.broadcast_sub(&log_sum)? * own)?.sum_all()? / -(logits.dim(0)? as f64))?)
 }
 
 fn transposed(matrix: &Tensor) -> Result<Tensor> {

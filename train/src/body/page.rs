@@ -87,16 +87,17 @@ fn charts(curves: &Curves) -> Vec<Chart> {
 fn worst(reader: ViewReader, mut drawn: Vec<(&Case, Drawn)>) -> Result<Vec<WorstPhoto>, PageError> {
     drawn.sort_by(|a, b| b.1.error.total_cmp(&a.1.error).then(a.1.photo.cmp(&b.1.photo)));
     drawn.truncate(WORST);
-    let photo = |(case, drawn): (&Case, Drawn)| -> Result<WorstPhoto, PageError> {
-        let planes = reader.read(&[drawn.photo], Pixels::Image).map_err(BatchError::from)?;
-        Ok(WorstPhoto {
-            sha256: reader.snapshot().photos()[drawn.photo].facts.sha256.to_string(),
-            identity: case.identity.clone(),
-            loss: drawn.error,
-            thumbnail: Some(Picture::from_planes(&planes, reader.side(), "")),
-        })
-    };
-    drawn.into_iter().map(photo).collect()
+    drawn.iter().map(|(case, drawn)| show(case, drawn, reader)).collect()
+}
+
+fn show(case: &Case, drawn: &Drawn, reader: ViewReader) -> Result<WorstPhoto, PageError> {
+    let planes = reader.read(&[drawn.photo], Pixels::Image).map_err(BatchError::from)?;
+    Ok(WorstPhoto {
+        sha256: reader.snapshot().photos()[drawn.photo].facts.sha256.to_string(),
+        identity: case.identity.clone(),
+        loss: drawn.error,
+        thumbnail: Some(Picture::from_planes(&planes, reader.side(), "")),
+    })
 }
 
 /// Input views, a held-out view, and what is drawn of it.

@@ -115,21 +115,28 @@ impl<'a> HeldOut<'a> {
     pub fn draw(&self, model: &BodyVae, case: &Case, device: &Device) -> Result<Vec<Drawn>, BatchError> {
         let posterior = self.posterior(model, case, device)?;
         let target = self.target(&case.drawn, model, device)?;
-        let drawn = || -> Result<Vec<Drawn>> {
-            let count = case.drawn.len();
-            let c_body =
-                posterior.mean()?.detach().broadcast_as((count, model.config().latent))?.contiguous()?;
-            let sigma = model.config().sigma_px;
-            let pictures = model.decode(&c_body, &target.poses, &target.palettes)?.detach();
-            let errors: Vec<f32> = reconstruction(&pictures, &target, sigma)?.to_vec1()?;
-            let mean = self.mean_photo.to_device(device)?.broadcast_as(pictures.shape())?.contiguous()?;
-            let of_mean: Vec<f32> = reconstruction(&mean, &target, sigma)?.to_vec1()?;
-            let all = case.drawn.iter().zip(errors).zip(of_mean);
-            Ok(all
-                .map(|((&photo, error), mean)| Drawn { photo, error: error.into(), mean_error: mean.into() })
-                .collect())
-        };
-        Ok(drawn()?)
+        Ok(self.reconstruct(model, case, &posterior, &target, device)?)
+    }
+
+    fn reconstruct(
+        &self,
+        model: &BodyVae,
+        case: &Case,
+        posterior: &Posterior,
+        target: &Target,
+        device: &Device,
+    ) -> Result<Vec<Drawn>> {
+        let count = case.drawn.len();
+        let c_body = posterior.mean()?.detach().broadcast_as((count, model.config().latent))?.contiguous()?;
+        let sigma = model.config().sigma_px;
+        let pictures = model.decode(&c_body, &target.poses, &target.palettes)?.detach();
+        let errors: Vec<f32> = reconstruction(&pictures, target, sigma)?.to_vec1()?;
+        let mean = self.mean_photo.to_device(device)?.broadcast_as(pictures.shape())?.contiguous()?;
+        let of_mean: Vec<f32> = reconstruction(&mean, target, sigma)?.to_vec1()?;
+        let all = case.drawn.iter().zip(errors).zip(of_mean);
+        Ok(all
+            .map(|((&photo, error), mean)| Drawn { photo, error: error.into(), mean_error: mean.into() })
+            .collect())
     }
 
     /// Numbers by name, of views never trained on alone: `held_out`, the reconstruction's error;

@@ -2,6 +2,7 @@
 
 /// A bench whose figures would mean nothing.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum BenchError {
     /// A side has too few people.
     #[error("bodybench: {found} {side} people, at least {needed} are needed; draw more")]
@@ -15,10 +16,7 @@ pub enum BenchError {
     },
     /// A family of twins has one member, who would always be found.
     #[error("bodybench: family {family} has one twin only; draw at least 2 of each family")]
-    LonelyTwin {
-        /// The family.
-        family: usize,
-    },
+    LonelyTwin { family: usize },
     /// The numbers of views are not what curves need.
     #[error(
         "bodybench: numbers of views {counts:?} with the main one {headline}: give them ascending from \
@@ -34,7 +32,6 @@ pub enum BenchError {
     /// Someone lacks something, or has it in another width than the others.
     #[error("bodybench: {side} person {person} has {found} {what}, {expected} were expected")]
     Count {
-        /// The side.
         side: &'static str,
         /// Index of the person.
         person: usize,
@@ -52,31 +49,23 @@ pub enum BenchError {
          1 or more"
     )]
     Value {
-        /// The side.
         side: &'static str,
         /// Index of the person.
         person: usize,
         /// Where it stands.
         what: &'static str,
-        /// The value.
         value: f32,
     },
     /// A measure of a group is not among those given.
     #[error("bodybench: measure `{name}` is missing; given are {}", given.join(", "))]
     MissingMeasure {
-        /// The measure.
         name: &'static str,
         /// What there is.
         given: Vec<String>,
     },
     /// A measure of a group is the same in everybody, so that there is nothing to explain.
     #[error("bodybench: measure `{name}` is the same in all {side} people; draw people who differ")]
-    ConstantMeasure {
-        /// The measure.
-        name: String,
-        /// The side.
-        side: &'static str,
-    },
+    ConstantMeasure { name: String, side: &'static str },
     /// A penalty that leaves the system singular.
     #[error(
         "ridge: with penalty {lambda} the system of {size} unknowns has no stable solution; raise it above 0"

@@ -49,13 +49,7 @@ pub fn evaluate(input: &BenchInput, seed: u64) -> Result<BodyBench, BenchError> 
     let main = &model[at].outcome;
     let figures = bench.figures(main);
     let by_cosine = bench.figures(&bench.by_cosine(&model[at].reading)?);
-    let baseline = |outcomes: &[Outcome]| Baseline {
-        figures: bench.figures(&outcomes[at]),
-        by_views: counts
-            .clone()
-            .map(|k| BaselineByViews { views: seen(k), figures: bench.figures(&outcomes[k]) })
-            .collect(),
-    };
+    let baseline = |outcomes: &[Outcome]| bench.summarise(outcomes, at);
     let of_baselines = |f: &dyn Fn(&Outcome) -> Figures<[f64; 2]>| OfBaselines {
         joints: f(&joints[at]),
         pixels: f(&pixels[at]),
@@ -101,6 +95,18 @@ pub fn evaluate(input: &BenchInput, seed: u64) -> Result<BodyBench, BenchError> 
 }
 
 impl<'a> Bench<'a> {
+    fn summarise(&self, outcomes: &[Outcome], at: usize) -> Baseline {
+        Baseline {
+            figures: self.figures(&outcomes[at]),
+            by_views: (0..self.input.view_counts.len())
+                .map(|k| BaselineByViews {
+                    views: self.input.view_counts[k],
+                    figures: self.figures(&outcomes[k]),
+                })
+                .collect(),
+        }
+    }
+
     fn each(&self, outcome: &Outcome) -> BTreeMap<String, Option<f64>> {
         let everybody = self.everybody();
         let r2 = |(i, name): (usize, &String)| (name.clone(), outcome.r2(&self.targets, i, &everybody));
@@ -161,20 +167,7 @@ impl<'a> Bench<'a> {
         let sigma: Vec<f64> =
             (0..model.len()).map(|k| calibration::mean_sigma(self.posteriors(k), &active)).collect();
         let error: Vec<f64> = errors.iter().map(|errors| rms(errors)).collect();
-        let pairs = |k: usize| {
-            let pair = move |person: &'a Person| {
-                (&person.a.estimates[k].posterior, &person.b.estimates[k].posterior)
-            };
-            self.input.bench.iter().map(pair)
-        };
-        let by_views = |k: usize| CalibrationByViews {
-            views: self.input.view_counts[k],
-            sigma: sigma[k],
-            error: error[k],
-            sigma_ratio: sigma[k] / sigma[0],
-            error_ratio: error[k] / error[0],
-            disagreement: calibration::disagreement(pairs(k), &active),
-        };
+        let by_views = |k: usize| self.calibrate(k, &sigma, &error, &active);
         let of_person = |gaussian: &Gaussian| gaussian.sigma(|dimension| active[dimension]);
         let sigma_of_people: Vec<f64> = self.posteriors(at).map(of_person).collect();
         let calibration = Calibration {
@@ -187,6 +180,23 @@ impl<'a> Bench<'a> {
         let sigma_copies = calibration::mean_sigma(copied, &active);
         let copies = calibration::copies(self.input.headline_views, sigma[0], sigma_copies, sigma[at]);
         (calibration, copies)
+    }
+
+    fn calibrate(&self, k: usize, sigma: &[f64], error: &[f64], active: &[bool]) -> CalibrationByViews {
+        CalibrationByViews {
+            views: self.input.view_counts[k],
+            sigma: sigma[k],
+            error: error[k],
+            sigma_ratio: sigma[k] / sigma[0],
+            error_ratio: error[k] / error[0],
+            disagreement: calibration::disagreement(self.pair_posteriors(k), active),
+        }
+    }
+
+    fn pair_posteriors(&self, k: usize) -> impl Iterator<Item = (&'a Gaussian, &'a Gaussian)> {
+        let pair =
+            move |person: &'a Person| (&person.a.estimates[k].posterior, &person.b.estimates[k].posterior);
+        self.input.bench.iter().map(pair)
     }
 }
 

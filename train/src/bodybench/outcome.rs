@@ -103,14 +103,16 @@ impl Outcome {
     /// `scale`, the deviation of each measure among the training people.
     pub fn errors(&self, targets: &Targets, scale: &[f64]) -> Vec<f64> {
         let measures: Vec<usize> = targets.lengths.iter().chain(&targets.widths).copied().collect();
-        let of_person = |person: usize| {
-            let square = |&measure: &usize| {
-                let error = self.predicted[measure][person] - targets.truth[measure][person];
-                (error / scale[measure]).powi(2)
-            };
-            (measures.iter().map(square).sum::<f64>() / measures.len() as f64).sqrt()
+        let people = 0..self.ranks.len();
+        people.map(|person| self.measure_error(person, &measures, targets, scale)).collect()
+    }
+
+    fn measure_error(&self, person: usize, measures: &[usize], targets: &Targets, scale: &[f64]) -> f64 {
+        let square = |&measure: &usize| {
+            let error = self.predicted[measure][person] - targets.truth[measure][person];
+            (error / scale[measure]).powi(2)
         };
-        (0..self.ranks.len()).map(of_person).collect()
+        (measures.iter().map(square).sum::<f64>() / measures.len() as f64).sqrt()
     }
 }
 

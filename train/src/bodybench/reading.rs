@@ -74,13 +74,7 @@ impl<'a> Bench<'a> {
 
     pub(super) fn model(&self, k: usize) -> Result<FromViews, BenchError> {
         let reading = Reading::new(self.input, |views| widened(&views.estimates[k].posterior.mean));
-        let scores = |people: &[Person]| {
-            let half = |half: fn(&Person) -> &Views| {
-                people.iter().map(|person| half(person).estimates[k].posterior.clone()).collect::<Vec<_>>()
-            };
-            evidence_scores(&half(|person| &person.a), &half(|person| &person.b))
-        };
-        let (bench, twins) = (scores(&self.input.bench), scores(&self.input.twins));
+        let (bench, twins) = (score_people(&self.input.bench, k), score_people(&self.input.twins, k));
         let (outcome, probe) = self.outcome(&reading, &bench, &twins)?;
         Ok(FromViews { reading, outcome, probe })
     }
@@ -117,6 +111,13 @@ impl<'a> Bench<'a> {
     pub(super) fn posteriors(&self, k: usize) -> impl Iterator<Item = &Gaussian> {
         self.input.bench.iter().map(move |person| &person.a.estimates[k].posterior)
     }
+}
+
+fn score_people(people: &[Person], k: usize) -> Matrix {
+    let half = |half: fn(&Person) -> &Views| {
+        people.iter().map(|person| half(person).estimates[k].posterior.clone()).collect::<Vec<_>>()
+    };
+    evidence_scores(&half(|person| &person.a), &half(|person| &person.b))
 }
 
 /// As the arithmetic has it.

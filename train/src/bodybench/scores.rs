@@ -52,13 +52,14 @@ struct Natural {
 }
 
 fn natural(gaussians: &[Gaussian]) -> Vec<Natural> {
-    let convert = |gaussian: &Gaussian| {
-        let precision: Vec<f64> = gaussian.precision.iter().map(|&a| f64::from(a).max(1.0)).collect();
-        let shift: Vec<f64> = precision.iter().zip(&gaussian.mean).map(|(a, &m)| a * f64::from(m)).collect();
-        let log_partition = shift.iter().zip(&precision).map(|(&h, &a)| log_partition(h, a)).sum();
-        Natural { shift, precision, log_partition }
-    };
     gaussians.par_iter().map(convert).collect()
+}
+
+fn convert(gaussian: &Gaussian) -> Natural {
+    let precision: Vec<f64> = gaussian.precision.iter().map(|&a| f64::from(a).max(1.0)).collect();
+    let shift: Vec<f64> = precision.iter().zip(&gaussian.mean).map(|(a, &m)| a * f64::from(m)).collect();
+    let log_partition = shift.iter().zip(&precision).map(|(&h, &a)| log_partition(h, a)).sum();
+    Natural { shift, precision, log_partition }
 }
 
 impl Natural {

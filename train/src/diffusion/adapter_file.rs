@@ -72,14 +72,8 @@ impl AdapterFile {
         let layers = tensors.keys().filter(|name| name.ends_with(".to_k_ip.weight")).count();
         let mut names: Vec<String> = PROJECTION.iter().map(|name| (*name).to_owned()).collect();
         names.extend((0..layers.max(1)).flat_map(layer_names));
-        let mut take = |name: String| {
-            let tensor = tensors.remove(&name);
-            if tensor.is_none() {
-                report.missing.push(name);
-            }
-            tensor
-        };
-        let found: Vec<Option<Tensor>> = names.into_iter().map(&mut take).collect();
+        let found = names.into_iter().map(|name| take(&mut tensors, name, &mut report));
+        let found: Vec<Option<Tensor>> = found.collect();
         report.extra = tensors.into_keys().collect();
         let complete: Option<Vec<Tensor>> = found.into_iter().collect();
         let Some(all) = complete.filter(|_| report.is_empty()) else { return Err(report.into()) };
@@ -148,6 +142,14 @@ impl AdapterFile {
         }
         if report.is_empty() { Ok(()) } else { Err(report.into()) }
     }
+}
+
+fn take(tensors: &mut BTreeMap<String, Tensor>, name: String, report: &mut TensorMismatch) -> Option<Tensor> {
+    let tensor = tensors.remove(&name);
+    if tensor.is_none() {
+        report.missing.push(name);
+    }
+    tensor
 }
 
 const PROJECTION: [&str; 4] =

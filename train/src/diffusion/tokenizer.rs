@@ -99,7 +99,7 @@ impl ClipTokenizer {
 
 /// Calls the tokenizer library and turns a panic into an error: it unwraps values of `tokenizer.json`, and a
 /// malformed file must not end the program. The library keeps no state that a panic could leave half changed.
-fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
+pub(crate) fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("the tokenizer's library panicked".into()))
 }
 

@@ -39,13 +39,13 @@ fn score(logits: &Features, rows: std::ops::Range<usize>) -> f64 {
             *mean += log.exp() / count;
         }
     }
-    let divergence = |row: &Vec<f64>| -> f64 {
-        // p·ln p goes to 0 with p, where ln of the mean may be −∞
-        let term =
-            |(log, mean): (&f64, &f64)| if log.exp() > 0.0 { log.exp() * (log - mean.ln()) } else { 0.0 };
-        row.iter().zip(&mean).map(term).sum()
-    };
-    (rows.iter().map(divergence).sum::<f64>() / count).exp()
+    (rows.iter().map(|row| diverge(row, &mean)).sum::<f64>() / count).exp()
+}
+
+fn diverge(row: &[f64], mean: &[f64]) -> f64 {
+    // p·ln p goes to 0 with p, where ln of the mean may be −∞
+    let term = |(log, mean): (&f64, &f64)| if log.exp() > 0.0 { log.exp() * (log - mean.ln()) } else { 0.0 };
+    row.iter().zip(mean).map(term).sum()
 }
 
 /// Logarithms of the probabilities, without overflow.

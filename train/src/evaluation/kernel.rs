@@ -52,20 +52,27 @@ pub fn kernel_distance(
     for set in [a, b] {
         EvaluationError::at_least("rows of features for a subset", set.rows(), subsets.size)?;
     }
-    let of_subset = |subset: usize| {
-        let mut rng = ChaCha8Rng::seed_from_u64(subsets.seed);
-        rng.set_stream(subset as u64);
-        let mut pick =
-            |set: &Features| set.picked(&index::sample(&mut rng, set.rows(), subsets.size).into_vec());
-        let (a, b) = (pick(a), pick(b));
-        squared_mmd(&a, &b)
-    };
     // one after the other: the products of each occupy all cores
-    let distances = (0..subsets.count).map(of_subset).collect::<Result<Vec<f64>, _>>()?;
+    let distances = (0..subsets.count)
+        .map(|subset| compare_subset(a, b, subsets, subset))
+        .collect::<Result<Vec<f64>, _>>()?;
     let count = distances.len() as f64;
     let mean = distances.iter().sum::<f64>() / count;
     let square: f64 = distances.iter().map(|distance| (distance - mean).powi(2)).sum();
     Ok(KernelDistance { mean, deviation: (square / count).sqrt() })
+}
+
+fn compare_subset(
+    a: &Features,
+    b: &Features,
+    subsets: Subsets,
+    subset: usize,
+) -> Result<f64, EvaluationError> {
+    let mut rng = ChaCha8Rng::seed_from_u64(subsets.seed);
+    rng.set_stream(subset as u64);
+    let mut pick = |set: &Features| set.picked(&index::sample(&mut rng, set.rows(), subsets.size).into_vec());
+    let (a, b) = (pick(a), pick(b));
+    squared_mmd(&a, &b)
 }
 
 /// The unbiased squared MMD of all rows: the means of the kernel over pairs within each set, none of a row with itself,

@@ -37,16 +37,17 @@ pub fn squared_distance(
     counted: WhichJoints,
 ) -> Result<f64, EvaluationError> {
     both_finite(generated, reference)?;
-    let apart = |a: &Joint, b: &Joint| {
-        let square = |from: [f64; 2], to: [f64; 2]| (from[0] - to[0]).powi(2) + (from[1] - to[1]).powi(2);
-        let or_origin = |joint: &Joint| if visible(joint) { place(joint) } else { [0.0, 0.0] };
-        match counted {
-            WhichJoints::VisibleInBoth if !(visible(a) && visible(b)) => 0.0,
-            WhichJoints::All | WhichJoints::VisibleInBoth => square(place(a), place(b)),
-            WhichJoints::InvisibleAtOrigin => square(or_origin(a), or_origin(b)),
-        }
-    };
-    Ok(generated.0.iter().zip(&reference.0).map(|(a, b)| apart(a, b)).sum())
+    Ok(generated.0.iter().zip(&reference.0).map(|(a, b)| square_apart(a, b, counted)).sum())
+}
+
+fn square_apart(a: &Joint, b: &Joint, counted: WhichJoints) -> f64 {
+    let square = |from: [f64; 2], to: [f64; 2]| (from[0] - to[0]).powi(2) + (from[1] - to[1]).powi(2);
+    let or_origin = |joint: &Joint| if visible(joint) { place(joint) } else { [0.0, 0.0] };
+    match counted {
+        WhichJoints::VisibleInBoth if !(visible(a) && visible(b)) => 0.0,
+        WhichJoints::All | WhichJoints::VisibleInBoth => square(place(a), place(b)),
+        WhichJoints::InvisibleAtOrigin => square(or_origin(a), or_origin(b)),
+    }
 }
 
 /// The share of the joints visible in both that are within `share` of the person's size (PCK@share), the longer side of

@@ -135,15 +135,19 @@ fn write_file(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<Hashing>) -> io::Result<()>,
 ) -> Result<Sealed, RunError> {
-    let written = || -> io::Result<Sealed> {
-        let hashing = Hashing { file: File::create_new(path)?, hasher: Sha256::new(), bytes: 0 };
-        let mut out = BufWriter::new(hashing);
-        write(&mut out)?;
-        let Hashing { file, hasher, bytes } = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
-        Ok(Sealed { bytes, sha256: Digest::from_bytes(hasher.finalize().into()) })
-    };
-    written().map_err(RunError::io("write", path))
+    seal_file(path, write).map_err(RunError::io("write", path))
+}
+
+fn seal_file(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<Hashing>) -> io::Result<()>,
+) -> io::Result<Sealed> {
+    let hashing = Hashing { file: File::create_new(path)?, hasher: Sha256::new(), bytes: 0 };
+    let mut out = BufWriter::new(hashing);
+    write(&mut out)?;
+    let Hashing { file, hasher, bytes } = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    Ok(Sealed { bytes, sha256: Digest::from_bytes(hasher.finalize().into()) })
 }
 
 /// A file whose digest grows with it.

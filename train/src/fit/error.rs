@@ -17,13 +17,12 @@ use crate::run::error::is_full;
 
 /// Error of a training.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum FitError {
     /// A setting is out of its range.
     #[error("{key} = {value}: it takes {takes}")]
     Setting {
-        /// The setting.
         key: String,
-        /// Its value.
         value: Value,
         /// What it takes.
         takes: &'static str,
@@ -31,41 +30,25 @@ pub enum FitError {
     /// The batch of a step could not be had.
     #[error("cannot load batch {micro_step} (step {step})")]
     Load {
-        /// The step.
         step: u64,
         /// The batch.
         micro_step: u64,
-        /// What the task said.
         source: TaskError,
     },
     /// The loss of a step could not be computed.
     #[error("cannot compute the loss of step {step}, batch: {batch}")]
     Loss {
-        /// The step.
         step: u64,
         /// What was in the batch.
         batch: String,
-        /// What the task said.
         source: TaskError,
     },
     /// Validation failed.
     #[error("cannot validate after step {step}")]
-    Validate {
-        /// The step.
-        step: u64,
-        /// What the task said.
-        source: TaskError,
-    },
+    Validate { step: u64, source: TaskError },
     /// The model file could not be written.
     #[error("cannot write the model file of step {step} to {path}")]
-    SaveModel {
-        /// The step.
-        step: u64,
-        /// The folder.
-        path: PathBuf,
-        /// What the task said.
-        source: TaskError,
-    },
+    SaveModel { step: u64, path: PathBuf, source: TaskError },
     /// Loss or gradients were not finite, three steps in a row.
     #[error(
         "training ended at step {} (seed {}): {} steps in a row without finite numbers; the last {} is {}, batch: {}; \
@@ -119,7 +102,6 @@ pub enum FitError {
     /// A checkpoint verifies, but is not of this model.
     #[error("{checkpoint} does not fit the model")]
     Checkpoint {
-        /// The checkpoint.
         checkpoint: PathBuf,
         /// What does not fit.
         source: Box<Error>,

@@ -54,14 +54,7 @@ impl Ranks {
         if *size_name != NAMES[0].0 && variable("MASTER_ADDR").is_none() {
             return Ok(None);
         }
-        let number = |name: &'static str, most: usize| {
-            let value = variable(name).unwrap_or_default();
-            value.parse::<usize>().ok().filter(|number| *number <= most).ok_or_else(|| RanksError {
-                name,
-                value,
-                expected: format!("a whole number up to {most}"),
-            })
-        };
+        let number = |name: &'static str, most: usize| read_number(&variable, name, most);
         let size = number(size_name, 1 << 16)?;
         if size <= 1 {
             return Ok(None);
@@ -84,6 +77,19 @@ impl Ranks {
         let job = JOBS.iter().find_map(|name| variable(name)).unwrap_or_default();
         Ok(Some(Self { rank, size, first: format!("{host}:{port}"), job }))
     }
+}
+
+fn read_number(
+    variable: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    most: usize,
+) -> Result<usize, RanksError> {
+    let value = variable(name).unwrap_or_default();
+    value.parse::<usize>().ok().filter(|number| *number <= most).ok_or_else(|| RanksError {
+        name,
+        value,
+        expected: format!("a whole number up to {most}"),
+    })
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
 
 /// What can go wrong between the processes.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum GroupError {
     /// The first process cannot listen, or cannot be reached.
     #[error(
@@ -42,9 +43,7 @@ pub enum GroupError {
         size: usize,
         /// What was tried: `listen at`, `reach the first one at`.
         what: &'static str,
-        /// Where.
         address: String,
-        /// What the system said.
         cause: io::Error,
     },
     /// Somebody came who does not belong to the group.
@@ -67,7 +66,6 @@ pub enum GroupError {
         rank: usize,
         /// Of how many.
         size: usize,
-        /// Where.
         address: String,
     },
     /// Another process ended and said why.
@@ -75,7 +73,6 @@ pub enum GroupError {
     Failed {
         /// Which.
         rank: usize,
-        /// Its reason.
         reason: String,
     },
     /// Another process ended without a word.
@@ -83,7 +80,6 @@ pub enum GroupError {
     Gone {
         /// Which.
         rank: usize,
-        /// What the system said.
         cause: io::Error,
     },
     /// The cards of the group cannot be joined.

@@ -48,20 +48,24 @@ pub fn pck_of_estimates(
     batch: &ProbeBatch,
     text: &Tensor,
 ) -> Result<Vec<(f64, Option<f64>)>> {
-    let n = batch.poses.len();
     let noise = normals(&mut ChaCha8Rng::seed_from_u64(0), batch.latents.elem_count(), 0.0, 1.0);
     let noise = Tensor::from_vec(noise, batch.latents.shape(), batch.latents.device())?;
     let level = |&alpha: &f64| {
-        // ᾱ falls with the timestep.
-        let timestep = base.schedule.alphas_cumprod().partition_point(|&of| of > alpha);
-        let timesteps = vec![timestep.min(base.schedule.len() - 1); n];
-        let noisy = base.schedule.add_noise(&batch.latents, &noise, &timesteps)?;
-        let at: Vec<f64> = timesteps.iter().map(|&timestep| timestep as f64).collect();
-        let output = base.unet.forward(&noisy, &at, &Conditioning::text(text.clone()))?;
-        let clean = base.schedule.predict_x0(&output, &noisy, &timesteps, base.prediction)?;
-        Ok((alpha, pck(&probe.joints(&clean.detach())?.detach(), &batch.poses)?))
+        let clean = estimate(base, &batch.latents, &noise, text, alpha)?;
+        Ok((alpha, pck(&probe.joints(&clean)?.detach(), &batch.poses)?))
     };
     LEVELS.iter().map(level).collect()
+}
+
+/// What the base takes noisy latents for, where ᾱ is at most `alpha`.
+fn estimate(base: &Base<'_>, latents: &Tensor, noise: &Tensor, text: &Tensor, alpha: f64) -> Result<Tensor> {
+    // ᾱ falls with the timestep.
+    let timestep = base.schedule.alphas_cumprod().partition_point(|&of| of > alpha);
+    let timesteps = vec![timestep.min(base.schedule.len() - 1); latents.dim(0)?];
+    let noisy = base.schedule.add_noise(latents, noise, &timesteps)?;
+    let at: Vec<f64> = timesteps.iter().map(|&timestep| timestep as f64).collect();
+    let output = base.unet.forward(&noisy, &at, &Conditioning::text(text.clone()))?;
+    Ok(base.schedule.predict_x0(&output, &noisy, &timesteps, base.prediction)?.detach())
 }
 
 /// A frozen base, for estimates of x₀.

@@ -84,14 +84,7 @@ fn row(
 
 fn charts(bench: &BodyBench) -> Vec<Chart> {
     let views: Vec<f64> = bench.by_views.iter().map(|row| row.views as f64).collect();
-    let chart = |title: &str, note: &str| Chart {
-        title: title.to_owned(),
-        note: note.to_owned(),
-        x_label: "views".to_owned(),
-        x: Scale::Log,
-        x_ticks: views.clone(),
-        ..Chart::default()
-    };
+    let chart = |title: &str, note: &str| start_chart(title, note, &views);
     let chance = [Some(bench.chance.retrieval_at_1), Some(bench.chance.twins_retrieval_at_1), None, None];
     let notes = [
         "Share of people found first among all, from other views in other clothes.",
@@ -133,6 +126,17 @@ fn charts(bench: &BodyBench) -> Vec<Chart> {
         .collect();
     charts.push(calibration(bench, chart("σ and error", "Over those of one view.")));
     charts
+}
+
+fn start_chart(title: &str, note: &str, views: &[f64]) -> Chart {
+    Chart {
+        title: title.to_owned(),
+        note: note.to_owned(),
+        x_label: "views".to_owned(),
+        x: Scale::Log,
+        x_ticks: views.to_vec(),
+        ..Chart::default()
+    }
 }
 
 fn calibration(bench: &BodyBench, chart: Chart) -> Chart {

@@ -88,11 +88,7 @@ impl Series {
         let width = (points.len() / 50).max(1);
         let mut sorted: Vec<f64> = Vec::with_capacity(width + 1);
         let median = |(i, &(x, y)): (usize, &(f64, f64))| {
-            sorted.insert(sorted.partition_point(|&other| other < y), y);
-            if i >= width {
-                let gone = points[i - width].1;
-                sorted.remove(sorted.partition_point(|&other| other < gone));
-            }
+            replace(&mut sorted, i.checked_sub(width).map(|gone| points[gone].1), y);
             (x, quantile(&sorted, 0.5))
         };
         points.iter().enumerate().map(median).collect()
@@ -101,6 +97,14 @@ impl Series {
     fn last(&self) -> Option<f64> {
         let line = if self.smooth { self.running_median() } else { self.points.clone() };
         line.into_iter().map(|(_, y)| y).rfind(|y| y.is_finite())
+    }
+}
+
+/// Puts `new` in the place of `gone` in a sorted list.
+fn replace(sorted: &mut Vec<f64>, gone: Option<f64>, new: f64) {
+    sorted.insert(sorted.partition_point(|&other| other < new), new);
+    if let Some(gone) = gone {
+        sorted.remove(sorted.partition_point(|&other| other < gone));
     }
 }
 

@@ -177,16 +177,18 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if points.len() <= 2 * BUCKETS {
         return points.to_vec();
     }
-    let ends = |bucket: &[(f64, f64)]| {
-        let (mut low, mut high) = (0, 0);
-        for (i, (_, y)) in bucket.iter().enumerate() {
-            low = if *y < bucket[low].1 { i } else { low };
-            high = if *y > bucket[high].1 { i } else { high };
-        }
-        let (first, second) = (low.min(high), low.max(high));
-        if first == second { vec![bucket[first]] } else { vec![bucket[first], bucket[second]] }
-    };
-    points.chunks(points.len().div_ceil(BUCKETS)).flat_map(ends).collect()
+    points.chunks(points.len().div_ceil(BUCKETS)).flat_map(find_ends).collect()
+}
+
+/// The lowest and the highest of the points, in their order.
+fn find_ends(bucket: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let (mut low, mut high) = (0, 0);
+    for (i, (_, y)) in bucket.iter().enumerate() {
+        low = if *y < bucket[low].1 { i } else { low };
+        high = if *y > bucket[high].1 { i } else { high };
+    }
+    let (first, second) = (low.min(high), low.max(high));
+    if first == second { vec![bucket[first]] } else { vec![bucket[first], bucket[second]] }
 }
 
 #[cfg(test)]

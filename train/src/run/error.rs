@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Error of a run's folder.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the message")]
 pub enum RunError {
     /// The operating system refused.
     #[error("cannot {operation} {path}")]
@@ -14,7 +15,6 @@ pub enum RunError {
         operation: &'static str,
         /// On which file or folder.
         path: PathBuf,
-        /// What the operating system said.
         source: io::Error,
     },
     /// There is no room left, on the disk or in the quota.
@@ -22,24 +22,13 @@ pub enum RunError {
         "the disk is full: {path} could not be written. What was saved before is intact; \
          make room, then go on with --resume"
     )]
-    DiskFull {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    DiskFull { path: PathBuf, source: io::Error },
     /// A run of the same content is there already.
     #[error("there is a run in {path} already: go on with it by --resume, or give this one another name")]
-    Exists {
-        /// Its folder.
-        path: PathBuf,
-    },
+    Exists { path: PathBuf },
     /// Another process trains in the folder.
     #[error("another process is training in {path}: wait for it to end, or stop it")]
-    Locked {
-        /// The folder.
-        path: PathBuf,
-    },
+    Locked { path: PathBuf },
     /// Nothing to go on with.
     #[error("there is no {kind} run named {name} in {runs_dir}: leave --resume out to start one")]
     NotFound {
@@ -52,18 +41,10 @@ pub enum RunError {
     },
     /// A name that cannot be part of a folder's.
     #[error("`{name}` is no name for a run: use letters, digits, `-`, `_` and `.`, not at the start a `.`")]
-    Name {
-        /// The name.
-        name: String,
-    },
+    Name { name: String },
     /// A file is there, but is not what it should be.
     #[error("{path} is not usable: {reason}")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Malformed { path: PathBuf, reason: String },
 }
 
 impl RunError {

@@ -38,14 +38,8 @@ impl RunLog {
     pub fn open_at(path: &Path, step: Option<u64>) -> Result<Self, RunError> {
         if path.exists() {
             let text = fs::read(path).map_err(RunError::io("read", path))?;
-            let stays = |line: &&[u8]| {
-                let (true, Ok(line)) = (line.ends_with(b"\n"), serde_json::from_slice::<Value>(line)) else {
-                    return false;
-                };
-                let at = line["step"].as_u64();
-                line["kind"] != FINISHED && at.is_some_and(|at| step.is_some_and(|step| at <= step))
-            };
-            let kept: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').filter(stays).collect();
+            let kept: Vec<&[u8]> =
+                text.split_inclusive(|&byte| byte == b'\n').filter(|line| stays(line, step)).collect();
             let kept = kept.concat();
             if kept.len() != text.len() {
                 durable::replace(path, &kept)?;
@@ -87,6 +81,14 @@ impl RunLog {
         }
         Ok(lines)
     }
+}
+
+fn stays(line: &[u8], step: Option<u64>) -> bool {
+    let (true, Ok(line)) = (line.ends_with(b"\n"), serde_json::from_slice::<Value>(line)) else {
+        return false;
+    };
+    let at = line["step"].as_u64();
+    line["kind"] != FINISHED && at.is_some_and(|at| step.is_some_and(|step| at <= step))
 }
 
 #[cfg(test)]

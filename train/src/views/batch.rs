@@ -10,7 +10,7 @@ use super::measures::Measures;
 use super::reader::{ViewError, ViewReader};
 use super::sampler::StepPlan;
 use crate::body::{BodyBatch, BodyVaeConfig, Framing, Moved, Pose, Sets, Target, Views};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::parameters::normals;
 
 /// A batch could not be made.
@@ -21,7 +21,7 @@ pub enum BatchError {
     View(#[from] ViewError),
     /// Its tensors could not be made.
     #[error("cannot make the tensors of a batch")]
-    Tensor(#[from] crate::Error),
+    Tensor(#[from] Error),
 }
 
 /// What batches are made of.
@@ -75,36 +75,26 @@ impl BatchSource<'_> {
         // Two sets a person: the posterior of the set that the target is not in.
         let from: Vec<u32> =
             drawn().map(|(index, row)| (2 * index + 1 - row.sides[row.target]) as u32).collect();
-        let tensors = || -> Result<BodyBatch> {
-            let (device, latent) = (self.device, self.config.latent);
-            let noise = normals(&mut rng(0), targets.len() * latent, 0.0, 1.0);
-            let views = Views::framed(&weighted, self.encoded.side(), &poses, &framings, device)?;
-            let actual = self.true_poses.map_or_else(
-                || reported.clone(),
-                |true_poses| photos.iter().map(|&photo| true_poses[photo]).collect(),
-            );
-            let actual: Vec<Pose> =
-                framings.iter().zip(&actual).map(|(framing, pose)| framing.pose(pose)).collect();
-            let side = self.decoded.side();
-            Ok(BodyBatch {
-                sets: Sets::new(&views.poses, &sides, 2, plan.alone, device)?,
-                moved: Moved::new(&views.poses, &actual, device)?,
-                views,
-                target: Target::new(
-                    &pictures,
-                    side,
-                    &target_poses,
-                    &target_framings,
-                    from,
-                    self.config,
-                    device,
-                )?,
-                measures: self.measures_of(plan)?,
-                noise: Tensor::from_vec(noise, (targets.len(), latent), device)?,
-                photos: photos.clone(),
-            })
-        };
-        Ok(tensors()?)
+        let (device, latent) = (self.device, self.config.latent);
+        let noise = normals(&mut rng(0), targets.len() * latent, 0.0, 1.0);
+        let noise = Tensor::from_vec(noise, (targets.len(), latent), device).map_err(Error::from)?;
+        let views = Views::framed(&weighted, self.encoded.side(), &poses, &framings, device)?;
+        let actual = self.true_poses.map_or_else(
+            || reported.clone(),
+            |true_poses| photos.iter().map(|&photo| true_poses[photo]).collect(),
+        );
+        let actual: Vec<Pose> =
+            framings.iter().zip(&actual).map(|(framing, pose)| framing.pose(pose)).collect();
+        let side = self.decoded.side();
+        Ok(BodyBatch {
+            sets: Sets::new(&views.poses, &sides, 2, plan.alone, device)?,
+            moved: Moved::new(&views.poses, &actual, device)?,
+            views,
+            target: Target::new(&pictures, side, &target_poses, &target_framings, from, self.config, device)?,
+            measures: self.measures_of(plan)?,
+            noise,
+            photos,
+        })
     }
 
     fn measures_of(&self, plan: &StepPlan) -> Result<Option<Tensor>> {

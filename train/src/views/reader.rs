@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use photo::Joints;
 use rayon::prelude::*;
-use snapshot::{Pixels, Shard, Snapshot};
+use snapshot::{KeptPhoto, Pixels, Shard, Snapshot};
 
 use super::pooling::pool;
 use crate::body::Pose;
@@ -112,20 +112,7 @@ impl<'a> ViewReader<'a> {
 
     fn read_one(&self, row: usize, pixels: Pixels, out: &mut [u8]) -> Result<(), ViewError> {
         let photo = &self.snapshot.photos()[row];
-        let mut read = || {
-            let shard: Shard = self.snapshot.shard(photo)?;
-            let size = shard.size_px();
-            if size == self.side {
-                return shard.read_pixels(pixels, photo.row as usize, out);
-            }
-            WHOLE.with_borrow_mut(|whole| {
-                whole.resize(3 * size * size, 0);
-                shard.read_pixels(pixels, photo.row as usize, whole)?;
-                pool(whole, size, self.side, out);
-                Ok(())
-            })
-        };
-        read().map_err(|source| match source {
+        self.read_planes(photo, pixels, out).map_err(|source| match source {
             snapshot::Error::WithoutTensors { tensor, .. } => {
                 ViewError::WithoutTensors { snapshot: self.snapshot.path().to_owned(), tensor }
             }
@@ -135,6 +122,20 @@ impl<'a> ViewReader<'a> {
                 snapshot: self.snapshot.path().to_owned(),
                 source: Box::new(source),
             },
+        })
+    }
+
+    fn read_planes(&self, photo: &KeptPhoto, pixels: Pixels, out: &mut [u8]) -> Result<(), snapshot::Error> {
+        let shard: Shard = self.snapshot.shard(photo)?;
+        let size = shard.size_px();
+        if size == self.side {
+            return shard.read_pixels(pixels, photo.row as usize, out);
+        }
+        WHOLE.with_borrow_mut(|whole| {
+            whole.resize(3 * size * size, 0);
+            shard.read_pixels(pixels, photo.row as usize, whole)?;
+            pool(whole, size, self.side, out);
+            Ok(())
         })
     }
 }

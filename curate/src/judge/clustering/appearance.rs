@@ -42,18 +42,19 @@ type Axis = [(usize, f32); SIDE];
 
 /// As it is, then cut or put on at the beginning, on both ends, at the end.
 static AXES: LazyLock<Vec<Axis>> = LazyLock::new(|| {
-    let axis = |scale: f32, start: f32| {
-        std::array::from_fn(|at| {
-            let share = start + scale * (at as f32 + 0.5) / SIDE as f32;
-            let place = (share * SIDE as f32 - 0.5).clamp(0.0, (SIDE - 1) as f32);
-            let first = (place as usize).min(SIDE - 2);
-            (first, place - first as f32)
-        })
-    };
     let scales = CUTS.into_iter().flat_map(|cut| [1.0 - cut, 1.0 / (1.0 - cut)]);
-    let ends = |scale: f32| [0.0, 0.5, 1.0].map(|end| axis(scale, end * (1.0 - scale)));
-    std::iter::once(axis(1.0, 0.0)).chain(scales.flat_map(ends)).collect()
+    let ends = |scale: f32| [0.0, 0.5, 1.0].map(|end| lay_axis(scale, end * (1.0 - scale)));
+    std::iter::once(lay_axis(1.0, 0.0)).chain(scales.flat_map(ends)).collect()
 });
+
+fn lay_axis(scale: f32, start: f32) -> Axis {
+    std::array::from_fn(|at| {
+        let share = start + scale * (at as f32 + 0.5) / SIDE as f32;
+        let place = (share * SIDE as f32 - 0.5).clamp(0.0, (SIDE - 1) as f32);
+        let first = (place as usize).min(SIDE - 2);
+        (first, place - first as f32)
+    })
+}
 
 type Pixels = [[f32; 3]; SIDE * SIDE];
 
@@ -140,18 +141,19 @@ fn stretched(pixels: &Pixels, axis: &Axis, place: fn(usize, usize) -> usize) -> 
 
 /// The picture with each pixel spread over its neighbours, a quarter of it to either side, along both axes.
 fn soft(pixels: &Pixels) -> Pixels {
-    let along = |pixels: &Pixels, place: fn(usize, usize) -> usize| {
-        let mut out = [[0.0; 3]; SIDE * SIDE];
-        for line in 0..SIDE {
-            for at in 0..SIDE {
-                let of = |at: usize| pixels[place(line, at)];
-                let (before, here, behind) = (of(at.saturating_sub(1)), of(at), of((at + 1).min(SIDE - 1)));
-                out[place(line, at)] = std::array::from_fn(|c| (before[c] + 2.0 * here[c] + behind[c]) / 4.0);
-            }
+    soften(&soften(pixels, |line, at| line * SIDE + at), |line, at| at * SIDE + line)
+}
+
+fn soften(pixels: &Pixels, place: fn(usize, usize) -> usize) -> Pixels {
+    let mut out = [[0.0; 3]; SIDE * SIDE];
+    for line in 0..SIDE {
+        for at in 0..SIDE {
+            let of = |at: usize| pixels[place(line, at)];
+            let (before, here, behind) = (of(at.saturating_sub(1)), of(at), of((at + 1).min(SIDE - 1)));
+            out[place(line, at)] = std::array::from_fn(|c| (before[c] + 2.0 * here[c] + behind[c]) / 4.0);
         }
-        out
-    };
-    along(&along(pixels, |line, at| line * SIDE + at), |line, at| at * SIDE + line)
+    }
+    out
 }
 
 /// How far each pixel is from its counterpart, once the channels of the other picture are as light as this

@@ -79,48 +79,69 @@ fn place_block(
     is_same: &(impl Fn(usize, usize, bool) -> bool + Sync),
 ) {
     let before = Index::new(radius, &leaders.hashes);
-    let nearest_before = |(at, &print): (usize, &Fingerprint)| {
-        let is_same = |near: Neighbour| {
-            is_same(first + at, leaders.places[of_leader(near).place as usize], near.mirrored)
-        };
-        before.nearest(&query_of(print), is_same).map(of_leader)
-    };
-    let joined: Vec<Option<Neighbour>> = block.par_iter().enumerate().map(nearest_before).collect();
-
+    let own = DynamicIndex::new(radius);
+    let mut block = Block { first, prints: block, own, own_places: Vec::new(), is_same };
+    let count = block.prints.len();
+    let nearest_before = |at: usize| block.nearest_before(at, &before, leaders);
+    let joined: Vec<Option<Neighbour>> = (0..count).into_par_iter().map(nearest_before).collect();
     // What joins no earlier leader joins one of the block's own, or becomes one, in the order of the list.
-    let earlier = leaders.places.len();
-    let mut own = DynamicIndex::new(radius);
-    let mut own_places: Vec<usize> = Vec::new();
-    // Of the block's own leaders, those before the `among`th.
-    let nearest_own = |own: &DynamicIndex, own_places: &[usize], at: usize, among: usize| {
-        let is_same = |near: Neighbour| {
-            is_same(first + at, first + own_places[of_leader(near).place as usize], near.mirrored)
-        };
-        own.nearest(&query_of(block[at]), among * PARTS, is_same).map(of_leader)
-    };
-    for (at, &print) in block.iter().enumerate() {
-        if joined[at].is_none() && nearest_own(&own, &own_places, at, own_places.len()).is_none() {
-            parts(print).into_iter().for_each(|hash| own.push(hash));
-            own_places.push(at);
+    for at in (0..count).filter(|&at| joined[at].is_none()) {
+        if block.nearest_own(at, block.own_places.len()).is_none() {
+            parts(block.prints[at]).into_iter().for_each(|hash| block.own.push(hash));
+            block.own_places.push(at);
         }
     }
-    let place = |at: usize| {
+    places.par_extend((0..count).into_par_iter().map(|at| block.place(at, joined[at], leaders)));
+    let own = block.own_places.iter();
+    leaders.hashes.extend(own.clone().flat_map(|&at| parts(block.prints[at])));
+    leaders.places.extend(own.map(|&at| first + at));
+}
+
+/// Photos that are placed together, and those of them that lead.
+struct Block<'a, S> {
+    /// The place of the first in the whole list.
+    first: usize,
+    prints: &'a [Fingerprint],
+    own: DynamicIndex,
+    /// Leaders by their places in the block.
+    own_places: Vec<usize>,
+    is_same: &'a S,
+}
+
+impl<S: Fn(usize, usize, bool) -> bool> Block<'_, S> {
+    /// The nearest of the leaders of earlier blocks.
+    fn nearest_before(&self, at: usize, before: &Index, leaders: &Leaders) -> Option<Neighbour> {
+        let is_same = |near: Neighbour| {
+            (self.is_same)(self.first + at, leaders.places[of_leader(near).place as usize], near.mirrored)
+        };
+        before.nearest(&query_of(self.prints[at]), is_same).map(of_leader)
+    }
+
+    /// The nearest of the block's own leaders before the `among`th.
+    fn nearest_own(&self, at: usize, among: usize) -> Option<Neighbour> {
+        let is_same = |near: Neighbour| {
+            let leader = self.own_places[of_leader(near).place as usize];
+            (self.is_same)(self.first + at, self.first + leader, near.mirrored)
+        };
+        self.own.nearest(&query_of(self.prints[at]), among * PARTS, is_same).map(of_leader)
+    }
+
+    /// `joined` is the nearest of the leaders of earlier blocks, where there is one.
+    fn place(&self, at: usize, joined: Option<Neighbour>, leaders: &Leaders) -> Assignment {
         // The leaders of the block that come before; a leader finds none.
-        let among = own_places.partition_point(|&place| place < at);
-        if own_places.get(among) == Some(&at) {
-            return Assignment { leader: first + at, distance: 0, mirrored: false };
+        let among = self.own_places.partition_point(|&place| place < at);
+        if self.own_places.get(among) == Some(&at) {
+            return Assignment { leader: self.first + at, distance: 0, mirrored: false };
         }
-        let own = nearest_own(&own, &own_places, at, among);
+        let earlier = leaders.places.len();
+        let own = self.nearest_own(at, among);
         let own = own.map(|near| (near.distance, earlier + near.place as usize, near));
-        let joined = joined[at].map(|near| (near.distance, near.place as usize, near));
+        let joined = joined.map(|near| (near.distance, near.place as usize, near));
         let (distance, leader, near) = own.into_iter().chain(joined).min().expect("it joined a leader");
-        let leader =
-            leader.checked_sub(earlier).map_or_else(|| leaders.places[leader], |own| first + own_places[own]);
+        let own = |own: usize| self.first + self.own_places[own];
+        let leader = leader.checked_sub(earlier).map_or_else(|| leaders.places[leader], own);
         Assignment { leader, distance, mirrored: near.mirrored }
-    };
-    places.par_extend((0..block.len()).into_par_iter().map(place));
-    leaders.hashes.extend(own_places.iter().flat_map(|&at| parts(block[at])));
-    leaders.places.extend(own_places.iter().map(|&at| first + at));
+    }
 }
 
 #[cfg(test)]

@@ -120,12 +120,8 @@ impl DynamicIndex {
         let mut nearest: Option<Neighbour> = None;
         for &(hash, mirrored) in query {
             let mut compare = |place: u32| {
-                let distance = (hash ^ self.hashes[place as usize]).count_ones();
-                let near = Neighbour { distance, place, mirrored };
-                let is_near = distance <= self.radius.max_distance && (place as usize) < among;
-                if is_near && nearest.is_none_or(|best| near < best) && is_same(near) {
-                    nearest = Some(near);
-                }
+                let is_nearer = |near: &Neighbour| nearest.is_none_or(|best| *near < best) && is_same(*near);
+                nearest = self.near(place, (hash, mirrored), among).filter(is_nearer).or(nearest);
             };
             if self.hashes.len() <= self.radius.buckets() {
                 (0..self.hashes.len() as u32).for_each(compare);
@@ -142,6 +138,13 @@ impl DynamicIndex {
             }
         }
         nearest
+    }
+
+    /// The hash at `place`, where that is among the first `among` and within the distance.
+    fn near(&self, place: u32, (hash, mirrored): (u64, bool), among: usize) -> Option<Neighbour> {
+        let distance = (hash ^ self.hashes[place as usize]).count_ones();
+        let is_near = distance <= self.radius.max_distance && (place as usize) < among;
+        is_near.then_some(Neighbour { distance, place, mirrored })
     }
 }
 
@@ -166,12 +169,7 @@ impl Index {
     pub fn each_near(&self, query: &Query, mut found: impl FnMut(Neighbour)) {
         for &(hash, mirrored) in query {
             let mut compare = |band: &Band, range: Range<usize>| {
-                for (at, other) in range.clone().zip(&band.hashes[range]) {
-                    let distance = (hash ^ other).count_ones();
-                    if distance <= self.radius.max_distance {
-                        found(Neighbour { distance, place: band.places[at], mirrored });
-                    }
-                }
+                self.compare(band, range, (hash, mirrored), &mut found);
             };
             for (number, band) in self.bands.iter().enumerate() {
                 if band.starts.is_empty() {
@@ -181,6 +179,21 @@ impl Index {
                 for bucket in self.radius.buckets_near(hash, number) {
                     compare(band, band.starts[bucket] as usize..band.starts[bucket + 1] as usize);
                 }
+            }
+        }
+    }
+
+    fn compare(
+        &self,
+        band: &Band,
+        range: Range<usize>,
+        (hash, mirrored): (u64, bool),
+        found: &mut impl FnMut(Neighbour),
+    ) {
+        for (at, other) in range.clone().zip(&band.hashes[range]) {
+            let distance = (hash ^ other).count_ones();
+            if distance <= self.radius.max_distance {
+                found(Neighbour { distance, place: band.places[at], mirrored });
             }
         }
     }

@@ -178,15 +178,10 @@ fn halo(
 
 /// Of a convolution that keeps height and width.
 fn reach_of_convolution(node: &Node, weights: &HashMap<String, Vec<i64>>) -> Option<usize> {
-    let shape_of_weights = || {
-        node.inputs
-            .get(1)
-            .and_then(|name| weights.get(name))
-            .and_then(|shape| shape.get(2..))
-            .map(<[i64]>::to_vec)
-    };
-    let kernel =
-        node.integers("kernel_shape").filter(|kernel| !kernel.is_empty()).or_else(shape_of_weights)?;
+    let kernel = node
+        .integers("kernel_shape")
+        .filter(|kernel| !kernel.is_empty())
+        .or_else(|| read_kernel(node, weights))?;
     let is_one = |name: &str| node.integers(name).is_none_or(|values| values.iter().all(|&value| value == 1));
     let &[side, other] = kernel.as_slice() else { return None };
     let reach = side.checked_sub(1)? / 2;
@@ -196,4 +191,13 @@ fn reach_of_convolution(node: &Node, weights: &HashMap<String, Vec<i64>>) -> Opt
     let keeps_size = side == other && side % 2 == 1 && pads.iter().all(|&pad| pad == reach);
     (keeps_size && has_no_auto_pad && is_one("strides") && is_one("dilations"))
         .then(|| usize::try_from(reach).ok())?
+}
+
+/// The kernel's sides, by the shape of the weights.
+fn read_kernel(node: &Node, weights: &HashMap<String, Vec<i64>>) -> Option<Vec<i64>> {
+    node.inputs
+        .get(1)
+        .and_then(|name| weights.get(name))
+        .and_then(|shape| shape.get(2..))
+        .map(<[i64]>::to_vec)
 }

@@ -196,11 +196,7 @@ impl UNet {
         let step = grad::silu(&step)?.to_dtype(self.compute)?;
         let conditioning = &conditioning.in_type(self.compute)?;
         let run = |layer: &Arc<Layer>, x: &Tensor, skip: Option<&Tensor>| {
-            if self.checkpointing {
-                layer.forward_checkpointed(x, skip, &step, conditioning)
-            } else {
-                layer.forward(x, skip, &step, conditioning)
-            }
+            self.run(layer, x, skip, &step, conditioning)
         };
         let mut x = self.conv_in.forward(&latents)?;
         let mut skips = vec![x.clone()];
@@ -227,6 +223,21 @@ impl UNet {
             }
         }
         Ok(self.conv_out.forward(&self.conv_norm_out.forward_silu(&x)?)?.to_dtype(DType::F32)?)
+    }
+
+    fn run(
+        &self,
+        layer: &Arc<Layer>,
+        x: &Tensor,
+        skip: Option<&Tensor>,
+        step: &Tensor,
+        conditioning: &Conditioning,
+    ) -> Result<Tensor> {
+        if self.checkpointing {
+            layer.forward_checkpointed(x, skip, step, conditioning)
+        } else {
+            layer.forward(x, skip, step, conditioning)
+        }
     }
 
     fn check(&self, latents: &Tensor, timesteps: &[f64], conditioning: &Conditioning) -> Result<()> {

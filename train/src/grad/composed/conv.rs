@@ -70,14 +70,22 @@ fn tied(
     }
     let bias = bias.cloned().map_or_else(|| Tensor::zeros(1, x.dtype(), x.device()), Ok)?;
     let wanted = [x.track_op(), weight.track_op(), bias.track_op()];
-    let backward = move |grad: &Tensor| {
-        Ok([
-            wanted[0].then(|| window.of_input(grad, &turned(&w)?)).transpose()?,
-            wanted[1].then(|| window.of_weight(grad, &maps)).transpose()?,
-            wanted[2].then(|| widened(grad)?.sum((0, 2, 3))).transpose()?,
-        ])
-    };
+    let operands = [maps, w];
+    let backward = move |grad: &Tensor| backpropagate(grad, window, &operands, wanted);
     Ok(node3("conv2d", [x, weight, &bias], y, Box::new(backward))?)
+}
+
+fn backpropagate(
+    grad: &Tensor,
+    window: Window,
+    [maps, w]: &[Tensor; 2],
+    wanted: [bool; 3],
+) -> candle_core::Result<[Option<Tensor>; 3]> {
+    Ok([
+        wanted[0].then(|| window.of_input(grad, &turned(w)?)).transpose()?,
+        wanted[1].then(|| window.of_weight(grad, maps)).transpose()?,
+        wanted[2].then(|| widened(grad)?.sum((0, 2, 3))).transpose()?,
+    ])
 }
 
 /// `[o, i, kh, kw]` to `[i, o, kh, kw]`, turned by 180°.

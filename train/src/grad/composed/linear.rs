@@ -24,17 +24,24 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
             // Without a bias, an empty tensor takes its place among the arguments.
             let bias = bias.cloned().map_or_else(|| Tensor::zeros(1, x.dtype(), x.device()), Ok)?;
             let wanted = [flat.track_op(), weight.track_op(), bias.track_op()];
-            let backward = move |grad: &Tensor| {
-                Ok([
-                    wanted[0].then(|| grad.matmul(&w)).transpose()?,
-                    wanted[1].then(|| grad.t()?.matmul(&rows)).transpose()?,
-                    wanted[2].then(|| widened(grad)?.sum(0)).transpose()?,
-                ])
-            };
+            let backward = move |grad: &Tensor| backpropagate(grad, &w, &rows, wanted);
             node3("linear", [&flat, weight, &bias], &y, Box::new(backward))?
         }
     };
     Ok(y.reshape(dims)?)
+}
+
+fn backpropagate(
+    grad: &Tensor,
+    w: &Tensor,
+    rows: &Tensor,
+    wanted: [bool; 3],
+) -> candle_core::Result<[Option<Tensor>; 3]> {
+    Ok([
+        wanted[0].then(|| grad.matmul(w)).transpose()?,
+        wanted[1].then(|| grad.t()?.matmul(rows)).transpose()?,
+        wanted[2].then(|| widened(grad)?.sum(0)).transpose()?,
+    ])
 }
 
 fn of_frozen(flat: &Tensor, weight: Tensor, y: &Tensor) -> Result<Tensor> {

@@ -204,27 +204,8 @@ impl Kernel<3> for Attention {
                 self.head_backward(&whole, h, (first, rows), wanted)
             })
             .collect();
-        // Parts are transposed, one per head and run of query rows.
         let gather = |which: usize, length: usize, width: usize| {
-            let mut whole = vec![T::zero(); sizes.batch * length * width * self.heads];
-            whole.par_chunks_mut(length * width * self.heads).enumerate().for_each(|(batch, whole)| {
-                for ((h, first), part) in tasks.iter().zip(&done) {
-                    if h / self.heads != batch {
-                        continue;
-                    }
-                    // Gradients of the queries have their rows; those of keys and values add up.
-                    let part = &part[which];
-                    let (first, rows) = if which == 0 { (*first, part.len() / width) } else { (0, length) };
-                    let of_rows = whole.chunks_exact_mut(width * self.heads).skip(first).take(rows);
-                    for (i, row) in of_rows.enumerate() {
-                        let row = &mut row[h % self.heads * width..][..width];
-                        for (j, sum) in row.iter_mut().enumerate() {
-                            *sum += if which == 0 { part[i * width + j] } else { part[j * length + i] };
-                        }
-                    }
-                }
-            });
-            whole
+            self.gather(which, [sizes.batch, length, width], &tasks, &done)
         };
         Ok([
             wanted[0].then(|| gather(0, sizes.n, sizes.d)),
@@ -235,6 +216,35 @@ impl Kernel<3> for Attention {
 }
 
 impl Attention {
+    /// One gradient of what the tasks found: parts are transposed, one per head and run of query rows.
+    fn gather<T: Real>(
+        &self,
+        which: usize,
+        [batch, length, width]: [usize; 3],
+        tasks: &[(usize, usize)],
+        done: &[[Vec<T>; 3]],
+    ) -> Vec<T> {
+        let mut whole = vec![T::zero(); batch * length * width * self.heads];
+        whole.par_chunks_mut(length * width * self.heads).enumerate().for_each(|(batch, whole)| {
+            for ((h, first), part) in tasks.iter().zip(done) {
+                if h / self.heads != batch {
+                    continue;
+                }
+                // Gradients of the queries have their rows; those of keys and values add up.
+                let part = &part[which];
+                let (first, rows) = if which == 0 { (*first, part.len() / width) } else { (0, length) };
+                let of_rows = whole.chunks_exact_mut(width * self.heads).skip(first).take(rows);
+                for (i, row) in of_rows.enumerate() {
+                    let row = &mut row[h % self.heads * width..][..width];
+                    for (j, sum) in row.iter_mut().enumerate() {
+                        *sum += if which == 0 { part[i * width + j] } else { part[j * length + i] };
+                    }
+                }
+            }
+        });
+        whole
+    }
+
     /// Gradients by the query rows `rows` of head `h` of all heads of the batch: those of the queries by rows, those of
     /// keys and values transposed, so that the scores' gradients are multiplied as they lie.
     fn head_backward<T: Real>(

@@ -181,19 +181,20 @@ impl Kernel<3> for GroupNorm {
                 simd::<GroupBackward, _>((self, dx, x, grad, weight, bias))
             })
             .collect();
-        let per_channel = |of: fn(&(f64, f64)) -> f64| {
-            let mut total = vec![0f64; x.dims[1]];
-            for (i, pair) in sums.iter().enumerate() {
-                total[i % x.dims[1]] += of(pair);
-            }
-            total.into_iter().map(T::from_f64).collect()
-        };
         Ok([
             wanted[0].then_some(dx),
-            wanted[1].then(|| per_channel(|s| s.1)),
-            wanted[2].then(|| per_channel(|s| s.0)),
+            wanted[1].then(|| sum_per_channel(&sums, x.dims[1], |s| s.1)),
+            wanted[2].then(|| sum_per_channel(&sums, x.dims[1], |s| s.0)),
         ])
     }
+}
+
+fn sum_per_channel<T: Real>(sums: &[(f64, f64)], channels: usize, of: fn(&(f64, f64)) -> f64) -> Vec<T> {
+    let mut total = vec![0f64; channels];
+    for (i, pair) in sums.iter().enumerate() {
+        total[i % channels] += of(pair);
+    }
+    total.into_iter().map(T::from_f64).collect()
 }
 
 enum Group {}

@@ -92,21 +92,31 @@ impl NaryKernel for OfSpans {
             });
             dx
         });
-        let of_map = |map: usize| {
-            let outputs = args[2 + 2 * map].data.len();
-            let (mut dw, mut db) = (vec![T::zero(); outputs * inputs], vec![T::zero(); outputs]);
-            for &Spot { place, start, .. } in spots.iter().filter(|spot| spot.map == map) {
-                let by = columns(grad.data, start, outputs, length).t();
-                let product = MatMut::new(&mut dw, outputs, inputs);
-                gemm(product, Into::Add, T::one(), by, at(x, place, (places, inputs)), Threads::One);
-                for row in grad.data.chunks_exact(length) {
-                    db.iter_mut().zip(&row[start..]).for_each(|(sum, value)| *sum += *value);
-                }
-            }
-            [dw, db]
-        };
+        let of_map = |map: usize| differentiate(map, args, grad, &spots, length);
         let of_maps: Vec<[Vec<T>; 2]> = (0..self.spans.len()).into_par_iter().map(of_map).collect();
         let of_maps = of_maps.into_iter().flatten().zip(&wanted[1..]);
         Ok([dx].into_iter().chain(of_maps.map(|(grad, wanted)| wanted.then_some(grad))).collect())
     }
+}
+
+/// The gradients of one map's weight and bias.
+fn differentiate<T: Real>(
+    map: usize,
+    args: &[View<'_, T>],
+    grad: View<'_, T>,
+    spots: &[Spot],
+    length: usize,
+) -> [Vec<T>; 2] {
+    let (x, places, inputs) = (args[0].data, args[0].dims[1], args[0].dims[2]);
+    let outputs = args[2 + 2 * map].data.len();
+    let (mut dw, mut db) = (vec![T::zero(); outputs * inputs], vec![T::zero(); outputs]);
+    for &Spot { place, start, .. } in spots.iter().filter(|spot| spot.map == map) {
+        let by = columns(grad.data, start, outputs, length).t();
+        let product = MatMut::new(&mut dw, outputs, inputs);
+        gemm(product, Into::Add, T::one(), by, at(x, place, (places, inputs)), Threads::One);
+        for row in grad.data.chunks_exact(length) {
+            db.iter_mut().zip(&row[start..]).for_each(|(sum, value)| *sum += *value);
+        }
+    }
+    [dw, db]
 }

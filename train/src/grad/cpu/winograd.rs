@@ -330,11 +330,10 @@ impl<T: Real> Weight<'_, T> {
         let stride = i.len().next_multiple_of(LANES);
         let edge = side.input();
         let len = edge * edge * o.len() * stride;
+        let row = |o: usize| &self.values[(o * self.i + i.start) * 9..][..i.len() * 9];
         let transform = |values: &mut [T]| {
-            split(values, o.len(), stride).into_par_iter().zip(o.clone()).for_each(|(mut to, o)| {
-                let row = &self.values[(o * self.i + i.start) * 9..][..i.len() * 9];
-                simd::<WeightRow, _>((side, direction, row, &mut to[..]));
-            });
+            let rows = split(values, o.len(), stride).into_par_iter().zip(o.clone());
+            rows.for_each(|(mut to, o)| simd::<WeightRow, _>((side, direction, row(o), &mut to[..])));
         };
         let cache = self.cache.and_then(|cache| cache.get((side, direction, start), (tiles, len), transform));
         let values = cache.map(Transforms::Cached).unwrap_or_else(|| {
