@@ -56,7 +56,7 @@ pub fn say_what_is_not_checked(plan: &Plan) {
         .collect();
     if !synthetic.is_empty() && !plan.loaded.is_of_demo() {
         eprintln!(
-            "bolid: {} were trained on drawn people and say little of real photos; register others with `bolid \
+            "bolid: trained on drawn people, so of little use on real photos: {}; register others with `bolid \
              models add` (README.md, \"Your own photos\")",
             synthetic.join(", ")
         );

@@ -177,12 +177,12 @@ mod tests {
 
     #[test]
     fn columns_of_numbers_stand_to_the_right_and_lists_of_reasons_to_the_left() {
-        let rows = [["7", "1 watermark, 2 no_face"], ["12", "–"], ["–", "1 no_face"]];
+        let rows = [["7", "1 watermark, 2 no_face"], ["1,204", "–"], ["–", "1 no_face"]];
         let rows = rows.map(|row| row.map(str::to_owned).to_vec());
         let text = unwrapped_table(&["n", "why"], &rows);
-        assert!(text.contains("│  7 "), "{text}");
+        assert!(text.contains("│     7 "), "{text}");
         assert!(text.lines().any(|line| line.contains(" 1 no_face   ")), "{text}");
-        // Neither has a width of its own where the terminal is wide enough.
+        // A wide terminal shows the same.
         assert_eq!(text, table_of_width(&["n", "why"], &rows, 200).replace('\u{a0}', " "));
         assert!(is_number("3.88 MiB") && is_number("12 %") && !is_number("1 no_face") && !is_number("demo"));
     }

@@ -26,9 +26,10 @@ pub struct EvaluateArgs {
     /// CLIP's features are compared without it, and the distances named so.
     #[arg(long, value_name = "FILE.onnx")]
     pub inception: Option<PathBuf>,
-    /// The image encoder's folder for the reference stream [default: `image_encoder` in the base's].
-    #[arg(long, value_name = "FOLDER")]
-    pub image_encoder: Option<PathBuf>,
+    /// The image encoder for the reference stream: a folder, a repository id or `eva02-clip-l` [default: `image_encoder` in the
+    /// base's].
+    #[arg(long, value_name = "ENCODER")]
+    pub image_encoder: Option<String>,
     /// The people: those on the test side of a snapshot (id, its beginning, name or folder); trainings on that side are
     /// refused.
     #[arg(long, value_name = "SNAPSHOT", required_unless_present_any = ["people_seed", "survey_results"])]

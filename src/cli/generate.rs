@@ -81,9 +81,10 @@ pub struct GenerateArgs {
     /// The body-VAE for photos: a run or a folder with a model [default: the adapter's].
     #[arg(long, value_name = "RUN")]
     pub body_model: Option<String>,
-    /// The image encoder's folder for --ref [default: `image_encoder` in the base's].
-    #[arg(long, value_name = "FOLDER")]
-    pub image_encoder: Option<PathBuf>,
+    /// The image encoder for --ref: a folder, a repository id or `eva02-clip-l` [default: `image_encoder` in the
+    /// base's].
+    #[arg(long, value_name = "ENCODER")]
+    pub image_encoder: Option<String>,
     /// Draw a picture again from what is written in it.
     #[arg(long, value_name = "IMAGE", conflicts_with_all = ["prompt", "negative_prompt", "body", "reference", "grid",
         "batch", "lambda_body", "lambda_ref", "guidance", "scheduler", "spacing", "steps", "seed", "width", "height"])]

@@ -53,7 +53,7 @@ use crate::generate::{BASE, base_folder, body};
 use crate::output::Output;
 use crate::progress;
 use crate::runtime::onnx_runtime;
-use crate::training::{runs, together};
+use crate::training::{model, runs, together};
 use crate::which;
 use compute::{AskedPose, Judged};
 use condition::Condition;
@@ -104,7 +104,7 @@ pub fn run(args: &EvaluateArgs, global: &Global, output: Output) -> Result<Done>
         unet: None,
         loras: Vec::new(),
         adapter: Some(adapter.folder.clone()),
-        image_encoder: args.image_encoder.clone(),
+        image_encoder: args.image_encoder.as_deref().map(model::image_encoder_folder).transpose()?,
     };
     let device = args.device.open()?;
     let models = Models::load(files, &device).with_context(|| format!("load the base `{base_name}`"))?;

@@ -36,7 +36,7 @@ use train::report::{Grid, Picture, Row};
 use crate::cli::{GenerateArgs, Global};
 use crate::exit::Done;
 use crate::output::Output;
-use crate::training::together;
+use crate::training::{model, together};
 use adapter::ChosenAdapter;
 pub use base::{BASE, base_folder};
 use body::BodyChoice;
@@ -147,7 +147,7 @@ fn load(args: &GenerateArgs, base: &str, adapter: Option<&ChosenAdapter>) -> Res
         unet: args.unet.clone(),
         loras: request::loras(&args.loras)?,
         adapter: adapter.map(|adapter| adapter.folder.clone()),
-        image_encoder: args.image_encoder.clone(),
+        image_encoder: args.image_encoder.as_deref().map(model::image_encoder_folder).transpose()?,
     };
     Models::load(files, &args.device.open()?).with_context(|| format!("load the base `{base}`"))
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use train::Device;
 use train::body::file::{self, SavedBodyVae};
 use train::diffusion::checkpoint::Hub;
+use train::diffusion::image_encoder;
 use train::run::RunFolder;
 
 use super::runs;
@@ -36,12 +37,27 @@ pub fn load(runs_dir: &Path, wanted: &str, device: &Device) -> Result<ChosenMode
 
 /// The folder of a base: `name` itself, or a repository's through the cache that all Hugging Face tools share.
 pub fn base_folder(name: &str, revision: &str) -> Result<PathBuf> {
-    let folder = Path::new(name);
-    let is_repository = !folder.exists() && name.split('/').count() == 2 && !name.starts_with(['.', '/']);
-    Ok(match is_repository {
+    Ok(match is_repository(name) {
         true => Hub::from_env().checkpoint(name, revision, false)?,
-        false => folder.to_owned(),
+        false => PathBuf::from(name),
     })
+}
+
+/// The folder of an image encoder: a short name's ([`encoder_names`]), `name` itself, or a repository's.
+pub fn image_encoder_folder(name: &str) -> Result<PathBuf> {
+    match image_encoder::repository_of(name).or(is_repository(name).then_some(name)) {
+        Some(repository) => Ok(Hub::from_env().model(repository, "main")?),
+        None => Ok(PathBuf::from(name)),
+    }
+}
+
+/// The short names of image encoders, for messages.
+pub fn encoder_names() -> String {
+    image_encoder::names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn is_repository(name: &str) -> bool {
+    !Path::new(name).exists() && name.split('/').count() == 2 && !name.starts_with(['.', '/'])
 }
 
 fn read(folder: &Path, device: &Device) -> Result<SavedBodyVae> {

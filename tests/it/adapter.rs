@@ -170,3 +170,39 @@ fn what_cannot_be_trained_is_refused_before_the_first_step() {
         &["36 photos", "bolid train cache"],
     );
 }
+
+#[test]
+fn references_are_read_by_eva_clip_and_by_no_other_encoder_than_the_adapters() {
+    let (place, config) = workplace();
+    let eva = place.path().join("eva");
+    fs::create_dir_all(&eva).expect("a folder");
+    let golden = project().join("tests/golden/eva_clip_vision");
+    // As open_clip's repositories have it: the configuration in `model_cfg`, the tower below `visual.trunk`.
+    let settings = fs::read_to_string(golden.join("config.json")).expect("the case's configuration");
+    fs::write(eva.join("open_clip_config.json"), format!("{{\"model_cfg\": {settings}}}")).expect("a file");
+    fs::copy(golden.join("weights.safetensors"), eva.join("open_clip_model.safetensors")).expect("a copy");
+    let eva = eva.to_str().expect("letters");
+    let encoder = format!("ref.encoder={eva:?}");
+    let with = ["--set", encoder.as_str(), "--set", "objective.alpha_id=0", "--set", "fit.steps=2"];
+    place.succeed(&adapter("cache", &config, &with));
+    place.succeed(&adapter("adapter", &config, &with));
+
+    let run = run_named(&place, "tiny");
+    let (run, base) = (run.to_str().expect("letters"), place.path().join("base"));
+    let reference = project().join("tests/golden/images/square.png");
+    let picture = place.path().join("picture.png");
+    let base = base.to_str().expect("letters");
+    let (reference, out) = (reference.to_str().expect("letters"), picture.to_str().expect("letters"));
+    let settings = ["--width", "32", "--height", "32", "--steps", "2"];
+    let models = ["generate", "--prompt", "a person", "--base", base, "--adapter", run];
+    let drawn = [&models[..], &["--ref", reference, "--out", out], &settings].concat();
+    refused(&place, &drawn, &["image encoder", "--image-encoder"]);
+    assert!(!picture.exists());
+    place.succeed(&[&drawn[..], &["--image-encoder", eva]].concat());
+    assert!(picture.is_file());
+
+    let both = ["--set", &encoder, "--set", "base.image_encoder=\"x\""];
+    refused(&place, &adapter("cache", &config, &both), &["ref.encoder", "not both"]);
+    let nowhere = ["--set", "ref.encoder=\"nowhere\""];
+    refused(&place, &adapter("cache", &config, &nowhere), &["nowhere", "eva02-clip-l"]);
+}

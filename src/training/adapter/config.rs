@@ -28,6 +28,9 @@ pub struct AdapterConfig {
     pub data: Data,
     /// The frozen base.
     pub base: Base,
+    /// What reads references.
+    #[serde(default, rename = "ref", skip_serializing_if = "ReferenceModel::is_bases_own")]
+    pub reference: ReferenceModel,
     /// The body-VAE.
     #[serde(default)]
     pub body: BodyModel,
@@ -66,7 +69,7 @@ pub struct Base {
     /// The repository's branch, tag or commit.
     #[serde(default = "main")]
     pub revision: String,
-    /// The image encoder's folder; left out, `image_encoder` in the base's.
+    /// The image encoder's folder; left out, `image_encoder` in the base's. `ref.encoder` takes repositories as well.
     #[serde(default)]
     pub image_encoder: Option<PathBuf>,
     /// A whole CLIP model's folder, for L_CLIP; left out, `clip` in the base's.
@@ -81,6 +84,21 @@ pub struct Base {
 
 fn main() -> String {
     "main".to_owned()
+}
+
+/// What reads references.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReferenceModel {
+    /// The image encoder, CLIP's or EVA02-CLIP's: `eva02-clip-l` and its kin, a folder or a repository id. Left out, that
+    /// of `base`.
+    pub encoder: Option<String>,
+}
+
+impl ReferenceModel {
+    fn is_bases_own(&self) -> bool {
+        self.encoder.is_none()
+    }
 }
 
 /// The body-VAE.
@@ -181,6 +199,12 @@ impl Default for Judging {
 }
 
 impl AdapterConfig {
+    /// What is called the image encoder: `ref.encoder`, or `base.image_encoder`.
+    pub fn image_encoder(&self) -> Option<String> {
+        let of_base = self.base.image_encoder.as_ref().map(|folder| folder.display().to_string());
+        self.reference.encoder.clone().or(of_base)
+    }
+
     /// Checks every table's values against their ranges, but for those of `fit`.
     ///
     /// # Errors
@@ -190,6 +214,9 @@ impl AdapterConfig {
         self.samples.check()?;
         self.dropout.check()?;
         self.objective.check()?;
+        if let (Some(encoder), Some(_)) = (&self.reference.encoder, &self.base.image_encoder) {
+            check("ref.encoder", encoder, false, "one of `ref.encoder` and `base.image_encoder`, not both")?;
+        }
         let (probe, judging) = (&self.probe.fit, &self.validation);
         let rate = probe.learning_rate;
         let sigma = probe.max_sigma;

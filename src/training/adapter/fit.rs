@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use serde_json::json;
 use train::DType;
+use train::adapter::file::IMAGE_ENCODER;
 use train::adapter::page::{GridPlan, page};
 use train::adapter::{
     Adapter, AdapterBatch, AdapterSource, Case, CaseErrors, Cases, ClipJudge, Objective, Pipeline, Widths,
@@ -98,6 +99,7 @@ pub fn run(args: &AdapterArgs, global: &Global, output: Output) -> Result<()> {
         ("program_version".to_owned(), spec.program_version.clone()),
         ("base".to_owned(), config.base.path.clone()),
         ("body_vae".to_owned(), encoders.body().digest.to_string()),
+        (IMAGE_ENCODER.to_owned(), encoders.spec().image.to_string()),
     ]);
     let load = |step: u64| -> Result<AdapterBatch, TaskError> {
         let plan = plan(&inputs.people, &inputs.origins, &config.samples, &config.dropout, config.seed, step);

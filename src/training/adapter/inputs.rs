@@ -11,6 +11,7 @@ use train::adapter::Origin;
 use train::cache::fill::captions;
 use train::cache::{CacheStore, Encoders};
 use train::diffusion::checkpoint::Checkpoint;
+use train::diffusion::image_encoder::is_image_encoder;
 use train::group::Group;
 use train::views::{People, Person};
 use train::{DType, Device};
@@ -117,15 +118,16 @@ impl Inputs {
     /// The frozen networks.
     pub fn encoders(&self) -> Result<Encoders> {
         let body = model::load(&self.runs_dir, &self.config.body.model, &self.device)?.saved;
-        let image = match &self.config.base.image_encoder {
-            Some(folder) => folder.clone(),
+        let image = match self.config.image_encoder() {
+            Some(name) => model::image_encoder_folder(&name).context("find `ref.encoder`")?,
             None => self.base.folder().join("image_encoder"),
         };
-        if !image.join("config.json").is_file() {
+        if !is_image_encoder(&image) {
             bail!(
-                "no image encoder in {}: set `base.image_encoder` to the folder of one, such as `models/image_encoder` \
-                 of h94/IP-Adapter",
-                image.display()
+                "no image encoder in {}: set `ref.encoder` to the folder of one, such as `models/image_encoder` of \
+                 h94/IP-Adapter, to a repository id, or to {}",
+                image.display(),
+                model::encoder_names()
             );
         }
         Ok(Encoders::load(&self.base, &image, body, self.config.base.size_px)?)

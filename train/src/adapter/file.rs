@@ -25,6 +25,9 @@ pub const LORA: &str = "lora.safetensors";
 /// The same in kohya's layout.
 pub const LORA_KOHYA: &str = "lora_kohya.safetensors";
 
+/// The fact that names the digest of the image encoder that references were read by.
+pub const IMAGE_ENCODER: &str = "image_encoder";
+
 /// Writes an adapter's `values` into `folder`, in the type `dtype`, with facts such as the run's id; `lora_shape` are
 /// rank and α of the base's update.
 ///

@@ -8,8 +8,8 @@ use photo::Digest;
 use super::spec::{CacheSpec, digest_of_files};
 use crate::body::file::SavedBodyVae;
 use crate::body::{BodyVae, Pose, Sets, Views};
-use crate::diffusion::checkpoint::{Checkpoint, load_image_encoder, tensor_files};
-use crate::diffusion::clip::{ClipVision, to_clip_pixels};
+use crate::diffusion::checkpoint::{Checkpoint, tensor_files};
+use crate::diffusion::image_encoder::ImageEncoder;
 use crate::diffusion::prompt::{EncodedPrompts, PromptEncoder};
 use crate::diffusion::vae::{AutoencoderKl, LatentDistribution};
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 pub struct Encoders {
     vae: AutoencoderKl,
     prompts: PromptEncoder,
-    image: ClipVision,
+    image: ImageEncoder,
     body: SavedBodyVae,
     spec: CacheSpec,
 }
@@ -50,7 +50,7 @@ impl Encoders {
         Ok(Self {
             vae,
             prompts: PromptEncoder::load(base)?,
-            image: load_image_encoder(image, DType::F32, base.device())?,
+            image: ImageEncoder::load(image, DType::F32, base.device())?,
             body,
             spec,
         })
@@ -63,7 +63,7 @@ impl Encoders {
 
     /// Width of the image embeddings.
     pub fn image_width(&self) -> usize {
-        self.image.config().projection()
+        self.image.width()
     }
 
     /// The body-VAE.
@@ -83,8 +83,7 @@ impl Encoders {
 
     /// Embeddings `[n, width]` of the same pictures.
     pub fn images(&self, pictures: &Tensor) -> Result<Tensor> {
-        let pixels = to_clip_pixels(pictures, self.image.config().image_size())?;
-        Ok(self.image.forward(&pixels)?.image_embeds)
+        self.image.embed(pictures)
     }
 
     /// How texts are read.
@@ -139,7 +138,5 @@ pub(crate) fn text_digest(base: &Checkpoint) -> Result<Digest> {
 
 /// The digest over an image encoder's files.
 pub(crate) fn image_digest(folder: &Path) -> Result<Digest> {
-    let mut files = vec![folder.join("config.json")];
-    files.extend(tensor_files(folder, "model", false)?);
-    digest_of_files(&files)
+    digest_of_files(&ImageEncoder::files(folder)?)
 }

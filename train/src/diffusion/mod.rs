@@ -9,9 +9,10 @@
 //! | `scheduler` | noise schedules, samplers, guidance |
 //! | `vae` | AutoencoderKL: images and latents |
 //! | `clip` | text and image encoders, L_CLIP |
+//! | `image_encoder` | what reads references: CLIP or EVA02-CLIP |
 //! | `adapter_file` | IP-Adapter files, read and written |
 //! | `checkpoint` | folders and repositories in diffusers' layout |
-//! | `sampling` | noise to latents
+//! | `sampling` | noise to latents |
 //! | `prompt` | prompts to the UNet's conditioning |
 //! | `tokenizer` | prompts to token ids |
 //! | `json` | configuration files as Python writes them |
@@ -20,6 +21,7 @@
 pub mod adapter_file;
 pub mod checkpoint;
 pub mod clip;
+pub mod image_encoder;
 pub mod json;
 pub(crate) mod layers;
 pub mod lora;

@@ -7,14 +7,14 @@ use photo::Digest;
 
 use super::embedding::Embedding;
 use super::settings::{ModelName, ModelNames};
-use crate::adapter::file::{self, BODY, LORA, REFERENCE};
+use crate::adapter::file::{self, BODY, IMAGE_ENCODER, LORA, REFERENCE, SavedAdapter};
 use crate::adapter::{Adapter, Pipeline};
 use crate::cache::CachedText;
 use crate::cache::encoders::{digest, image_digest, text_digest};
 use crate::cache::spec::digest_of_files;
 use crate::device::compute_type;
-use crate::diffusion::checkpoint::{Checkpoint, load_image_encoder};
-use crate::diffusion::clip::{ClipVision, to_clip_pixels};
+use crate::diffusion::checkpoint::Checkpoint;
+use crate::diffusion::image_encoder::{self, ImageEncoder};
 use crate::diffusion::prompt::PromptEncoder;
 use crate::diffusion::sampling::Sampling;
 use crate::diffusion::scheduler::SchedulerConfig;
@@ -49,7 +49,7 @@ pub struct Models {
     scheduler: SchedulerConfig,
     prompts: PromptEncoder,
     zeroes_empty_prompt: bool,
-    adapter: Option<Adapter>,
+    adapter: Option<SavedAdapter>,
 }
 
 impl Models {
@@ -85,7 +85,7 @@ impl Models {
             scheduler: base.scheduler()?,
             prompts: PromptEncoder::load(&base)?,
             zeroes_empty_prompt: base.zeroes_empty_prompt()?,
-            adapter: adapter.map(|saved| saved.adapter),
+            adapter,
             unet,
             names,
             files,
@@ -99,7 +99,7 @@ impl Models {
 
     /// The adapter, where there is one.
     pub fn adapter(&self) -> Option<&Adapter> {
-        self.adapter.as_ref()
+        self.adapter.as_ref().map(|saved| &saved.adapter)
     }
 
     /// The base's schedule.
@@ -144,7 +144,7 @@ impl Models {
     fn image_encoder_folder(&self) -> Result<PathBuf> {
         let folder =
             self.files.image_encoder.clone().unwrap_or_else(|| self.files.base.join("image_encoder"));
-        match folder.join("config.json").is_file() {
+        match image_encoder::is_image_encoder(&folder) {
             true => Ok(folder),
             false => Err(Error::NotFound { folder, wanted: vec!["config.json".to_owned()] }),
         }
@@ -156,9 +156,20 @@ impl Models {
     /// Where there is no image encoder, or its embeddings are not what the adapter was trained with.
     pub fn embed(&self, name: &str, rgb: &[u8], width: usize, height: usize) -> Result<Embedding> {
         let folder = self.image_encoder_folder()?;
-        let encoder: ClipVision = load_image_encoder(&folder, DType::F32, self.unet.device())?;
-        let wanted = self.adapter.as_ref().map(|adapter| adapter.reference.embed_dim());
-        let found = encoder.config().projection();
+        let encoder = ImageEncoder::load(&folder, DType::F32, self.unet.device())?;
+        let digest = image_digest(&folder)?;
+        let trained_with = self.adapter.as_ref().and_then(|saved| saved.facts.get(IMAGE_ENCODER));
+        if let Some(trained_with) = trained_with.filter(|trained_with| **trained_with != digest.to_string()) {
+            let reason = format!(
+                "the adapter's references were read by the image encoder {}, this is {}; name that one \
+                 (`--image-encoder`)",
+                trained_with.get(..12).unwrap_or(trained_with),
+                digest.short()
+            );
+            return Err(Error::malformed(&folder, reason));
+        }
+        let wanted = self.adapter().map(|adapter| adapter.reference.embed_dim());
+        let found = encoder.width();
         if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
             let reason =
                 format!("its embeddings have {found} numbers, the adapter's reference stream takes {wanted}");
@@ -166,10 +177,9 @@ impl Models {
         }
         let pixels = Tensor::from_slice(rgb, (1, height, width, 3), encoder.device())?;
         let pixels = pixels.permute((0, 3, 1, 2))?.to_dtype(DType::F32)?.affine(2.0 / 255.0, -1.0)?;
-        let pixels = to_clip_pixels(&pixels, encoder.config().image_size())?;
         Ok(Embedding {
-            name: format!("{name} (image encoder {})", image_digest(&folder)?.short()),
-            values: encoder.forward(&pixels)?.image_embeds.flatten_all()?.to_vec1()?,
+            name: format!("{name} (image encoder {})", digest.short()),
+            values: encoder.embed(&pixels)?.flatten_all()?.to_vec1()?,
         })
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use train::diffusion::checkpoint::{Checkpoint, Hub, wanted_files};
+use train::diffusion::checkpoint::{Checkpoint, Hub, wanted_files, wanted_of_model};
 use train::diffusion::prompt::PromptEncoder;
 use train::diffusion::scheduler::{Sampler, SamplerKind};
 use train::diffusion::unet::Conditioning;
@@ -236,4 +236,32 @@ fn of_a_repository_only_one_variant_of_each_model_is_fetched() {
     assert_eq!(weights(false), set(["unet/diffusion_pytorch_model.safetensors", vae, text]));
     assert_eq!(weights(true), set(["unet/diffusion_pytorch_model.fp16.safetensors", vae, text]));
     assert_eq!(wanted_files(&all, false).len(), 10);
+}
+
+#[test]
+fn of_a_models_repository_its_configurations_and_one_layout_of_tensors_are_fetched() {
+    let wanted = |names: &[&str]| wanted_of_model(&names.iter().map(|name| (*name).to_owned()).collect());
+    // A repository of timm keeps the tower alone beside open_clip's whole model.
+    let eva = wanted(&[
+        ".gitattributes",
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "open_clip_config.json",
+        "open_clip_model.safetensors",
+        "open_clip_pytorch_model.bin",
+    ]);
+    assert_eq!(eva, ["config.json", "open_clip_config.json", "model.safetensors"]);
+    let shards = wanted(&[
+        "config.json",
+        "flax_model.msgpack",
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+        "model.safetensors.index.json",
+        "pytorch_model.bin",
+        "sub/model.safetensors",
+        "tokenizer.json",
+    ]);
+    assert_eq!(shards.len(), 5, "{shards:?}");
+    assert_eq!(wanted(&["open_clip_config.json", "open_clip_model.safetensors"]).len(), 2);
 }

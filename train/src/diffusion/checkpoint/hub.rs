@@ -6,6 +6,9 @@ use hf_hub::{Cache, Repo, RepoType};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+/// Of all files of a repository, those to fetch.
+type Wanted<'a> = dyn Fn(&BTreeSet<String>) -> Vec<String> + 'a;
+
 /// Access to model repositories: a local cache, and the network behind it unless offline.
 #[derive(Clone, Debug)]
 pub struct Hub {
@@ -38,8 +41,21 @@ impl Hub {
     /// Of every model only one variant is fetched (see [`wanted_files`]). Offline, or where the network
     /// fails, the cache is used as it is.
     pub fn checkpoint(&self, repository: &str, revision: &str, prefer_half: bool) -> Result<PathBuf> {
+        self.folder(repository, revision, &|names| wanted_files(names, prefer_half))
+    }
+
+    /// The folder of a single model such as an image encoder: what lies at the top of its repository
+    /// (see [`wanted_of_model`]), otherwise as [`checkpoint`](Self::checkpoint).
+    ///
+    /// # Errors
+    /// Where the network fails and it is not in the cache.
+    pub fn model(&self, repository: &str, revision: &str) -> Result<PathBuf> {
+        self.folder(repository, revision, &wanted_of_model)
+    }
+
+    fn folder(&self, repository: &str, revision: &str, wanted: &Wanted<'_>) -> Result<PathBuf> {
         if !self.offline {
-            match self.download(repository, revision, prefer_half) {
+            match self.download(repository, revision, wanted) {
                 Err(error) => match self.cached(repository, revision) {
                     Some(folder) => {
                         tracing::warn!(repository, %error, "the network failed; using {}", folder.display());
@@ -70,7 +86,7 @@ impl Hub {
         snapshot.is_dir().then_some(snapshot)
     }
 
-    fn download(&self, repository: &str, revision: &str, prefer_half: bool) -> Result<PathBuf> {
+    fn download(&self, repository: &str, revision: &str, wanted: &Wanted<'_>) -> Result<PathBuf> {
         let failed = |file: &str, reason: String| Error::Hub {
             repository: repository.to_owned(),
             file: file.to_owned(),
@@ -82,12 +98,14 @@ impl Hub {
         let info = repo.info().map_err(|e| failed("the list of files", e.to_string()))?;
         let names: BTreeSet<String> = info.siblings.into_iter().map(|s| s.rfilename).collect();
         let mut root = None;
-        for name in wanted_files(&names, prefer_half) {
+        for name in wanted(&names) {
             tracing::info!(repository, file = name, "fetching");
             let path = repo.get(&name).map_err(|e| failed(&name, e.to_string()))?;
             root = root.or_else(|| path.ancestors().nth(name.split('/').count()).map(PathBuf::from));
         }
-        root.ok_or_else(|| failed("unet/config.json", "the repository is no diffusers checkpoint".to_owned()))
+        root.ok_or_else(|| {
+            failed("config.json", "the repository holds no model that is read here".to_owned())
+        })
     }
 }
 
@@ -134,5 +152,33 @@ pub fn wanted_files(all: &BTreeSet<String>, prefer_half: bool) -> Vec<String> {
         let chosen = if (prefer_half && !half.is_empty()) || plain.is_empty() { half } else { plain };
         wanted.extend(chosen.into_iter().cloned());
     }
+    wanted
+}
+
+/// Of all files at the top of a repository, those a single model is loaded from: configurations, tokenizer and the
+/// safetensors of one layout. Other formats, which repositories keep beside them, are left where they are.
+pub fn wanted_of_model(all: &BTreeSet<String>) -> Vec<String> {
+    let texts = [
+        "config.json",
+        "open_clip_config.json",
+        "preprocessor_config.json",
+        "processor_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "vocab.json",
+        "vocab.txt",
+        "merges.txt",
+    ];
+    let mut wanted: Vec<String> =
+        texts.iter().filter(|text| all.contains(**text)).map(|text| (*text).to_owned()).collect();
+    let is_of = |name: &str, stem: &str| {
+        let rest = name.strip_prefix(stem).unwrap_or_default();
+        [".safetensors", ".safetensors.index.json"].contains(&rest)
+            || (rest.starts_with('-') && rest.ends_with(".safetensors")) // a shard
+    };
+    let stems = ["model", "open_clip_model"];
+    let stem = stems.iter().find(|stem| all.iter().any(|name| is_of(name, stem)));
+    wanted.extend(all.iter().filter(|name| stem.is_some_and(|stem| is_of(name, stem))).cloned());
     wanted
 }

@@ -12,7 +12,7 @@ mod files;
 mod hub;
 
 pub use files::tensor_files;
-pub use hub::{Hub, wanted_files};
+pub use hub::{Hub, wanted_files, wanted_of_model};
 
 use super::clip::{Clip, ClipText, ClipTextConfig, ClipVision, ClipVisionConfig};
 use super::json::Settings;

@@ -21,20 +21,27 @@ pub struct EvaVisionConfig {
 }
 
 impl EvaVisionConfig {
-    /// From a model configuration of EVA-CLIP (`EVA02-CLIP-L-14-336.json`: sizes in `vision_cfg`) or of open_clip
-    /// (`EVA02-L-14-336.json`: `vision_cfg.timm_model_name`).
+    /// Whether these are settings of such a tower, not of a CLIP of transformers.
+    pub fn is_of(settings: &Settings) -> bool {
+        settings.value("vision_cfg").is_some() || settings.value("architecture").is_some()
+    }
+
+    /// From a model configuration of EVA-CLIP (`EVA02-CLIP-L-14-336.json`: sizes in `vision_cfg`), of open_clip
+    /// (`EVA02-L-14-336.json`: `vision_cfg.timm_model_name`) or of timm (`architecture`).
     pub fn from_settings(settings: &Settings) -> Result<Self> {
         let inner = settings.nested("vision_cfg");
         let vision = inner.as_ref().unwrap_or(settings);
-        let projection = settings.or("embed_dim", 768)?;
+        let is_of_timm = settings.value("architecture").is_some();
+        let projection = settings.or(if is_of_timm { "num_classes" } else { "embed_dim" }, 768)?;
         // Image, patch, width, layers and heads of timm's models of this kind.
         let named = [
             ("eva02_base_patch16_clip_224", [224, 16, 768, 12, 12]),
             ("eva02_large_patch14_clip_224", [224, 14, 1024, 24, 16]),
             ("eva02_large_patch14_clip_336", [336, 14, 1024, 24, 16]),
         ];
-        if vision.value("timm_model_name").is_some() {
-            let [image_size, patch_size, width, layers, heads] = vision.choice("timm_model_name", &named)?;
+        let name = if is_of_timm { "architecture" } else { "timm_model_name" };
+        if vision.value(name).is_some() {
+            let [image_size, patch_size, width, layers, heads] = vision.choice(name, &named)?;
             let inner = width * 8 / 3;
             return Ok(Self {
                 image_size,

@@ -85,6 +85,11 @@ impl EvaVision {
         &self.config
     }
 
+    /// The device that its weights are on.
+    pub fn device(&self) -> &Device {
+        self.class.device()
+    }
+
     /// Encodes normalised pixels `[n, 3, side, side]`, as [`to_clip_pixels`](super::to_clip_pixels) gives them.
     pub fn forward(&self, pixels: &Tensor) -> Result<EvaVisionOutput> {
         let patches = self.patches.forward(pixels, "eva clip vision")?;
