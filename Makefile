@@ -49,7 +49,8 @@ install:  ## put the program, completions and manual pages under PREFIX (/usr/lo
 onnxruntime: $(ORT)  ## fetch the library that runs the models
 
 wheel: $(ORT)  ## target/wheels/bolid-*.whl: the program for pip, for machines without Rust
-	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir target/wheels .
+	rm -rf target/wheels
+	MATURIN_PEP517_ARGS="--compatibility pypi" $(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir target/wheels .
 
 # As a worker that has nothing but Python: an environment of its own, an empty folder, no library named.
 test-wheel: wheel  ## the wheel in an empty environment and folder, to a demo snapshot
