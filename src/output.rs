@@ -63,7 +63,8 @@ fn unwrapped_table(header: &[&str], rows: &[Vec<String>]) -> String {
     }
     let is_number_column: Vec<bool> =
         (0..header.len()).map(|place| is_column_of_numbers(rows, place)).collect();
-    let inner: usize = widths.iter().sum::<usize>() + header.len() * usize::from(PADDING);
+    let between = header.len().saturating_sub(1);
+    let inner = widths.iter().sum::<usize>() + header.len() * usize::from(PADDING) + between;
     let mut text = String::with_capacity((inner + 8) * (rows.len() + 4));
     push_rule(&mut text, '┌', '─', '┐', inner);
     push_row(&mut text, header.iter().copied(), &widths, &is_number_column);
@@ -89,7 +90,10 @@ fn push_row<'a>(
     to_right: &[bool],
 ) {
     text.push('│');
-    for ((cell, &width), &to_right) in cells.zip(widths).zip(to_right) {
+    for (place, ((cell, &width), &to_right)) in cells.zip(widths).zip(to_right).enumerate() {
+        if place > 0 {
+            text.push(' ');
+        }
         let blanks = width.saturating_sub(cell.width());
         let (before, after) = if to_right { (blanks + 1, 1) } else { (1, blanks + 1) };
         text.extend(std::iter::repeat_n(' ', before));

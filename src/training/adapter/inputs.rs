@@ -123,9 +123,11 @@ impl Inputs {
             None => self.base.folder().join("image_encoder"),
         };
         if !is_image_encoder(&image) {
+            let key =
+                if self.config.base.image_encoder.is_some() { "base.image_encoder" } else { "ref.encoder" };
             bail!(
-                "no image encoder in {}: set `ref.encoder` to the folder of one, such as `models/image_encoder` of \
-                 h94/IP-Adapter, to a repository id, or to {}",
+                "no image encoder in {}: set `{key}` to the folder of one, such as `models/image_encoder` of \
+                 h94/IP-Adapter; `ref.encoder` also takes a repository id, {}",
                 image.display(),
                 model::encoder_names()
             );
