@@ -21,7 +21,7 @@ ORT := $(if $(filter $(ORT_LIBRARY),$(ORT_DYLIB_PATH)),$(ORT_LIBRARY))
 BOLID := target/release/bolid
 
 .DEFAULT_GOAL := help
-.PHONY: help build wheel test-wheel build-cuda check-cuda install onnxruntime python dataset train train-vae test fuzz test-docs test-galleries test-report test-python lint bench bench-pixels bench-judge \
+.PHONY: help build wheel test-wheel build-cuda check-cuda install onnxruntime python dataset train train-vae test fuzz test-docs test-galleries test-report test-python lint bench bench-pixels bench-judge bench-caption \
   bench-measure bench-prepare bench-import bench-export bench-read bench-unet bench-pictures bench-vae demo demo-lock models check-real evaluate-duplicates \
   evaluate-models experiment check-processors bench-snapshot
 
@@ -48,6 +48,7 @@ install:  ## put the program, completions and manual pages under PREFIX (/usr/lo
 
 onnxruntime: $(ORT)  ## fetch the library that runs the models
 
+wheel: export BOLID_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || { git rev-parse HEAD > /dev/null 2>&1 && echo +changes; })
 wheel: $(ORT)  ## target/wheels/bolid-*.whl: the program for pip, for machines without Rust
 	rm -rf target/wheels
 	MATURIN_PEP517_ARGS="--compatibility pypi" $(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir target/wheels .
@@ -132,7 +133,7 @@ lint:  ## formatting and lints, no warnings allowed
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 
-bench: bench-pixels bench-judge bench-measure bench-prepare bench-import bench-export bench-read bench-unet bench-pictures bench-vae  ## speed beside other ways, in one run each; PYTHON with torch and diffusers, or pip
+bench: bench-pixels bench-judge bench-caption bench-measure bench-prepare bench-import bench-export bench-read bench-unet bench-pictures bench-vae  ## speed beside other ways, in one run each; PYTHON with torch and diffusers, or pip
 
 bench-pixels: build
 	cargo run --release --locked --quiet -p curate --example speed
@@ -143,6 +144,10 @@ bench-pixels: build
 bench-judge: build
 	cargo run --release --locked --quiet -p curate --example million_hashes
 	cargo build --release --locked --quiet --bin bolid --example judge_speed && target/release/examples/judge_speed
+
+# Photos per second beside what a server's latency allows.
+bench-caption: build
+	cargo build --release --locked --quiet --bin bolid --example caption_speed && target/release/examples/caption_speed
 
 BENCH  := .cache/bench
 # The published detectors, where `make models` has fetched them.

@@ -24,6 +24,18 @@ def seed(target, name, content):
     (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def captions():
+    def said(content, finish="stop"):
+        message = {"role": "assistant", "content": content}
+        return json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": finish}]})
+    seed("caption", "plain.json", said(" A photo of Anna in a red dress.\nShe smiles. "))
+    seed("caption", "parts.json", said([{"type": "text", "text": "Anna-Berg's"}, {"type": "text", "text": "red hat"}]))
+    seed("caption", "cut.json", said("A wom", "length"))
+    seed("caption", "error.json", json.dumps({"error": {"message": "no\nsuch model", "code": 404}}))
+    seed("caption", "phrases.txt", "a a photo of photo of anna_berg, ( ) \u201cAnna van Berg\u2019s\u201d hat; #ad? No. Sponsored")
+    seed("caption", "sentences.txt", "Dr. Who in St. Moritz, at 3.5 km, etc. and more?! Then \u7ea2\u88d9\u3002")
+
+
 def robots():
     seed("robots", "rfc9309.txt", "User-Agent: *\nDisallow: *.gif$\nDisallow: /example/\nAllow: /publications/\n\n"
          "User-Agent: foobot\nDisallow:/\nAllow:/example/page.html\n\nUser-Agent: barbot\nUser-Agent: bazbot\n"
@@ -297,6 +309,6 @@ def tokenizers():
     seed("tokenizer", "vocabulary", json.dumps(few) + "\0" + (own / "merges.txt").read_text())
 
 
-for make in [robots, lists, profiles, pages, manifests, onnx_files, photos, parquet_files, safetensors, configurations,
+for make in [captions, robots, lists, profiles, pages, manifests, onnx_files, photos, parquet_files, safetensors, configurations,
              tokenizers]:
     make()

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`crawl`] | what takes photos in: `crawl`, `import`, `retry` |
 //! | [`dataset`] | what a recipe makes of them: `dataset`, `measure`, `judge`, `prepare`, `snapshot` |
+//! | [`caption`] | `caption` |
 //! | [`review`] | what people say of photos: `report`, `review`, `erase` |
 //! | [`models`] | `models`, `check-real` |
 //! | [`train`] | training and what is done with its models: `train`, `encode`, `bodybench`, `runs` |
 //! | [`generate`], [`evaluate`], [`experiment`], [`export`] | the commands of these names |
 
+mod caption;
 mod crawl;
 mod dataset;
 mod evaluate;
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use caption::CaptionArgs;
 pub use crawl::{CrawlArgs, ImportArgs, MannerArgs, RetryArgs, SelectionArgs, SiteArgs};
 pub use dataset::{
     DatasetArgs, Engine, ImportMeasurementsArgs, InitArgs, MeasureArgs, MeasurementsCommand, NoRecipe,
@@ -74,7 +77,7 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Crawl, measure, judge, prepare, snapshot: the whole way.
+    /// Crawl, measure, judge, prepare, caption, snapshot: the whole way.
     Dataset(DatasetArgs),
     /// Write a recipe to begin with, which runs as written.
     Init(InitArgs),
@@ -107,6 +110,8 @@ pub enum Command {
     },
     /// Compute joints and weighted tensors of the kept photos.
     Prepare(RecipeArgs),
+    /// Ask the recipe's sources for captions of the kept photos: a server, or a model on this machine.
+    Caption(CaptionArgs),
     /// Write, list or verify snapshots.
     #[command(subcommand)]
     Snapshot(SnapshotCommand),

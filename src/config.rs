@@ -171,6 +171,16 @@ impl Recipe {
             import.path = folder.join(&import.path);
             import.profile = import.profile.as_ref().map(|profile| folder.join(profile));
         }
+        if let Some(captions) = &mut self.captions {
+            let model = captions.model.as_mut().map(|model| &mut model.path);
+            for path in model.into_iter().chain(&mut captions.rules.tokenizer) {
+                // What is no folder is a repository's id.
+                let in_folder = folder.join(&*path);
+                if in_folder.exists() {
+                    *path = in_folder;
+                }
+            }
+        }
         self
     }
 }

@@ -1,4 +1,4 @@
-//! `bolid dataset`: crawl → measure → judge → prepare → snapshot. Each stage does what is missing, so the same
+//! `bolid dataset`: crawl → measure → judge → prepare → caption → snapshot. Each stage does what is missing, so the same
 //! command goes on after a stop and does nothing twice.
 
 use std::sync::Arc;
@@ -10,16 +10,20 @@ use curate::Detectors;
 use photo::measurement::Kind;
 use snapshot::SnapshotRef;
 
+use crate::captions::Options;
+use crate::captions::of_snapshot::SnapshotCaptions;
+use crate::captions::plan::CaptionPlan;
+use crate::captions::texts::Texts;
 use crate::ends::Failed;
 use crate::exit::Done;
 use crate::judge::{AllJudged, Judged};
 use crate::lock::Settled;
 use crate::measure::Measured;
 use crate::output::Output;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanError};
 use crate::prepare::PreparedStores;
 use crate::snapshots::create;
-use crate::{crawl, judge, lock, measure, prepare, summary_table, verdict_diff};
+use crate::{captions, crawl, judge, lock, measure, prepare, summary_table, verdict_diff};
 
 /// The whole way, ending with a verified snapshot and a table of what happened.
 pub async fn run(
@@ -28,15 +32,20 @@ pub async fn run(
     detectors: &Arc<Detectors>,
     output: Output,
 ) -> Result<Done> {
+    let captions = caption_plan(plan)?;
+    if let Some(captions) = &captions {
+        captions::check_ready(captions, &Options::default())?;
+    }
     let came = crawl::all(catalog, &plan.loaded, output).await?;
-    Ok(came.and(finish(catalog, plan, detectors, output).await?))
+    Ok(came.and(finish(catalog, plan, detectors, captions.as_ref(), output).await?))
 }
 
-/// All that comes after the photos: measure → judge → prepare → snapshot.
+/// All that comes after the photos: measure → judge → prepare → caption → snapshot.
 pub async fn finish(
     catalog: &Arc<Catalog>,
     plan: &Plan,
     detectors: &Arc<Detectors>,
+    captions: Option<&CaptionPlan>,
     output: Output,
 ) -> Result<Done> {
     let (_, settled) = measure(catalog, plan, detectors).await?;
@@ -44,11 +53,15 @@ pub async fn finish(
     let store = store(catalog, plan)?;
     prepare::run(catalog, &store, &judged).await?;
     summary_table::show(&judged, output)?;
-    let written = publish(catalog, plan, &store, &judged, &decisions, output).await?;
+    let captioned = match captions.filter(|captions| captions.asks()) {
+        Some(captions) => captions::run(catalog, captions, &judged, &Options::default(), output).await?,
+        None => Done::Success,
+    };
+    let written = publish(catalog, plan, captions, &store, &judged, &decisions, output).await?;
     if let Some(settled) = settled {
         settled.show(&written, output)?;
     }
-    ended(catalog, plan, &judged).await
+    Ok(captioned.and(ended(catalog, plan, &judged).await?))
 }
 
 /// Measures what is missing, and compares it with the recipe's lock, where it has one.
@@ -89,6 +102,10 @@ pub async fn judge(catalog: &Arc<Catalog>, plan: &Plan, dry_run: bool, output: O
             judge::judged_so_far(catalog, &plan.probes, &plan.schedule, &plan.recipe().rules, &sites).await?;
         judge::tell_unmeasured(unmeasured);
         verdict_diff::show(catalog, &sites, &judged.people, output).await?;
+        if let Some(captions) = &caption_plan(plan)? {
+            let texts = Texts::read(catalog, captions).await?;
+            captions::shown::show_rules(texts.of_kept(&judged.people), output)?;
+        }
         leave(judged);
     } else {
         let judged = judge_and_record(catalog, plan).await?;
@@ -111,10 +128,24 @@ pub async fn prepare(catalog: &Arc<Catalog>, plan: &Plan) -> Result<u64> {
     prepare::run(catalog, &store(catalog, plan)?, &judged).await
 }
 
+/// Asks for captions of what is kept.
+pub async fn caption(catalog: &Arc<Catalog>, plan: &Plan, options: &Options, output: Output) -> Result<Done> {
+    let no_captions = || PlanError::NoCaptions(plan.recipe().name.clone());
+    let captions = caption_plan(plan)?.ok_or_else(no_captions)?;
+    let judged = judge_and_record(catalog, plan).await?.people;
+    captions::run(catalog, &captions, &judged, options, output).await
+}
+
+/// What the recipe says of captions, where it does.
+fn caption_plan(plan: &Plan) -> Result<Option<CaptionPlan>> {
+    plan.recipe().captions.as_ref().map(CaptionPlan::of).transpose()
+}
+
 /// Writes a snapshot of what is kept and prepared.
 pub async fn snapshot(catalog: &Arc<Catalog>, plan: &Plan, output: Output) -> Result<()> {
     let AllJudged { people, decisions, .. } = judge_and_record(catalog, plan).await?;
-    publish(catalog, plan, &store(catalog, plan)?, &people, &decisions, output).await?;
+    let captions = caption_plan(plan)?;
+    publish(catalog, plan, captions.as_ref(), &store(catalog, plan)?, &people, &decisions, output).await?;
     Ok(())
 }
 
@@ -139,12 +170,22 @@ fn store(catalog: &Catalog, plan: &Plan) -> Result<PreparedStores> {
 async fn publish(
     catalog: &Arc<Catalog>,
     plan: &Plan,
+    captions: Option<&CaptionPlan>,
     stores: &PreparedStores,
     judged: &[Judged],
     decisions: &[Decision],
     output: Output,
 ) -> Result<SnapshotRef> {
-    let written = create::run(catalog, plan, stores, judged, decisions).await?;
+    let captions = match (&plan.loaded.recorded_captions, captions) {
+        (Some(recorded), _) => SnapshotCaptions::Recorded(recorded),
+        (None, None) => SnapshotCaptions::Own,
+        (None, Some(plan)) => {
+            let texts = Texts::read(catalog, plan).await?;
+            captions::tell_waiting(&texts, judged);
+            SnapshotCaptions::Chosen(plan, texts)
+        }
+    };
+    let written = create::run(catalog, plan, stores, judged, decisions, &captions).await?;
     let path = written.path.clone();
     let verified = tokio::task::spawn_blocking(move || snapshot::verify(&path))
         .await

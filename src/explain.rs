@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anyhow::{Result, bail};
 use catalog::Catalog;
+use catalog::caption::StoredCaption;
 use catalog::duplicate::GroupMember;
 use catalog::export::ExportRow;
 use catalog::summary::PhotoOrigin;
@@ -13,6 +14,7 @@ use photo::{Colours, IdentityName, ImageFacts, Measurement, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::captions::shown::name_of;
 use crate::output::Output;
 use crate::plan::{LoadedRecipe, Plan};
 
@@ -25,6 +27,8 @@ struct Explanation {
     scores: Vec<Score>,
     /// What a person decided: whether it is kept.
     decision: Option<bool>,
+    /// What sources of captions said, before any rule.
+    captions: Vec<StoredCaption>,
     verdicts: Vec<RulesVerdict>,
     copies: Vec<GroupMember>,
     snapshots: Vec<Membership>,
@@ -85,8 +89,9 @@ pub async fn run(catalog: &Catalog, text: &str, loaded: Option<LoadedRecipe>, ou
         for url in [gallery_url, file_url].into_iter().flatten() {
             *url = redacted(url).into_owned();
         }
-        let mut scores = Vec::new();
+        let (mut scores, mut captions) = (Vec::new(), Vec::new());
         if let Some(sha256) = origin.sha256 {
+            captions = catalog.captions_of(sha256).await?;
             for (kind, probe, value) in catalog.measurements_of(sha256).await? {
                 scores.push(Score::new(kind, probe, &value)?);
             }
@@ -115,14 +120,16 @@ pub async fn run(catalog: &Catalog, text: &str, loaded: Option<LoadedRecipe>, ou
             .find(|decision| decision.identity == identity && origin.sha256 == Some(decision.sha256));
         let decision = decided.and_then(|decision| decision.keep);
         let exports = catalog.exports_with(id).await?;
-        let explanation = Explanation { origin, scores, decision, verdicts, copies, snapshots, exports };
+        let explanation =
+            Explanation { origin, scores, decision, captions, verdicts, copies, snapshots, exports };
         output.show(&explanation, describe)?;
     }
     Ok(())
 }
 
 fn describe(explanation: &Explanation) -> String {
-    let Explanation { origin, scores, decision, verdicts, copies, snapshots, exports } = explanation;
+    let Explanation { origin, scores, decision, captions, verdicts, copies, snapshots, exports } =
+        explanation;
     let mut lines =
         vec![format!("photo {} of {} ({}/{})", origin.id, origin.identity, origin.site, origin.slug)];
     let mut line = |name: &str, text: String| lines.push(format!("  {name:<10} {text}"));
@@ -136,6 +143,9 @@ fn describe(explanation: &Explanation) -> String {
     }
     if let Some(caption) = &origin.caption {
         line("caption", caption.clone());
+    }
+    for caption in captions {
+        line("caption", describe_caption(caption));
     }
     line("download", download(origin));
     if scores.is_empty() {
@@ -170,6 +180,21 @@ fn describe(explanation: &Explanation) -> String {
         line("exports", describe_export(export));
     }
     lines.join("\n")
+}
+
+fn describe_caption(caption: &StoredCaption) -> String {
+    let StoredCaption { about, text, failure, detail, requests, .. } = caption;
+    let by = name_of(about);
+    match (text, failure) {
+        (Some(text), _) => format!("{text}   (by {by})"),
+        (None, Some(class)) => {
+            format!(
+                "none by {by}: {class}, {} ({requests} requests)",
+                detail.as_deref().unwrap_or("no detail")
+            )
+        }
+        (None, None) => format!("none by {by}"),
+    }
 }
 
 fn describe_export(export: &ExportRow) -> String {

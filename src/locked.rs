@@ -16,6 +16,7 @@ use curate::model::ModelEntry;
 use curate::{ModelChoice, Registry, Role};
 use photo::{Digest, FailureClass, IdentityName, Reason};
 use serde::Serialize;
+use snapshot::manifest::CAPTIONS;
 use snapshot::{ModelRef, Snapshot};
 
 use crate::cli::{Global, RecipeArgs};
@@ -25,7 +26,7 @@ use crate::crawl::settings::set_recipe;
 use crate::exit::Done;
 use crate::measurements::{self, Adopted, Policy};
 use crate::output::Output;
-use crate::plan::{LoadedRecipe, Plan, Target};
+use crate::plan::{LoadedRecipe, Plan, RecordedCaptions, Target};
 use crate::snapshots::create::model_refs;
 use crate::workspace::{LOCKED, open_to_read};
 use crate::{bundled, dataset, import, which};
@@ -101,7 +102,7 @@ pub async fn run(
     } else {
         measurements::adopt(&catalog, &measurements, Policy::Missing, &mut adopted).await?;
     }
-    let done = dataset::finish(&catalog, &plan, &detectors, output).await?;
+    let done = dataset::finish(&catalog, &plan, &detectors, None, output).await?;
     if remeasure {
         measurements::adopt(&catalog, &measurements, Policy::Nothing, &mut adopted).await?;
         output.show(&adopted.comparison, |comparison| {
@@ -137,6 +138,7 @@ pub async fn run(
 fn plan_of(original: &Snapshot, args: &RecipeArgs, workdir: &Path) -> Result<Plan> {
     let mut loaded = recipe_of(original, args, workdir)?;
     adopt(&mut loaded, original)?;
+    loaded.recorded_captions = recorded_captions(original)?;
     let plan = Plan::of(loaded)?;
     check_models(&plan, original)?;
     Ok(plan)
@@ -236,6 +238,7 @@ fn adopt(loaded: &mut LoadedRecipe, original: &Snapshot) -> Result<()> {
         );
     }
     let recipe = &mut loaded.recipe;
+    recipe.captions = None; // nothing is asked again
     recipe.lock = None; // what is rebuilt is compared with the snapshot itself
     recipe.name.clone_from(&spec.name);
     recipe.rules = spec.rules.clone();
@@ -255,6 +258,21 @@ fn adopt(loaded: &mut LoadedRecipe, original: &Snapshot) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What the snapshot says of its captions' sources; `None` where its recipe says nothing of captions.
+fn recorded_captions(original: &Snapshot) -> Result<Option<RecordedCaptions>> {
+    let about = original.manifest().spec.recipe.get(CAPTIONS).cloned().unwrap_or_default();
+    if about.is_null() {
+        return Ok(None);
+    }
+    let mut recorded = RecordedCaptions { about, ..RecordedCaptions::default() };
+    for photo in original.photos() {
+        if let Some(source) = photo.facts.caption_source {
+            recorded.sources.insert((photo.identity.parse()?, photo.facts.sha256), source);
+        }
+    }
+    Ok(Some(recorded))
 }
 
 /// Models must be those that measured the snapshot.

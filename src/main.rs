@@ -5,7 +5,7 @@
 //! | [`cli`], [`config`], [`recipe`] | what can be typed, and where values come from |
 //! | [`bundled`], [`init`] | the demo's files, which the program carries; a recipe to begin with |
 //! | [`plan`] | a recipe with everything it names; built once, before anything is touched, then only read |
-//! | [`dataset`] | all stages: [`crawl`], [`measure`], [`judge`], [`prepare`], [`snapshots::create`] |
+//! | [`dataset`] | all stages: [`crawl`], [`measure`], [`judge`], [`prepare`], [`captions`], [`snapshots::create`] |
 //! | [`import`], [`locked`] | photos from folders and lists; a snapshot's photos once more |
 //! | [`measurements`], [`compare`], [`lock`] | measurements from and for other machines; one id on every machine |
 //! | [`scores`] | what is stored of a photo, put together again |
@@ -27,6 +27,7 @@
 //! | [`output`], [`progress`], [`runtime`] | stdout, stderr, threads and models |
 
 mod bundled;
+mod captions;
 mod check_real;
 mod cli;
 mod compare;
@@ -80,8 +81,8 @@ use catalog::Catalog;
 use clap::Parser;
 
 use cli::{
-    Cli, Command, DatasetArgs, ExportCommand, Global, MeasurementsCommand, ModelsCommand, RecipeArgs,
-    ReviewCommand, RunsCommand, SnapshotCommand, TrainCommand,
+    CaptionArgs, Cli, Command, DatasetArgs, ExportCommand, Global, MeasurementsCommand, ModelsCommand,
+    RecipeArgs, ReviewCommand, RunsCommand, SnapshotCommand, TrainCommand,
 };
 use exit::Done;
 use opening::{look, open};
@@ -120,6 +121,7 @@ fn is_bad_configuration(error: &anyhow::Error) -> bool {
         cause.is::<config::ConfigError>()
             || cause.is::<crawler::ProfileError>()
             || cause.is::<plan::PlanError>()
+            || cause.is::<caption::KeyError>()
             || cause.is::<cli::NoRecipe>()
             || cause.is::<training::config::TrainConfigError>()
             || cause.is::<generate::RequestError>()
@@ -192,6 +194,12 @@ async fn command(command: Command, global: &Global) -> Result<Done> {
             output.show(&serde_json::json!({ "prepared": prepared }), |_| {
                 format!("{prepared} photos prepared")
             })?;
+        }
+        Command::Caption(CaptionArgs { recipe, max_requests, retry, dry_run, device }) => {
+            progress::go_on_after_ctrl_c();
+            let (catalog, plan) = stored(&recipe, global).await?;
+            let options = captions::Options { max_requests, retry, dry_run, device: device.device };
+            return dataset::caption(&catalog, &plan, &options, output).await;
         }
         Command::Snapshot(SnapshotCommand::Create(args)) => {
             let (catalog, plan) = stored(&args, global).await?;

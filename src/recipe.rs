@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use caption::Captions;
 use photo::{Rules, Splits};
 use serde::{Deserialize, Serialize};
 use synth::collection::CollectionSpec;
@@ -45,6 +46,9 @@ pub struct Recipe {
     /// How kept photos become tensors.
     #[serde(default)]
     pub prepare: curate::PrepareSettings,
+    /// Where captions are from, and how they are cleaned; the photos' own, as they stand, where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captions: Option<Captions>,
     /// Which share of the people is for validation and testing.
     #[serde(default)]
     pub splits: Splits,

@@ -7,6 +7,7 @@ use catalog::Catalog;
 use photo::FailureClass;
 use serde::Serialize;
 
+use crate::captions;
 use crate::ends::Failed;
 use crate::output::Output;
 
@@ -55,6 +56,7 @@ pub async fn run(catalog: &Catalog, output: Output) -> Result<()> {
     if let Some(words) = all.in_words() {
         output.remark(&words)?;
     }
+    captions::shown::show_counts(&catalog.caption_counts().await?, output)?;
     show_snapshots(&catalog.workdir().join("snapshots"), output)
 }
 

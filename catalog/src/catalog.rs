@@ -257,12 +257,16 @@ mod tests {
         let workdir = tempfile::tempdir().unwrap();
         let catalog = Catalog::open(workdir.path()).await.unwrap();
         catalog.record_source("list", "/x").await.unwrap();
-        for statement in ["DROP INDEX identity_by_page", "DELETE FROM _sqlx_migrations WHERE version = 12"] {
+        for statement in [
+            "DROP TABLE caption",
+            "DROP TABLE caption_source",
+            "DELETE FROM _sqlx_migrations WHERE version = 13",
+        ] {
             sqlx::query(statement).execute(&catalog.writer).await.unwrap();
         }
         catalog.close().await;
         let error = Catalog::open_to_read(workdir.path()).await.unwrap_err();
-        assert!(matches!(error, Error::OtherVersion { found: 11, .. }), "{error}");
+        assert!(matches!(error, Error::OtherVersion { found: 12, .. }), "{error}");
 
         let catalog = Catalog::open(workdir.path()).await.unwrap();
         assert_eq!(catalog.source("list").await.unwrap().as_deref(), Some("/x"));

@@ -21,6 +21,7 @@
 //! | [`measurement`] | `measurement` | measure |
 //! | [`verdict`], [`duplicate`] | `verdict`, `duplicate` | judge |
 //! | [`prepared`] | `prepared` | prepare |
+//! | [`caption`] | `caption`, `caption_source` | caption |
 //! | [`snapshot`] | `snapshot`, `snapshot_photo` | snapshot |
 //! | [`export`] | `export`, `export_photo` | snapshot export |
 //! | [`decision`] | `decision` | review |
@@ -35,6 +36,7 @@
 //! therefore leaves either the row or nothing, and the next run finds its work by what is missing.
 
 pub mod blob;
+pub mod caption;
 mod catalog;
 mod column;
 pub mod decision;

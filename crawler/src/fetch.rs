@@ -7,6 +7,7 @@ use catalog::Catalog;
 use catalog::robots::RobotsRow;
 use photo::FailureClass;
 use photo::redact::redacted;
+use photo::retry;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, ClientBuilder, Response, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,6 +17,7 @@ use url::Url;
 use crate::address::{self, Addresses};
 use crate::document::Document;
 use crate::error::{CrawlError, Failure, Stop};
+use crate::failure;
 use crate::headers::{
     RequestKind, Validators, conditional, is_redirect, location, robots_tags, text, validators_of,
 };
@@ -26,7 +28,6 @@ use crate::profile::Limits;
 use crate::reach::{PublicOnly, Reach};
 use crate::robots::{self, Robots};
 use crate::rule::Pattern;
-use crate::{failure, retry};
 
 /// robots.txt is asked for again after this long (RFC 9309, 2.4).
 const ROBOTS_AGE: Duration = Duration::from_secs(24 * 3600);

@@ -1,4 +1,4 @@
-//! Gallery sites to links to bytes. The only place with reqwest and scraper.
+//! Gallery sites to links to bytes. The only place with scraper, and one of two with reqwest.
 //!
 //! | module | what | network, clock |
 //! |---|---|---|
@@ -11,7 +11,7 @@
 //! | `html`, `json`, `stopwatch` | a page parsed within limits | clock |
 //! | `reader` | page work off the network's thread | no |
 //! | [`robots`], [`permission`] | what a site lets be used | no |
-//! | [`pace`], [`retry`] | when the next request may start | passed in |
+//! | [`pace`] | when the next request may start | passed in |
 //! | [`reach`] | which machines may be asked | names are resolved |
 //! | [`sniff`] | format and size from a photo's first bytes | no |
 //! | [`fetch`], [`download`] | requests: pages, photos | yes |
@@ -70,7 +70,6 @@ mod reader;
 pub mod reading;
 pub mod refetch;
 pub mod report;
-pub mod retry;
 pub mod robots;
 pub mod rule;
 pub mod settings;

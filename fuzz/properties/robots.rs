@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use crawler::permission::{Subject, opt_out};
-use crawler::retry::retry_after;
 use crawler::robots::Robots;
+use photo::retry::retry_after;
 
 pub fn check(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);

@@ -12,6 +12,8 @@
 //! | [`embedding`] | the direction that a network gives a face |
 //! | [`verdict`] | keep, or drop with every reason |
 //! | [`fetch`] | how the download of a photo ended |
+//! | [`caption`] | where a caption is from, and why there is none |
+//! | [`retry`] | when the same request may be made again |
 //! | [`unread`] | what a folder holds that is no photo |
 //! | [`range`] | settings whose values are out of range |
 //! | [`redact`] | addresses without passwords and tokens |
@@ -20,6 +22,7 @@
 //! | [`held_out`](mod@held_out) | photos that are held out of training, from their bytes |
 //! | [`rules`], [`site_rules`] | the thresholds between scores and verdicts, and those of single sites |
 
+pub mod caption;
 pub mod compression;
 pub mod digest;
 pub mod embedding;
@@ -31,6 +34,7 @@ pub mod joints;
 pub mod measurement;
 pub mod range;
 pub mod redact;
+pub mod retry;
 pub mod rules;
 pub mod score;
 pub mod site_rules;
@@ -40,6 +44,7 @@ pub mod tiles;
 pub mod unread;
 pub mod verdict;
 
+pub use caption::{CaptionFailure, CaptionSource};
 pub use compression::Compression;
 pub use digest::Digest;
 pub use embedding::Embedding;

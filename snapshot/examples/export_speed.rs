@@ -137,6 +137,7 @@ fn row(number: usize, sha256: Digest) -> PhotoRow {
         sha256,
         last_modified: None,
         caption: Some(format!("photo {number}")),
+        caption_source: None,
         scores: Scores::default(),
         width: 1000,
         height: 1400,

@@ -1,21 +1,25 @@
 //! The columns of the three tables: rows to columns and back.
 
 use photo::tiles::{REGIONS, Region};
-use photo::{Affine, BoundingBox, Digest, Joint, Joints, Rules, Split};
+use photo::{Affine, BoundingBox, CaptionSource, Digest, Joint, Joints, Rules, Split};
 
 use crate::error::Error;
+use crate::manifest::SnapshotSpec;
 use crate::row::{Dropped, DroppedRow, FetchRow, KeptPhoto, PhotoRow, Scores};
 use crate::table::{Column, Table};
 
 /// A column that only snapshots have whose rules compare faces.
 const SIMILARITY: &str = "similarity";
+/// A column that only snapshots have whose recipe says where captions are from.
+const CAPTION_SOURCE: &str = "caption_source";
 /// A column that snapshots of format 1 do not have.
 const HELD_OUT: &str = "held_out";
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// The columns of `photos.parquet`, with the likeness of faces where the rules compare them.
-pub(crate) fn of_photos(photos: &[KeptPhoto], rules: &Rules) -> Vec<Column> {
+/// The columns of `photos.parquet`, with the likeness of faces where the rules compare them, and the sources of captions
+/// where the recipe names some.
+pub(crate) fn of_photos(photos: &[KeptPhoto], spec: &SnapshotSpec) -> Vec<Column> {
     let digests: Vec<String> = photos.iter().map(|photo| photo.facts.sha256.to_string()).collect();
     let facts = || photos.iter().map(|photo| &photo.facts);
     let mut columns = vec![
@@ -79,7 +83,14 @@ pub(crate) fn of_photos(photos: &[KeptPhoto], rules: &Rules) -> Vec<Column> {
             photos.iter().map(|photo| i64::from(photo.row)),
         ),
     ];
-    columns.extend(of_scores(facts().map(|row| &row.scores), rules));
+    columns.extend(of_scores(facts().map(|row| &row.scores), &spec.rules));
+    if spec.names_caption_sources() {
+        columns.push(Column::nullable(
+            CAPTION_SOURCE,
+            "source of the caption, server or model; null: the photo's own",
+            facts().map(|row| row.caption_source.map(CaptionSource::name)),
+        ));
+    }
     columns
 }
 
@@ -179,6 +190,8 @@ pub(crate) fn read_photos(table: &Table) -> Result<Vec<KeptPhoto>> {
     let mut sha256 = one(table, "sha256", table.texts("sha256")?)?;
     let mut last_modified = maybe(table.texts("last_modified")?);
     let mut caption = maybe(table.texts("caption")?);
+    let mut caption_source =
+        table.has(CAPTION_SOURCE).then(|| table.texts(CAPTION_SOURCE)).transpose()?.map(maybe);
     let mut width = one(table, "width", table.ints("width")?)?;
     let mut height = one(table, "height", table.ints("height")?)?;
     let mut person_box = array::<_, 4>(table, "person_box", table.floats("person_box")?)?;
@@ -197,6 +210,12 @@ pub(crate) fn read_photos(table: &Table) -> Result<Vec<KeptPhoto>> {
             sha256: digest(table, &sha256.next().ok_or_else(short)?)?,
             last_modified: last_modified.next().ok_or_else(short)?,
             caption: caption.next().ok_or_else(short)?,
+            caption_source: match caption_source.as_mut().and_then(Iterator::next).flatten() {
+                Some(name) => {
+                    Some(named(table, CAPTION_SOURCE, &name, &CAPTION_SOURCES, CaptionSource::name)?)
+                }
+                None => None,
+            },
             scores: scores.next().ok_or_else(short)??,
             width: whole(table, "width", width.next().ok_or_else(short)?)?,
             height: whole(table, "height", height.next().ok_or_else(short)?)?,
@@ -288,6 +307,8 @@ fn read_scores(table: &Table) -> Result<impl Iterator<Item = Result<Scores>>> {
         })
     }))
 }
+
+const CAPTION_SOURCES: [CaptionSource; 3] = [CaptionSource::Own, CaptionSource::Server, CaptionSource::Model];
 
 const SPLITS: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
 

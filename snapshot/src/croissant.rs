@@ -68,7 +68,7 @@ pub(crate) fn page(
         "distribution": distribution,
         "recordSet": [
             splits(),
-            record_set("photos", "A record per kept photo.", PHOTOS, &columns::of_photos(&[], &spec.rules)),
+            record_set("photos", "A record per kept photo.", PHOTOS, &columns::of_photos(&[], spec)),
             record_set("dropped", "A record per dropped photo.", DROPPED, &columns::of_dropped(&[], &spec.rules)),
             record_set("measurements", "A record per measured value.", MEASUREMENTS, &measurement::columns(&[])),
         ],

@@ -51,6 +51,7 @@
 //!     page_url: None,
 //!     last_modified: None,
 //!     caption: None,
+//!     caption_source: None,
 //!     scores: Scores::default(),
 //! };
 //! let rows = IdentityRows { identity: "demo/ada".to_owned(), photos: vec![kept], ..IdentityRows::default() };

@@ -29,6 +29,9 @@ pub const MEASUREMENTS: &str = "measurements.parquet";
 /// The table of fetch times.
 pub const FETCHES: &str = "fetches.parquet";
 
+/// The key of the recipe under which it says where captions are from, and by which rules they were cleaned.
+pub const CAPTIONS: &str = "captions";
+
 /// What a snapshot is made from and by, besides the photos.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotSpec {
@@ -76,6 +79,11 @@ impl SnapshotSpec {
     pub fn compression(&self) -> Result<Compression, String> {
         let Some(asked) = self.prepare.get("compression") else { return Ok(Compression::None) };
         Compression::deserialize(asked).map_err(|error| error.to_string())
+    }
+
+    /// Whether its recipe says where captions are from, so that each says it as well.
+    pub(crate) fn names_caption_sources(&self) -> bool {
+        self.recipe.get(CAPTIONS).is_some_and(|captions| !captions.is_null())
     }
 
     /// Whether its shards are compressed.

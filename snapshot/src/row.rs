@@ -1,7 +1,7 @@
 //! What a snapshot says of each photo.
 
 use photo::tiles::Region;
-use photo::{Affine, BoundingBox, Digest, Joints, Reason, Split};
+use photo::{Affine, BoundingBox, CaptionSource, Digest, Joints, Reason, Split};
 use serde::{Deserialize, Serialize};
 
 use crate::measurement::MeasurementRow;
@@ -32,8 +32,11 @@ pub struct PhotoRow {
     pub sha256: Digest,
     /// `Last-Modified`, as the server said it.
     pub last_modified: Option<String>,
-    /// What the page says of it.
+    /// What the page says of it, or what a source of captions said.
     pub caption: Option<String>,
+    /// The source of the caption, where it is not the photo's own; only where the recipe speaks of captions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caption_source: Option<CaptionSource>,
     /// What was measured.
     pub scores: Scores,
     /// Width in pixels, upright.

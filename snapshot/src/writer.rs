@@ -279,7 +279,7 @@ impl Writer {
         self.fetches.dedup();
         self.shards.sort();
         let dir = &self.temporary.path();
-        table::write(&dir.join(PHOTOS), &columns::of_photos(&self.photos, &self.spec.rules))?;
+        table::write(&dir.join(PHOTOS), &columns::of_photos(&self.photos, &self.spec))?;
         table::write(&dir.join(DROPPED), &columns::of_dropped(&self.dropped, &self.spec.rules))?;
         measurement::write(&dir.join(MEASUREMENTS), &self.measurements)?;
         table::write(&dir.join(FETCHES), &columns::of_fetches(&self.fetches))?;

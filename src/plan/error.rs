@@ -58,6 +58,18 @@ pub enum PlanError {
     /// The lock cannot be used.
     #[error("recipe `{recipe}`: `lock`: {cause}")]
     Lock { recipe: String, cause: snapshot::Error },
+    /// Nothing says where captions are from.
+    #[error(
+        "recipe `{0}` has no section `[captions]`: photos keep the captions of their pages and sidecars; name a source          to be asked, as `sources = [\"own\", \"server\"]` there"
+    )]
+    NoCaptions(String),
+    /// What is said of captions makes no sense.
+    #[error("recipe `{recipe}`: {cause}")]
+    Captions {
+        recipe: String,
+        /// Which, and what is expected.
+        cause: caption::SettingsError,
+    },
     /// The settings of `prepare` make no sense.
     #[error("recipe `{recipe}`: {cause}")]
     Prepare {

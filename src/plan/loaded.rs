@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use crawler::{Profile, ProfileError};
 use curate::{ModelError, Registry, Role};
+use photo::{CaptionSource, Digest, IdentityName};
+use serde_json::Value;
 use snapshot::Snapshot;
 use url::Url;
 
@@ -23,10 +25,21 @@ pub struct LoadedRecipe {
     pub path: Option<PathBuf>,
     /// The sites to crawl.
     pub sites: Vec<Target>,
+    /// The captions of the snapshot that is rebuilt, which stand in place of the recipe's.
+    pub recorded_captions: Option<RecordedCaptions>,
     /// Sources beside the recipe's, which are not asked for new photos, with the licences they state.
     pub stored: BTreeMap<String, Option<String>>,
     /// The list of models, where something had to be known of it already: it is not opened again.
     registry: Option<Registry>,
+}
+
+/// Where the captions of a snapshot are from, as it says.
+#[derive(Clone, Debug, Default)]
+pub struct RecordedCaptions {
+    /// What its recipe says of them.
+    pub about: Value,
+    /// The sources of those that are not the photos' own, by the person and the photo's bytes.
+    pub sources: BTreeMap<(IdentityName, Digest), CaptionSource>,
 }
 
 /// A site and where its requests go.
@@ -68,7 +81,8 @@ impl LoadedRecipe {
         let load = |site: &Site| Target::load(&site.profile, site.base_url.clone());
         let sites = recipe.sites.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let path = Some(path.to_owned());
-        Self { recipe, path, sites, stored: BTreeMap::new(), registry: None }.checked()
+        let (recorded_captions, stored) = (None, BTreeMap::new());
+        Self { recipe, path, sites, recorded_captions, stored, registry: None }.checked()
     }
 
     /// The defaults, for sources that are stored already.
@@ -92,7 +106,8 @@ impl LoadedRecipe {
             recipe.detectors.turn_off(Role::Watermark); // nobody asks for what no model of the list can say
         }
         let registry = Some(registry);
-        Self { recipe, path: None, sites: Vec::new(), stored: sources, registry }.checked()
+        let (path, sites, recorded_captions) = (None, Vec::new(), None);
+        Self { recipe, path, sites, recorded_captions, stored: sources, registry }.checked()
     }
 
     fn checked(mut self) -> Result<Self> {
@@ -120,6 +135,8 @@ impl LoadedRecipe {
             return Err(PlanError::NeedsRole { recipe, role });
         }
         self.check_faces()?;
+        let captions = self.recipe.captions.as_ref().map_or(Ok(()), caption::Captions::check);
+        captions.map_err(|cause| PlanError::Captions { recipe: recipe.clone(), cause })?;
         self.recipe.prepare.check().map_err(|cause| PlanError::Prepare { recipe, cause })
     }
 

@@ -22,7 +22,7 @@ use curate::{Detectors, ModelError, ModelSchedule, Registry, Role};
 use photo::Digest;
 
 pub use error::PlanError;
-pub use loaded::{ListOfModels, LoadedRecipe, Target};
+pub use loaded::{ListOfModels, LoadedRecipe, RecordedCaptions, Target};
 
 use crate::recipe::Recipe;
 use crate::{judge, runtime};

@@ -13,11 +13,13 @@ use photo::measurement::Kind;
 use photo::redact::redacted;
 use photo::{Verdict, WatermarkScore};
 use serde_json::json;
+use snapshot::manifest::CAPTIONS;
 use snapshot::{
     DroppedRow, FetchRow, IdentityRows, MeasurementRow, ModelRef, PhotoRow, Scores, SnapshotRef,
     SnapshotSpec, Writer,
 };
 
+use crate::captions::of_snapshot::SnapshotCaptions;
 use crate::judge::Judged;
 use crate::plan::Plan;
 use crate::prepare::{PreparedFacts, PreparedStore, PreparedStores};
@@ -31,13 +33,14 @@ pub async fn run(
     stores: &PreparedStores,
     all: &[Judged],
     decisions: &[Decision],
+    captions: &SnapshotCaptions<'_>,
 ) -> Result<SnapshotRef> {
-    let spec = spec(plan, decisions);
+    let spec = spec(plan, decisions, captions);
     warn_of_secrets(all);
     let mut rows = Vec::new();
     for judged in all {
         let store = stores.of_site(&judged.identity.site);
-        let mut of_person = identity_rows(catalog, &store, judged).await?;
+        let mut of_person = identity_rows(catalog, &store, judged, captions).await?;
         of_person.measurements = measurements(&plan.probes, judged);
         rows.push((of_person, store));
     }
@@ -104,7 +107,7 @@ fn write(
 }
 
 /// What the snapshot's id stands for besides the photos: nothing that depends on a machine, a folder or the time.
-fn spec(plan: &Plan, decisions: &[Decision]) -> SnapshotSpec {
+fn spec(plan: &Plan, decisions: &[Decision], captions: &SnapshotCaptions<'_>) -> SnapshotSpec {
     let recipe = plan.recipe();
     let mut source = json!({
         "sites": plan.site_names(),
@@ -120,6 +123,9 @@ fn spec(plan: &Plan, decisions: &[Decision]) -> SnapshotSpec {
     }
     if !decisions.is_empty() {
         source["decisions"] = json!(decisions); // what was decided by hand makes another dataset
+    }
+    if let Some(about) = captions.about() {
+        source[CAPTIONS] = about.clone();
     }
     SnapshotSpec {
         name: recipe.name.clone(),
@@ -142,7 +148,13 @@ pub fn model_refs(model: &ModelEntry) -> impl Iterator<Item = ModelRef> {
     std::iter::once(file(model)).chain(model.fallback_entry().as_ref().map(file))
 }
 
-async fn identity_rows(catalog: &Catalog, store: &PreparedStore, judged: &Judged) -> Result<IdentityRows> {
+async fn identity_rows(
+    catalog: &Catalog,
+    store: &PreparedStore,
+    judged: &Judged,
+    captions: &SnapshotCaptions<'_>,
+) -> Result<IdentityRows> {
+    let caption_of = captions.of(judged);
     let mut rows = IdentityRows { identity: judged.identity.key().into(), ..IdentityRows::default() };
     for (photo, verdict) in &judged.photos {
         let Some(verdict) = verdict else { continue };
@@ -151,13 +163,18 @@ async fn identity_rows(catalog: &Catalog, store: &PreparedStore, judged: &Judged
             rows.fetches.push(FetchRow { sha256: content.sha256, url: url.clone(), fetched_at_ms });
         }
         match verdict {
-            Verdict::Keep => rows.photos.push(kept(catalog, store, photo, url).await?),
+            Verdict::Keep => {
+                let mut row = kept(catalog, store, photo, url).await?;
+                (row.caption, row.caption_source) = caption_of(row.sha256, photo.row.caption.as_deref());
+                rows.photos.push(row);
+            }
             Verdict::Drop(reasons) => rows.dropped.push(dropped(photo, url, reasons.clone())),
         }
     }
     Ok(rows)
 }
 
+/// A kept photo, still without its caption.
 async fn kept(catalog: &Catalog, store: &PreparedStore, photo: &Scored, url: String) -> Result<PhotoRow> {
     let content = photo.content.as_ref().context("a kept photo has bytes")?;
     let measured = content.measured.as_ref().ok().context("a kept photo can be read")?;
@@ -169,7 +186,8 @@ async fn kept(catalog: &Catalog, store: &PreparedStore, photo: &Scored, url: Str
         page_url: page_url(photo),
         sha256: content.sha256,
         last_modified: photo.row.last_modified.clone(),
-        caption: photo.row.caption.clone(),
+        caption: None,
+        caption_source: None,
         scores: scores(photo),
         width: measured.facts.width,
         height: measured.facts.height,

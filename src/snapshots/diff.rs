@@ -196,9 +196,8 @@ fn changed(photo: &Changed) -> Vec<Line> {
             Aspect::Address => say("address before: ", before.url.clone()),
             Aspect::Identity => say("person: ", both(&before.identity, &after.identity)),
             Aspect::Caption => {
-                let caption = |state: &PhotoState| state.kept.as_ref().and_then(|kept| kept.caption.clone());
-                say("caption before: ", caption(before).unwrap_or_else(|| "none".to_owned()));
-                say("caption after:  ", caption(after).unwrap_or_else(|| "none".to_owned()));
+                say("caption before: ", caption(before));
+                say("caption after:  ", caption(after));
             }
             Aspect::Split => {
                 let split = |state: &PhotoState| state.kept.as_ref().map_or("", |kept| kept.split.name());
@@ -234,6 +233,16 @@ fn changed(photo: &Changed) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// The caption, and where it is from unless it is the photo's own.
+fn caption(state: &PhotoState) -> String {
+    let kept = state.kept.as_ref();
+    let Some(text) = kept.and_then(|kept| kept.caption.clone()) else { return "none".to_owned() };
+    match kept.and_then(|kept| kept.caption_source) {
+        Some(source) => format!("{text} (by {source})"),
+        None => text,
+    }
 }
 
 fn of_photo(sign: char, photo: &PhotoState) -> Line {

@@ -309,6 +309,7 @@ fn row(view: &DrawnView) -> PhotoRow {
         sha256: view.sha256,
         last_modified: None,
         caption: Some(view.caption.clone()),
+        caption_source: None,
         scores: Scores::default(),
         width: view.width,
         height: view.height,

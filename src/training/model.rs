@@ -56,7 +56,8 @@ pub fn encoder_names() -> String {
     image_encoder::names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn is_repository(name: &str) -> bool {
+/// Whether this is a repository's id, `owner/name`, rather than a folder.
+pub fn is_repository(name: &str) -> bool {
     !Path::new(name).exists() && name.split('/').count() == 2 && !name.starts_with(['.', '/'])
 }
 

@@ -3,6 +3,7 @@
 mod adapter;
 mod anywhere;
 mod bad_input;
+mod captioning;
 mod crawling;
 mod dataset;
 mod demo_gallery;

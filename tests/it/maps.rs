@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-const HEADS: [&str; 8] = [
+const HEADS: [&str; 9] = [
     "src/main.rs",
     "photo/src/lib.rs",
     "catalog/src/lib.rs",
     "crawler/src/lib.rs",
     "curate/src/lib.rs",
+    "caption/src/lib.rs",
     "snapshot/src/lib.rs",
     "train/src/lib.rs",
     "synth/src/lib.rs",

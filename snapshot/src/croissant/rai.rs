@@ -28,9 +28,7 @@ pub(super) fn properties(spec: &SnapshotSpec, counts: &Counts, composition: &Com
             "People are put on the sides train, validation and test by the hash of their name, so that nobody \
              is on two. Of the photos in train, those marked `held_out` are held out of training."
         ],
-        "rai:dataAnnotationProtocol":
-            "The 17 joints (COCO's order), boxes and scores are what models said; no person looked at each \
-             photo. Photos are under the name under which their source shows them.",
+        "rai:dataAnnotationProtocol": protocol(composition),
         "rai:annotationsPerItem": annotations(spec),
         "rai:machineAnnotationTools": spec.models.iter().map(tool).collect::<Vec<_>>(),
         "rai:personalSensitiveInformation": [
@@ -105,6 +103,15 @@ fn annotations(spec: &SnapshotSpec) -> String {
     match spec.recipe["decisions"].as_array().map_or(0, Vec::len) {
         0 => "No photo was labelled by a person.".to_owned(),
         decided => format!("{decided} photos were kept or dropped by hand; no other label is a person's."),
+    }
+}
+
+fn protocol(composition: &Composition) -> String {
+    let joints = "The 17 joints (COCO's order), boxes and scores are what models said; no person looked at each \
+                  photo. Photos are under the name under which their source shows them.";
+    match &composition.captions {
+        Some(captions) => format!("{joints} {}", captions.in_words()),
+        None => joints.to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use photo::{Digest, Joints, Reason, Split, Verdict};
+use photo::{CaptionSource, Digest, Joints, Reason, Split, Verdict};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -37,8 +37,11 @@ pub struct Kept {
     pub split: Split,
     /// Whether it is held out of training.
     pub held_out: bool,
-    /// What the page says of it.
+    /// What the page says of it, or what a source of captions said.
     pub caption: Option<String>,
+    /// The source of the caption, where it is not the photo's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caption_source: Option<CaptionSource>,
     /// The joints in px of the photo.
     pub joints_in_photo: Joints,
 }
@@ -57,7 +60,7 @@ pub enum Aspect {
     Address,
     /// It is another person's.
     Identity,
-    /// The page says something else of it.
+    /// Its caption is another one, or from another source.
     Caption,
     /// Its person is on another side.
     Split,
@@ -89,6 +92,7 @@ impl PhotoState {
                 split: photo.split,
                 held_out: photo.held_out,
                 caption: facts.caption.clone(),
+                caption_source: facts.caption_source,
                 joints_in_photo: facts.joints_in_photo,
             }),
         }
@@ -187,7 +191,12 @@ pub(super) fn aspects(before: &PhotoState, after: &PhotoState) -> Vec<Aspect> {
         (Aspect::Bytes, before.sha256 != after.sha256),
         (Aspect::Address, before.url != after.url),
         (Aspect::Identity, before.identity != after.identity),
-        (Aspect::Caption, of_kept(|before, after| before.caption != after.caption)),
+        (
+            Aspect::Caption,
+            of_kept(|before, after| {
+                (&before.caption, before.caption_source) != (&after.caption, after.caption_source)
+            }),
+        ),
         (Aspect::Split, of_kept(|before, after| before.split != after.split)),
         (Aspect::HeldOut, of_kept(|before, after| before.held_out != after.held_out)),
         (Aspect::Joints, of_kept(|before, after| before.joints_in_photo != after.joints_in_photo)),

@@ -6,7 +6,7 @@
 //! where two splits differ. A column that is null throughout one split would have no type there, so what is
 //! missing is an empty text.
 
-use photo::Digest;
+use photo::{CaptionSource, Digest};
 use serde::Serialize;
 
 use super::picture::Kind;
@@ -22,6 +22,8 @@ pub(super) fn path(sample: &Sample<'_>, kind: Kind) -> String {
 struct Row<'a> {
     file_name: &'a str,
     text: &'a str,
+    /// Empty: the photo's own, or the snapshot does not say.
+    caption_source: &'a str,
     key: &'a str,
     identity: &'a str,
     split: &'a str,
@@ -47,6 +49,7 @@ pub(super) fn index<'a>(
         text.extend(compact(&Row {
             file_name: &path[split.len() + 1..],
             text: sample.text.unwrap_or_default(),
+            caption_source: sample.caption_source.map_or("", CaptionSource::name),
             key: &sample.key,
             identity: sample.identity,
             split,

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use photo::CaptionSource;
 use serde_json::json;
 
 use super::error::ExportError;
@@ -91,6 +92,11 @@ fn columns(rows: Vec<(Sample<'_>, Picture)>) -> Vec<Column> {
         Column::required("path", "what it is called elsewhere", paths.iter().map(String::as_str))
             .in_group("image"),
         Column::nullable("text", "the caption", all().map(|sample| sample.text)),
+        Column::nullable(
+            "caption_source",
+            "source of the caption, server or model; null: the photo's own",
+            all().map(|sample| sample.caption_source.map(CaptionSource::name)),
+        ),
         Column::required("key", "the photo's name in exports", all().map(|sample| sample.key.as_str())),
         Column::required("identity", "the person: site/slug", all().map(|sample| sample.identity)),
         Column::required("split", "train, validation, test or held_out", all().map(|sample| sample.split)),

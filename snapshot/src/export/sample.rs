@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use photo::redact::redacted;
-use photo::{Affine, BoundingBox, Digest, Joints};
+use photo::{Affine, BoundingBox, CaptionSource, Digest, Joints};
 use serde::Serialize;
 
 use super::picture::Kind;
@@ -18,6 +18,9 @@ pub(super) struct Sample<'a> {
     pub key: String,
     /// The caption; `null` where there is none. Trainers of `diffusers` and `datasets` call it so.
     pub text: Option<&'a str>,
+    /// The source of the caption, where it is not the photo's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caption_source: Option<CaptionSource>,
     pub identity: &'a str,
     /// `train`, `validation`, `test` or `held_out`.
     pub split: &'static str,
@@ -48,6 +51,7 @@ impl<'a> Sample<'a> {
         Self {
             key: format!("{}-{:05}", person(photo), photo.row),
             text,
+            caption_source: facts.caption_source,
             identity: &photo.identity,
             split: side(photo),
             // Snapshots are written without secrets; one from elsewhere need not be.

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use photo::Joints;
 use photo::identity_name::site_of;
 use photo::joints::JOINT_COUNT;
+use photo::{CaptionSource, Joints};
 use serde_json::Value;
 
 use crate::manifest::SnapshotSpec;
@@ -26,8 +26,21 @@ pub(crate) struct Composition {
     pub faces: (usize, usize),
     /// Photos of people of the train split that are held out.
     pub held_out: usize,
+    /// Kept photos by the source of their caption, where the recipe names some.
+    pub captions: Option<Captions>,
     /// Sources by name.
     pub sources: Vec<Source>,
+}
+
+/// Where captions are from, as numbers of kept photos.
+#[derive(Default)]
+pub(crate) struct Captions {
+    /// The photos' own.
+    pub own: usize,
+    /// By other sources.
+    pub others: BTreeMap<CaptionSource, usize>,
+    /// Photos without one.
+    pub none: usize,
 }
 
 /// How much of a body is seen, as numbers of kept photos.
@@ -84,8 +97,30 @@ impl Composition {
             bodies,
             faces: (face_scores.iter().filter(|seen| **seen).count(), face_scores.len()),
             held_out: photos.iter().filter(|photo| photo.held_out).count(),
+            captions: spec.names_caption_sources().then(|| Captions::of(photos)),
             sources: sources(spec, photos, dropped),
         }
+    }
+}
+
+impl Captions {
+    fn of(photos: &[KeptPhoto]) -> Self {
+        let mut captions = Self::default();
+        for photo in photos {
+            match (&photo.facts.caption, photo.facts.caption_source) {
+                (None, _) => captions.none += 1,
+                (Some(_), None) => captions.own += 1,
+                (Some(_), Some(source)) => *captions.others.entry(source).or_default() += 1,
+            }
+        }
+        captions
+    }
+
+    /// A sentence for each.
+    pub fn in_words(&self) -> String {
+        let others: String =
+            self.others.iter().map(|(source, photos)| format!(", {photos} are from the {source}")).collect();
+        format!("{} captions are the photos' own{others}; {} photos have none.", self.own, self.none)
     }
 }
 

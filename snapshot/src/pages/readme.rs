@@ -24,6 +24,7 @@ pub(crate) fn page(
     page.push_str(&summary(spec, counts, composition));
     page.push_str(&contents(counts, composition, plots));
     page.push_str(&sources(&composition.sources));
+    page.push_str(&captions(composition));
     page.push_str(&dropped(spec, counts, plots));
     page.push_str(&made_by(spec));
     page.push_str(&reading(spec, counts));
@@ -108,6 +109,20 @@ fn sources(sources: &[Source]) -> String {
 `photos.parquet` has the address of every photo (`url`) and of the page that shows it (`page_url`).
 
 "
+    )
+}
+
+/// Of a snapshot whose recipe says nothing of captions, nothing: its card stays as it is to the byte.
+fn captions(composition: &Composition) -> String {
+    let Some(captions) = &composition.captions else { return String::new() };
+    format!(
+        "## Captions
+
+{} `caption_source` in `photos.parquet` says which; `captions` in the recipe of
+`manifest.json` says by which models and prompts they were written, and by which rules cleaned.
+
+",
+        captions.in_words()
     )
 }
 

@@ -1,6 +1,7 @@
 //! Runs the program as a user would: in a folder of its own, with a recipe of its own.
 
 pub mod browser;
+pub mod chat;
 pub mod tiny;
 
 use std::fs;

@@ -79,6 +79,13 @@ impl ClipTokenizer {
         self.length
     }
 
+    /// How many tokens a text has, begin and end not counted, however long it is.
+    pub fn count(&self, text: &str) -> Result<usize> {
+        let encoding = guarded(|| self.tokenizer.encode(text, false))
+            .map_err(|e| Error::Tokenise { text: text.to_owned(), reason: e.to_string() })?;
+        Ok(encoding.len())
+    }
+
     /// Token ids of a prompt. What does not fit is returned as [`Tokens::cut`].
     pub fn encode(&self, prompt: &str) -> Result<Tokens> {
         let encoding = guarded(|| self.tokenizer.encode(prompt, false))

@@ -62,6 +62,7 @@ fn row(identity: &str, i: usize) -> PhotoRow {
         page_url: None,
         last_modified: None,
         caption: None,
+        caption_source: None,
         scores: Scores::default(),
         width: 1000,
         height: 1000,

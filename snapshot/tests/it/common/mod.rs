@@ -58,6 +58,7 @@ pub fn kept(identity: &str, i: usize) -> PhotoRow {
         sha256: Digest::of(&url),
         last_modified: i.is_multiple_of(3).then(|| "Sat, 01 Aug 2026 10:00:00 GMT".into()),
         caption: Some(format!("<{identity}> \"in\" the park & {i}")),
+        caption_source: None,
         scores: Scores {
             watermark: Some(0.0123 * i as f32),
             watermark_region: Some(Region::BottomRight),
