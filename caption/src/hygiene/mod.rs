@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_a_removal_puts_together_is_removed_as_well() {
-        let rules = Rules { max_tokens: None, trigger: None, ..rules() };
+        let rules = Rules { remove_phrases: vec!["a photo of".to_owned()], ..Rules::default() };
         let done = clean("a a photo of photo of her", &Names::of("", ""), &rules, words);
         assert_eq!(done.text.as_deref(), Some("her"));
     }
