@@ -8,7 +8,8 @@ from collections import defaultdict
 
 import torch
 
-HAS_BF16 = torch.cpu._is_amx_tile_supported()  # whether the processor multiplies matrices of bf16 in hardware
+# Whether the processor multiplies matrices of bf16 in hardware.
+HAS_BF16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def orthogonal(matrices: torch.Tensor) -> torch.Tensor:

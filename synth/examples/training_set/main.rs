@@ -1,6 +1,7 @@
 //! Writes the training data of the demo models: photos with people and their joints, regions with and without marks,
 //! and what the watermark model's training is mixed from: grounds, textures, layers.
 
+mod captions;
 mod grounds;
 mod marks;
 mod people;
@@ -47,6 +48,9 @@ struct Arguments {
     /// Small photos of one person with captions, for the demo base: portraits.u8.
     #[arg(long, default_value_t = 0)]
     portraits: u64,
+    /// Small photos as the demo gallery has them, with captions, for the demo captioner: captions.u8.
+    #[arg(long, default_value_t = 0)]
+    captions: u64,
     /// The folder to write into.
     #[arg(long)]
     out: PathBuf,
@@ -71,7 +75,8 @@ fn main() -> anyhow::Result<()> {
         vec![(picture.into_raw(), json!({"index": 0}))]
     })?;
     write(out, "layers", arguments.layers, |index| grounds::layers(seed(6), index))?;
-    write(out, "portraits", arguments.portraits, |index| vec![portraits::sample(seed(7), index)])
+    write(out, "portraits", arguments.portraits, |index| vec![portraits::sample(seed(7), index)])?;
+    write(out, "captions", arguments.captions, |index| vec![captions::sample(seed(8), index)])
 }
 
 /// Writes the samples of `count` photos in order, a batch in memory at a time. Nothing is written of nothing, except

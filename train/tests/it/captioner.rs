@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use train::captioner::{Blip2, Captioner, Limit};
+use train::captioner::{Blip, Blip2, Captioner, Limit};
 use train::diffusion::Weights;
 use train::diffusion::json::Settings;
 
@@ -151,5 +151,29 @@ fn settings_that_would_change_the_result_are_refused_by_name() -> TestResult {
     let expected =
         "config.json (text_config): `do_layer_norm_before` = false is not supported; supported: true";
     assert_eq!(error.to_string(), expected);
+    Ok(())
+}
+
+#[test]
+fn the_demo_captioner_is_small_and_says_of_drawn_photos_what_transformers_lets_it_say() -> TestResult {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (model, data) = (root.join("../data/models/captioner"), root.join("tests/data/captions/demo"));
+    let sizes = fs::read_dir(&model)?.map(|entry| Ok(entry?.metadata()?.len()));
+    assert!(sizes.sum::<std::io::Result<u64>>()? <= 6_000_000);
+    // `python/demo_captioner.py` made these with transformers 5.23.0.
+    let expected: Vec<Value> = serde_json::from_str(&fs::read_to_string(data.join("expected.json"))?)?;
+    let images = (0..expected.len()).map(|i| Ok(image::open(data.join(format!("{i}.png")))?.to_rgb8()));
+    let images = images.collect::<image::ImageResult<Vec<RgbImage>>>()?;
+    let captioner = Captioner::open(&model, &Device::Cpu)?;
+    let captions = captioner.caption(&images, None, 95)?;
+    assert_eq!(captions, expected.iter().filter_map(|row| row["caption"].as_str()).collect::<Vec<_>>());
+    let weights = Weights::open(&[model.join("model.safetensors")], DType::F32, &Device::Cpu)?;
+    let blip = Blip::load(&weights, &Settings::read(&model.join("config.json"))?)?;
+    let states = blip.image_states(&captioner.processor().pixels(&images, &Device::Cpu)?)?;
+    let limit = Limit { max_tokens: 95, stops: blip.stops() };
+    let ids = blip.generate(&states, &vec![blip.prompt(&[]); images.len()], limit)?;
+    for (ids, row) in ids.iter().zip(&expected) {
+        assert_eq!(serde_json::json!(ids), row["ids"]);
+    }
     Ok(())
 }
