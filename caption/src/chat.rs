@@ -36,24 +36,24 @@ pub enum ChatError {
 
 /// What came of one photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct ChatOutcome {
     /// How many requests it took.
     pub requests: u32,
     /// How it ended.
-    pub ended: Ended,
+    pub result: ChatResult,
 }
 
 /// How asking about a photo ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum ChatResult {
     /// The text.
-    Said(String),
+    Text(String),
     /// Why there is none.
     Failed(CaptionFailure, String),
     /// The server would refuse every photo.
     Refused(String),
     /// There were requests enough.
-    Spent,
+    BudgetSpent,
 }
 
 /// A server, and how it is asked.
@@ -69,12 +69,12 @@ pub struct Chat {
 }
 
 /// One request that brought no text.
-enum Trouble {
+enum RequestError {
     Failed { class: CaptionFailure, detail: String, wait: Option<Duration> },
     Refused(String),
 }
 
-impl From<(CaptionFailure, String)> for Trouble {
+impl From<(CaptionFailure, String)> for RequestError {
     fn from((class, detail): (CaptionFailure, String)) -> Self {
         Self::Failed { class, detail, wait: None }
     }
@@ -129,22 +129,24 @@ impl Chat {
     }
 
     /// Asks until there is a text, or no more is to be had.
-    pub async fn ask(&self, request: &[u8]) -> Asked {
+    pub async fn ask(&self, request: &[u8]) -> ChatOutcome {
         let (mut requests, mut attempts) = (0, 0);
         let mut throttled: Option<Instant> = None;
         let first = Duration::from_millis(self.settings.backoff_ms);
         loop {
             self.pause_ended().await;
             if !self.budget.take() {
-                return Asked { requests, ended: Ended::Spent };
+                return ChatOutcome { requests, result: ChatResult::BudgetSpent };
             }
             requests += 1;
             let (class, detail, wait) = match self.ask_once(request.to_vec()).await {
-                Ok(text) => return Asked { requests, ended: Ended::Said(text) },
-                Err(Trouble::Refused(why)) => return Asked { requests, ended: Ended::Refused(why) },
-                Err(Trouble::Failed { class, detail, wait }) => (class, detail, wait),
+                Ok(text) => return ChatOutcome { requests, result: ChatResult::Text(text) },
+                Err(RequestError::Refused(why)) => {
+                    return ChatOutcome { requests, result: ChatResult::Refused(why) };
+                }
+                Err(RequestError::Failed { class, detail, wait }) => (class, detail, wait),
             };
-            let failed = |detail: String| Asked { requests, ended: Ended::Failed(class, detail) };
+            let failed = |detail: String| ChatOutcome { requests, result: ChatResult::Failed(class, detail) };
             attempts += u32::from(class != CaptionFailure::Throttled);
             if !class.is_transient() || attempts >= self.settings.attempts {
                 return failed(detail);
@@ -183,7 +185,7 @@ impl Chat {
         *pause = Some(pause.map_or(until, |earlier| earlier.max(until)));
     }
 
-    async fn ask_once(&self, request: Vec<u8>) -> Result<String, Trouble> {
+    async fn ask_once(&self, request: Vec<u8>) -> Result<String, RequestError> {
         let sent = self.client.post(self.endpoint.clone()).body(request).send().await;
         let response = sent.map_err(|error| transport::of_error(&error))?;
         let status = response.status();
@@ -201,13 +203,13 @@ impl Chat {
         let said = complaint(&self.without_key(&body.unwrap_or_default()));
         let detail = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
         Err(match meaning {
-            Meaning::Failed(class) => Trouble::Failed { class, detail, wait },
-            Meaning::Refused => Trouble::Refused(detail),
+            Meaning::Failed(class) => RequestError::Failed { class, detail, wait },
+            Meaning::Refused => RequestError::Refused(detail),
         })
     }
 
     /// The whole body, within the limit.
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Trouble> {
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, RequestError> {
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(|error| transport::of_error(&error))? {
             if body.len() + piece.len() > ANSWER_BYTES {

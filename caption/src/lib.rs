@@ -24,7 +24,7 @@ pub mod settings;
 mod transport;
 
 pub use budget::Budget;
-pub use chat::{Asked, Chat, ChatError, Ended};
+pub use chat::{Chat, ChatError, ChatOutcome, ChatResult};
 pub use hygiene::{Change, Cleaned, Names, Rule, clean};
 pub use key::{Key, KeyError};
 pub use picture::PictureError;

@@ -15,7 +15,7 @@ use crate::{Catalog, Error, Result};
 const ROWS_AT_ONCE: i64 = 10_000;
 
 /// What a source said of a content: its words, or why there are none and what exactly went wrong.
-pub type SaidOf = std::result::Result<String, (CaptionFailure, String)>;
+pub type CaptionResult = std::result::Result<String, (CaptionFailure, String)>;
 
 /// A stored answer of some source, with what is known of the source.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,7 +64,7 @@ impl Catalog {
         &self,
         sha256: Digest,
         source: Digest,
-        said: &SaidOf,
+        said: &CaptionResult,
         requests: u32,
     ) -> Result<()> {
         let (text, failure) = (said.as_ref().ok(), said.as_ref().err());
@@ -86,7 +86,7 @@ impl Catalog {
     }
 
     /// All that a source said, by content.
-    pub async fn captions_by(&self, source: Digest) -> Result<HashMap<Digest, SaidOf>> {
+    pub async fn captions_by(&self, source: Digest) -> Result<HashMap<Digest, CaptionResult>> {
         #[derive(Deserialize)]
         struct Row(Digest, Option<String>, Option<CaptionFailure>, Option<String>);
         let texts: Vec<String> = sqlx::query_scalar(
@@ -214,7 +214,7 @@ mod tests {
             catalog.record_caption_source(digest, &json!({ "source": name })).await.unwrap();
         }
         let failed = |class| Err((class, "why".to_owned()));
-        let said: SaidOf = Ok("a \"red\" dress\tand".to_owned());
+        let said: CaptionResult = Ok("a \"red\" dress\tand".to_owned());
         catalog.record_caption(photos[0], one, &said, 2).await.unwrap();
         catalog.record_caption(photos[1], one, &failed(CaptionFailure::Timeout), 4).await.unwrap();
         catalog.record_caption(photos[2], one, &failed(CaptionFailure::Cut), 1).await.unwrap();

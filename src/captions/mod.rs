@@ -31,7 +31,7 @@ use crate::exit::Done;
 use crate::judge::Judged;
 use crate::output::Output;
 use plan::{CaptionPlan, How, PlannedSource};
-use report::{Report, Stopped};
+use report::{Report, StopReason};
 use texts::Texts;
 
 /// How a run of the stage is to go.
@@ -75,7 +75,7 @@ pub async fn run(
     let mut failed = failed.len();
     for stopped in reports.iter().filter_map(|report| report.stopped.as_ref()) {
         shown::tell_stopped(stopped);
-        failed += usize::from(matches!(stopped, Stopped::Failing(_)));
+        failed += usize::from(matches!(stopped, StopReason::Failing(_)));
     }
     let stay_due = reports.iter().flat_map(|report| &report.failures).filter(|(class, _)| class.stays_due());
     failed += stay_due.count();
@@ -127,7 +127,7 @@ async fn ask(
         }
         (How::Stored | How::Server(_), _) => Report::default(),
     };
-    if let (Some(Stopped::Refused(why)), How::Server(settings)) = (&report.stopped, &source.how) {
+    if let (Some(StopReason::Refused(why)), How::Server(settings)) = (&report.stopped, &source.how) {
         let ServerSettings { url, model, .. } = settings;
         bail!(
             "ask {url} for captions by `{model}`: {why}; check `captions.server.url`, its `model` and the key that \

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use caption::{ModelSettings, picture};
 use catalog::Catalog;
-use catalog::caption::SaidOf;
+use catalog::caption::CaptionResult;
 use photo::{CaptionFailure, Digest};
 use tokio::sync::mpsc;
 use train::Device;
@@ -54,7 +54,7 @@ fn caption_all(
     folder: &Path,
     device: &Device,
     due: &[Digest],
-    sender: &mpsc::Sender<(Digest, SaidOf)>,
+    sender: &mpsc::Sender<(Digest, CaptionResult)>,
 ) -> Result<()> {
     let captioner = Captioner::open(folder, device)
         .with_context(|| format!("open the captioning model in {}", folder.display()))?;
@@ -71,7 +71,7 @@ fn caption(
     settings: &ModelSettings,
     captioner: &Captioner,
     sha256: Digest,
-) -> Result<SaidOf> {
+) -> Result<CaptionResult> {
     let bytes = catalog.blobs().read(sha256)?;
     let photo = match curate::preview(&bytes, picture::LONGER_PX) {
         Ok(photo) => photo,

@@ -14,14 +14,14 @@ pub struct Report {
     /// Requests, repeated ones included.
     pub requests: u64,
     /// Why no more was asked, where it ended early.
-    pub stopped: Option<Stopped>,
+    pub stopped: Option<StopReason>,
 }
 
 /// Why a source is not asked any more in this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stopped {
+pub enum StopReason {
     /// There were requests enough.
-    Spent,
+    BudgetSpent,
     /// The server refuses whatever it is asked.
     Refused(String),
     /// It failed on so many photos in a row that the others would only be waited for.

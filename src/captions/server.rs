@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use caption::{Asked, Chat, Ended, picture};
+use caption::{Chat, ChatOutcome, ChatResult, picture};
 use catalog::Catalog;
 use curate::MinDecodeSize;
 use curate::decode::header;
@@ -12,7 +12,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterato
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tokio::task::JoinSet;
 
-use super::report::{Report, Stopped};
+use super::report::{Report, StopReason};
 use crate::memory::Memory;
 use crate::progress;
 
@@ -101,19 +101,21 @@ impl Asking {
             if self.state().report.stopped.is_some() {
                 break; // another place has ended the asking meanwhile
             }
-            let Asked { requests, ended } = match request {
+            let ChatOutcome { requests, result } = match request {
                 Ok(request) => self.chat.ask(&request).await,
-                Err(why) => Asked { requests: 0, ended: Ended::Failed(CaptionFailure::Unreadable, why) },
+                Err(why) => {
+                    ChatOutcome { requests: 0, result: ChatResult::Failed(CaptionFailure::Unreadable, why) }
+                }
             };
-            let said = match ended {
-                Ended::Said(text) => Ok(text),
-                Ended::Failed(class, detail) => Err((class, detail)),
-                Ended::Spent => {
-                    self.stop(Stopped::Spent);
+            let said = match result {
+                ChatResult::Text(text) => Ok(text),
+                ChatResult::Failed(class, detail) => Err((class, detail)),
+                ChatResult::BudgetSpent => {
+                    self.stop(StopReason::BudgetSpent);
                     break;
                 }
-                Ended::Refused(why) => {
-                    self.stop(Stopped::Refused(why));
+                ChatResult::Refused(why) => {
+                    self.stop(StopReason::Refused(why));
                     break;
                 }
             };
@@ -125,7 +127,7 @@ impl Asking {
     }
 
     /// The first reason is told.
-    fn stop(&self, why: Stopped) {
+    fn stop(&self, why: StopReason) {
         self.state().report.stopped.get_or_insert(why);
     }
 
@@ -147,7 +149,7 @@ impl Asking {
         }
         if state.failed_in_a_row >= FAILING_IN_A_ROW {
             let why = format!("{FAILING_IN_A_ROW} photos in a row failed, the last one by {class}: {detail}");
-            state.report.stopped.get_or_insert(Stopped::Failing(why));
+            state.report.stopped.get_or_insert(StopReason::Failing(why));
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::plan::CaptionPlan;
-use super::report::{Report, Stopped};
+use super::report::{Report, StopReason};
 use super::texts::{Choice, Chosen};
 use crate::output::{Output, table};
 
@@ -107,15 +107,15 @@ pub fn tell_failed(failed: &Failed) {
 }
 
 /// Why a source was not asked about all photos, and what to do about it.
-pub fn tell_stopped(why: &Stopped) {
+pub fn tell_stopped(why: &StopReason) {
     match why {
-        Stopped::Spent => {
+        StopReason::BudgetSpent => {
             eprintln!("bolid: as many requests were made as `max_requests` allows; the same command goes on");
         }
-        Stopped::Failing(why) => {
+        StopReason::Failing(why) => {
             eprintln!("bolid: the captions' server is not asked any more: {why}; the same command goes on");
         }
-        Stopped::Refused(_) => {} // an error
+        StopReason::Refused(_) => {} // an error
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use anyhow::Result;
 use caption::{Change, Names};
 use catalog::Catalog;
-use catalog::caption::SaidOf;
+use catalog::caption::CaptionResult;
 use photo::{CaptionFailure, CaptionSource, Digest};
 
 use super::plan::{CaptionPlan, How};
@@ -15,7 +15,7 @@ use crate::judge::Judged;
 pub struct Texts<'p> {
     plan: &'p CaptionPlan,
     /// By source, in their order; of a source that is not asked, nothing.
-    said: Vec<HashMap<Digest, SaidOf>>,
+    said: Vec<HashMap<Digest, CaptionResult>>,
 }
 
 /// The caption of a photo.

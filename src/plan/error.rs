@@ -60,7 +60,8 @@ pub enum PlanError {
     Lock { recipe: String, cause: snapshot::Error },
     /// Nothing says where captions are from.
     #[error(
-        "recipe `{0}` has no section `[captions]`: photos keep the captions of their pages and sidecars; name a source          to be asked, as `sources = [\"own\", \"server\"]` there"
+        "recipe `{0}` has no section `[captions]`: photos keep the captions of their pages and sidecars; name a source \
+         to be asked, as `sources = [\"own\", \"server\"]` there"
     )]
     NoCaptions(String),
     /// What is said of captions makes no sense.

@@ -9,6 +9,7 @@ use train::diffusion::checkpoint::Hub;
 use train::diffusion::image_encoder;
 use train::run::RunFolder;
 
+use super::adapter::config::AdapterConfig;
 use super::runs;
 
 /// A model and the run it came from, where it came from one.
@@ -48,6 +49,15 @@ pub fn image_encoder_folder(name: &str) -> Result<PathBuf> {
     match image_encoder::repository_of(name).or(is_repository(name).then_some(name)) {
         Some(repository) => Ok(Hub::from_env().model(repository, "main")?),
         None => Ok(PathBuf::from(name)),
+    }
+}
+
+/// The folder of the reference stream's image encoder: of `ref.encoder` or `base.image_encoder`; `None` where the base's
+/// own is meant.
+pub fn reference_encoder(config: &AdapterConfig) -> Result<Option<PathBuf>> {
+    match &config.reference.encoder {
+        Some(name) => Ok(Some(image_encoder_folder(name).context("find `ref.encoder`")?)),
+        None => Ok(config.base.image_encoder.clone()),
     }
 }
 

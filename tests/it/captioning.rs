@@ -12,7 +12,7 @@ use photo::{CaptionSource, Digest};
 use serde_json::Value;
 use snapshot::Snapshot;
 
-use crate::support::chat::{Asked, ChatServer, Part, answer, cut, said, says, says_after};
+use crate::support::chat::{ChatServer, Part, ReceivedRequest, answer, cut, said, says, says_after};
 use crate::support::{Workplace, files_below, json_lines, photos_of, project, text};
 
 /// A place with photos of `people` that are measured, and `[captions]` in its recipe.
@@ -51,7 +51,7 @@ fn count(line: &Value, key: &str) -> u64 {
 }
 
 /// Parts by the order in which pictures are first asked about.
-fn roles(count: usize) -> impl Fn(&Asked) -> usize {
+fn roles(count: usize) -> impl Fn(&ReceivedRequest) -> usize {
     let seen: Mutex<HashMap<Digest, usize>> = Mutex::default();
     move |asked| {
         let mut seen = seen.lock().unwrap();
@@ -257,7 +257,7 @@ fn twenty_kills_at_random_moments_lose_no_answer_that_was_stored() {
     let output = place.succeed(&["--json", "caption"]);
     assert_eq!(count(&table(&output)["server"], "photos"), kept);
     assert_eq!(stored(&place).len() as u64, kept);
-    // Asked again is what was in flight at a kill, and nothing else.
+    // ReceivedRequest again is what was in flight at a kill, and nothing else.
     let requests = server.log().len();
     let most = kept as usize + KILLS as usize * CONCURRENCY;
     assert!(requests <= most, "{requests} requests for {kept} photos");

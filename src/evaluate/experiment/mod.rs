@@ -94,7 +94,7 @@ fn experiment(
         unet: None,
         loras: Vec::new(),
         adapter: None,
-        image_encoder: config.image_encoder().as_deref().map(model::image_encoder_folder).transpose()?,
+        image_encoder: model::reference_encoder(&config)?,
     };
     let device = args.device.open()?;
     let models = Models::load(files.clone(), &device)

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use train::adapter::file::IMAGE_ENCODER;
+
 /// What the card says, in Markdown with the head that model hubs read.
 pub fn card(
     name: &str,
@@ -22,9 +24,10 @@ pub fn card(
          | `body.ipadpt`, `neg.ipadpt` | c_body of {person} and its negative, for ComfyUI's `IPAdapter Embeds` | |\n\n\
          ## What it was made of\n\n\
          | | |\n|---|---|\n| base | `{base}` |\n| body-VAE (SHA-256) | `{vae}` |\n\
-         | snapshot | `{snapshot}` |\n| run | `{run}` |\n| program | bolid {version} |\n\n",
+         | image encoder (SHA-256) | `{encoder}` |\n| snapshot | `{snapshot}` |\n| run | `{run}` |\n| program | bolid {version} |\n\n",
         base = fact("base"),
         vae = fact("body_vae"),
+        encoder = fact(IMAGE_ENCODER),
         snapshot = fact("snapshot"),
         run = fact("run"),
         version = fact("program_version"),

@@ -199,12 +199,6 @@ impl Default for Judging {
 }
 
 impl AdapterConfig {
-    /// What is called the image encoder: `ref.encoder`, or `base.image_encoder`.
-    pub fn image_encoder(&self) -> Option<String> {
-        let of_base = self.base.image_encoder.as_ref().map(|folder| folder.display().to_string());
-        self.reference.encoder.clone().or(of_base)
-    }
-
     /// Checks every table's values against their ranges, but for those of `fit`.
     ///
     /// # Errors

@@ -118,10 +118,8 @@ impl Inputs {
     /// The frozen networks.
     pub fn encoders(&self) -> Result<Encoders> {
         let body = model::load(&self.runs_dir, &self.config.body.model, &self.device)?.saved;
-        let image = match self.config.image_encoder() {
-            Some(name) => model::image_encoder_folder(&name).context("find `ref.encoder`")?,
-            None => self.base.folder().join("image_encoder"),
-        };
+        let named = model::reference_encoder(&self.config)?;
+        let image = named.unwrap_or_else(|| self.base.folder().join("image_encoder"));
         if !is_image_encoder(&image) {
             let key =
                 if self.config.base.image_encoder.is_some() { "base.image_encoder" } else { "ref.encoder" };

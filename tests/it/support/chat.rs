@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// A request.
 #[derive(Clone)]
 #[allow(dead_code, reason = "tests of the program look at a part of it")]
-pub struct Asked {
+pub struct ReceivedRequest {
     /// The picture, by the digest of its `data:` URI.
     pub picture: Digest,
     /// How often this picture was asked about, from 1.
@@ -73,13 +73,13 @@ pub fn cut(text: &str) -> Part {
 
 pub struct ChatServer {
     pub url: String,
-    log: Arc<Mutex<Vec<Asked>>>,
+    log: Arc<Mutex<Vec<ReceivedRequest>>>,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl ChatServer {
     /// A server with threads of its own, so that it answers while a test waits for the program.
-    pub fn start(part: impl Fn(&Asked) -> Part + Send + Sync + 'static) -> Self {
+    pub fn start(part: impl Fn(&ReceivedRequest) -> Part + Send + Sync + 'static) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -87,7 +87,7 @@ impl ChatServer {
             .expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
-        let log: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let log: Arc<Mutex<Vec<ReceivedRequest>>> = Arc::default();
         let (noted, part) = (Arc::clone(&log), Arc::new(part));
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -98,15 +98,15 @@ impl ChatServer {
     }
 
     /// All requests so far.
-    pub fn log(&self) -> Vec<Asked> {
+    pub fn log(&self) -> Vec<ReceivedRequest> {
         self.log.lock().expect("the log").clone()
     }
 }
 
 async fn serve(
     mut stream: TcpStream,
-    log: Arc<Mutex<Vec<Asked>>>,
-    part: Arc<impl Fn(&Asked) -> Part + Send + Sync>,
+    log: Arc<Mutex<Vec<ReceivedRequest>>>,
+    part: Arc<impl Fn(&ReceivedRequest) -> Part + Send + Sync>,
 ) {
     let mut buffer = Vec::new();
     while let Some(asked) = read(&mut stream, &mut buffer, &log).await {
@@ -126,7 +126,11 @@ async fn serve(
 }
 
 /// The next request of a connection.
-async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>, log: &Mutex<Vec<Asked>>) -> Option<Asked> {
+async fn read(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    log: &Mutex<Vec<ReceivedRequest>>,
+) -> Option<ReceivedRequest> {
     let head = loop {
         if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
             let head: Vec<u8> = buffer.drain(..end + 4).collect();
@@ -153,7 +157,8 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>, log: &Mutex<Vec<Aske
     let mut log = log.lock().expect("the log");
     let time = 1 + log.iter().filter(|earlier| earlier.picture == picture).count();
     let authorization = header("authorization");
-    let asked = Asked { picture, time, number: log.len(), path, authorization, body, at: Instant::now() };
+    let asked =
+        ReceivedRequest { picture, time, number: log.len(), path, authorization, body, at: Instant::now() };
     log.push(asked.clone());
     Some(asked)
 }

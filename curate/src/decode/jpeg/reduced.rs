@@ -10,24 +10,32 @@ use image::RgbImage;
 
 use super::entropy::bits::BitReader;
 use super::entropy::huffman::{Huffman, Run, Skips};
+use super::entropy::scan_header::Member;
+use super::entropy::walk::Walk;
 use super::entropy::zigzag::ZIGZAG;
-use super::headers::frame::{Component, Frame};
 use super::headers::markers::{END_OF_IMAGE, FIRST_RESTART};
+use super::headers::picture::Picture;
+use super::headers::space::Space;
+use super::samples::idct::Block;
 use crate::pixels::buffers;
 
 /// Decodes a plain JPEG at `scale_num`/8 of its size (4, 2 or 1), not yet upright.
 pub(super) fn decode(bytes: &[u8], scale_num: usize) -> Option<RgbImage> {
-    let frame = Frame::parse(bytes)?;
-    let most = frame
-        .components
-        .iter()
-        .fold((1, 1), |(x, y), component| (x.max(component.sampling.0), y.max(component.sampling.1)));
-    let mcus = (frame.width.div_ceil(8 * most.0), frame.height.div_ceil(8 * most.1));
-    let plane = |component| Plane::new(component, most, scale_num, mcus);
-    let mut planes = frame.components.iter().map(plane).collect::<Option<Vec<_>>>()?;
-    read_scan(&frame, &mut planes, mcus)?;
+    let mut walk = Walk::begin(bytes).ok()?;
+    let members = std::mem::take(&mut walk.scan.members);
+    let is_in_order = members.iter().enumerate().all(|(place, member)| member.place == place);
+    let is_plain = !walk.picture.is_progressive && members.len() == walk.picture.components.len();
+    if !is_in_order || !is_plain || !matches!(walk.space, Space::Grey | Space::YCbCr) {
+        return None;
+    }
+    let plane =
+        |place: usize| Plane::new(&walk.picture, place, walk.states[place].steps.as_ref()?, scale_num);
+    let mut planes = (0..members.len()).map(plane).collect::<Option<Vec<_>>>()?;
+    let tables = members.into_iter().map(Tables::of).collect::<Option<Vec<_>>>()?;
+    read_scan(&walk, &tables, &mut planes)?;
+    let (width, height) = walk.picture.size;
     let side = |length: usize| (length * scale_num).div_ceil(8) as u32;
-    let image = colours(&planes, side(frame.width), side(frame.height));
+    let image = colours(&planes, side(width), side(height));
     planes.into_iter().for_each(|plane| buffers::keep(plane.samples));
     Some(image)
 }
@@ -53,13 +61,9 @@ struct Plane {
 }
 
 impl Plane {
-    fn new(
-        component: &Component,
-        most: (usize, usize),
-        scale_num: usize,
-        mcus: (usize, usize),
-    ) -> Option<Self> {
-        let sampling = component.sampling;
+    /// The plane of the component at `place`, whose quantisation steps are rows of 8.
+    fn new(picture: &Picture, place: usize, steps: &Block, scale_num: usize) -> Option<Self> {
+        let (sampling, most, mcus) = (picture.components[place].sampling, picture.finest, picture.mcus);
         let along = |most: usize, own: usize| {
             let side = most.is_multiple_of(own).then(|| scale_num * (most / own));
             side.filter(|&side| side <= MOST)
@@ -69,7 +73,8 @@ impl Plane {
         let place = |i: usize| {
             let (row, column) = (usize::from(ZIGZAG[i] / 8), usize::from(ZIGZAG[i] % 8));
             let is_kept = row < side.1 && column < side.0;
-            (if is_kept { (8 * row + column) as u8 } else { 64 }, f32::from(component.quant_table[i]))
+            let step = steps[8 * row + column] as u16; // tables of 16 bits are kept in as many
+            (if is_kept { (8 * row + column) as u8 } else { 64 }, f32::from(step))
         };
         let places: [(u8, f32); 64] = std::array::from_fn(place);
         Some(Self {
@@ -86,7 +91,7 @@ impl Plane {
     }
 
     /// Reads one block; gives the last place of `block` that is not 0.
-    fn read(&mut self, bits: &mut BitReader, (dc, ac, skips): &(Huffman, Huffman, Skips)) -> Option<usize> {
+    fn read(&mut self, bits: &mut BitReader, Tables { dc, ac, skips }: &Tables) -> Option<usize> {
         self.previous = self.previous.checked_add(bits.dc(dc)?)?;
         self.block[0] = self.previous as f32 * self.places[0].1;
         let mut last = 0;
@@ -235,32 +240,40 @@ fn byte(value: f32) -> u8 {
     (value.clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8
 }
 
+/// The Huffman tables of a component.
+struct Tables {
+    dc: Huffman,
+    ac: Huffman,
+    skips: Skips,
+}
+
+impl Tables {
+    /// `None` where one is missing.
+    fn of(member: Member) -> Option<Self> {
+        let (dc, ac) = (member.dc?, member.ac?);
+        Some(Self { skips: Skips::of(&ac), dc, ac })
+    }
+}
+
 /// Reads every block, and insists that the image ends behind the last one.
-fn read_scan(frame: &Frame, planes: &mut [Plane], mcus: (usize, usize)) -> Option<()> {
-    let table =
-        |kind: usize, component: &Component| Huffman::new(frame.tables[kind][component.huffman[kind]]?);
-    let tables = frame.components.iter().map(|of| {
-        let ac = table(1, of)?;
-        let skips = Skips::of(&ac);
-        Some((table(0, of)?, ac, skips))
-    });
-    let tables = tables.collect::<Option<Vec<_>>>()?;
-    let mut bits = BitReader::new(frame.scan);
-    let mut until_restart = frame.restart_interval;
+fn read_scan(walk: &Walk<'_>, tables: &[Tables], planes: &mut [Plane]) -> Option<()> {
+    let (mcus, restart_interval) = (walk.picture.mcus, walk.settings.restart_interval);
+    let mut bits = BitReader::new(walk.data);
+    let mut until_restart = restart_interval;
     let mut restarts = 0;
     for y in 0..mcus.1 {
         for x in 0..mcus.0 {
-            if frame.restart_interval > 0 {
+            if restart_interval > 0 {
                 if until_restart == 0 {
                     if bits.marker()? != FIRST_RESTART + restarts {
                         return None;
                     }
-                    (until_restart, restarts) = (frame.restart_interval, (restarts + 1) % 8);
+                    (until_restart, restarts) = (restart_interval, (restarts + 1) % 8);
                     planes.iter_mut().for_each(|plane| plane.previous = 0);
                 }
                 until_restart -= 1;
             }
-            for (plane, tables) in planes.iter_mut().zip(&tables) {
+            for (plane, tables) in planes.iter_mut().zip(tables) {
                 let (wide, high) = plane.sampling;
                 for down in 0..high {
                     for right in 0..wide {

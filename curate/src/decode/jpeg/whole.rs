@@ -59,7 +59,7 @@ pub(super) fn has_inks(bytes: &[u8]) -> Result<bool, DecodeError> {
 }
 
 fn bands(walk: &Walk, output: Output) -> Result<Bands, DecodeError> {
-    let steps = walk.told.iter().map(|told| told.steps).collect::<Option<Vec<_>>>();
+    let steps = walk.states.iter().map(|state| state.steps).collect::<Option<Vec<_>>>();
     let steps = steps.ok_or_else(|| damaged("a component has no scan"))?;
     Ok(Bands::new(&walk.picture, walk.space, &steps, output))
 }

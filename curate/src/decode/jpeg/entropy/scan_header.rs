@@ -13,8 +13,8 @@ const MOST_BLOCKS: usize = 10;
 /// The shift of a coefficient of which no scan has spoken.
 pub(crate) const NEVER: u8 = u8::MAX;
 
-/// What the scans have told of a component.
-pub(crate) struct Told {
+/// What the scans so far have brought of a component.
+pub(crate) struct ComponentState {
     /// Its quantisation steps, rows of 8, as they stood in front of its first scan.
     pub steps: Option<Block>,
     /// How many of the lowest bits of each coefficient are still to come, in the file's order.
@@ -47,7 +47,7 @@ impl Scan {
     pub fn parse(
         header: &[u8],
         picture: &Picture,
-        told: &[Told],
+        states: &[ComponentState],
         settings: &Settings,
     ) -> Result<Self, DecodeError> {
         let is_cut = || damaged("a scan's header is cut");
@@ -84,7 +84,7 @@ impl Scan {
             || if first == 0 { last == 0 } else { last < 64 && first <= last && members.len() == 1 };
         let before = if high == 0 { NEVER } else { high };
         let is_next =
-            |member: &Member| told[member.place].shifts[first..=last].iter().all(|&at| at == before);
+            |member: &Member| states[member.place].shifts[first..=last].iter().all(|&at| at == before);
         if !is_sorted || low > 13 || (high > 0 && high != low + 1) || !members.iter().all(is_next) {
             return Err(damaged(format!(
                 "a scan has bits {high} to {low} of coefficients {first} to {last}, which do not come next"

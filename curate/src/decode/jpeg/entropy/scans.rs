@@ -32,7 +32,7 @@ pub(crate) fn read(walk: &mut Walk) -> Result<(Vec<Coefficients>, usize), Decode
             return Ok((all, nothing_behind(&mut reader.bits)?));
         }
         if walk.next_scan(&reader.bits)?.is_none() {
-            let has_come = walk.told.iter().all(|told| told.shifts[0] != NEVER);
+            let has_come = walk.states.iter().all(|state| state.shifts[0] != NEVER);
             let is_enough = walk.picture.is_progressive && has_come;
             return if is_enough { Ok((all, 0)) } else { Err(truncated("a component has no scan")) };
         }

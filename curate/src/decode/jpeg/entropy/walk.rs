@@ -6,7 +6,7 @@
 //! truncated. With its end marker, such a file is taken as it is, as long as every component has come.
 
 use super::bits::BitReader;
-use super::scan_header::{NEVER, Scan, Told};
+use super::scan_header::{ComponentState, NEVER, Scan};
 use super::zigzag::ZIGZAG;
 use crate::decode::error::{DecodeError, check_size};
 use crate::decode::jpeg::headers::markers::{
@@ -23,8 +23,8 @@ pub(crate) struct Walk<'a> {
     pub picture: Picture,
     /// What the components are.
     pub space: Space,
-    /// Of each component what its scans have told so far.
-    pub told: Vec<Told>,
+    /// Of each component what its scans have brought so far.
+    pub states: Vec<ComponentState>,
     pub settings: Settings<'a>,
     /// The scan at hand.
     pub scan: Scan,
@@ -49,9 +49,10 @@ impl<'a> Walk<'a> {
                 (START_OF_SCAN, Some(picture)) => {
                     let ids: Vec<u8> = picture.components.iter().map(|component| component.id).collect();
                     let space = marks.space(&ids);
-                    let told: Vec<_> = ids.iter().map(|_| Told { steps: None, shifts: [NEVER; _] }).collect();
-                    let scan = Scan::parse(segment.content, &picture, &told, &settings)?;
-                    let mut walk = Self { picture, space, told, settings, scan, data: rest };
+                    let states: Vec<_> =
+                        ids.iter().map(|_| ComponentState { steps: None, shifts: [NEVER; _] }).collect();
+                    let scan = Scan::parse(segment.content, &picture, &states, &settings)?;
+                    let mut walk = Self { picture, space, states, settings, scan, data: rest };
                     walk.latch_steps()?;
                     return Ok(walk);
                 }
@@ -88,7 +89,7 @@ impl<'a> Walk<'a> {
             match segment.marker {
                 END_OF_IMAGE => return Ok(None),
                 START_OF_SCAN => {
-                    self.scan = Scan::parse(segment.content, &self.picture, &self.told, &self.settings)?;
+                    self.scan = Scan::parse(segment.content, &self.picture, &self.states, &self.settings)?;
                     self.data = rest;
                     self.latch_steps()?;
                     return Ok(Some(()));
@@ -101,20 +102,20 @@ impl<'a> Walk<'a> {
     /// Takes note of the scan at hand, every block of which was read.
     pub fn note_scan(&mut self) {
         for member in &self.scan.members {
-            self.told[member.place].shifts[self.scan.first..=self.scan.last].fill(self.scan.low);
+            self.states[member.place].shifts[self.scan.first..=self.scan.last].fill(self.scan.low);
         }
     }
 
     /// Whether every coefficient has its full precision.
     pub fn is_whole(&self) -> bool {
-        self.told.iter().all(|told| told.shifts == [0; _])
+        self.states.iter().all(|state| state.shifts == [0; _])
     }
 
     /// The quantisation tables count that stand in front of a component's first scan.
     fn latch_steps(&mut self) -> Result<(), DecodeError> {
         for member in &self.scan.members {
-            let told = &mut self.told[member.place];
-            if told.steps.is_some() {
+            let state = &mut self.states[member.place];
+            if state.steps.is_some() {
                 continue;
             }
             let number = self.picture.components[member.place].quantisation;
@@ -124,7 +125,7 @@ impl<'a> Walk<'a> {
             for (place, step) in ZIGZAG.iter().zip(table) {
                 steps[usize::from(*place)] = step as i16;
             }
-            told.steps = Some(steps);
+            state.steps = Some(steps);
         }
         Ok(())
     }

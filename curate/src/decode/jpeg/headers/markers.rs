@@ -32,5 +32,3 @@ pub(crate) const EXIF: u8 = 0xE1;
 pub(crate) const ICC_PROFILE: u8 = 0xE2;
 /// APP14.
 pub(crate) const ADOBE: u8 = 0xEE;
-/// COM.
-pub(crate) const COMMENT: u8 = 0xFE;

@@ -5,9 +5,7 @@
 //! | [`markers`], [`segments`], [`tables`] | the segments of a file, their markers, and the tables in them |
 //! | [`picture`], [`space`] | what the header of a frame says, and what its components are |
 //! | [`settings`] | the tables and the restart interval that hold from here on |
-//! | [`frame`] | the one frame and scan of the plain files that are decoded reduced |
 
-pub(super) mod frame;
 pub(super) mod markers;
 pub(super) mod picture;
 pub(super) mod segments;

@@ -43,14 +43,3 @@ pub(crate) fn following(mut rest: &[u8]) -> Option<Segment<'_>> {
         }
     }
 }
-
-/// The segment that begins right here, fill bytes passed over; `None` where none does, or where it is cut.
-pub(crate) fn next_segment(mut bytes: &[u8]) -> Option<Segment<'_>> {
-    while let [0xFF, 0xFF, ..] = bytes {
-        bytes = &bytes[1..];
-    }
-    let [0xFF, marker, high, low, behind @ ..] = bytes else { return None };
-    let length = usize::from(u16::from_be_bytes([*high, *low])).checked_sub(2)?;
-    let (content, rest) = behind.split_at_checked(length)?;
-    Some(Segment { marker: *marker, content, rest })
-}
