@@ -22,12 +22,11 @@ use crate::pixels::buffers;
 /// Decodes a plain JPEG at `scale_num`/8 of its size (4, 2 or 1), not yet upright.
 pub(super) fn decode(bytes: &[u8], scale_num: usize) -> Option<RgbImage> {
     let mut walk = Walk::begin(bytes).ok()?;
-    let members = std::mem::take(&mut walk.scan.members);
-    let is_in_order = members.iter().enumerate().all(|(place, member)| member.place == place);
-    let is_plain = !walk.picture.is_progressive && members.len() == walk.picture.components.len();
-    if !is_in_order || !is_plain || !matches!(walk.space, Space::Grey | Space::YCbCr) {
+    let is_in_order = walk.scan.members.iter().enumerate().all(|(place, member)| member.place == place);
+    if !walk.is_at_once() || !is_in_order || !matches!(walk.space, Space::Grey | Space::YCbCr) {
         return None;
     }
+    let members = std::mem::take(&mut walk.scan.members);
     let plane =
         |place: usize| Plane::new(&walk.picture, place, walk.states[place].steps.as_ref()?, scale_num);
     let mut planes = (0..members.len()).map(plane).collect::<Option<Vec<_>>>()?;
