@@ -199,6 +199,12 @@ fn the_key_is_sent_and_stands_in_no_file_and_no_line() {
     let asked = server.log();
     assert!(asked.iter().all(|asked| asked.authorization == Some(format!("Bearer {KEY}"))));
     assert_eq!(asked[0].path, "/v1/chat/completions");
+    let body = &asked[0].body;
+    assert_eq!((&body["model"], &body["temperature"]), (&Value::from("m"), &Value::from(0.0)));
+    let content = &body["messages"][0]["content"];
+    assert!(content[0]["text"].as_str().is_some_and(|prompt| prompt.contains("clothes")), "{}", content[0]);
+    let image = content[1]["image_url"]["url"].as_str().expect("an address");
+    assert!(image.starts_with("data:image/jpeg;base64,"), "{}", &image[..40]);
     for output in &outputs {
         for said in [&output.stdout, &output.stderr] {
             assert!(!text(said).contains(KEY) && !text(said).contains("sk-0123"), "{}", text(said));

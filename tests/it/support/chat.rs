@@ -1,7 +1,7 @@
 //! A server on loopback that speaks the OpenAI chat protocol, plays any part, and notes what it was asked.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use photo::Digest;
 use serde_json::{Value, json};
@@ -10,18 +10,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// A request.
 #[derive(Clone)]
-#[allow(dead_code, reason = "tests of the program look at a part of it")]
 pub struct ReceivedRequest {
     /// The picture, by the digest of its `data:` URI.
     pub picture: Digest,
     /// How often this picture was asked about, from 1.
     pub time: usize,
-    /// How many requests came before it.
-    pub number: usize,
     pub path: String,
     pub authorization: Option<String>,
     pub body: Value,
-    pub at: Instant,
 }
 
 /// What the server does with a request.
@@ -157,8 +153,7 @@ async fn read(
     let mut log = log.lock().expect("the log");
     let time = 1 + log.iter().filter(|earlier| earlier.picture == picture).count();
     let authorization = header("authorization");
-    let asked =
-        ReceivedRequest { picture, time, number: log.len(), path, authorization, body, at: Instant::now() };
+    let asked = ReceivedRequest { picture, time, path, authorization, body };
     log.push(asked.clone());
     Some(asked)
 }

@@ -6,7 +6,6 @@ Makes WORK/tokenizer and WORK/blip.pt; a run that was stopped goes on from there
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -54,10 +53,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--sparse", type=float, default=SPARSE)
     parser.add_argument("--start", type=Path, help="the blip.pt of another run, whose averaged weights this one begins with")
-    parser.add_argument("--pid", type=Path, help="where the number of this process goes")
     args = parser.parse_args()
-    if args.pid:
-        args.pid.write_text(f"{os.getpid()}\n")
     torch.set_num_threads(1)
     torch.manual_seed(1)
     args.work.mkdir(parents=True, exist_ok=True)
